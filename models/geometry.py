@@ -1,0 +1,62 @@
+"""Where points lie as seen from the access points: the one place where the sign conventions are written down.
+
+    e = (p - p_AP) / d            unit vector from the AP to the point
+    axis = boresight + 90 deg     from array element 0 to element 1
+    u = e . axis = sin(theta)     theta: bearing of the point minus boresight
+
+A uniform linear array sees only u: a point and its mirror image behind the array axis look alike.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.network import Network
+
+__all__ = ["Rays", "bearing_rad", "rays"]
+
+Float = NDArray[np.float64]
+
+
+class Rays(NamedTuple):
+    """Straight lines from APs to points; leading axes (n_aps, n_points)."""
+
+    distance_m: Float
+    """d, shape (n_aps, n_points)."""
+    direction: Float
+    """e, shape (n_aps, n_points, 2)."""
+    sine: Float
+    """u, shape (n_aps, n_points)."""
+    sine_gradient: Float
+    """Gradient of u with respect to the point, (axis - u e) / d, shape (n_aps, n_points, 2), in 1/m."""
+
+
+def rays(network: Network, points_m: ArrayLike, aps: NDArray[np.intp] | slice = slice(None)) -> Rays:
+    """Return the rays from the APs with indices ``aps`` (all by default) to points of shape (n_points, 2) in m.
+
+    Raises
+    ------
+    ValueError
+        If a point coincides with an AP: its direction is then undefined.
+    """
+    positions, axes = network.ap_positions_m[aps], network.array_axes[aps]
+    offset = np.asarray(points_m, dtype=float)[None, :, :] - positions[:, None, :]
+    distance = np.hypot(offset[..., 0], offset[..., 1])
+    if not np.all(distance > 0.0):
+        raise ValueError("a point lies exactly on an access point, where directions are undefined: move it away")
+    direction = offset / distance[..., None]
+    sine = np.einsum("mgx,mx->mg", direction, axes)
+    gradient = (axes[:, None, :] - sine[..., None] * direction) / distance[..., None]
+    return Rays(distance, direction, sine, gradient)
+
+
+def bearing_rad(origin_m: ArrayLike, point_m: ArrayLike, boresight_rad: float = 0.0) -> float:
+    """Return the bearing of a point from an origin relative to the boresight, in (-pi, pi].
+
+    >>> round(bearing_rad([0, 0], [0, 2]), 4)
+    1.5708
+    """
+    dx, dy = np.asarray(point_m, dtype=float) - np.asarray(origin_m, dtype=float)
+    angle = float(np.arctan2(dy, dx)) - boresight_rad
+    return float(np.pi - (np.pi - angle) % (2.0 * np.pi))

@@ -1,0 +1,203 @@
+"""The plain data that decisions read and write: the survey, the radio, modes and the view of the central processor.
+
+Indices into arrays of access points (APs) and user equipments (UEs) follow the order of ``Network.ap_names`` and
+``Network.ue_names`` everywhere.
+"""
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.constants import speed_of_light
+
+if TYPE_CHECKING:
+    from models.observation import Estimate
+
+__all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio", "View"]
+
+Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """The rectangle [0, width_m] x [0, height_m] in which targets are looked for."""
+
+    width_m: float
+    height_m: float
+
+    def grid(self, step_m: float) -> tuple[Float, Float]:
+        """Return the x and y coordinates in m of the centres of square cells of about ``step_m``."""
+        n_x, n_y = (max(1, round(side / step_m)) for side in (self.width_m, self.height_m))
+        return (np.arange(n_x) + 0.5) * self.width_m / n_x, (np.arange(n_y) + 0.5) * self.height_m / n_y
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """The survey: what the central processor knows of the network before any message.
+
+    Attributes
+    ----------
+    ap_names, ue_names
+        Node names; they fix the order of every array.
+    ap_positions_m
+        Position of array element 0 of each AP, shape (n_aps, 2), in m.
+    boresights_rad
+        Direction in which each uniform linear array looks, counter-clockwise from +x, shape (n_aps,), in rad.
+        The array axis is the boresight turned by +90 degrees; elements are half a wavelength apart.
+    ue_positions_m
+        Positions of the UEs, shape (n_ues, 2), in m.
+    n_antennas
+        Antennas of each AP.
+    carrier_hz
+        Carrier frequency in Hz.
+    """
+
+    ap_names: tuple[str, ...]
+    ap_positions_m: Float
+    boresights_rad: Float
+    n_antennas: int
+    carrier_hz: float
+    ue_names: tuple[str, ...] = ()
+    ue_positions_m: Float = np.empty((0, 2))
+
+    @property
+    def n_aps(self) -> int:
+        """Number of APs."""
+        return len(self.ap_names)
+
+    @property
+    def n_ues(self) -> int:
+        """Number of UEs."""
+        return len(self.ue_names)
+
+    @property
+    def wavelength_m(self) -> float:
+        """Carrier wavelength in m."""
+        return speed_of_light / self.carrier_hz
+
+    @property
+    def wavenumber_rad_m(self) -> float:
+        """Carrier wavenumber 2 pi / wavelength in rad/m."""
+        return 2.0 * math.pi / self.wavelength_m
+
+    @property
+    def array_axes(self) -> Float:
+        """Unit vector along each array, from element 0 to element 1, shape (n_aps, 2)."""
+        return np.stack([-np.sin(self.boresights_rad), np.cos(self.boresights_rad)], axis=-1)
+
+    def indices(self, names: tuple[str, ...]) -> Index:
+        """Return the indices of the APs of these names."""
+        return np.array([self.ap_names.index(name) for name in names], dtype=np.intp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Radio:
+    """What all nodes share of the air interface.
+
+    Attributes
+    ----------
+    bandwidth_hz
+        Signal bandwidth, one snapshot (symbol) lasts its inverse.
+    noise_power_w
+        Noise power of a complex sample, sigma^2, in W.
+    transmit_power_w
+        Power budget P of an AP in W.
+    comm_power_fraction
+        Share rho of the budget that carries communication, in [0, 1].
+    illumination
+        "sensing": only the sensing waveform counts as illumination of the targets; "full": communication does too.
+    n_snapshots
+        Snapshots L of a slot.
+    rician_k
+        Rician factor of the AP-UE channels (a power ratio, not dB).
+    """
+
+    bandwidth_hz: float
+    noise_power_w: float
+    transmit_power_w: float
+    comm_power_fraction: float
+    illumination: str
+    n_snapshots: int
+    rician_k: float
+
+
+class Mode(enum.Enum):
+    """What a half-duplex AP does during a CPI."""
+
+    TRANSMIT = "transmit"
+    RECEIVE = "receive"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True)
+class ModeAssignment:
+    """The mode of every AP, in the order of the network.
+
+    >>> ModeAssignment.of(4, transmitters=[0, 2], receivers=[1]).modes[3]
+    <Mode.IDLE: 'idle'>
+    """
+
+    modes: tuple[Mode, ...]
+
+    @classmethod
+    def of(cls, n_aps: int, transmitters: "Index | list[int]", receivers: "Index | list[int]") -> "ModeAssignment":
+        """Return the assignment with these transmitters and receivers; other APs idle.
+
+        Raises
+        ------
+        ValueError
+            If an AP is to transmit and to receive, or an index is out of range.
+        """
+        sets = {Mode.TRANSMIT: {int(i) for i in transmitters}, Mode.RECEIVE: {int(i) for i in receivers}}
+        both = sets[Mode.TRANSMIT] & sets[Mode.RECEIVE]
+        if both:
+            raise ValueError(f"half-duplex APs cannot transmit and receive: {sorted(both)} are in both sets")
+        outside = {i for s in sets.values() for i in s if not 0 <= i < n_aps}
+        if outside:
+            raise ValueError(f"AP indices {sorted(outside)} are outside 0..{n_aps - 1}")
+        modes = [Mode.IDLE] * n_aps
+        for mode, members in sets.items():
+            for i in members:
+                modes[i] = mode
+        return cls(tuple(modes))
+
+    @property
+    def transmitters(self) -> Index:
+        """Indices of the transmitting APs, ascending."""
+        return np.array([i for i, m in enumerate(self.modes) if m is Mode.TRANSMIT], dtype=np.intp)
+
+    @property
+    def receivers(self) -> Index:
+        """Indices of the receiving APs, ascending."""
+        return np.array([i for i, m in enumerate(self.modes) if m is Mode.RECEIVE], dtype=np.intp)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """What the central processor may base the plan of a CPI on.
+
+    Attributes
+    ----------
+    network, area, radio
+        The survey and the air interface.
+    path_gain
+        Large-scale power gain beta of each AP-UE link, 10^(-PL/10), shape (n_aps, n_ues).
+    n_receivers
+        How many APs are to receive.
+    alive
+        Which APs are believed to work, shape (n_aps,), bool.
+    estimate
+        The last published estimate, or None before the first.
+    """
+
+    network: Network
+    area: Area
+    radio: Radio
+    path_gain: Float
+    n_receivers: int
+    alive: NDArray[np.bool_]
+    estimate: "Estimate | None" = None

@@ -1,0 +1,83 @@
+"""What an estimator is given (sufficient statistics of a CPI) and what it returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.network import Area, ModeAssignment, Network
+
+__all__ = ["Estimate", "Observation"]
+
+Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Observation:
+    """Sufficient statistics of the echoes of one CPI, with what is needed to read them.
+
+    With y_r[l] the N samples of receiver r and x_t[l] the N samples radiated by transmitter t in snapshot l, summed
+    over the snapshots that receiver r contributed,
+
+        Z_rt = sum_l y_r[l] x_t[l]^H,   Q_r,tt' = sum_l x_t[l] x_t'[l]^H,   E_r = sum_l ||y_r[l]||^2.
+
+    Attributes
+    ----------
+    network, area, assignment
+        The survey, where targets are looked for, and who transmitted and received. Receivers and transmitters are
+        in the order of ``assignment.receivers`` and ``assignment.transmitters``.
+    cross
+        Z in W, shape (n_rx, N, n_tx, N).
+    gram
+        Q in W, shape (n_rx, n_tx, N, n_tx, N); a read-only broadcast view when no report is missing. The strides of
+        axis 0 are then 0.
+    energy
+        E in W, shape (n_rx,).
+    n_samples
+        Complex samples that each receiver contributed (antennas times snapshots), shape (n_rx,).
+    noise_power_w
+        Noise power sigma^2 of a complex sample.
+    """
+
+    network: Network
+    area: Area
+    assignment: ModeAssignment
+    cross: Complex
+    gram: Complex
+    energy: Float
+    n_samples: NDArray[np.int64]
+    noise_power_w: float
+
+    @property
+    def shared_gram(self) -> Complex | None:
+        """Q of all receivers, shape (n_tx, N, n_tx, N), when they share one; else None."""
+        return self.gram[0] if self.gram.shape[0] == 1 or self.gram.strides[0] == 0 else None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimate:
+    """Positions of the targets found, strongest first.
+
+    Attributes
+    ----------
+    positions_m
+        Shape (n_found, 2), in m. Of a target that is not resolved: the non-coherent position.
+    covariance_m2
+        Error covariance of each position, shape (n_found, 2, 2), in m^2; None if the estimator gives none.
+    amplitudes
+        Structured complex amplitude kappa of each target, shape (n_found,); None if the estimator gives none.
+    resolved
+        True where a carrier-phase lobe was decided for, shape (n_found,).
+    """
+
+    positions_m: Float
+    resolved: NDArray[np.bool_]
+    covariance_m2: Float | None = None
+    amplitudes: Complex | None = None
+
+    @classmethod
+    def at(cls, positions_m: "Float | list[tuple[float, float]]") -> "Estimate":
+        """Return the estimate of resolved targets at these positions, without covariance."""
+        positions = np.asarray(positions_m, dtype=float).reshape(-1, 2)
+        return cls(positions_m=positions, resolved=np.ones(len(positions), dtype=bool))
