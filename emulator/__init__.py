@@ -1,0 +1,1 @@
+"""SimPy processes that exchange time slots: who does what, and when."""

@@ -6,7 +6,7 @@ Indices into arrays of access points (APs) and user equipments (UEs) follow the 
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +62,7 @@ class Network:
     n_antennas: int
     carrier_hz: float
     ue_names: tuple[str, ...] = ()
-    ue_positions_m: Float = np.empty((0, 2))
+    ue_positions_m: Float = field(default_factory=lambda: np.empty((0, 2)))
 
     @property
     def n_aps(self) -> int:

@@ -7,13 +7,13 @@ from models.arrays import steering
 from models.geometry import rays
 from models.network import Network
 
-__all__ = ["echo_amplitude_m", "leg_response", "sensing_channel"]
+__all__ = ["echo_amplitude_m2", "leg_response", "sensing_channel"]
 
 Complex = NDArray[np.complex128]
 
 
-def echo_amplitude_m(wavelength_m: float, rcs_m2: ArrayLike) -> NDArray[np.float64]:
-    """Return A = sqrt(lambda^2 rcs / (4 pi)^3) in m^2; A / (d_t d_r) is the path amplitude of the radar equation."""
+def echo_amplitude_m2(wavelength_m: float, rcs_m2: ArrayLike) -> NDArray[np.float64]:
+    """Return A = sqrt(lambda^2 rcs / (4 pi)^3) in m^2: A / (d_t d_r) is the path amplitude of the radar equation."""
     return np.sqrt(wavelength_m**2 * np.asarray(rcs_m2, dtype=float) / (4.0 * np.pi) ** 3)
 
 
@@ -66,7 +66,7 @@ def sensing_channel(
     scatter_phase_rad
         Scattering phase phi_s of each target in rad, a scalar or shape (n_targets,).
     """
-    reflection = echo_amplitude_m(network.wavelength_m, rcs_m2) * np.exp(1j * np.asarray(scatter_phase_rad))
+    reflection = echo_amplitude_m2(network.wavelength_m, rcs_m2) * np.exp(1j * np.asarray(scatter_phase_rad))
     out, back = leg_response(network, targets_m, transmitters), leg_response(network, targets_m, receivers)
     reflection = np.broadcast_to(reflection, out.shape[1:2])
     return np.einsum("s,rsm,tsn->rtmn", reflection, back, out)

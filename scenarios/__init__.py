@@ -1,0 +1,1 @@
+"""The front door: scenario files, commands, results and pictures."""

@@ -1,0 +1,1 @@
+"""Estimators: strategies that locate targets from sufficient statistics."""

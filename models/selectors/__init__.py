@@ -1,0 +1,1 @@
+"""Mode selectors: strategies that decide which APs transmit and which receive."""
