@@ -1,0 +1,115 @@
+"""What an access point radiates: maximum-ratio precoding and the isotropic sensing waveform, eq. (1).
+
+    x_t = sum_k sqrt(rho p_tk) w_tk q_k + delta_t sqrt((1 - rho) P) q_0,   sum_k p_tk = P,   E q_0 q_0^H = I / N
+
+with delta_t = 1 for the one AP that senses in the slot, so that E ||x_t||^2 = rho P + delta_t (1 - rho) P <= P.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "expected_gram",
+    "isotropic_sensing_samples",
+    "maximum_ratio",
+    "precoding_matrix",
+    "proportional_power",
+]
+
+Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+def maximum_ratio(channel: Complex) -> Complex:
+    """Return the maximum-ratio precoders w = conj(h) / ||h||, shape of ``channel`` (..., n_ues, N).
+
+    With the physical downlink y = h^T x + z this makes h^T w = ||h||. A channel that is exactly zero gets w = 0.
+    """
+    norm = np.linalg.norm(channel, axis=-1, keepdims=True)
+    return np.divide(channel.conj(), norm, out=np.zeros_like(channel), where=norm > 0.0)
+
+
+def proportional_power(channel: Complex, transmit_power_w: float) -> Float:
+    """Return the powers p_tk = P ||h_tk||^2 / sum_i ||h_ti||^2 in W, shape (..., n_ues).
+
+    Parameters
+    ----------
+    channel
+        Shape (..., n_ues, N). If all channels of an AP are exactly zero, each UE gets P / n_ues.
+    transmit_power_w
+        Power budget P of an AP.
+    """
+    strength = np.einsum("...n,...n->...", channel, channel.conj()).real
+    total = strength.sum(axis=-1, keepdims=True)
+    equal = np.full_like(strength, 1.0 / max(1, strength.shape[-1]))
+    return transmit_power_w * np.divide(strength, total, out=equal, where=total > 0.0)
+
+
+def precoding_matrix(channel: Complex, transmit_power_w: float, comm_power_fraction: float) -> Complex:
+    """Return V with columns sqrt(rho p_k) w_k, the communication part of eq. (1), shape (..., N, n_ues).
+
+    Parameters
+    ----------
+    channel
+        Shape (..., n_ues, N).
+    transmit_power_w
+        Power budget P of an AP.
+    comm_power_fraction
+        rho, in [0, 1].
+    """
+    power = comm_power_fraction * proportional_power(channel, transmit_power_w)
+    return np.swapaxes(np.sqrt(power)[..., None] * maximum_ratio(channel), -1, -2)
+
+
+def isotropic_sensing_samples(normals: Complex, transmit_power_w: float, comm_power_fraction: float) -> Complex:
+    """Return the sensing part of eq. (1), sqrt((1 - rho) P) q_0 with q_0 ~ CN(0, I/N), shape (N, n_snapshots).
+
+    Parameters
+    ----------
+    normals
+        Independent CN(0, 1) samples, shape (N, n_snapshots).
+    transmit_power_w
+        Power budget P of an AP.
+    comm_power_fraction
+        rho, in [0, 1].
+    """
+    return np.sqrt((1.0 - comm_power_fraction) * transmit_power_w / normals.shape[0]) * normals
+
+
+def expected_gram(
+    n_tx: int,
+    n_antennas: int,
+    n_snapshots: int,
+    transmit_power_w: float,
+    comm_power_fraction: float,
+    precoding: Complex | None = None,
+) -> Complex:
+    """Return the expectation of Q_tt' = sum_l x_t[l] x_t'[l]^H over a CPI of one sensing slot a transmitter.
+
+        Q_tt' = q I [t = t'] + n_tx L sum_k V_tk V_t'k^H,   q = L (1 - rho) P / N
+
+    Parameters
+    ----------
+    n_tx, n_antennas
+        Transmitters, and antennas N of each.
+    n_snapshots
+        Snapshots L of a slot; the CPI has n_tx slots.
+    transmit_power_w
+        Power budget P of an AP.
+    comm_power_fraction
+        rho, in [0, 1].
+    precoding
+        V, shape (n_tx, N, n_ues), if the communication symbols count as illumination; else None.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_tx, N, n_tx, N), in W.
+    """
+    size = n_tx * n_antennas
+    gram: Complex = np.eye(size, dtype=complex)
+    gram *= n_snapshots * (1.0 - comm_power_fraction) * transmit_power_w / n_antennas
+    if precoding is not None:
+        stacked = precoding.reshape(size, -1)
+        gram += n_tx * n_snapshots * (stacked @ stacked.conj().T)
+    return np.reshape(gram, (n_tx, n_antennas, n_tx, n_antennas))
