@@ -1,0 +1,208 @@
+"""A half-duplex access point: it transmits or listens, slot by slot, as the central processor assigned.
+
+Override a hook to change what an AP does, and leave the loop alone:
+
+    transmit(slot)           what is radiated in a slot, or None to stay silent
+    sensing_waveform(slot)   the samples of the sensing part
+    report(slot, echo)       what is given away of an echo, or None to keep it
+    on_message(message)      a message that arrives
+
+Perfect channel state information is assumed: the AP knows its own channels to all UEs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.air import Emission
+from emulator.functional_split import FunctionalSplit
+from emulator.messages import Assignment, Message, TransmissionRecord
+from emulator.node import Node
+from emulator.payload import symbols
+from emulator.randomness import complex_normals
+from emulator.slot import CpiPlan, Slot
+from emulator.trace import Kind
+from models.network import Mode
+from models.transmission import isotropic_sensing_samples, precoding_matrix
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = ["AccessPoint"]
+
+Complex = NDArray[np.complex128]
+
+
+@dataclass(kw_only=True, eq=False)
+class AccessPoint(Node):
+    """An access point.
+
+    Attributes
+    ----------
+    split
+        How its echoes travel to the central processor.
+    transmit_power_w, comm_power_fraction, noise_power_w, n_antennas
+        Power budget P in W, share rho of it for communication, noise power of a sample in W, antennas N.
+    illumination
+        "sensing": it records the sensing part of what it radiates; "full": all of it.
+    precoder
+        (channel of shape (n_ues, N), power budget, share) -> precoders of shape (N, n_ues).
+    plan
+        The plan it follows, or None when it has none.
+    """
+
+    split: FunctionalSplit
+    transmit_power_w: float
+    comm_power_fraction: float
+    noise_power_w: float
+    n_antennas: int
+    illumination: str
+    precoder: Callable[[Complex, float, float], Complex] = precoding_matrix
+
+    plan: CpiPlan | None = field(default=None, init=False)
+    _assignments: dict[int, Assignment] = field(default_factory=dict, init=False)
+    _past: dict[int, CpiPlan] = field(default_factory=dict, init=False)
+    _precoding: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
+    _communication: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
+    _noise: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
+    _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
+
+    wiring: ClassVar[frozenset[str]] = Node.wiring | {
+        "transmit_power_w", "comm_power_fraction", "noise_power_w", "n_antennas", "illumination", "precoder",
+    }  # fmt: skip
+
+    # -- hooks --------------------------------------------------------------------------------------------------
+
+    def transmit(self, slot: Slot) -> Emission | None:
+        """Return what is radiated in a slot, eq. (1): precoded data, and the sensing waveform with the token."""
+        first = slot.position * slot.n_snapshots
+        communication = self._communication[:, first : first + slot.n_snapshots]
+        sensing = None
+        if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
+            sensing = self.sensing_waveform(slot)
+        return Emission(communication, sensing, self._precoding)
+
+    def sensing_waveform(self, slot: Slot) -> Complex:
+        """Return the sensing samples of a slot, shape (N, n_snapshots), of mean power (1 - rho) P; isotropic."""
+        normals = complex_normals(self.rng("waveform", slot.index), self.n_antennas, slot.n_snapshots)
+        return isotropic_sensing_samples(normals, self.transmit_power_w, self.comm_power_fraction)
+
+    def report(self, slot: Slot, echo: Complex) -> Complex | None:
+        """Return what is given away of an echo of shape (N, n_snapshots); None keeps all of it."""
+        return echo
+
+    def on_message(self, message: Message) -> None:
+        """Take a message: the plan of a CPI, or the record of what a transmitter radiated."""
+        if isinstance(message, Assignment):
+            self._assignments[message.plan.cpi] = message
+            self._log(Kind.ASSIGNED, message.plan.cpi)
+        elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
+            self._send(self.split.learn(self.name, self._past[message.cpi], message))
+
+    def rng(self, purpose: str, counter: int) -> np.random.Generator:
+        """Return the AP's generator for a purpose at a counter, such as the index of a slot."""
+        return self.emulation.streams.generator(self.name, purpose, counter)
+
+    # -- the life of a slot ---------------------------------------------------------------------------------------
+
+    def start(self, emulation: "Emulation") -> None:
+        """Take the place in an emulation."""
+        super().start(emulation)
+        emulation.fronthaul.connect(self.name, self.on_message)
+        emulation.air.connect_access_point(self.name, self.on_echo)
+
+    def wake(self) -> None:
+        """Begin a slot: transmit, listen, or neither."""
+        frame, now_ns = self.emulation.frame, self.emulation.now_ns
+        if now_ns >= frame.lead_ns:
+            cpi, position = divmod((now_ns - frame.lead_ns) // frame.slot_ns, frame.n_slots)
+            if position == 0:
+                self._close()
+                self._open(cpi)
+            if self.plan is not None:
+                self._live(self.plan, self.plan.slots[position])
+        self.wake_ns = frame.next_slot_ns(now_ns)
+
+    def _live(self, plan: CpiPlan, slot: Slot) -> None:
+        mode = plan.mode(self.name)
+        if mode is Mode.TRANSMIT:
+            emission = self.call(self.transmit, slot)
+            if emission is not None:
+                self.call(self._emit, slot, emission)
+        elif mode is Mode.RECEIVE:
+            first = slot.position * slot.n_snapshots
+            self.emulation.air.hear(slot, self.name, self._noise[:, first : first + slot.n_snapshots])
+            self._log(Kind.LISTEN, slot.index)
+
+    def _emit(self, slot: Slot, emission: Emission) -> None:
+        self.emulation.air.emit(slot, self.name, emission)
+        self._log(Kind.COMMUNICATE if emission.sensing is None else Kind.SENSE, slot.index)
+        part = emission.sensing if self.illumination == "sensing" else emission.total
+        if part is not None:
+            self._radiated.append((slot.position, part))
+
+    def on_echo(self, slot: Slot, echo: Complex) -> None:
+        """Report an echo; called by the air at slot end."""
+        given = self.call(self.report, slot, echo)
+        self._log(Kind.WITHHOLD if given is None else Kind.REPORT, slot.index)
+        if given is not None:
+            self._send(self.split.give(self.name, slot, given))
+
+    def _open(self, cpi: int) -> None:
+        """Take up the plan of a CPI and prepare its samples."""
+        assignment = self._assignments.pop(cpi, None)
+        for late in [c for c in self._assignments if c < cpi]:
+            del self._assignments[late]
+        self.plan = assignment.plan if assignment is not None else None
+        if assignment is None:
+            self._log(Kind.SILENT, cpi)
+            return
+        self._past[cpi] = assignment.plan
+        mode = assignment.plan.mode(self.name)
+        if mode is Mode.TRANSMIT:
+            self._prepare(cpi, assignment)
+        elif mode is Mode.RECEIVE:
+            n_samples = self.emulation.frame.n_slots * self.emulation.frame.n_snapshots
+            self._noise = complex_normals(self.rng("noise", cpi), self.n_antennas, n_samples)
+            self._noise *= np.sqrt(self.noise_power_w)
+
+    def _prepare(self, cpi: int, assignment: Assignment) -> None:
+        frame = self.emulation.frame
+        channel = self.emulation.air.channel(self.name, cpi)
+        self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
+        data = symbols(assignment.payload, frame.n_slots * frame.n_snapshots)
+        self._communication = self._precoding @ data
+
+    def _close(self) -> None:
+        """End a CPI: a transmitter sends the record of what it radiated."""
+        plan = self.plan
+        if plan is None:
+            return
+        if plan.mode(self.name) is Mode.TRANSMIT:
+            self._send(self._record(plan))
+        for old in [c for c in self._past if c < plan.cpi - 1]:
+            self.split.forget(old)
+            del self._past[old]
+        self._radiated = []
+
+    def _record(self, plan: CpiPlan) -> TransmissionRecord:
+        parts = [part for _, part in self._radiated] or [np.empty((self.n_antennas, 0), dtype=complex)]
+        return TransmissionRecord(
+            source=self.name,
+            destination="central",
+            cpi=plan.cpi,
+            transmitter=self.name,
+            positions=tuple(position for position, _ in self._radiated),
+            samples=np.concatenate(parts, axis=1).astype(np.complex64),
+        )
+
+    def _send(self, message: Message | None) -> None:
+        if message is not None:
+            self.emulation.fronthaul.send(message)
+
+    def _log(self, kind: Kind, value: int) -> None:
+        if self.emulation.log is not None:
+            self.emulation.log((self.emulation.now_ns, kind, self.emulation.rank(self.name), value))

@@ -1,0 +1,291 @@
+"""The central processor: plans CPIs, gathers reports, locates targets, publishes.
+
+It knows the survey it was built with and what came in messages; nothing else, the waveforms included. A report that
+did not come is missing, not zero: the statistics of a receiver cover exactly the slots that it gave and whose
+waveforms are known.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.functional_split import FunctionalSplit, collate, sample_columns
+from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.node import Node
+from emulator.payload import draw_payload
+from emulator.slot import CpiPlan
+from emulator.trace import Kind
+from models.estimators.base import Estimator
+from models.network import Area, Mode, Network, Radio, View
+from models.observation import Estimate, Observation
+from models.schedulers import SlotScheduler
+from models.selectors.base import ModeSelector
+from models.statistics import cross_statistic, energy_statistic, gram_statistic
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = ["CentralProcessor", "Inbox"]
+
+PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
+
+
+@dataclass(kw_only=True, eq=False)
+class Inbox:
+    """What came for one CPI before its deadline."""
+
+    plan: CpiPlan
+    records: dict[str, TransmissionRecord] = field(default_factory=dict)
+    echoes: dict[str, dict[int, EchoReport]] = field(default_factory=dict)
+    """By receiver and slot position."""
+    statistics: dict[str, StatisticsReport] = field(default_factory=dict)
+    late: int = 0
+    fused: int = 0
+
+    @property
+    def heard_from(self) -> set[str]:
+        """Names of the APs of which anything came."""
+        return {*self.records, *self.echoes, *self.statistics}
+
+
+@dataclass(kw_only=True, eq=False)
+class CentralProcessor(Node):
+    """The node "central".
+
+    Attributes
+    ----------
+    network, area, radio, path_gain
+        The survey: see ``models.network.View``.
+    n_receivers
+        How many APs are to receive.
+    selector, scheduler, estimator
+        The strategies; without an estimator nothing is located.
+    split
+        The functional split of the APs; the central processor's copy says what a CPI should bring.
+    payload_bits_per_symbol
+        Data bits a symbol and UE that the downlink payload carries.
+    estimator_latency_ns
+        Emulated time that the estimation takes.
+    """
+
+    network: Network
+    area: Area
+    radio: Radio
+    path_gain: NDArray[np.float64]
+    n_receivers: int
+    selector: ModeSelector
+    scheduler: SlotScheduler
+    estimator: Estimator | None
+    split: FunctionalSplit
+    payload_bits_per_symbol: float
+    estimator_latency_ns: int = 0
+
+    name: str = "central"
+    published: Estimate | None = field(default=None, init=False)
+    late_reports: int = field(default=0, init=False)
+    inboxes: dict[int, Inbox] = field(default_factory=dict, init=False)
+    _agenda: list[tuple[int, int, str]] = field(default_factory=lambda: [(0, 0, PLAN)], init=False)
+    _alive: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool), init=False)
+    _pending: dict[int, tuple[Estimate, Observation | None]] = field(default_factory=dict, init=False)
+
+    wiring: ClassVar[frozenset[str]] = Node.wiring | {
+        "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator", "split",
+        "payload_bits_per_symbol", "estimator_latency_ns",
+    }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        self._alive = np.ones(self.network.n_aps, dtype=bool)
+
+    def start(self, emulation: "Emulation") -> None:
+        """Take the place in an emulation."""
+        super().start(emulation)
+        emulation.fronthaul.connect(self.name, self.on_message)
+
+    # -- the agenda -----------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Do what the agenda says is due, and sleep until the next item."""
+        _, cpi, task = heapq.heappop(self._agenda)
+        getattr(self, f"_{task}")(cpi)
+        self.wake_ns = self._agenda[0][0]
+
+    def _note(self, at_ns: int, cpi: int, task: str) -> None:
+        heapq.heappush(self._agenda, (at_ns, cpi, task))
+
+    def _plan(self, cpi: int) -> None:
+        frame = self.emulation.frame
+        plan = self.plan(cpi)
+        self.inboxes[cpi] = Inbox(plan=plan)
+        self.emulation.air.license(plan)
+        self._log(Kind.PLAN, cpi)
+        n_symbols = frame.n_slots * frame.n_snapshots
+        rng = self.emulation.streams.generator(self.name, "payload", cpi)
+        payload = draw_payload(rng, self.network.n_ues, n_symbols, self.payload_bits_per_symbol)
+        for name in self.network.ap_names:
+            data = payload if plan.mode(name) is Mode.TRANSMIT else ()
+            self._send(Assignment(source=self.name, destination=name, plan=plan, payload=data))
+        self._note(plan.deadline_ns, cpi, FUSE)
+        self._note(frame.cpi_start_ns(cpi + 1) - frame.lead_ns, cpi + 1, PLAN)
+
+    def _fuse(self, cpi: int) -> None:
+        self._judge_alive(self.inboxes[cpi])
+        observation = self.fuse(cpi)
+        self._log(Kind.FUSE, self.inboxes[cpi].fused)
+        estimate = Estimate.at([])
+        if observation is not None and self.estimator is not None:
+            estimate = self.estimator.estimate(observation)
+        self._pending[cpi] = (estimate, observation)
+        if self.estimator_latency_ns:
+            self._note(self.emulation.now_ns + self.estimator_latency_ns, cpi, PUBLISH)
+        else:
+            self._publish(cpi)
+
+    def _publish(self, cpi: int) -> None:
+        estimate, observation = self._pending.pop(cpi)
+        self.publish(cpi, estimate)
+        self.emulation.on_publish(self.inboxes.pop(cpi), estimate, observation)
+
+    # -- what it decides ------------------------------------------------------------------------------------------
+
+    def view(self) -> View:
+        """Return what a plan made now may be based on."""
+        return View(
+            network=self.network,
+            area=self.area,
+            radio=self.radio,
+            path_gain=self.path_gain,
+            n_receivers=self.n_receivers,
+            alive=self._alive.copy(),
+            estimate=self.published,
+        )
+
+    def plan(self, cpi: int) -> CpiPlan:
+        """Return the plan of a CPI: modes by the selector, sensing transmitters by the scheduler."""
+        emulation, view = self.emulation, self.view()
+        frame, names = emulation.frame, self.network.ap_names
+        assignment = self.selector.select(view, emulation.streams.generator(self.name, "selection", cpi))
+        order = self.scheduler.order(assignment, view, frame.n_slots)
+        return CpiPlan(
+            cpi=cpi,
+            assignment=assignment,
+            ap_names=names,
+            slots=frame.slots(cpi, tuple(names[i] for i in order)),
+            plan_ns=emulation.now_ns,
+            deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
+        )
+
+    def publish(self, cpi: int, estimate: Estimate) -> None:
+        """Make an estimate known: later plans are based on it."""
+        self.published = estimate
+        self._log(Kind.PUBLISH, len(estimate.positions_m))
+
+    def _judge_alive(self, inbox: Inbox) -> None:
+        """Take an AP that had a task and sent nothing for dead; one that rested gets another chance."""
+        for i, (name, mode) in enumerate(zip(inbox.plan.ap_names, inbox.plan.assignment.modes, strict=True)):
+            self._alive[i] = mode is Mode.IDLE or name in inbox.heard_from
+
+    # -- what comes in --------------------------------------------------------------------------------------------
+
+    def on_message(self, message: Message) -> None:
+        """Sort a report or record into the inbox of its CPI; what is late is counted and left."""
+        cpi = message.slot.cpi if isinstance(message, EchoReport) else getattr(message, "cpi", None)
+        inbox = self.inboxes.get(cpi) if cpi is not None else None
+        if inbox is None or self.emulation.now_ns > inbox.plan.deadline_ns:
+            self.late_reports += 1
+            self._log(Kind.LATE, -1 if cpi is None else cpi)
+            return
+        if isinstance(message, EchoReport):
+            inbox.echoes.setdefault(message.source, {})[message.slot.position] = message
+        elif isinstance(message, StatisticsReport):
+            inbox.statistics[message.source] = message
+        elif isinstance(message, TransmissionRecord):
+            inbox.records[message.source] = message
+            if self.split.needs_waveform:
+                self._pass_on(inbox.plan, message)
+
+    def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
+        for name in plan.receivers:
+            self._send(
+                TransmissionRecord(
+                    source=self.name, destination=name, cpi=record.cpi, transmitter=record.transmitter,
+                    positions=record.positions, samples=record.samples,
+                )
+            )  # fmt: skip
+
+    def _send(self, message: Message) -> None:
+        self.emulation.fronthaul.send(message)
+
+    # -- what it makes of it --------------------------------------------------------------------------------------
+
+    def fuse(self, cpi: int) -> Observation | None:
+        """Return the statistics of what came for a CPI, or None if no report can be used."""
+        inbox = self.inboxes[cpi]
+        plan = inbox.plan
+        n_antennas = self.network.n_antennas
+        transmitted = collate(plan, inbox.records, n_antennas)
+        covered = [self._covered(inbox, name) for name in plan.receivers]
+        inbox.fused = sum(len(slots) if name in inbox.echoes else bool(slots)
+                          for name, slots in zip(plan.receivers, covered, strict=True))  # fmt: skip
+        if not inbox.fused:
+            return None
+        shape = (len(covered), n_antennas, len(plan.transmitters), n_antennas)
+        cross, energy = np.zeros(shape, dtype=complex), np.zeros(len(covered))
+        for r, (name, slots) in enumerate(zip(plan.receivers, covered, strict=True)):
+            if slots:
+                cross[r], energy[r] = self._statistics(inbox, name, slots, transmitted)
+        n_snapshots = plan.slots[0].n_snapshots
+        return Observation(
+            network=self.network,
+            area=self.area,
+            assignment=plan.assignment,
+            cross=cross,
+            gram=_grams(transmitted, covered, n_snapshots),
+            energy=energy,
+            n_samples=np.array([len(slots) * n_snapshots * n_antennas for slots in covered], dtype=np.int64),
+            noise_power_w=self.radio.noise_power_w,
+        )
+
+    def _covered(self, inbox: Inbox, receiver: str) -> tuple[int, ...]:
+        """Return the slots of a receiver that can be used: given, and with every waveform in them known."""
+        if receiver in inbox.statistics:
+            return inbox.statistics[receiver].positions
+        given = sorted(inbox.echoes.get(receiver, ()))
+        return tuple(position for position in given if self._known(inbox, position))
+
+    def _known(self, inbox: Inbox, position: int) -> bool:
+        plan = inbox.plan
+        if self.radio.illumination == "sensing":
+            return plan.slots[position].sensing_transmitter in inbox.records
+        return all(name in inbox.records for name in plan.transmitters)
+
+    def _statistics(
+        self, inbox: Inbox, receiver: str, slots: tuple[int, ...], transmitted: NDArray[np.complex128]
+    ) -> tuple[NDArray[np.complex128], float]:
+        if receiver in inbox.statistics:
+            report = inbox.statistics[receiver]
+            return report.cross, report.energy
+        echoes = inbox.echoes[receiver]
+        received = np.concatenate([echoes[position].samples for position in slots], axis=1)
+        columns = sample_columns(slots, inbox.plan.slots[0].n_snapshots)
+        return cross_statistic(received, transmitted[:, :, columns]), energy_statistic(received)
+
+    def _log(self, kind: Kind, value: int) -> None:
+        if self.emulation.log is not None:
+            self.emulation.log((self.emulation.now_ns, kind, self.emulation.rank(self.name), value))
+
+
+def _grams(
+    transmitted: NDArray[np.complex128], covered: list[tuple[int, ...]], n_snapshots: int
+) -> NDArray[np.complex128]:
+    """Return Q of every receiver, (n_rx, n_tx, N, n_tx, N): one broadcast view if all cover the same slots."""
+    grams = {}
+    for slots in covered:
+        if slots not in grams:
+            grams[slots] = gram_statistic(transmitted[:, :, sample_columns(slots, n_snapshots)])
+    if len(grams) == 1:
+        gram = grams[covered[0]]
+        return np.broadcast_to(gram, (len(covered), *gram.shape))
+    return np.stack([grams[slots] for slots in covered])

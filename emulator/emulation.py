@@ -1,0 +1,245 @@
+"""The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import simpy
+
+from emulator.access_point import AccessPoint
+from emulator.air import Air, CpiTruth
+from emulator.central_processor import CentralProcessor, Inbox
+from emulator.fronthaul import Fronthaul
+from emulator.node import Alarm, Node
+from emulator.randomness import Streams
+from emulator.results import CpiResult, RunResult
+from emulator.slot import Frame
+from emulator.target import Target
+from emulator.trace import Trace
+from emulator.user_equipment import UserEquipment
+from models.efficiency import spectral_efficiency
+from models.fisher import target_bounds_m
+from models.observation import Estimate, Observation
+from models.scoring import score
+
+__all__ = ["Emulation"]
+
+
+def _natural(name: str) -> list[Any]:
+    """Sort key that puts ap-2 before ap-10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+class Emulation:
+    """A network in emulated time.
+
+    Parameters
+    ----------
+    frame
+        The calendar.
+    air, fronthaul, central
+        The medium, the fronthaul and the central processor.
+    access_points, user_equipments, targets
+        The other nodes, in any order: they start in the order given, and no result depends on it.
+    streams
+        The random numbers.
+    tracing
+        Whether events are recorded.
+    scoring
+        Whether estimates are scored and bounds and spectral efficiency computed; switch it off to time the rest.
+    """
+
+    def __init__(
+        self,
+        *,
+        frame: Frame,
+        air: Air,
+        fronthaul: Fronthaul,
+        central: CentralProcessor,
+        access_points: Iterable[AccessPoint],
+        user_equipments: Iterable[UserEquipment] = (),
+        targets: Iterable[Target] = (),
+        streams: Streams,
+        tracing: bool = True,
+        scoring: bool = True,
+    ) -> None:
+        self.frame, self.air, self.fronthaul, self.central = frame, air, fronthaul, central
+        self.access_points = {ap.name: ap for ap in access_points}
+        self.user_equipments = {ue.name: ue for ue in user_equipments}
+        self.targets = {target.name: target for target in targets}
+        self.network, self.streams, self.scoring = central.network, streams, scoring
+        self.nodes: dict[str, Node] = {
+            air.name: air, central.name: central,
+            **self.access_points, **self.user_equipments, **self.targets,
+        }  # fmt: skip
+        self._ranks = {name: i for i, name in enumerate(self._service_order())}
+        self.trace = Trace(tuple(self._ranks)) if tracing else None
+        self.log: Callable[[tuple[int, int, int, int]], None] | None = self.trace.rows.extend if self.trace else None
+        self.events = 0
+        self.completed = 0
+        self._outbox: list[CpiResult] = []
+        self._env: simpy.Environment | None = None
+        self._resume_ns = 0
+
+    def _service_order(self) -> list[str]:
+        """Return all owners of events in the order in which events of one instant are served.
+
+        The air first (it ends the slot), then links (what arrives now is in time), then those who are in the air
+        (targets and UEs), those who use it (APs), and the central processor; by name within each.
+        """
+        links = [link.name for link in self.fronthaul.links.values()]
+        groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name])
+        return [name for group in groups for name in sorted(group, key=_natural)]
+
+    # -- services to nodes ----------------------------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        """Emulated time in ns."""
+        return self._env.now if self._env is not None else self._resume_ns  # type: ignore[return-value]
+
+    def rank(self, name: str) -> int:
+        """Return the place of an owner of events in the service order; also its number in the trace."""
+        return self._ranks[name]
+
+    def alarm(self, at_ns: int, rank: int) -> Alarm:
+        """Return an event at a time, to wait for or to hang a callback on."""
+        assert self._env is not None, "nodes ask for alarms once started"
+        return Alarm(self._env, at_ns, rank)
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start all nodes. ``cpis`` and ``run`` do it when needed."""
+        self._env = simpy.Environment(initial_time=self._resume_ns)
+        self.fronthaul.start(self)
+        for node in self.nodes.values():
+            node.start(self)
+        for node in self.nodes.values():
+            self._env.process(node.run())  # type: ignore[arg-type]
+        for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
+            self._env.step()
+
+    def cpis(self, n_cpis: int) -> Iterator[CpiResult]:
+        """Run on and yield the result of each of the next CPIs as it is published.
+
+        The network keeps running: when a result is yielded, the next CPI is already on the air.
+        """
+        if self._env is None:
+            self.start()
+        assert self._env is not None
+        for _ in range(n_cpis):
+            step, count = self._env.step, 0
+            while not self._outbox:
+                step()
+                count += 1
+            self.events += count
+            self.completed += 1
+            yield self._outbox.pop(0)
+
+    def run(self, n_cpis: int) -> RunResult:
+        """Run on for a number of CPIs and return what came of them."""
+        return self.result(list(self.cpis(n_cpis)))
+
+    def result(self, cpis: list[CpiResult]) -> RunResult:
+        """Return the results of some CPIs together with the books as they stand now."""
+        return RunResult.of(
+            cpis,
+            network=self.network,
+            area=self.central.area,
+            n_targets=len(self.targets),
+            fronthaul=self.fronthaul.books(),
+            slots=self.air.slots_completed,
+            events=self.events,
+            late_reports=self.central.late_reports,
+            trace=self.trace,
+        )
+
+    # -- checkpoints ----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that matters for going on, as data; independent of this emulation from now on."""
+        return deepcopy(
+            {
+                "now_ns": self.now_ns,
+                "events": self.events,
+                "completed": self.completed,
+                "nodes": {name: node.state() for name, node in self.nodes.items()},
+                "fronthaul": self.fronthaul.state(),
+                "trace": self.trace.rows if self.trace is not None else [],
+            }
+        )
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state of an emulation that was built alike; to be called before the start.
+
+        Raises
+        ------
+        ValueError
+            If this emulation has started, or has other nodes than the one that the state was taken of.
+        """
+        if self._env is not None:
+            raise ValueError("an emulation that has started cannot be restored: build a fresh one")
+        if set(state["nodes"]) != set(self.nodes):
+            odd = sorted(set(state["nodes"]) ^ set(self.nodes))
+            raise ValueError(f"the state is of another network, they differ in {odd}: build from the same scenario")
+        state = deepcopy(state)
+        self._resume_ns, self.events, self.completed = state["now_ns"], state["events"], state["completed"]
+        for name, node_state in state["nodes"].items():
+            self.nodes[name].restore(node_state)
+        self.fronthaul.restore(state["fronthaul"])
+        if self.trace is not None:
+            self.trace.rows[:] = state["trace"]
+
+    # -- scoring: the only place where truth meets estimate ---------------------------------------------------------
+
+    def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
+        """Score a CPI; called by the central processor when it publishes."""
+        plan, frame = inbox.plan, self.frame
+        truth = self.air.truths.pop(plan.cpi)
+        targets = sorted(self.targets.values(), key=lambda t: t.index)
+        middle_s = frame.cpi_middle_s(plan.cpi)
+        positions = np.array([t.position_m(middle_s) for t in targets]).reshape(-1, 2)
+        bounds = {kind: np.full(len(targets), np.nan) for kind in ("non-coherent", "coherent", "structured")}
+        if self.scoring and observation is not None and targets:
+            bounds = {kind: self._bounds(kind, observation, positions, targets, truth) for kind in bounds}
+        start_ns = frame.cpi_start_ns(plan.cpi)
+        self._outbox.append(
+            CpiResult(
+                index=plan.cpi,
+                start_ns=start_ns,
+                end_ns=frame.cpi_start_ns(plan.cpi + 1),
+                published_ns=self.now_ns,
+                assignment=plan.assignment,
+                estimate=estimate,
+                truth_m=positions,
+                score=score(estimate, positions, bounds["non-coherent"]),
+                peb_m=bounds["coherent"],
+                peb_structured_m=bounds["structured"],
+                se_bit_s_hz=self._spectral_efficiency(truth) if self.scoring else np.full(self.network.n_ues, np.nan),
+                sensing_latency_s=(self.now_ns - start_ns) * 1e-9,
+                reports_expected=self.central.split.reports_expected(len(plan.receivers), frame.n_slots),
+                reports_fused=inbox.fused,
+                observation=observation,
+            )
+        )
+
+    def _bounds(
+        self, kind: str, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth
+    ) -> Any:
+        return target_bounds_m(
+            self.network,
+            observation.assignment,
+            positions,
+            np.array([t.rcs_m2 for t in targets]),
+            np.angle(truth.reflection),
+            observation.shared_gram if observation.shared_gram is not None else observation.gram,
+            observation.noise_power_w,
+            kind,
+        )
+
+    def _spectral_efficiency(self, truth: CpiTruth) -> Any:
+        noise_power_w = self.central.radio.noise_power_w
+        return spectral_efficiency(truth.channel, truth.precoding, truth.sensing_power_w, noise_power_w)

@@ -1,0 +1,261 @@
+"""The fronthaul: a directed graph of links that serialise, delay, queue and sometimes lose messages.
+
+The graph is the only truth about the network: edge attributes are read when a message enters a link.
+
+    rate_bit_s        serialisation rate; left out: infinite
+    latency_s         propagation delay; left out: 0
+    queue_bits        most bits that may be waiting or in service; left out: unbounded
+    loss_probability  chance that a message is lost on the link; left out: 0
+
+Messages take the path of least latency, stored and forwarded hop by hop. Not modelled: preemption, retransmission,
+frames larger than a message (a message is one frame, whatever its size).
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+
+from emulator.messages import Message
+from emulator.trace import Kind
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = ["Fronthaul", "Link", "link_name", "ring", "star", "stripe", "tree"]
+
+CENTRAL = "central"
+
+
+def link_name(source: str, destination: str) -> str:
+    """Return the name of a link.
+
+    >>> link_name("ap-0", "central")
+    'ap-0->central'
+    """
+    return f"{source}->{destination}"
+
+
+@dataclass(kw_only=True, eq=False)
+class Link:
+    """A first-in first-out server with a propagation delay: one direction of one cable."""
+
+    name: str
+    edge: dict[str, Any]
+    """The attributes of the edge in the graph."""
+    free_ns: int = 0
+    """When everything accepted so far will have left."""
+    busy_ns: int = 0
+    bits: int = 0
+    """Bits delivered."""
+    carried: int = 0
+    """Messages that reached the far end, lost ones included."""
+    in_flight: deque[tuple[int, Message]] = field(default_factory=deque)
+
+    def accept(self, message: Message, now_ns: int) -> int | None:
+        """Return when the message arrives at the other end, or None if the queue is full."""
+        rate = float(self.edge.get("rate_bit_s", math.inf))
+        wait_ns = max(self.free_ns - now_ns, 0)
+        backlog_bits = wait_ns * rate * 1e-9 if wait_ns else 0.0
+        if backlog_bits + message.bits > float(self.edge.get("queue_bits", math.inf)):
+            return None
+        duration_ns = math.ceil(message.bits * 1e9 / rate)
+        self.free_ns = now_ns + wait_ns + duration_ns
+        self.busy_ns += duration_ns
+        arrival_ns = self.free_ns + round(float(self.edge.get("latency_s", 0.0)) * 1e9)
+        self.in_flight.append((arrival_ns, message))
+        return arrival_ns
+
+    def elapsed_busy_ns(self, now_ns: int) -> int:
+        """Return how long the link has been sending until now."""
+        return self.busy_ns - max(self.free_ns - now_ns, 0)
+
+
+class Fronthaul:
+    """Carries messages between nodes over the graph.
+
+    Parameters
+    ----------
+    graph
+        A directed graph whose nodes are node names.
+
+    Raises
+    ------
+    ValueError
+        If an attribute of an edge is out of range.
+    """
+
+    def __init__(self, graph: nx.DiGraph) -> None:
+        self.graph = graph
+        self.links = {
+            (a, b): Link(name=link_name(a, b), edge=graph.edges[a, b]) for a, b in sorted(graph.edges)
+        }
+        for link in self.links.values():
+            _check(link)
+        self.sent = self.delivered = self.dropped = 0
+        self._handlers: dict[str, Callable[[Message], None]] = {}
+        self._routes: dict[tuple[str, str], dict[str, Link]] = {}
+
+    def start(self, emulation: "Emulation") -> None:
+        """Take the place in an emulation; messages that are in flight go on."""
+        self.emulation = emulation
+        self.log = emulation.log
+        for ends, link in self.links.items():
+            for arrival_ns, _ in link.in_flight:
+                self._schedule(ends, arrival_ns)
+
+    def connect(self, name: str, deliver: Callable[[Message], None]) -> None:
+        """Hand messages for the node of this name to ``deliver``.
+
+        Raises
+        ------
+        ValueError
+            If the graph has no such node, or no path from or to the central processor.
+        """
+        for a, b in ((name, CENTRAL), (CENTRAL, name)):
+            if name not in self.graph or CENTRAL not in self.graph or not nx.has_path(self.graph, a, b):
+                raise ValueError(f"fronthaul graph: no path {a} -> {b}; add the nodes and links that make one")
+        self._handlers[name] = deliver
+
+    def send(self, message: Message) -> None:
+        """Put a message on its way."""
+        object.__setattr__(message, "sequence", self.sent)
+        self.sent += 1
+        self._forward(message, message.source)
+
+    def _route(self, source: str, destination: str) -> dict[str, Link]:
+        """Return the link to take at each node of the path."""
+        route = self._routes.get((source, destination))
+        if route is None:
+            path = nx.shortest_path(self.graph, source, destination, weight=lambda a, b, e: e.get("latency_s", 0.0))
+            route = {a: self.links[a, b] for a, b in zip(path, path[1:], strict=False)}
+            self._routes[source, destination] = route
+        return route
+
+    def _forward(self, message: Message, at: str) -> None:
+        link = self._route(message.source, message.destination)[at]
+        now_ns = self.emulation.now_ns
+        arrival_ns = link.accept(message, now_ns)
+        if arrival_ns is None:
+            self._drop(link, message)
+            return
+        if self.log is not None:
+            duration_ns = math.ceil(message.bits * 1e9 / float(link.edge.get("rate_bit_s", math.inf)))
+            self.log((link.free_ns - duration_ns, Kind.SERIALISE, self.emulation.rank(link.name), duration_ns))
+        self._schedule((at, link.name[len(at) + 2 :]), arrival_ns)
+
+    def _drop(self, link: Link, message: Message) -> None:
+        self.dropped += 1
+        if self.log is not None:
+            self.log((self.emulation.now_ns, Kind.DROP, self.emulation.rank(link.name), message.bits))
+
+    def _lost(self, link: Link) -> bool:
+        link.carried += 1
+        probability = float(link.edge.get("loss_probability", 0.0))
+        if probability == 0.0:
+            return False
+        return self.emulation.streams.generator(link.name, "loss", link.carried).random() < probability
+
+    def _schedule(self, ends: tuple[str, str], arrival_ns: int) -> None:
+        link = self.links[ends]
+        alarm = self.emulation.alarm(arrival_ns, self.emulation.rank(link.name))
+        alarm.callbacks.append(lambda _: self._arrive(ends[1], link))
+
+    def _arrive(self, at: str, link: Link) -> None:
+        _, message = link.in_flight.popleft()
+        if self._lost(link):
+            self._drop(link, message)
+            return
+        link.bits += message.bits
+        if self.log is not None:
+            self.log((self.emulation.now_ns, Kind.DELIVER, self.emulation.rank(link.name), message.bits))
+        if at == message.destination:
+            self.delivered += 1
+            self._handlers[at](message)
+        else:
+            self._forward(message, at)
+
+    def books(self) -> dict[str, Any]:
+        """Return the counts of messages, and bits delivered and utilisation of every link."""
+        now_ns = self.emulation.now_ns
+        return {
+            "messages_sent": self.sent,
+            "messages_delivered": self.delivered,
+            "messages_dropped": self.dropped,
+            "messages_in_flight": sum(len(link.in_flight) for link in self.links.values()),
+            "links": {
+                link.name: {
+                    "bits": link.bits,
+                    "utilisation": link.elapsed_busy_ns(now_ns) / now_ns if now_ns else 0.0,
+                }
+                for link in self.links.values()
+            },
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return counters and the messages in flight."""
+        names = ("free_ns", "busy_ns", "bits", "carried", "in_flight")
+        return {
+            "counts": (self.sent, self.delivered, self.dropped),
+            "links": {ends: {n: getattr(link, n) for n in names} for ends, link in self.links.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state that ``state`` returned."""
+        self.sent, self.delivered, self.dropped = state["counts"]
+        for ends, attributes in state["links"].items():
+            vars(self.links[ends]).update(attributes)
+
+
+def _check(link: Link) -> None:
+    for name, value in link.edge.items():
+        if name in ("rate_bit_s", "queue_bits"):
+            allowed, valid = "> 0", float(value) > 0.0
+        elif name == "latency_s":
+            allowed, valid = ">= 0 and finite", 0.0 <= float(value) < math.inf
+        elif name == "loss_probability":
+            allowed, valid = "in [0, 1]", 0.0 <= float(value) <= 1.0
+        else:
+            continue
+        if not valid:
+            raise ValueError(f"fronthaul link {link.name}: {name} = {value}, must be {allowed}")
+
+
+def _graph(edges: list[tuple[str, str]], attributes: dict[str, float]) -> nx.DiGraph:
+    graph = nx.DiGraph()
+    for a, b in edges:
+        graph.add_edge(a, b, **attributes)
+        graph.add_edge(b, a, **attributes)
+    return graph
+
+
+def star(names: tuple[str, ...], **attributes: float) -> nx.DiGraph:
+    """Return a graph with a cable from every AP to the central processor.
+
+    Parameters
+    ----------
+    names
+        AP names.
+    **attributes
+        Attributes of every link: rate_bit_s, latency_s, queue_bits, loss_probability.
+    """
+    return _graph([(name, CENTRAL) for name in names], attributes)
+
+
+def stripe(names: tuple[str, ...], **attributes: float) -> nx.DiGraph:
+    """Return a radio stripe: a chain of APs with the central processor before the first."""
+    return _graph(list(zip((CENTRAL, *names), names, strict=False)), attributes)
+
+
+def ring(names: tuple[str, ...], **attributes: float) -> nx.DiGraph:
+    """Return a ring of the central processor and the APs."""
+    return _graph(list(zip((CENTRAL, *names), (*names, CENTRAL), strict=True)), attributes)
+
+
+def tree(names: tuple[str, ...], **attributes: float) -> nx.DiGraph:
+    """Return a binary tree with the central processor at the root."""
+    nodes = (CENTRAL, *names)
+    return _graph([(nodes[(i - 1) // 2], nodes[i]) for i in range(1, len(nodes))], attributes)

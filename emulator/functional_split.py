@@ -1,0 +1,133 @@
+"""How what an AP gives away of its echoes travels to the central processor."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.slot import CpiPlan, Slot
+from models.quantisation import quantise
+from models.statistics import cross_statistic, energy_statistic
+
+__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate"]
+
+Complex = NDArray[np.complex128]
+
+
+class FunctionalSplit(ABC):
+    """The border between what an AP computes and what the central processor computes.
+
+    Every AP has a split of its own; it may keep the echoes of the CPI in hand.
+    """
+
+    needs_waveform: bool = False
+    """Whether receivers must be told what the transmitters radiated."""
+
+    @abstractmethod
+    def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
+        """Take the echo of a slot, shape (N, n_snapshots); return the message that is due at once, if any."""
+
+    def learn(self, ap: str, plan: CpiPlan, record: TransmissionRecord) -> Message | None:
+        """Take what a transmitter radiated; return the message that can now be sent, if any."""
+        return None
+
+    @abstractmethod
+    def reports_expected(self, n_receivers: int, n_slots: int) -> int:
+        """Return how many reports a CPI brings when nothing is missing."""
+
+    def forget(self, cpi: int) -> None:  # noqa: B027 - nothing to forget is a fine default
+        """Drop what is kept of a CPI and earlier ones."""
+
+
+@dataclass(kw_only=True)
+class IqSplit(FunctionalSplit):
+    """IQ samples, one report a slot.
+
+    Attributes
+    ----------
+    iq_bits
+        Bits of a real component, at least 1; None sends samples unquantised (64 bits).
+    """
+
+    iq_bits: int | None
+
+    def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
+        """Return the report of the slot."""
+        samples = echo if self.iq_bits is None else quantise(echo, self.iq_bits)
+        return EchoReport(
+            source=ap, destination="central", slot=slot, samples=samples, iq_bits=self.iq_bits or 64
+        )
+
+    def reports_expected(self, n_receivers: int, n_slots: int) -> int:
+        """One report a receiver and slot."""
+        return n_receivers * n_slots
+
+
+@dataclass(kw_only=True)
+class StatisticsSplit(FunctionalSplit):
+    """The statistics Z and E, one report a CPI, formed once every transmitter's record has arrived.
+
+    Without all records the receiver cannot tell whose signal it heard, and sends nothing.
+    """
+
+    needs_waveform = True
+    echoes: dict[int, list[tuple[Slot, Complex]]] = field(default_factory=dict, init=False)
+    records: dict[int, dict[str, TransmissionRecord]] = field(default_factory=dict, init=False)
+
+    def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
+        """Keep the echo until the waveforms are known."""
+        self.echoes.setdefault(slot.cpi, []).append((slot, echo))
+        return None
+
+    def learn(self, ap: str, plan: CpiPlan, record: TransmissionRecord) -> Message | None:
+        """Return the statistics when the last record has come."""
+        known = self.records.setdefault(record.cpi, {})
+        known[record.transmitter] = record
+        echoes = self.echoes.get(record.cpi, [])
+        if not echoes or any(name not in known for name in plan.transmitters):
+            return None
+        positions = tuple(slot.position for slot, _ in echoes)
+        received = np.concatenate([echo for _, echo in echoes], axis=1)
+        transmitted = collate(plan, known, received.shape[0])
+        columns = sample_columns(positions, plan.slots[0].n_snapshots)
+        self.forget(record.cpi)
+        return StatisticsReport(
+            source=ap,
+            destination="central",
+            cpi=record.cpi,
+            positions=positions,
+            transmitters=plan.transmitters,
+            cross=cross_statistic(received, transmitted[:, :, columns]),
+            energy=energy_statistic(received),
+        )
+
+    def reports_expected(self, n_receivers: int, n_slots: int) -> int:
+        """One report a receiver."""
+        return n_receivers
+
+    def forget(self, cpi: int) -> None:
+        """Drop echoes and records of this CPI and earlier ones."""
+        for kept in (self.echoes, self.records):
+            for old in [c for c in kept if c <= cpi]:
+                del kept[old]
+
+
+def sample_columns(positions: tuple[int, ...], n_snapshots: int) -> NDArray[np.intp]:
+    """Return the indices of the snapshots of these slots within a CPI."""
+    return (np.array(positions, dtype=np.intp)[:, None] * n_snapshots + np.arange(n_snapshots)).ravel()
+
+
+def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: int) -> Complex:
+    """Return what the transmitters radiated over a CPI, shape (n_tx, N, n_slots x n_snapshots).
+
+    Transmitters without a record, and slots that a record leaves out, are zero.
+    """
+    n_snapshots = plan.slots[0].n_snapshots
+    samples = np.zeros((len(plan.transmitters), n_antennas, len(plan.slots) * n_snapshots), dtype=complex)
+    for i, name in enumerate(plan.transmitters):
+        record = records.get(name)
+        if record is not None and record.positions:
+            samples[i][:, sample_columns(record.positions, n_snapshots)] = record.samples
+    return samples

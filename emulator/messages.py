@@ -1,0 +1,152 @@
+"""What travels over the fronthaul. The size of a message follows from what is in it.
+
+Every message is one frame: Ethernet preamble, header, check sequence and gap (38 bytes) and the eCPRI common header
+with its two identifiers (8 bytes).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.slot import CpiPlan, Slot
+
+__all__ = [
+    "HEADER_BITS",
+    "Assignment",
+    "EchoReport",
+    "Message",
+    "StatisticsReport",
+    "TransmissionRecord",
+]
+
+HEADER_BITS = 8 * (38 + 8)
+
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Message:
+    """Something one node tells another.
+
+    Attributes
+    ----------
+    source, destination
+        Node names.
+    sequence
+        Counts the messages of the source; set when the message is sent.
+    """
+
+    source: str
+    destination: str
+    sequence: int = field(default=0, init=False)
+
+    @property
+    def content_bits(self) -> int:
+        """Size of the content in bits."""
+        raise NotImplementedError
+
+    @property
+    def bits(self) -> int:
+        """Size on a link in bits, header included."""
+        return HEADER_BITS + self.content_bits
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Assignment(Message):
+    """The plan of a CPI, with the downlink payload for a transmitter: the data of every UE.
+
+    Attributes
+    ----------
+    plan
+        The plan; 2 bits a mode and 16 bits a slot.
+    payload
+        Data bits of the CPI, one byte string a UE; empty for an AP that does not transmit.
+    """
+
+    plan: CpiPlan
+    payload: tuple[bytes, ...] = ()
+
+    @property
+    def content_bits(self) -> int:
+        """Size of modes, slots and payload."""
+        return 2 * len(self.plan.ap_names) + 16 * len(self.plan.slots) + 8 * sum(map(len, self.payload))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransmissionRecord(Message):
+    """What a transmitter really radiated in a CPI, as far as it illuminates targets.
+
+    Attributes
+    ----------
+    transmitter
+        Name of the AP that radiated; the source is another node when the record is passed on.
+    positions
+        Positions of the recorded slots within the CPI.
+    samples
+        Shape (N, len(positions) x n_snapshots), complex64: 64 bits a sample.
+    """
+
+    cpi: int
+    transmitter: str
+    positions: tuple[int, ...]
+    samples: NDArray[np.complex64]
+
+    @property
+    def content_bits(self) -> int:
+        """Size of slot positions and samples."""
+        return 16 * len(self.positions) + 8 * self.samples.nbytes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EchoReport(Message):
+    """IQ samples that an AP received in a slot.
+
+    Attributes
+    ----------
+    slot
+        The slot.
+    samples
+        What the receiver of the message reads, shape (N, n_snapshots).
+    iq_bits
+        Bits of a real component on the link; 64 when samples travel unquantised.
+    """
+
+    slot: Slot
+    samples: Complex
+    iq_bits: int
+
+    @property
+    def content_bits(self) -> int:
+        """Size of the samples and of their common 32-bit scale."""
+        return 2 * self.iq_bits * self.samples.size + 32
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StatisticsReport(Message):
+    """Sufficient statistics that an AP formed over a CPI.
+
+    Attributes
+    ----------
+    cpi
+        The CPI.
+    positions
+        Positions of the slots covered.
+    transmitters
+        Names of the transmitters, in the order of the second axis of ``cross``.
+    cross
+        Z_rt = sum_l y_r[l] x_t[l]^H, shape (N, n_tx, N).
+    energy
+        E_r = sum_l ||y_r[l]||^2.
+    """
+
+    cpi: int
+    positions: tuple[int, ...]
+    transmitters: tuple[str, ...]
+    cross: Complex
+    energy: float
+
+    @property
+    def content_bits(self) -> int:
+        """Size of slot positions, Z and E in double precision."""
+        return 16 * len(self.positions) + 8 * self.cross.nbytes + 64

@@ -1,0 +1,36 @@
+"""User data and the Gaussian codebook that turns it into symbols.
+
+A codeword is addressed by its data bits: they key a Philox generator whose CN(0, 1) numbers are the symbols. Whoever
+has the bits has the symbols, so all APs radiate the same ones while only the bits travel over the fronthaul.
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.randomness import complex_normals
+
+__all__ = ["draw_payload", "symbols"]
+
+
+def draw_payload(rng: np.random.Generator, n_ues: int, n_symbols: int, bits_per_symbol: float) -> tuple[bytes, ...]:
+    """Return random data for a CPI: ``bits_per_symbol`` bits a symbol and UE, rounded up to bytes."""
+    n_bytes = int(np.ceil(n_symbols * bits_per_symbol / 8))
+    return tuple(rng.bytes(n_bytes) for _ in range(n_ues))
+
+
+@lru_cache(maxsize=4)
+def symbols(payload: tuple[bytes, ...], n_symbols: int) -> NDArray[np.complex128]:
+    """Return the unit-power symbols q_k of every UE, shape (n_ues, n_symbols); equal data gives equal symbols."""
+    coder = np.random.Generator(np.random.Philox())
+    state = dict(coder.bit_generator.state)
+    result = np.empty((len(payload), n_symbols), dtype=complex)
+    for k, data in enumerate(payload):
+        digest = blake2b(data, digest_size=16, salt=k.to_bytes(8, "little")).digest()
+        state["state"] = {"counter": np.zeros(4, dtype=np.uint64), "key": np.frombuffer(digest, dtype=np.uint64)}
+        coder.bit_generator.state = state
+        result[k] = complex_normals(coder, n_symbols)
+    result.flags.writeable = False
+    return result

@@ -1,0 +1,110 @@
+"""What comes out of an emulation."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.trace import Trace
+from models.network import Area, ModeAssignment, Network
+from models.observation import Estimate, Observation
+from models.scoring import Score
+
+__all__ = ["CpiResult", "RunResult"]
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CpiResult:
+    """What came of one CPI.
+
+    Attributes
+    ----------
+    index
+        Counts CPIs from the start.
+    start_ns, end_ns, published_ns
+        Start of the first slot, end of the last, and when the estimate was published.
+    assignment
+        Modes of the APs.
+    estimate
+        What was published.
+    truth_m
+        Positions of the targets at the middle of the CPI, shape (n_targets, 2), in m.
+    score
+        How estimates were matched to targets.
+    peb_m, peb_structured_m
+        Coherent position error bounds with real free and with structured amplitudes, all targets together, for what
+        was fused, shape (n_targets,), in m; NaN where there is none.
+    se_bit_s_hz
+        Spectral efficiency of each UE, shape (n_ues,).
+    sensing_latency_s
+        From ``start_ns`` to ``published_ns``.
+    reports_expected, reports_fused
+        Reports due in the CPI, and those that were used.
+    observation
+        What was fused; a run keeps that of its last CPI.
+    """
+
+    index: int
+    start_ns: int
+    end_ns: int
+    published_ns: int
+    assignment: ModeAssignment
+    estimate: Estimate
+    truth_m: Float
+    score: Score
+    peb_m: Float
+    peb_structured_m: Float
+    se_bit_s_hz: Float
+    sensing_latency_s: float
+    reports_expected: int
+    reports_fused: int
+    observation: Observation | None = None
+
+    @property
+    def false_positions_m(self) -> Float:
+        """Positions of estimates that belong to no target, shape (n_false, 2)."""
+        return self.estimate.positions_m[self.score.false_indices]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunResult:
+    """What came of a run.
+
+    Attributes
+    ----------
+    network, area
+        The survey.
+    cpis
+        One result a CPI.
+    errors_m
+        Position errors, shape (n_cpis, n_targets), in m; NaN where a target was missed.
+    fronthaul
+        Books of the fronthaul: messages_sent, messages_delivered, messages_dropped, messages_in_flight, and links with
+        bits delivered and utilisation.
+    slots, events
+        Slots completed on the air, and kernel events served, until the last estimate was published.
+    late_reports
+        Reports that came after their deadline.
+    trace
+        The recorded events, if tracing was on.
+    """
+
+    network: Network
+    area: Area
+    cpis: tuple[CpiResult, ...]
+    errors_m: Float
+    fronthaul: dict[str, Any]
+    slots: int
+    events: int
+    late_reports: int
+    trace: Trace | None
+
+    @classmethod
+    def of(cls, cpis: list[CpiResult], *, n_targets: int, **books: Any) -> "RunResult":
+        """Return the result of these CPIs; only the last keeps its observation."""
+        kept = [replace(cpi, observation=None) for cpi in cpis[:-1]] + cpis[-1:]
+        errors = np.array([cpi.score.error_m for cpi in cpis]).reshape(len(cpis), n_targets)
+        return cls(cpis=tuple(kept), errors_m=errors, **books)

@@ -1,0 +1,127 @@
+"""The calendar: slots, coherent processing intervals (CPIs) and the plan of one CPI.
+
+    time 0     lead                                                deadline
+      | plan 0   | slot 0 | slot 1 | ... | slot n-1 |     ...         |
+                 |<------------- CPI 0 ------------>|<---- CPI 1 ---- ...
+
+CPIs follow each other without a gap. Time is integer nanoseconds.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from models.network import Mode, ModeAssignment
+
+__all__ = ["CpiPlan", "Frame", "Slot"]
+
+
+class Slot(NamedTuple):
+    """One time slot of a CPI, as planned."""
+
+    index: int
+    """Counts slots from the start of the emulation."""
+    cpi: int
+    position: int
+    """Position within the CPI, 0..n_slots-1."""
+    n_slots: int
+    start_ns: int
+    end_ns: int
+    n_snapshots: int
+    sensing_transmitter: str
+    """Name of the one AP that may send the sensing waveform."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """The frame structure every node knows.
+
+    Attributes
+    ----------
+    slot_ns
+        Duration of a slot, its guard included.
+    n_slots
+        Slots of a CPI.
+    n_snapshots
+        Snapshots (symbols) of a slot.
+    lead_ns
+        How long before its start a CPI is planned.
+    deadline_ns
+        How long after the end of its last slot the central processor fuses what came.
+    """
+
+    slot_ns: int
+    n_slots: int
+    n_snapshots: int
+    lead_ns: int
+    deadline_ns: int
+
+    @property
+    def cpi_ns(self) -> int:
+        """Duration of a CPI."""
+        return self.n_slots * self.slot_ns
+
+    def cpi_start_ns(self, cpi: int) -> int:
+        """Return when the first slot of a CPI starts."""
+        return self.lead_ns + cpi * self.cpi_ns
+
+    def slot_start_ns(self, index: int) -> int:
+        """Return when a slot starts; it ends when the next one starts."""
+        return self.lead_ns + index * self.slot_ns
+
+    def next_slot_ns(self, now_ns: int) -> int:
+        """Return the first slot start after now."""
+        if now_ns < self.lead_ns:
+            return self.lead_ns
+        return now_ns + self.slot_ns - (now_ns - self.lead_ns) % self.slot_ns
+
+    def cpi_middle_s(self, cpi: int) -> float:
+        """Return the middle of a CPI in seconds."""
+        return (self.cpi_start_ns(cpi) + self.cpi_ns / 2) * 1e-9
+
+    def slots(self, cpi: int, sensing_transmitters: tuple[str, ...]) -> tuple[Slot, ...]:
+        """Return the slots of a CPI with the AP that senses in each."""
+        first = cpi * self.n_slots
+        return tuple(
+            Slot(
+                index=first + i,
+                cpi=cpi,
+                position=i,
+                n_slots=self.n_slots,
+                start_ns=self.slot_start_ns(first + i),
+                end_ns=self.slot_start_ns(first + i + 1),
+                n_snapshots=self.n_snapshots,
+                sensing_transmitter=name,
+            )
+            for i, name in enumerate(sensing_transmitters)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CpiPlan:
+    """What the central processor decided for one CPI."""
+
+    cpi: int
+    assignment: ModeAssignment
+    ap_names: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    plan_ns: int
+    deadline_ns: int
+
+    @cached_property
+    def _modes(self) -> dict[str, Mode]:
+        return dict(zip(self.ap_names, self.assignment.modes, strict=True))
+
+    def mode(self, name: str) -> Mode:
+        """Return the mode of the AP of this name."""
+        return self._modes[name]
+
+    @cached_property
+    def transmitters(self) -> tuple[str, ...]:
+        """Names of the transmitting APs, in network order."""
+        return tuple(self.ap_names[i] for i in self.assignment.transmitters)
+
+    @cached_property
+    def receivers(self) -> tuple[str, ...]:
+        """Names of the receiving APs, in network order."""
+        return tuple(self.ap_names[i] for i in self.assignment.receivers)

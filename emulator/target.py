@@ -1,0 +1,60 @@
+"""A passive target: it moves, and it scatters."""
+
+import cmath
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.node import Node
+from models.sensing import echo_amplitude_m2
+from models.trajectories import Trajectory
+
+__all__ = ["Target"]
+
+
+@dataclass(kw_only=True, eq=False)
+class Target(Node):
+    """A point target; subclass and override ``scatter`` for a fluctuating one.
+
+    Attributes
+    ----------
+    index
+        Its place in arrays of targets.
+    trajectory
+        How it moves.
+    rcs_m2
+        Radar cross-section in m^2.
+    scatter_phase_rad
+        Scattering phase phi_s in rad; None draws one for the whole run.
+    """
+
+    index: int
+    trajectory: Trajectory
+    rcs_m2: float
+    scatter_phase_rad: float | None = None
+
+    wiring: ClassVar[frozenset[str]] = Node.wiring | {"index", "trajectory", "rcs_m2"}
+
+    def position_m(self, time_s: float) -> NDArray[np.float64]:
+        """Return the position in m at a time in seconds."""
+        return self.trajectory.position_m(time_s)
+
+    def scatter(self, cpi: int) -> complex:
+        """Return sqrt(rcs) e^{j phi} of a CPI, in m."""
+        if self.scatter_phase_rad is None:
+            rng = self.emulation.streams.generator(self.name, "scatter")
+            self.scatter_phase_rad = float(rng.uniform(0.0, 2.0 * np.pi))
+        return cmath.rect(self.rcs_m2**0.5, self.scatter_phase_rad)
+
+    def wake(self) -> None:
+        """Stand in the air for the slot that begins, where the target is at its middle."""
+        emulation = self.emulation
+        frame, now_ns = emulation.frame, emulation.now_ns
+        if now_ns >= frame.lead_ns:
+            cpi = (now_ns - frame.lead_ns) // frame.cpi_ns
+            amplitude = float(echo_amplitude_m2(emulation.network.wavelength_m, 1.0))
+            middle_s = (now_ns + frame.slot_ns / 2) * 1e-9
+            emulation.air.place(self.index, self.position_m(middle_s), amplitude * self.scatter(cpi))
+        self.wake_ns = frame.next_slot_ns(now_ns)
