@@ -85,8 +85,8 @@ def _legs(network: Network, packed_targets: bytes) -> tuple[Complex, Complex]:
     distance = np.hypot(offset[..., 0], offset[..., 1])
     if not distance.all():
         raise ValueError("a target lies exactly on a user equipment, where its echo is infinite: move it away")
-    inward: Complex = np.exp(-1j * network.wavenumber_rad_m * distance) / distance
-    return leg_response(network, targets), inward
+    phase: Complex = np.exp(-1j * network.wavenumber_rad_m * distance)
+    return leg_response(network, targets), phase / distance
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

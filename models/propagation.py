@@ -56,7 +56,7 @@ def umi_los(distance_m: ArrayLike, carrier_hz: float) -> Float:
         Carrier frequency.
 
     >>> umi_los([100.0, 500.0], 3.5e9).round(2)
-    array([ 85.31, 107.1 ])
+    array([ 85.31, 107.11])
     """
     horizontal, slant = _clamped_m(distance_m)
     turn = breakpoint_m(carrier_hz)
