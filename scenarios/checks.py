@@ -27,10 +27,12 @@ def unsupported(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]
 def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
     """Let schedule.n_receivers follow from the receivers of the fixed selector."""
     selector, schedule = data.get("selector"), data.get("schedule", {})
-    fixed = isinstance(selector, Mapping) and selector.get("kind") == "fixed" and isinstance(schedule, Mapping)
-    if fixed and isinstance(selector.get("receivers"), list | tuple) and selector["receivers"]:
-        return {**data, "schedule": {**schedule, "n_receivers": len(selector["receivers"])}}
-    return dict(data)
+    if not (isinstance(selector, Mapping) and selector.get("kind") == "fixed" and isinstance(schedule, Mapping)):
+        return dict(data)
+    receivers = selector.get("receivers")
+    if not (isinstance(receivers, list | tuple) and receivers):
+        return dict(data)
+    return {**data, "schedule": {**schedule, "n_receivers": len(receivers)}}
 
 
 def absolute_topology(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -64,27 +66,25 @@ def cross_problems(scenario: Scenario, plugins: Iterable[str]) -> list[Problem]:
     """Return what is wrong between keys that are right by themselves."""
     checks = (_lengths, _roles, _places, _slots, _grid, _topology)
     found = [problem for check in checks for problem in check(scenario)]
-    return found + [*_selector(scenario, plugins), *_estimator(scenario, plugins)]
+    return [*found, *_selector(scenario, plugins), *_estimator(scenario, plugins)]
 
 
 def _lengths(scenario: Scenario) -> Iterator[Problem]:
-    for name, table in (("access_points", scenario.access_points), ("user_equipment", scenario.user_equipment)):
+    for name in ("access_points", "user_equipment"):
+        table = getattr(scenario, name)
         if table.positions_m is not None and len(table.positions_m) != table.count:
-            keys = (f"{name}.positions_m", f"{name}.count")
-            yield Problem(
-                keys, f"got {len(table.positions_m)} positions, but count = {table.count}; give one of the two"
-            )
+            text = f"got {len(table.positions_m)} positions, but count = {table.count}; give one of the two"
+            yield Problem((f"{name}.positions_m", f"{name}.count"), text)
     boresights, n_aps = scenario.access_points.boresights_deg, scenario.access_points.count
     if boresights is not None and len(boresights) != n_aps:
         keys = ("access_points.boresights_deg", "access_points.count", "access_points.positions_m")
-        yield Problem(
-            keys, f"got {len(boresights)} angles in degrees; allowed: one for each of the {n_aps} access points"
-        )
+        text = f"got {len(boresights)} angles in degrees; allowed: one for each of the {n_aps} access points"
+        yield Problem(keys, text)
 
 
 def _roles(scenario: Scenario) -> Iterator[Problem]:
     n_aps, n_rx = scenario.access_points.count, scenario.schedule.n_receivers
-    rest = ("access_points.count", "access_points.positions_m", "selector")
+    rest = ("access_points.count", "access_points.positions_m", "selector.kind")
     if scenario.selector.kind == "fixed":
         yield from _fixed_roles(scenario)
     elif n_rx >= n_aps:

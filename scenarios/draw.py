@@ -1,0 +1,238 @@
+"""Drawing: every function takes values and an ``ax``, works out nothing but units, and returns the ``ax``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike, NDArray
+
+from models.network import Area, ModeAssignment, Network
+
+__all__ = [
+    "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_cost_map", "draw_ellipse",
+    "draw_error", "draw_spectral_efficiency", "draw_targets", "draw_user_equipment", "length_unit", "save",
+]  # fmt: skip
+
+Float = NDArray[np.float64]
+
+# Okabe and Ito's palette, told apart by every kind of colour vision; markers differ as well.
+BLUE, VERMILION, GREEN, GREY, BLACK = "#0072B2", "#D55E00", "#009E73", "#8C8C8C", "#1A1A1A"
+ROLES: dict[str, dict[str, Any]] = {
+    "transmit": {"color": BLUE, "marker": "^"},
+    "receive": {"color": VERMILION, "marker": "s"},
+    "idle": {"color": GREY, "marker": "o"},
+}
+NINETY_FIVE_PERCENT = 2.447746830680816
+"""Radius in standard deviations that holds 95 % of a Gaussian in the plane: sqrt(-2 ln 0.05)."""
+
+STYLE: dict[str, Any] = {
+    "figure.dpi": 100, "savefig.dpi": 150, "font.size": 10.5, "axes.titlesize": 11, "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#4D4D4D", "axes.linewidth": 0.8,
+    "xtick.color": "#4D4D4D", "ytick.color": "#4D4D4D", "axes.labelcolor": BLACK, "legend.frameon": False,
+    "grid.color": "#E3E3E3", "grid.linewidth": 0.6, "axes.axisbelow": True, "figure.facecolor": "white",
+}  # fmt: skip
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG: no time stamp and no version in it, so equal figures are equal bytes."""
+    with styled():
+        figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def length_unit(length_m: float) -> tuple[float, str]:
+    """Return a factor and a unit in which a length reads well.
+
+    >>> length_unit(0.004)
+    (1000.0, 'mm')
+    """
+    if not np.isfinite(length_m) or length_m >= 1.0:
+        return 1.0, "m"
+    return (100.0, "cm") if length_m >= 0.05 else (1000.0, "mm")
+
+
+def length_text(length_m: float) -> str:
+    """Return a length with three digits and its unit; a dash for one that is not known."""
+    factor, unit = length_unit(length_m)
+    return f"{factor * length_m:.3g} {unit}" if np.isfinite(length_m) else "–"
+
+
+def _dots(ax: Axes, points: ArrayLike, **style: Any) -> None:
+    x, y = np.asarray(points, dtype=float).T
+    ax.scatter(x, y, **style)
+
+
+def draw_area(ax: Axes, area: Area, network: Network) -> Axes:
+    """Set the axes to the area, a little wider, and as much more as the access points and UEs need."""
+    points = np.vstack([[[0.0, 0.0], [area.width_m, area.height_m]], network.ap_positions_m, network.ue_positions_m])
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.035 * (high - low).max()
+    ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
+    ax.set(aspect="equal", xlabel="x (m)", ylabel="y (m)")
+    return ax
+
+
+def draw_access_points(ax: Axes, network: Network, assignment: ModeAssignment, on_image: bool = False) -> Axes:
+    """Draw the access points by role, each with a tick in the direction in which its array looks."""
+    positions = network.ap_positions_m
+    look = np.stack([np.cos(network.boresights_rad), np.sin(network.boresights_rad)], axis=-1)
+    tick = 0.035 * float(np.ptp(ax.get_xlim()))
+    halo = [withStroke(linewidth=3.2, foreground="white")] if on_image else []
+    for role, style in ROLES.items():
+        chosen = [i for i, mode in enumerate(assignment.modes) if mode.value == role]
+        if not chosen:
+            continue
+        ends = np.stack([positions[chosen], positions[chosen] + tick * look[chosen]])
+        ax.plot(*ends.transpose(2, 0, 1), color=style["color"], lw=1.8, zorder=3, path_effects=halo)
+        edge = {"edgecolors": "white", "linewidths": 0.8, "s": 55.0, "zorder": 4}
+        _dots(ax, positions[chosen], label=f"access point, {role}", **edge, **style)
+    return ax
+
+
+def draw_user_equipment(ax: Axes, network: Network) -> Axes:
+    """Draw the UEs as small crosses."""
+    if network.n_ues:
+        _dots(ax, network.ue_positions_m, s=26, color=GREY, marker="x", linewidths=1.3, zorder=3, label="UE")
+    return ax
+
+
+def draw_targets(
+    ax: Axes, truth_m: Float, estimates_m: Float, covariances_m2: Float | None = None, on_image: bool = False
+) -> Axes:
+    """Draw targets as numbered rings and estimates as crosses with their 95 % ellipse.
+
+    Parameters
+    ----------
+    ax
+        Axes in m.
+    truth_m, estimates_m
+        Shapes (S, 2) and (F, 2).
+    covariances_m2
+        Shape (F, 2, 2), or None.
+    on_image
+        Draw in light colours with dark outlines.
+    """
+    ring, cross = ("white", "#F0E442") if on_image else (BLACK, GREEN)
+    halo = [withStroke(linewidth=3.4, foreground=BLACK)] if on_image else []
+    outline = {"facecolors": "none", "edgecolors": ring, "linewidths": 1.5, "path_effects": halo}
+    if len(truth_m):
+        _dots(ax, truth_m, s=150, zorder=6, label="target", **outline)
+    if len(estimates_m):
+        cross_style = {"color": cross, "marker": "+", "linewidths": 1.8, "path_effects": halo}
+        _dots(ax, estimates_m, s=90, zorder=7, label="estimate", **cross_style)
+    for i, (x, y) in enumerate(truth_m):
+        ax.annotate(str(i), (x, y), (8, 8), textcoords="offset points", color=ring, zorder=8, path_effects=halo)
+    for point, covariance in zip(estimates_m, () if covariances_m2 is None else covariances_m2, strict=False):
+        draw_ellipse(ax, point, covariance, color=cross)
+    return ax
+
+
+def draw_ellipse(ax: Axes, centre: ArrayLike, covariance: Float, factor: float = 1.0, color: str = GREEN) -> Axes:
+    """Draw the 95 % ellipse of a covariance about a centre; ``factor`` is the unit of the axes (1000 for mm)."""
+    if not np.all(np.isfinite(covariance)):
+        return ax
+    variances, directions = np.linalg.eigh(covariance)
+    minor, major = 2.0 * NINETY_FIVE_PERCENT * factor * np.sqrt(np.maximum(variances, 0.0))
+    angle = float(np.degrees(np.arctan2(directions[1, 1], directions[0, 1])))
+    x, y = np.asarray(centre, dtype=float)
+    shape = Ellipse((x, y), major, minor, angle=angle, facecolor=color, edgecolor=color, alpha=0.25, lw=1.2, zorder=5)
+    ax.add_patch(shape)
+    return ax
+
+
+def draw_error(
+    ax: Axes, truth_m: Float, estimate_m: Float | None, covariance_m2: Float | None, peb_m: float, name: str
+) -> Axes:
+    """Draw where an estimate lies as seen from its target, at the scale of the error.
+
+    Parameters
+    ----------
+    ax
+        Empty axes.
+    truth_m, estimate_m
+        Positions, shape (2,); no estimate where the target was missed.
+    covariance_m2
+        Shape (2, 2), or None.
+    peb_m
+        Position error bound, NaN where there is none.
+    name
+        What to call the target in the title.
+    """
+    if estimate_m is None:
+        ax.text(0.5, 0.5, "missed", transform=ax.transAxes, ha="center", va="center", color=VERMILION)
+        ax.set(title=f"{name}\nmissed, bound {length_text(peb_m)}", xticks=[], yticks=[], aspect="equal")
+        return ax
+    offset = np.asarray(estimate_m) - truth_m
+    error = float(np.hypot(*offset))
+    spread = 0.0
+    if covariance_m2 is not None and np.all(np.isfinite(covariance_m2)):
+        spread = NINETY_FIVE_PERCENT * float(np.sqrt(np.linalg.eigvalsh(covariance_m2)[-1]))
+    reach = 1.15 * max(error + spread, 1.5 * (peb_m if np.isfinite(peb_m) else 0.0), 1e-6)
+    factor, unit = length_unit(reach)
+    if covariance_m2 is not None:
+        draw_ellipse(ax, factor * offset, covariance_m2, factor)
+    _dots(ax, [[0.0, 0.0]], s=120, facecolors="none", edgecolors=BLACK, linewidths=1.5, zorder=6)
+    _dots(ax, [factor * offset], s=90, color=GREEN, marker="+", linewidths=1.8, zorder=7)
+    ax.set(xlim=(-factor * reach, factor * reach), ylim=(-factor * reach, factor * reach), aspect="equal")
+    ax.set(xlabel=f"x error ({unit})", ylabel=f"y error ({unit})")
+    ax.set_title(f"{name}\noff by {length_text(error)}, bound {length_text(peb_m)}")
+    ax.grid(True)
+    return ax
+
+
+def draw_cost_map(ax: Axes, x_m: Float, y_m: Float, cost: Float, depth_db: float = 30.0) -> Axes:
+    """Draw a cost over a grid in dB, down to ``depth_db`` below its peak, with a colour bar.
+
+    Parameters
+    ----------
+    ax
+        Axes in m.
+    x_m, y_m
+        Centres of the cells, shapes (n_x,) and (n_y,).
+    cost
+        Explained power over noise power, shape (n_y, n_x).
+    depth_db
+        What lies lower gets the lowest colour.
+    """
+    level = 10.0 * np.log10(np.maximum(cost, 1e-30))
+    half_x, half_y = (0.5 * (c[1] - c[0]) if len(c) > 1 else c[0] for c in (x_m, y_m))
+    extent = (x_m[0] - half_x, x_m[-1] + half_x, y_m[0] - half_y, y_m[-1] + half_y)
+    top = float(level.max())
+    low = max(float(level.min()), top - depth_db)
+    image = ax.imshow(level, origin="lower", extent=extent, cmap="cividis", vmin=low, vmax=top, interpolation="nearest")
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02)
+    bar.set_label("explained power over noise power (dB)")
+    bar.outline.set_visible(False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def draw_spectral_efficiency(ax: Axes, se_bit_s_hz: ArrayLike, names: Sequence[str], n_cpis: int = 1) -> Axes:
+    """Draw the spectral efficiency of each UE as a bar, the best first, and the sum in the title."""
+    values = np.asarray(se_bit_s_hz, dtype=float)
+    order = np.argsort(-values, kind="stable")
+    places = np.arange(len(values))
+    ax.bar(places, values[order], width=0.75, color=BLUE)
+    few = len(values) <= 40
+    ax.set_xticks(
+        places if few else [], [names[i] for i in order] if few else [], rotation=45 if len(values) > 8 else 0
+    )
+    mean = f", mean of {n_cpis} CPIs" if n_cpis > 1 else ""
+    ax.set(xlabel="user equipment, best first", ylabel="spectral efficiency (bit/s/Hz)")
+    ax.set_title(f"Sum spectral efficiency {values.sum():.2f} bit/s/Hz ({len(values)} UEs{mean})")
+    ax.grid(True, axis="y")
+    if not len(values):
+        ax.text(0.5, 0.5, "no UE", transform=ax.transAxes, ha="center", va="center", color=GREY)
+        ax.set(xticks=[], yticks=[])
+    return ax
+
+
+def styled() -> Any:
+    """Return the context in which figures get their look, whatever the caller's settings are."""
+    style: dict[Any, Any] = dict(mpl.rcParamsDefault)
+    return mpl.rc_context(style | STYLE)
