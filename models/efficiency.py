@@ -42,10 +42,11 @@ def sinr(channel: Complex, precoding: Complex, sensing_power_w: Float, noise_pow
     """
     n_tx, n_ues, n_antennas = channel.shape
     stacked = precoding.reshape(*precoding.shape[:-3], n_tx * n_antennas, n_ues)
-    received = np.abs(channel.swapaxes(0, 1).reshape(n_ues, n_tx * n_antennas) @ stacked) ** 2
+    gain = channel.swapaxes(0, 1).reshape(n_ues, n_tx * n_antennas) @ stacked
+    received = gain.real**2 + gain.imag**2
     wanted = np.diagonal(received, axis1=-2, axis2=-1)
     interference = (received * ~np.eye(n_ues, dtype=bool)).sum(axis=-1)
-    strength = np.einsum("tkn,tkn->tk", channel, channel.conj()).real
+    strength = (channel.real**2 + channel.imag**2).sum(axis=-1)
     return wanted / (interference + sensing_power_w @ strength / n_antennas + noise_power_w)
 
 

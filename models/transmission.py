@@ -48,6 +48,9 @@ def proportional_power(channel: Complex, transmit_power_w: float) -> Float:
 def precoding_matrix(channel: Complex, transmit_power_w: float, comm_power_fraction: float) -> Complex:
     """Return V with columns sqrt(rho p_k) w_k, the communication part of eq. (1), shape (..., N, n_ues).
 
+    With maximum-ratio precoders and powers in proportion to the channels this is sqrt(rho P) H^H / ||H||_F, H the
+    n_ues x N matrix of the AP's channels: one scale factor an AP.
+
     Parameters
     ----------
     channel
@@ -57,8 +60,9 @@ def precoding_matrix(channel: Complex, transmit_power_w: float, comm_power_fract
     comm_power_fraction
         rho, in [0, 1].
     """
-    power = comm_power_fraction * proportional_power(channel, transmit_power_w)
-    return np.swapaxes(np.sqrt(power)[..., None] * maximum_ratio(channel), -1, -2)
+    norm = np.sqrt((channel.real**2 + channel.imag**2).sum(axis=(-2, -1)))
+    scale = np.sqrt(comm_power_fraction * transmit_power_w) / np.where(norm > 0.0, norm, 1.0)
+    return scale[..., None, None] * np.swapaxes(channel.conj(), -1, -2)
 
 
 def isotropic_sensing_samples(normals: Complex, transmit_power_w: float, comm_power_fraction: float) -> Complex:

@@ -72,7 +72,7 @@ def test_no_spread_is_one_direction_and_endless_spread_none():
 
 
 def test_negative_spread_and_negative_rician_factor_are_refused():
-    with pytest.raises(ValueError, match="angular_std_rad is -0.1"):
+    with pytest.raises(ValueError, match=r"angular_std_rad is -0\.1"):
         local_scattering_covariance(0.0, -0.1, 4)
     with pytest.raises(ValueError, match="rician_k is -1"):
         make_channel(rician_k=-1.0)

@@ -1,4 +1,4 @@
-"""SINR and spectral efficiency, eqs (6)-(7): measured from samples, limits, and the closed form in large-scale terms."""
+"""SINR and spectral efficiency, eqs (6)-(7): measured from samples, limits, and the large-scale closed form."""
 
 import math
 

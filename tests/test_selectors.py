@@ -287,11 +287,11 @@ def true_sum_rate(view, members, channels):
     return float(np.mean(rates))
 
 
-def draw_channels(view, n_draws, seed, angular_std_rad=math.radians(15.0)):
+def draw_channels(view, n_draws, seed):
     """Return draws of eqs (4)-(5) without targets, shape (n_draws, n_aps, n_ues, N)."""
     rng, network = np.random.default_rng(seed), view.network
     channel = AccessChannel.of(
-        network, path_loss=umi_los, rician_k=view.radio.rician_k, angular_std_rad=angular_std_rad
+        network, path_loss=umi_los, rician_k=view.radio.rician_k, angular_std_rad=math.radians(15.0)
     )
     shape = (network.n_ues, network.n_aps, network.n_antennas)
     nothing = (np.empty((0, 2)), np.empty(0), np.empty(0))
@@ -368,7 +368,7 @@ def test_the_closed_form_ranks_sets_as_eq_7_does():
 
 @pytest.mark.slow
 def test_selecting_on_the_efficiency_pays():
-    """Mean true sum rate over layouts: the selectors on (7) and on its closed form against farthest-point and chance."""
+    """Mean true sum rate over layouts: selectors on (7) and its closed form against farthest-point and chance."""
     selectors = {
         "sampled": GreedySpectralEfficiency(),
         "closed": GreedySurrogate(),
