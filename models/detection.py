@@ -1,0 +1,94 @@
+"""Is there a target, and where to look: thresholds, cell averaging, local maxima."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from models.likelihood import Echoes, degrees_of_freedom
+from models.network import Area
+
+__all__ = [
+    "cell_averaging_threshold",
+    "excess_threshold",
+    "independent_cells",
+    "local_maxima",
+    "map_threshold",
+    "point_threshold",
+]
+
+Float = NDArray[np.float64]
+CELLS_AT_REFERENCE = 1200.0  # measured on maps of noise alone: 12 APs of 8 antennas
+REFERENCE_APS, REFERENCE_ANTENNAS = 12, 8
+
+
+def independent_cells(n_aps: int, n_antennas: int, n_grid: int) -> float:
+    """Return about how many independent values a non-coherent map of noise alone has.
+
+    The map depends on angles only, so it does not change when the network is scaled; its resolution cells shrink as
+    1 / (N - 1) in two directions, and there are as many of them around each AP. Measured at 12 APs of 8 antennas
+    (1200), scaled from there, and never more than the points of the grid.
+    """
+    sharpness = max(1, n_antennas - 1) / (REFERENCE_ANTENNAS - 1)
+    return float(np.clip(CELLS_AT_REFERENCE * n_aps / REFERENCE_APS * sharpness**2, 1.0, max(1, n_grid)))
+
+
+def point_threshold(degrees_of_freedom: int, probability: float) -> float:
+    """Return the explained power over sigma^2 that noise alone exceeds at a point with this probability; (17)-(18).
+
+    Noise alone explains Gamma(n, 1), with n the number of AP pairs with data.
+
+    >>> round(point_threshold(36, 1e-6), 2)
+    71.24
+    """
+    return float(special.gammainccinv(degrees_of_freedom, probability)) if degrees_of_freedom > 0 else np.inf
+
+
+def map_threshold(echoes: Echoes, area: Area, step_m: float, false_alarm_probability: float) -> float:
+    """Return the explained power over sigma^2 that a map of noise alone exceeds anywhere with this probability."""
+    x, y = area.grid(step_m)
+    n_aps = len(echoes.transmitters) + len(echoes.receivers)
+    cells = independent_cells(n_aps, echoes.network.n_antennas, len(x) * len(y))
+    return point_threshold(degrees_of_freedom(echoes), false_alarm_probability / cells)
+
+
+def excess_threshold(degrees_of_freedom: float, probability: float = 1e-3) -> float:
+    """Return what a model with this many complex unknowns too few may leave unexplained, over sigma^2."""
+    return float(special.gammainccinv(max(0.5, degrees_of_freedom), probability))
+
+
+def cell_averaging_threshold(power: Float, shape: int, probability: float, guard: int, training: int) -> Float:
+    """Return the cell-averaging CFAR threshold of each cell: a multiple of the mean around it, the level unknown.
+
+    With T ~ Gamma(n, theta) in the cell and K training cells of mean m, T / (T + K m) ~ Beta(n, n K), hence
+
+        P(T > a m) = probability    for    a = K x / (1 - x),    x the upper quantile of Beta(n, n K)
+
+    Cells are taken as independent; those beyond the edge of the map repeat the edge.
+
+    Parameters
+    ----------
+    power
+        Map, shape (n_y, n_x).
+    shape
+        n, the number of AP pairs with data.
+    probability
+        Of a false alarm in one cell.
+    guard, training
+        Half width of the guard square and width of the training ring around it, in cells.
+    """
+    outer, inner = 2 * (guard + training) + 1, 2 * guard + 1
+    n_training = outer**2 - inner**2
+    total = ndimage.uniform_filter(power, outer, mode="nearest") * outer**2
+    total -= ndimage.uniform_filter(power, inner, mode="nearest") * inner**2
+    x = special.betainccinv(shape, shape * n_training, probability)
+    return total / n_training * (n_training * x / (1.0 - x))
+
+
+def local_maxima(power: Float) -> NDArray[np.intp]:
+    """Return the flat indices of the maxima over 3 x 3 cells of a map (n_y, n_x), highest first.
+
+    >>> local_maxima(np.array([[0., 1., 0., 2.]]))
+    array([3, 1])
+    """
+    peaks = np.flatnonzero(ndimage.maximum_filter(power, size=3, mode="nearest") == power)
+    return peaks[np.argsort(-power.ravel()[peaks], kind="stable")]

@@ -1,0 +1,55 @@
+"""The two-stage estimator: non-coherent detection, then the search for the right lobe of the carrier phase.
+
+Strongest peak, polish, lobes, subtract, look again; then every target once more with the others taken away, and all
+refined together. A coherent answer is given only where the data support it: otherwise the target is reported as not
+resolved, at its non-coherent position.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.detection import map_threshold
+from models.estimators.base import Estimator
+from models.likelihood import Echoes
+from models.observation import Estimate, Observation
+from models.pursuit import Pursuit
+
+__all__ = ["TwoStage"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoStage(Estimator):
+    """Detect on the non-coherent map, resolve on the coherent lattice, refine all targets together.
+
+    Attributes
+    ----------
+    grid_step_m
+        Step of the map in m, > 0.
+    false_alarm_probability
+        That a map of noise alone yields a target, in (0, 1).
+    amplitude
+        "structured": kappa / (d_t d_r); "free": real and free for each pair of APs; "automatic": structured where
+        that fits the data, free where only that does, not resolved where neither does.
+    """
+
+    grid_step_m: float = 10.0
+    false_alarm_probability: float = 1e-3
+    amplitude: Literal["automatic", "structured", "free"] = "automatic"
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.amplitude not in ("automatic", "structured", "free"):
+            raise ValueError(f'TwoStage.amplitude is {self.amplitude!r}; use "automatic", "structured" or "free"')
+        if not self.grid_step_m > 0.0:
+            raise ValueError(f"TwoStage.grid_step_m is {self.grid_step_m}; it must be positive, in m")
+        if not 0.0 < self.false_alarm_probability < 1.0:
+            raise ValueError(f"TwoStage.false_alarm_probability is {self.false_alarm_probability}; it must be in (0, 1)")
+
+    def estimate(self, observation: Observation) -> Estimate:
+        """Return the targets found, strongest first."""
+        echoes = Echoes.of(observation)
+        threshold = map_threshold(echoes, observation.area, self.grid_step_m, self.false_alarm_probability)
+        pursuit = Pursuit(
+            area=observation.area, step_m=self.grid_step_m, threshold=threshold, amplitude=self.amplitude
+        )
+        return pursuit.report(pursuit.run(echoes))

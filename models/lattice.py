@@ -1,0 +1,205 @@
+r"""Search over the lobes of the carrier phase: the coherent cost on a fine lattice inside an error ellipse.
+
+The non-coherent peak is good to decimetres or metres, the lobes of the coherent cost are centimetres apart, so every
+lobe in the error ellipse of the non-coherent estimate is looked at. The ellipse is cut into tiles along its axes:
+
+         _______
+       /|_|_|_|_|\        in a tile the phase of every leg is linear in the offset (a, b) from its centre, so
+      ( |_|_|_|_| )
+       \|_|_|_|_|/            sum_rt b_rt e^{j kappa_rt . (a, b)} = E_a diag(b) E_b^T
+         -------
+
+is one small matrix product for all lattice points of a tile, without trigonometry for each point.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.geometry import rays
+from models.likelihood import Echoes, clear_of_aps, match
+
+__all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
+
+Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
+BATCH_TILES = 8
+LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
+
+
+class Lobes(NamedTuple):
+    """The best lattice points, best first."""
+
+    positions_m: Float
+    """Shape (n, 2)."""
+    power: Float
+    """Explained power over sigma^2, approximate, shape (n,)."""
+
+
+def ellipse_axes(covariance_m2: Float, n_sigma: float, smallest_m: float, largest_m: float) -> tuple[Float, Float]:
+    """Return the half axes (2,) in m, kept within limits, and their directions (2, 2), one in each row."""
+    values, vectors = np.linalg.eigh(covariance_m2)
+    half = n_sigma * np.sqrt(np.maximum(values, 0.0))
+    return np.clip(half, smallest_m, largest_m), vectors.T
+
+
+def tile_side_m(distance_m: float, wavenumber_rad_m: float, largest_m: float = 1.0) -> float:
+    """Return the side of a tile whose corner errs by at most 0.125 rad a leg, k t^2 / (4 R), R the nearest AP."""
+    return min(largest_m, float(np.sqrt(4.0 * LEG_PHASE_ERROR_RAD * distance_m / wavenumber_rad_m)))
+
+
+class _Tiles(NamedTuple):
+    centres_m: Float  # (n_tiles, 2)
+    axes: Float  # (2, 2), rows: directions of the offsets a and b
+    offsets: tuple[Float, Float]  # lattice offsets along a and b
+
+
+def _cover(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, step_m: float, largest_m: float) -> _Tiles:
+    """Return the tiles that touch the ellipse."""
+    active = np.concatenate([echoes.transmitters, echoes.receivers])
+    nearest = rays(echoes.network, clear_of_aps(echoes.network, centre_m[None]), active).distance_m.min()
+    side = tile_side_m(max(nearest - half_axes_m[1], 0.25 * nearest, 1.0), echoes.network.wavenumber_rad_m, largest_m)
+    counts = np.maximum(1, np.ceil(2.0 * half_axes_m / side)).astype(int)
+    sides = 2.0 * half_axes_m / counts
+    coordinates = [(np.arange(n) - (n - 1) / 2.0) * s for n, s in zip(counts, sides, strict=True)]
+    grid = np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1).reshape(-1, 2)
+    inner = np.maximum(np.abs(grid) - sides / 2.0, 0.0) / half_axes_m
+    grid = grid[np.hypot(inner[:, 0], inner[:, 1]) < 1.0]
+    offsets = []
+    for length in sides:
+        n = max(1, int(np.ceil(length / step_m)))
+        offsets.append((np.arange(n) - (n - 1) / 2.0) * length / n)
+    return _Tiles(centre_m + grid @ axes, axes, (offsets[0], offsets[1]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LobeSearch:
+    """The settings of the search.
+
+    Attributes
+    ----------
+    coherent
+        "structured": amplitude kappa / (d_t d_r); "free": real free amplitudes, whose lobes are half as wide.
+    n_best
+        Lattice points returned.
+    largest_tile_m
+        Side of the largest tile.
+    """
+
+    coherent: str = "structured"
+    n_best: int = 60
+    largest_tile_m: float = 1.0
+
+    def search(self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float) -> Lobes:
+        """Return the best lattice points of the ellipse, at most two a tile.
+
+        Parameters
+        ----------
+        echoes
+            Scaled statistics, other targets taken away.
+        centre_m
+            Centre of the ellipse, shape (2,).
+        half_axes_m, axes
+            Its half axes, shape (2,), ascending, and their directions in rows, shape (2, 2).
+        """
+        step = echoes.network.wavelength_m / (7.0 if self.coherent == "structured" else 14.0)
+        tiles = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m)
+        found = [self._scan(echoes, tiles._replace(centres_m=tiles.centres_m[i : i + BATCH_TILES]))
+                 for i in range(0, len(tiles.centres_m), BATCH_TILES)]  # fmt: skip
+        positions, power = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.argsort(-power, kind="stable")[: self.n_best]
+        return Lobes(positions[order], power[order])
+
+    def _scan(self, echoes: Echoes, tiles: _Tiles) -> Lobes:
+        """Return the two best separated lattice points of each tile."""
+        legs = _Legs.at(echoes, tiles)
+        power = legs.structured(echoes) if self.coherent == "structured" else legs.free()
+        n_tiles, n_a, n_b = power.shape
+        index = _two_maxima(power)
+        a, b = np.unravel_index(index, (n_a, n_b))
+        offsets = np.stack([tiles.offsets[0][a], tiles.offsets[1][b]], axis=-1) @ tiles.axes
+        positions = tiles.centres_m[:, None] + offsets
+        values = np.take_along_axis(power.reshape(n_tiles, -1), index, axis=1)
+        return Lobes(positions.reshape(-1, 2), values.ravel().astype(float))
+
+
+def _two_maxima(power: NDArray) -> NDArray[np.intp]:
+    """Return the flat indices of the maximum of each tile and of the best point well apart from it, (n_tiles, 2)."""
+    n_tiles, n_a, n_b = power.shape
+    flat = power.reshape(n_tiles, -1)
+    first = flat.argmax(axis=1)
+    masked = power.copy()
+    for tile, (a, b) in enumerate(zip(*np.unravel_index(first, (n_a, n_b)), strict=True)):
+        masked[tile, max(0, a - 2) : a + 3, max(0, b - 2) : b + 3] = -1.0
+    return np.stack([first, masked.reshape(n_tiles, -1).argmax(axis=1)], axis=1)
+
+
+class _Legs(NamedTuple):
+    """What the lattice of some tiles is made of; legs first the transmitters', then the receivers'."""
+
+    output: Complex  # v e^{jk(d_t + d_r)} at the centres, (tiles, rx, tx)
+    gram: Complex  # K at the centres, (tiles, rx or 1, tx) or (tiles, rx or 1, tx, tx)
+    distance_m: tuple[Float, Float]  # (tiles, tx), (tiles, rx)
+    turn_a: tuple[Complex, Complex]  # e^{j kappa_m . axis_a a}, (tiles, n_a, tx), (tiles, n_a, rx)
+    turn_b: tuple[Complex, Complex]
+
+    @classmethod
+    def at(cls, echoes: Echoes, tiles: _Tiles) -> "_Legs":
+        """Return the legs at the centres; phase slopes refer to the middle of each array."""
+        network, sides = echoes.network, (echoes.transmitters, echoes.receivers)
+        ray = rays(network, clear_of_aps(network, tiles.centres_m))
+        wavenumber = network.wavenumber_rad_m
+        carrier = np.exp(1j * wavenumber * ray.distance_m)
+        output, gram = match(echoes, np.exp(-1j * np.pi * ray.sine))
+        towards, back = carrier[sides[0]], carrier[sides[1]]
+        output = output * back[:, None] * towards
+        if echoes.overlapping:
+            gram = gram * towards[:, None] * towards.conj()
+        slope = wavenumber * ray.direction - np.pi * (network.n_antennas - 1) / 2.0 * ray.sine_gradient
+        turns = [tuple(np.exp(1j * np.einsum("mgx,x->gm", slope[side], axis)[:, None] * offset[:, None])
+                       for side in sides) for axis, offset in zip(tiles.axes, tiles.offsets, strict=True)]  # fmt: skip
+        distances = tuple(ray.distance_m[side].T for side in sides)
+        return cls(np.moveaxis(output, -1, 0), np.moveaxis(gram, -1, 0), distances, turns[0], turns[1])  # type: ignore[arg-type]
+
+    def _sum(self, weights: Complex, squared: bool) -> Complex:
+        """Return sum_rt weights_rt e^{j kappa_rt . (a, b)} on the lattice, (tiles, n_a, n_b); phases doubled on demand."""
+        factors = []
+        for towards, back in (self.turn_a, self.turn_b):
+            pair = (back[..., :, None] * towards[..., None, :]).reshape(*back.shape[:2], -1)
+            factors.append(pair**2 if squared else pair)
+        weighted = factors[0] * weights.reshape(len(weights), 1, -1)
+        return weighted.astype(np.complex64) @ factors[1].swapaxes(1, 2).astype(np.complex64)
+
+    def structured(self, echoes: Echoes) -> NDArray[np.float32]:
+        """Return |sum c v e^{jk(d_t + d_r)}|^2 over its noise power, c = 1/(d_t d_r); (tiles, n_a, n_b)."""
+        towards, back = (1.0 / d for d in self.distance_m)
+        total = self._sum(self.output * back[:, :, None] * towards[:, None], squared=False)
+        power = total.real**2 + total.imag**2
+        if not echoes.overlapping:
+            noise = np.einsum("gr,grt,gt->g", back**2, np.broadcast_to(self.gram.real, self.output.shape), towards**2)
+            return power / np.maximum(noise, 1e-300)[:, None, None].astype(np.float32)
+        receive_weight = back**2 if self.gram.shape[1] > 1 else (back**2).sum(axis=1, keepdims=True)
+        kernel = np.einsum("gr,grtu->gtu", receive_weight, self.gram) * towards[:, :, None] * towards[:, None, :]
+        noise = _kernel_lattice(kernel, self.turn_a[0], self.turn_b[0])
+        floor = 1e-6 * np.einsum("gtt->g", kernel).real + 1e-300
+        return power / np.maximum(noise, floor[:, None, None].astype(np.float32))
+
+    def free(self) -> NDArray[np.float32]:
+        """Return (1/2) sum |v|^2/D + (1/2) |sum (v e^{jk(d_t + d_r)})^2 / D|; cross terms of the gram left out."""
+        diagonal = self.gram if self.gram.ndim == 3 else np.einsum("grtt->grt", self.gram)
+        power = np.broadcast_to(diagonal.real, self.output.shape)
+        gain = np.divide(1.0, power, out=np.zeros_like(power), where=power > 1e-9 * power.max(initial=0.0))
+        constant = np.sum(np.abs(self.output) ** 2 * gain, axis=(1, 2))[:, None, None]
+        return (constant.astype(np.float32) + np.abs(self._sum(self.output**2 * gain, squared=True))) / 2.0
+
+
+def _kernel_lattice(kernel: Complex, turn_a: Complex, turn_b: Complex) -> NDArray[np.float32]:
+    """Return sum_tt' kernel_tt' e^{j (kappa_t - kappa_t') . (a, b)} on the lattice, real, (tiles, n_a, n_b)."""
+    n_tx = kernel.shape[1]
+    first, second = np.triu_indices(n_tx, 1)
+    left = (turn_a[..., first] * turn_a[..., second].conj()) * kernel[:, None, first, second]
+    right = turn_b[..., first] * turn_b[..., second].conj()
+    mixed = left.astype(np.complex64) @ right.swapaxes(1, 2).astype(np.complex64)
+    return np.einsum("gtt->g", kernel).real[:, None, None].astype(np.float32) + 2.0 * mixed.real

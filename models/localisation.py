@@ -1,0 +1,126 @@
+"""One target, from the map to the lobe: strongest peak, its rivals, the error ellipse, the lobes inside it.
+
+Works on echoes from which every other known target was taken away.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.geometry import rays
+from models.lattice import LobeSearch, Lobes, ellipse_axes
+from models.likelihood import (
+    Echoes,
+    clear_of_aps,
+    coherent_free_power,
+    grid_phasors,
+    noncoherent_power,
+    phasors,
+)
+from models.mixture import Amplitude, climb, fit, initial_state, position_covariance_m2
+from models.network import Area
+
+__all__ = ["Coarse", "Fine", "coarse_peaks", "polish_lobes", "search_lobes", "strongest_peaks"]
+
+Float = NDArray[np.float64]
+N_RIVALS = 4  # further maxima of the map that may turn out higher once polished
+MIRROR_RANGE_M = 100.0  # APs closer than this may have put the peak on the wrong side of their array
+PATCH_RANGE_M, PATCH_STEP_M, PATCH_HALF_M = 60.0, 3.0, 12.0  # the map is finer near an AP than its grid
+N_SIGMA, SMALLEST_M, LARGEST_M = 4.0, 0.3, 25.0  # of the ellipse that is searched
+RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
+
+
+class Coarse(NamedTuple):
+    """Polished non-coherent peaks, best first."""
+
+    positions_m: Float  # (n, 2)
+    power: Float  # (n,)
+    covariance_m2: Float  # (n, 2, 2)
+
+
+class Fine(NamedTuple):
+    """Polished lobes, best first."""
+
+    state: Float  # (n, 2), for "free" (n, 3)
+    power: Float  # (n,)
+
+
+def strongest_peaks(echoes: Echoes, area: Area, step_m: float, threshold: float) -> Float:
+    """Return the highest maxima of the non-coherent map, shape (n, 2) in m; empty if none exceeds the threshold."""
+    points, phasor = grid_phasors(echoes.network, area, step_m)
+    power = noncoherent_power(echoes, phasor)
+    x, y = area.grid(step_m)
+    image = power.reshape(len(y), len(x))
+    inner = np.pad(image, 1, mode="edge")
+    highest = np.max([inner[i : i + len(y), j : j + len(x)] for i in range(3) for j in range(3)], axis=0)
+    peaks = np.flatnonzero((image == highest).ravel() & (power > 0.7 * threshold))
+    best = peaks[np.argsort(-power[peaks], kind="stable")[: 1 + N_RIVALS]]
+    if not len(best):
+        return np.empty((0, 2))
+    return _with_rivals(echoes, area, points[best])
+
+
+def _with_rivals(echoes: Echoes, area: Area, peaks_m: Float) -> Float:
+    """Return the peaks, mirror images of the first about near APs, and the best of a fine patch near an AP."""
+    network = echoes.network
+    active = np.concatenate([echoes.transmitters, echoes.receivers])
+    offset = peaks_m[0] - network.ap_positions_m[active]
+    distance = np.hypot(offset[:, 0], offset[:, 1])
+    axes = network.array_axes[active]
+    mirrored = network.ap_positions_m[active] + 2.0 * np.sum(offset * axes, axis=1)[:, None] * axes - offset
+    candidates = [peaks_m, mirrored[distance < MIRROR_RANGE_M]]
+    if distance.min() < PATCH_RANGE_M:
+        ticks = np.arange(-PATCH_HALF_M, PATCH_HALF_M + 0.5 * PATCH_STEP_M, PATCH_STEP_M)
+        patch = peaks_m[0] + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+        power = noncoherent_power(echoes, phasors(network, patch))
+        candidates.append(patch[np.argsort(-power, kind="stable")[:2]])
+    points = np.concatenate(candidates)
+    inside = np.all((points >= 0.0) & (points <= [area.width_m, area.height_m]), axis=1)
+    return points[inside]
+
+
+def coarse_peaks(echoes: Echoes, points_m: Float, area: Area, n_steps: int = 10) -> Coarse:
+    """Return the non-coherent maxima reached from the points, best first, those outside of the area left out."""
+    near = rays(echoes.network, clear_of_aps(echoes.network, points_m)).distance_m.min(axis=0)
+    reach = np.clip(0.1 * near, 0.1, 5.0)
+    state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps)
+    positions = state[:, 0]
+    inside = np.all((positions >= 0.0) & (positions <= [area.width_m, area.height_m]), axis=1)
+    order = np.flatnonzero(inside)[np.argsort(-found.power[inside], kind="stable")]
+    covariance = [position_covariance_m2(found.information[i], 1)[0] for i in order]
+    return Coarse(positions[order], found.power[order], np.reshape(covariance, (-1, 2, 2)))
+
+
+def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude) -> Fine:
+    """Return the best lobes in the error ellipses of the coarse peaks that come close to the best one."""
+    close = coarse.power >= coarse.power[0] - RIVAL_MARGIN - RIVAL_SHARE * coarse.power[0]
+    search = LobeSearch(coherent="free" if model == "free" and not echoes.overlapping else "structured")
+    found, searched = [], np.empty((0, 2))
+    for position, covariance in zip(coarse.positions_m[close], coarse.covariance_m2[close], strict=True):
+        half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, LARGEST_M)
+        if np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0]):
+            continue
+        searched = np.concatenate([searched, position[None]])
+        found.append(search.search(echoes, position, half, axes))
+    lobes = Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    best = np.argsort(-lobes.power, kind="stable")[: search.n_best]
+    return polish_lobes(echoes, lobes.positions_m[best], model)
+
+
+def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: int = 6) -> Fine:
+    """Return the local maxima of the coherent cost next to the positions, each once, best first."""
+    state = initial_state(model, positions_m[:, None])
+    if model == "free":
+        state[:, 0, 2] = coherent_free_power(echoes, positions_m)[1]
+    state, found = climb(lambda s: fit(echoes, model, s), state, echoes.network.wavelength_m / 8.0, n_steps)
+    return _distinct(state[:, 0], found.power, echoes.network.wavelength_m / 20.0)
+
+
+def _distinct(state: Float, power: Float, apart_m: float) -> Fine:
+    order = np.argsort(-power, kind="stable")
+    kept: list[int] = []
+    for i in order:
+        if not kept or np.linalg.norm(state[kept, :2] - state[i, :2], axis=1).min() > apart_m:
+            kept.append(int(i))
+    return Fine(state[kept], power[kept])
