@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["AccessPoint"]
 
 Complex = NDArray[np.complex128]
+COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT = map(
+    int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT)
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -63,6 +66,7 @@ class AccessPoint(Node):
     precoder: Callable[[Complex, float, float], Complex] = precoding_matrix
 
     plan: CpiPlan | None = field(default=None, init=False)
+    _mode: Mode = field(default=Mode.IDLE, init=False)
     _assignments: dict[int, Assignment] = field(default_factory=dict, init=False)
     _past: dict[int, CpiPlan] = field(default_factory=dict, init=False)
     _precoding: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
@@ -98,7 +102,7 @@ class AccessPoint(Node):
         """Take a message: the plan of a CPI, or the record of what a transmitter radiated."""
         if isinstance(message, Assignment):
             self._assignments[message.plan.cpi] = message
-            self._log(Kind.ASSIGNED, message.plan.cpi)
+            self.log(Kind.ASSIGNED, message.plan.cpi)
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
             self._send(self.split.learn(self.name, self._past[message.cpi], message))
 
@@ -116,74 +120,79 @@ class AccessPoint(Node):
 
     def wake(self) -> None:
         """Begin a slot: transmit, listen, or neither."""
-        frame, now_ns = self.emulation.frame, self.emulation.now_ns
-        if now_ns >= frame.lead_ns:
-            cpi, position = divmod((now_ns - frame.lead_ns) // frame.slot_ns, frame.n_slots)
-            if position == 0:
-                self._close()
-                self._open(cpi)
-            if self.plan is not None:
-                self._live(self.plan, self.plan.slots[position])
-        self.wake_ns = frame.next_slot_ns(now_ns)
+        frame, now_ns = self.emulation.frame, self.wake_ns
+        if now_ns < frame.lead_ns:
+            self.wake_ns = frame.lead_ns
+            return
+        cpi, position = divmod((now_ns - frame.lead_ns) // frame.slot_ns, frame.n_slots)
+        if position == 0:
+            self._close()
+            self._open(cpi)
+        if self.plan is not None:
+            self._live(self.plan.slots[position])
+        self.wake_ns = now_ns + frame.slot_ns
 
-    def _live(self, plan: CpiPlan, slot: Slot) -> None:
-        mode = plan.mode(self.name)
-        if mode is Mode.TRANSMIT:
-            emission = self.call(self.transmit, slot)
-            if emission is not None:
-                self.call(self._emit, slot, emission)
-        elif mode is Mode.RECEIVE:
+    def _live(self, slot: Slot) -> None:
+        if self._mode is Mode.TRANSMIT:
+            try:
+                emission = self.transmit(slot)
+                if emission is not None:
+                    self._emit(slot, emission)
+            except Exception as error:
+                raise self.failure("transmit", slot, error) from error
+        elif self._mode is Mode.RECEIVE:
             first = slot.position * slot.n_snapshots
             self.emulation.air.hear(slot, self.name, self._noise[:, first : first + slot.n_snapshots])
-            self._log(Kind.LISTEN, slot.index)
+            self.log(LISTEN, slot.index)
 
     def _emit(self, slot: Slot, emission: Emission) -> None:
         self.emulation.air.emit(slot, self.name, emission)
-        self._log(Kind.COMMUNICATE if emission.sensing is None else Kind.SENSE, slot.index)
+        self.log(COMMUNICATE if emission.sensing is None else SENSE, slot.index)
         part = emission.sensing if self.illumination == "sensing" else emission.total
         if part is not None:
             self._radiated.append((slot.position, part))
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
-        given = self.call(self.report, slot, echo)
-        self._log(Kind.WITHHOLD if given is None else Kind.REPORT, slot.index)
-        if given is not None:
-            self._send(self.split.give(self.name, slot, given))
+        try:
+            given = self.report(slot, echo)
+        except Exception as error:
+            raise self.failure("report", slot, error) from error
+        if given is None:
+            self.log(WITHHOLD, slot.index)
+            return
+        self.log(REPORT, slot.index)
+        self._send(self.split.give(self.name, slot, given))
 
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""
         assignment = self._assignments.pop(cpi, None)
         for late in [c for c in self._assignments if c < cpi]:
             del self._assignments[late]
-        self.plan = assignment.plan if assignment is not None else None
         if assignment is None:
-            self._log(Kind.SILENT, cpi)
+            self.plan, self._mode = None, Mode.IDLE
+            self.log(SILENT, cpi)
             return
-        self._past[cpi] = assignment.plan
-        mode = assignment.plan.mode(self.name)
-        if mode is Mode.TRANSMIT:
+        self.plan = self._past[cpi] = assignment.plan
+        self._mode = assignment.plan.mode(self.name)
+        if self._mode is Mode.TRANSMIT:
             self._prepare(cpi, assignment)
-        elif mode is Mode.RECEIVE:
-            n_samples = self.emulation.frame.n_slots * self.emulation.frame.n_snapshots
-            self._noise = complex_normals(self.rng("noise", cpi), self.n_antennas, n_samples)
-            self._noise *= np.sqrt(self.noise_power_w)
+        elif self._mode is Mode.RECEIVE:
+            shape = (self.n_antennas, self.emulation.frame.n_samples)
+            self._noise = complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
-        frame = self.emulation.frame
         channel = self.emulation.air.channel(self.name, cpi)
         self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
-        data = symbols(assignment.payload, frame.n_slots * frame.n_snapshots)
-        self._communication = self._precoding @ data
+        self._communication = self._precoding @ symbols(assignment.payload, self.emulation.frame.n_samples)
 
     def _close(self) -> None:
         """End a CPI: a transmitter sends the record of what it radiated."""
-        plan = self.plan
-        if plan is None:
+        if self.plan is None:
             return
-        if plan.mode(self.name) is Mode.TRANSMIT:
-            self._send(self._record(plan))
-        for old in [c for c in self._past if c < plan.cpi - 1]:
+        if self._mode is Mode.TRANSMIT:
+            self._send(self._record(self.plan))
+        for old in [c for c in self._past if c < self.plan.cpi - 1]:
             self.split.forget(old)
             del self._past[old]
         self._radiated = []
@@ -202,7 +211,3 @@ class AccessPoint(Node):
     def _send(self, message: Message | None) -> None:
         if message is not None:
             self.emulation.fronthaul.send(message)
-
-    def _log(self, kind: Kind, value: int) -> None:
-        if self.emulation.log is not None:
-            self.emulation.log((self.emulation.now_ns, kind, self.emulation.rank(self.name), value))

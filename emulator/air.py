@@ -1,38 +1,38 @@
 """The air: superposes what is radiated in a slot for every receiver and user equipment, and enforces the rules.
 
-The air knows the truth (channels, targets); nodes push what is theirs at slot start and are given samples at slot end.
-Rules that no subclass of a node can get round:
+The air knows the truth (channels, targets). Nodes push what is theirs, the air does the arithmetic, for all receivers
+in one go at slot end. Rules that no subclass of a node can get round:
 
 - an AP that listens in a slot does not radiate in it (half-duplex);
 - only the AP that holds the slot's token radiates a sensing part;
 - the mean radiated power stays within the budget.
 
 Not modelled: direct path between APs, clutter, near-field curvature, propagation delay of the envelope (at 100 kHz
-a kilometre is a thirtieth of a symbol; the carrier phase of every path is exact).
+a kilometre is a third of a symbol; the carrier phase of every path is exact).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainccinv
 
 from emulator.node import Node
-from emulator.slot import CpiPlan, Slot
+from emulator.slot import Slot
 from models.channel import AccessChannel
 from models.network import Network, Radio
 from models.sensing import echo_amplitude_m2, leg_response
 
-__all__ = ["Air", "AirRuleError", "CpiTruth", "Emission"]
+__all__ = ["Air", "AirRuleError", "CpiTruth", "Emission", "energy_quantile"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
 BUDGET_FALSE_ALARM = 1e-12
-"""Chance that an AP within its budget is found to exceed it after a given slot."""
+"""Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
 
 class AirRuleError(RuntimeError):
@@ -59,24 +59,43 @@ class Emission(NamedTuple):
 
 @dataclass(kw_only=True, eq=False)
 class CpiTruth:
-    """What really was in one CPI; for scoring only.
+    """What really was in one CPI; for scoring, and to work with while it is on the air.
 
     Attributes
     ----------
     channel
         AP-UE channels, shape (n_aps, n_ues, N).
+    places_m
+        Positions of the targets at the middle of each slot, shape (n_slots, n_targets, 2).
     reflection
         A_s e^{j phi_s} of each target in m^2, shape (n_targets,).
-    precoding
-        Precoders used in each slot, shape (n_slots, n_aps, N, n_ues); zero where an AP was silent.
-    sensing_power_w
-        Nominal power of the sensing part in each slot, shape (n_slots, n_aps).
+    ue_noise
+        Noise samples of the UEs, shape (n_ues, n_samples).
+    radiated
+        (slot position, AP index, precoders or None, nominal power of the sensing part in W) of each emission.
     """
 
     channel: Complex
+    places_m: Float
     reflection: Complex
-    precoding: Complex
-    sensing_power_w: Float
+    ue_noise: Complex
+    radiated: list[tuple[int, int, Complex | None, float]] = field(default_factory=list)
+
+    def precoding(self) -> Complex:
+        """Return the precoders used in each slot, (n_slots, n_aps, N, n_ues); zero where an AP was silent."""
+        n_aps, n_ues, n_antennas = self.channel.shape
+        used = np.zeros((len(self.places_m), n_aps, n_antennas, n_ues), dtype=complex)
+        for position, index, precoding, _ in self.radiated:
+            if precoding is not None:
+                used[position, index] = precoding
+        return used
+
+    def sensing_power_w(self) -> Float:
+        """Return the nominal power of the sensing part in each slot, shape (n_slots, n_aps)."""
+        power = np.zeros((len(self.places_m), self.channel.shape[0]))
+        for position, index, _, power_w in self.radiated:
+            power[position, index] = power_w
+        return power
 
 
 @dataclass(kw_only=True, eq=False)
@@ -99,56 +118,58 @@ class Air(Node):
     name: str = "air"
     slots_completed: int = 0
     truths: dict[int, CpiTruth] = field(default_factory=dict, init=False)
+    """Of the CPI on the air and of those that are not scored yet."""
     _tokens: dict[int, str] = field(default_factory=dict, init=False)
     _emissions: dict[int, tuple[Emission, float]] = field(default_factory=dict, init=False)
     _listeners: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
-    _ue_noise: dict[int, Complex] = field(default_factory=dict, init=False)
-    _fading: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
-    _targets: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
-    _slot: Slot | None = field(default=None, init=False)
-    _spent: dict[int, tuple[float, int]] = field(default_factory=dict, init=False)
-    _legs: tuple[bytes, Complex] = field(default=(b"", np.empty(0)), init=False)
+    _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
+    _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
+    _energy: Float = field(init=False)
+    _snapshots: NDArray[np.int64] = field(init=False)
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_echo_doors", "_ue_doors", "_ap_index", "_ue_index",
+        "_legs",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
         self._ap_index = {name: i for i, name in enumerate(self.network.ap_names)}
         self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
         self._echo_doors: dict[int, Callable[[Slot, Complex], None]] = {}
-        self._ue_doors: dict[int, Callable[[Slot, Complex], None]] = {}
+        self._ue_doors: dict[int, tuple[Node, Callable[[Slot, Complex], None]]] = {}
+        self._legs: tuple[bytes, Complex] = (b"never", np.empty(0, dtype=complex))
+        self._energy = np.zeros(self.network.n_aps)
+        self._snapshots = np.zeros(self.network.n_aps, dtype=np.int64)
 
     def connect_access_point(self, name: str, deliver: Callable[[Slot, Complex], None]) -> None:
         """Hand the echoes of the AP of this name to ``deliver``."""
         self._echo_doors[self._ap_index[name]] = deliver
 
-    def connect_user_equipment(self, name: str, deliver: Callable[[Slot, Complex], None]) -> None:
-        """Hand the samples of the UE of this name to ``deliver``."""
-        self._ue_doors[self._ue_index[name]] = deliver
+    def connect_user_equipment(self, node: Node, receive: Callable[[Slot, Complex], None]) -> None:
+        """Hand the samples of a UE to its hook ``receive``."""
+        self._ue_doors[self._ue_index[node.name]] = (node, receive)
 
-    def license(self, plan: CpiPlan) -> None:
-        """Note who holds the sensing token in each slot of a CPI."""
-        for slot in plan.slots:
+    def license(self, slots: tuple[Slot, ...]) -> None:
+        """Note who holds the sensing token in each slot."""
+        for slot in slots:
             self._tokens[slot.index] = slot.sensing_transmitter
 
-    # -- pushed by nodes at slot start ---------------------------------------------------------------------------
+    # -- pushed by nodes ------------------------------------------------------------------------------------------
 
-    def place(self, index: int, position_m: Float, reflection: complex) -> None:
-        """Take position and reflection A e^{j phi} of a target for the slot that begins."""
-        self._targets[index] = (position_m, reflection)
+    def place(self, index: int, positions_m: Float, reflection: complex) -> None:
+        """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for the CPI that begins."""
+        self._places[index] = (positions_m, reflection)
 
-    def join(self, name: str, scattered: Complex, los_phase_rad: float) -> None:
-        """Take the fading of a UE for the CPI that begins: CN(0, 1) of shape (n_aps, N) and line-of-sight phase."""
-        self._fading[self._ue_index[name]] = (scattered, los_phase_rad)
+    def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
+        """Take what a UE brings to the CPI that begins.
 
-    def tune(self, name: str, noise: Complex) -> None:
-        """Take the noise samples of a UE for the slot that begins, shape (n_snapshots,)."""
-        self._ue_noise[self._ue_index[name]] = noise
+        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), and its line-of-sight phase.
+        """
+        self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad)
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI, shape (n_ues, N): perfect channel state information."""
-        return self._truth(cpi).channel[self._ap_index[name]]
+        return self.truth(cpi).channel[self._ap_index[name]]
 
     def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
         """Radiate in a slot; ``phase_rad`` is the oscillator phase of the AP.
@@ -156,20 +177,15 @@ class Air(Node):
         Raises
         ------
         AirRuleError
-            If the AP listens in the slot, radiates a sensing part without the token, or exceeds its power budget.
+            If the AP listens in the slot, or radiates a sensing part without the token.
         """
         index = self._ap_index[name]
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
-        token = self._tokens.get(slot.index)
-        if emission.sensing is not None and token != name:
-            raise AirRuleError(f"{name} radiates a sensing part without the token, which {token} holds")
-        total = emission.total
-        if total is None:
-            return
-        self._charge(index, name, total)
+        if emission.sensing is not None and self._tokens.get(slot.index) != name:
+            holder = self._tokens.get(slot.index)
+            raise AirRuleError(f"{name} radiates a sensing part without the token, which {holder} holds")
         self._emissions[index] = (emission, phase_rad)
-        self._book(slot, index, emission)
 
     def hear(self, slot: Slot, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
         """Listen in a slot; ``noise`` are the receiver's own samples, shape (N, n_snapshots).
@@ -184,142 +200,145 @@ class Air(Node):
             raise AirRuleError(f"{name} listens while it radiates: a half-duplex AP does one of the two in a slot")
         self._listeners[index] = (noise, phase_rad)
 
-    def _charge(self, index: int, name: str, total: Complex) -> None:
-        energy, snapshots = self._spent.get(index, (0.0, 0))
-        energy += float(np.vdot(total, total).real)
-        snapshots += total.shape[1]
-        self._spent[index] = (energy, snapshots)
-        if energy > self.radio.transmit_power_w * energy_quantile(snapshots):
-            raise AirRuleError(
-                f"{name} radiated {energy / snapshots:.3g} W on average over {snapshots} snapshots; "
-                f"its budget is {self.radio.transmit_power_w:.3g} W: scale what transmit returns"
-            )
+    # -- the truth ------------------------------------------------------------------------------------------------
 
-    def _book(self, slot: Slot, index: int, emission: Emission) -> None:
-        truth = self._truth(slot.cpi)
-        if emission.precoding is not None:
-            truth.precoding[slot.position, index] = emission.precoding
-        if emission.sensing is not None:
-            power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
-            truth.sensing_power_w[slot.position, index] = power_w
-
-    def _truth(self, cpi: int) -> CpiTruth:
+    def truth(self, cpi: int) -> CpiTruth:
+        """Return the truth of a CPI that has begun and is not scored yet."""
         truth = self.truths.get(cpi)
         if truth is None:
-            truth = self.truths[cpi] = self._draw(self.emulation.frame.n_slots)
+            truth = self.truths[cpi] = self._draw()
         return truth
 
-    def _draw(self, n_slots: int) -> CpiTruth:
+    def _draw(self) -> CpiTruth:
         """Fix the channels of a CPI from what UEs and targets pushed."""
-        network = self.network
-        scattered = np.zeros((network.n_ues, network.n_aps, network.n_antennas), dtype=complex)
-        phase = np.zeros(network.n_ues)
-        for k, (normals, los_phase) in self._fading.items():
-            scattered[k], phase[k] = normals, los_phase
-        positions, reflection = self._scene()
-        amplitude = np.abs(reflection) / echo_amplitude_m2(network.wavelength_m, 1.0)
-        channel = self.access_channel.realize(scattered, phase, positions, amplitude**2, np.angle(reflection))
-        shape = (n_slots, network.n_aps, network.n_antennas, network.n_ues)
-        return CpiTruth(
-            channel=channel,
-            reflection=reflection,
-            precoding=np.zeros(shape, dtype=complex),
-            sensing_power_w=np.zeros(shape[:2]),
+        frame, n_ues = self.emulation.frame, self.network.n_ues
+        joined = [self._fading[k] for k in range(n_ues)]
+        placed = [self._places[s] for s in range(self.n_targets)]
+        places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
+        reflection = np.array([r for _, r in placed], dtype=complex)
+        unit = echo_amplitude_m2(self.network.wavelength_m, 1.0)
+        channel = self.access_channel.realize(
+            np.array([f for _, f, _ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
+            np.array([phase for _, _, phase in joined]),
+            places[0],
+            np.abs(reflection / unit) ** 2,
+            np.angle(reflection),
         )
-
-    def _scene(self) -> tuple[Float, Complex]:
-        placed = [self._targets[s] for s in range(self.n_targets)]
-        positions = np.array([position for position, _ in placed]).reshape(-1, 2)
-        return positions, np.array([reflection for _, reflection in placed], dtype=complex)
+        noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
+        return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
 
     # -- at slot end ----------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Finish the slot that ends now, if any, and open the next one."""
+        """Finish the slot that ends now, if any."""
         frame = self.emulation.frame
-        if self.emulation.now_ns > frame.lead_ns:
+        if self.wake_ns > frame.lead_ns:
             self._finish(self._slot_in_hand())
         self.wake_ns = frame.slot_start_ns(self.slots_completed + 1)
 
     def _slot_in_hand(self) -> Slot:
         frame, index = self.emulation.frame, self.slots_completed
-        cpi, position = divmod(index, frame.n_slots)
         return Slot(
-            index, cpi, position, frame.n_slots, frame.slot_start_ns(index), frame.slot_start_ns(index + 1),
-            frame.n_snapshots, self._tokens.pop(index, ""),
+            index, *divmod(index, frame.n_slots), frame.n_slots, frame.slot_start_ns(index),
+            frame.slot_start_ns(index + 1), frame.n_snapshots, self._tokens.pop(index, ""),
         )  # fmt: skip
 
     def _finish(self, slot: Slot) -> None:
         self.slots_completed += 1
-        if self._listeners:
-            for index, samples in self._echoes():
-                self._echo_doors[index](slot, samples)
-        if self._ue_noise:
-            received = self._downlink(slot)
-            for index, noise in self._ue_noise.items():
-                self._ue_doors[index](slot, received[index] + noise)
-        self._emissions.clear()
-        self._listeners.clear()
-        self._ue_noise.clear()
-        if slot.position == slot.n_slots - 1:
-            self._fading.clear()
+        truth = self.truth(slot.cpi)
+        emissions = sorted(self._emissions.items())
+        listeners = sorted(self._listeners.items())
+        self._emissions, self._listeners = {}, {}
+        totals = self._settle(slot, truth, emissions)
+        if listeners:
+            self._return_echoes(slot, truth, emissions, listeners)
+        self._serve(slot, truth, totals)
 
-    def _echoes(self) -> list[tuple[int, Complex]]:
-        """Return what every listener hears, noise included, in network order."""
-        positions, reflection = self._scene()
-        incident = self._incident(positions)
-        legs = self._leg_responses(positions)
-        heard = []
-        for index in sorted(self._listeners):
-            noise, phase_rad = self._listeners[index]
-            if incident is None:
-                heard.append((index, noise))
+    def _settle(
+        self, slot: Slot, truth: CpiTruth, emissions: list[tuple[int, tuple[Emission, float]]]
+    ) -> dict[int, Complex]:
+        """Book emissions and power; return what each AP radiated, oscillator phase included."""
+        sensing_power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
+        totals = {}
+        for index, (emission, phase_rad) in emissions:
+            total = emission.total
+            if total is None:
                 continue
-            echo = legs[index].T @ (reflection[:, None] * incident)
-            heard.append((index, (echo if phase_rad == 0.0 else echo * np.exp(1j * phase_rad)) + noise))
-        return heard
+            totals[index] = total if phase_rad == 0.0 else total * np.exp(1j * phase_rad)
+            power_w = 0.0 if emission.sensing is None else sensing_power_w
+            truth.radiated.append((slot.position, index, emission.precoding, power_w))
+        if totals:
+            self._charge(totals)
+        return totals
 
-    def _incident(self, positions: Float) -> Complex | None:
+    def _charge(self, totals: dict[int, Complex]) -> None:
+        """Add up energies and compare them with the budget."""
+        radiating = list(totals)
+        parts = np.array(list(totals.values())).view(np.float64).reshape(len(totals), -1)
+        self._energy[radiating] += np.einsum("ts,ts->t", parts, parts)
+        self._snapshots[radiating] += next(iter(totals.values())).shape[1]
+        for index in radiating:
+            if self._energy[index] > self.radio.transmit_power_w * energy_quantile(int(self._snapshots[index])):
+                mean_w = self._energy[index] / self._snapshots[index]
+                raise AirRuleError(
+                    f"{self.network.ap_names[index]} radiated {mean_w:.3g} W on average over {self._snapshots[index]} "
+                    f"snapshots; its budget is {self.radio.transmit_power_w:.3g} W: scale what transmit returns"
+                )
+
+    def _return_echoes(
+        self,
+        slot: Slot,
+        truth: CpiTruth,
+        emissions: list[tuple[int, tuple[Emission, float]]],
+        listeners: list[tuple[int, tuple[Complex, float]]],
+    ) -> None:
+        """Superpose the echoes for all listeners at once, add their noise and hand them over."""
+        incident = self._incident(slot, truth, emissions)
+        indices = [index for index, _ in listeners]
+        heard = np.array([noise for _, (noise, _) in listeners])
+        if incident is not None:
+            legs = self._leg_responses(truth.places_m[slot.position])[indices]
+            echoes = legs.transpose(0, 2, 1) @ (truth.reflection[:, None] * incident)
+            for i, (_, (_, phase_rad)) in enumerate(listeners):
+                if phase_rad != 0.0:
+                    echoes[i] *= np.exp(1j * phase_rad)
+            heard += echoes
+        for i, index in enumerate(indices):
+            self._echo_doors[index](slot, heard[i])
+
+    def _incident(
+        self, slot: Slot, truth: CpiTruth, emissions: list[tuple[int, tuple[Emission, float]]]
+    ) -> Complex | None:
         """Return the field at the targets, shape (n_targets, n_snapshots); None where there is none."""
-        legs, field_at_targets = self._leg_responses(positions), None
-        for index in sorted(self._emissions):
-            emission, phase_rad = self._emissions[index]
+        if not self.n_targets:
+            return None
+        legs, incident = self._leg_responses(truth.places_m[slot.position]), None
+        for index, (emission, phase_rad) in emissions:
             part = emission.sensing if self.radio.illumination == "sensing" else emission.total
-            if part is None or not self.n_targets:
-                continue
-            arriving = legs[index] @ part
-            if phase_rad != 0.0:
-                arriving *= np.exp(1j * phase_rad)
-            field_at_targets = arriving if field_at_targets is None else field_at_targets + arriving
-        return field_at_targets
+            if part is not None:
+                arriving = legs[index] @ (part if phase_rad == 0.0 else part * np.exp(1j * phase_rad))
+                incident = arriving if incident is None else incident + arriving
+        return incident
 
-    def _leg_responses(self, positions: Float) -> Complex:
+    def _leg_responses(self, positions_m: Float) -> Complex:
         """Return a(u) e^{-jkd} / d of all APs and targets, shape (n_aps, n_targets, N); kept while targets rest."""
-        key = positions.tobytes()
-        if self._legs[0] != key or not self._legs[1].size:
-            self._legs = (key, leg_response(self.network, positions))
+        key = positions_m.tobytes()
+        if self._legs[0] != key:
+            self._legs = (key, leg_response(self.network, positions_m))
         return self._legs[1]
 
-    def _downlink(self, slot: Slot) -> Complex:
-        """Return what every UE hears, noise apart, shape (n_ues, n_snapshots)."""
-        radiating = sorted(self._emissions)
-        n_ues = self.network.n_ues
-        if not radiating:
-            return np.zeros((n_ues, slot.n_snapshots), dtype=complex)
-        parts = [self._radiated(*self._emissions[index]) for index in radiating]
-        channel = self._truth(slot.cpi).channel[radiating]
-        stacked = channel.transpose(1, 0, 2).reshape(n_ues, -1)
-        return stacked @ np.concatenate(parts)
-
-    @staticmethod
-    def _radiated(emission: Emission, phase_rad: float) -> Complex:
-        total = emission.total
-        assert total is not None  # an empty emission is never kept
-        return total if phase_rad == 0.0 else total * np.exp(1j * phase_rad)
-
-    def state(self) -> dict[str, Any]:
-        """Return what nodes pushed, the tokens and the truth of CPIs that are not scored yet."""
-        return super().state()
+    def _serve(self, slot: Slot, truth: CpiTruth, totals: dict[int, Complex]) -> None:
+        """Superpose what every UE hears and hand it over."""
+        first = slot.position * slot.n_snapshots
+        received = truth.ue_noise[:, first : first + slot.n_snapshots]
+        if totals:
+            stacked = truth.channel[list(totals)].transpose(1, 0, 2).reshape(len(received), -1)
+            received = received + stacked @ np.concatenate(list(totals.values()))
+        for index, (node, receive) in self._ue_doors.items():
+            try:
+                receive(slot, received[index])
+            except Exception as error:
+                raise node.failure("receive", slot, error) from error
 
 
 @lru_cache(maxsize=4096)

@@ -21,6 +21,7 @@ from emulator.trace import Kind
 from models.estimators.base import Estimator
 from models.network import Area, Mode, Network, Radio, View
 from models.observation import Estimate, Observation
+from models.quantisation import quantise
 from models.schedulers import SlotScheduler
 from models.selectors.base import ModeSelector
 from models.statistics import cross_statistic, energy_statistic, gram_statistic
@@ -119,8 +120,8 @@ class CentralProcessor(Node):
         frame = self.emulation.frame
         plan = self.plan(cpi)
         self.inboxes[cpi] = Inbox(plan=plan)
-        self.emulation.air.license(plan)
-        self._log(Kind.PLAN, cpi)
+        self.emulation.air.license(plan.slots)
+        self.log(Kind.PLAN, cpi)
         n_symbols = frame.n_slots * frame.n_snapshots
         rng = self.emulation.streams.generator(self.name, "payload", cpi)
         payload = draw_payload(rng, self.network.n_ues, n_symbols, self.payload_bits_per_symbol)
@@ -133,7 +134,7 @@ class CentralProcessor(Node):
     def _fuse(self, cpi: int) -> None:
         self._judge_alive(self.inboxes[cpi])
         observation = self.fuse(cpi)
-        self._log(Kind.FUSE, self.inboxes[cpi].fused)
+        self.log(Kind.FUSE, self.inboxes[cpi].fused)
         estimate = Estimate.at([])
         if observation is not None and self.estimator is not None:
             estimate = self.estimator.estimate(observation)
@@ -180,7 +181,7 @@ class CentralProcessor(Node):
     def publish(self, cpi: int, estimate: Estimate) -> None:
         """Make an estimate known: later plans are based on it."""
         self.published = estimate
-        self._log(Kind.PUBLISH, len(estimate.positions_m))
+        self.log(Kind.PUBLISH, len(estimate.positions_m))
 
     def _judge_alive(self, inbox: Inbox) -> None:
         """Take an AP that had a task and sent nothing for dead; one that rested gets another chance."""
@@ -195,7 +196,7 @@ class CentralProcessor(Node):
         inbox = self.inboxes.get(cpi) if cpi is not None else None
         if inbox is None or self.emulation.now_ns > inbox.plan.deadline_ns:
             self.late_reports += 1
-            self._log(Kind.LATE, -1 if cpi is None else cpi)
+            self.log(Kind.LATE, -1 if cpi is None else cpi)
             return
         if isinstance(message, EchoReport):
             inbox.echoes.setdefault(message.source, {})[message.slot.position] = message
@@ -267,14 +268,17 @@ class CentralProcessor(Node):
         if receiver in inbox.statistics:
             report = inbox.statistics[receiver]
             return report.cross, report.energy
-        echoes = inbox.echoes[receiver]
-        received = np.concatenate([echoes[position].samples for position in slots], axis=1)
+        received = _read([inbox.echoes[receiver][position] for position in slots])
         columns = sample_columns(slots, inbox.plan.slots[0].n_snapshots)
         return cross_statistic(received, transmitted[:, :, columns]), energy_statistic(received)
 
-    def _log(self, kind: Kind, value: int) -> None:
-        if self.emulation.log is not None:
-            self.emulation.log((self.emulation.now_ns, kind, self.emulation.rank(self.name), value))
+
+def _read(reports: list[EchoReport]) -> NDArray[np.complex128]:
+    """Return the samples of a receiver's reports as the link delivered them, shape (N, n_slots x n_snapshots)."""
+    samples = np.stack([report.samples for report in reports])
+    if reports[0].iq_bits is not None:
+        samples = quantise(samples, reports[0].iq_bits)
+    return samples.transpose(1, 0, 2).reshape(samples.shape[1], -1)
 
 
 def _grams(

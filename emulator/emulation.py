@@ -76,7 +76,9 @@ class Emulation:
         }  # fmt: skip
         self._ranks = {name: i for i, name in enumerate(self._service_order())}
         self.trace = Trace(tuple(self._ranks)) if tracing else None
-        self.log: Callable[[tuple[int, int, int, int]], None] | None = self.trace.rows.extend if self.trace else None
+        self.record: Callable[[tuple[int, int, int, int]], None] | None = (
+            self.trace.rows.extend if self.trace is not None else None
+        )
         self.events = 0
         self.completed = 0
         self._outbox: list[CpiResult] = []
@@ -98,16 +100,16 @@ class Emulation:
     @property
     def now_ns(self) -> int:
         """Emulated time in ns."""
-        return self._env.now if self._env is not None else self._resume_ns  # type: ignore[return-value]
+        return self._env._now if self._env is not None else self._resume_ns  # type: ignore[return-value]
 
     def rank(self, name: str) -> int:
         """Return the place of an owner of events in the service order; also its number in the trace."""
         return self._ranks[name]
 
-    def alarm(self, at_ns: int, rank: int) -> Alarm:
-        """Return an event at a time, to wait for or to hang a callback on."""
-        assert self._env is not None, "nodes ask for alarms once started"
-        return Alarm(self._env, at_ns, rank)
+    def call_at(self, at_ns: int, rank: int, callback: Callable[[simpy.Event], None]) -> None:
+        """Call back at a time, in the order of ranks among what happens then."""
+        assert self._env is not None, "callbacks are asked for once started"
+        Alarm(self._env, at_ns, rank).callbacks.append(callback)
 
     # -- running --------------------------------------------------------------------------------------------------
 
@@ -118,7 +120,7 @@ class Emulation:
         for node in self.nodes.values():
             node.start(self)
         for node in self.nodes.values():
-            self._env.process(node.run())  # type: ignore[arg-type]
+            self._env.process(node.run(self._env))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
             self._env.step()
 
@@ -242,4 +244,4 @@ class Emulation:
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
         noise_power_w = self.central.radio.noise_power_w
-        return spectral_efficiency(truth.channel, truth.precoding, truth.sensing_power_w, noise_power_w)
+        return spectral_efficiency(truth.channel, truth.precoding(), truth.sensing_power_w(), noise_power_w)

@@ -15,6 +15,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Fronthaul", "Link", "link_name", "ring", "star", "stripe", "tree"]
 
 CENTRAL = "central"
+INFINITE = math.inf
+SERIALISE, DELIVER, DROP = int(Kind.SERIALISE), int(Kind.DELIVER), int(Kind.DROP)
 
 
 def link_name(source: str, destination: str) -> str:
@@ -44,6 +47,8 @@ class Link:
     """A first-in first-out server with a propagation delay: one direction of one cable."""
 
     name: str
+    end: str
+    """Name of the node at the far end."""
     edge: dict[str, Any]
     """The attributes of the edge in the graph."""
     free_ns: int = 0
@@ -53,21 +58,23 @@ class Link:
     """Bits delivered."""
     carried: int = 0
     """Messages that reached the far end, lost ones included."""
-    in_flight: deque[tuple[int, Message]] = field(default_factory=deque)
+    in_flight: deque[tuple[int, Message, int]] = field(default_factory=deque)
+    """(time of arrival in ns, message, bits), in the order of arrival."""
 
-    def accept(self, message: Message, now_ns: int) -> int | None:
-        """Return when the message arrives at the other end, or None if the queue is full."""
-        rate = float(self.edge.get("rate_bit_s", math.inf))
-        wait_ns = max(self.free_ns - now_ns, 0)
-        backlog_bits = wait_ns * rate * 1e-9 if wait_ns else 0.0
-        if backlog_bits + message.bits > float(self.edge.get("queue_bits", math.inf)):
-            return None
-        duration_ns = math.ceil(message.bits * 1e9 / rate)
-        self.free_ns = now_ns + wait_ns + duration_ns
+    def accept(self, message: Message, bits: int, now_ns: int) -> tuple[int, int] | None:
+        """Return when the message has been serialised and how long that takes, in ns; None if the queue is full."""
+        edge = self.edge
+        rate = edge.get("rate_bit_s", INFINITE)
+        start_ns = max(self.free_ns, now_ns)
+        if "queue_bits" in edge:
+            backlog_bits = (start_ns - now_ns) * rate * 1e-9 if start_ns > now_ns else 0.0
+            if backlog_bits + bits > edge["queue_bits"]:
+                return None
+        duration_ns = math.ceil(bits * 1e9 / rate)
+        self.free_ns = start_ns + duration_ns
         self.busy_ns += duration_ns
-        arrival_ns = self.free_ns + round(float(self.edge.get("latency_s", 0.0)) * 1e9)
-        self.in_flight.append((arrival_ns, message))
-        return arrival_ns
+        self.in_flight.append((self.free_ns + round(edge.get("latency_s", 0.0) * 1e9), message, bits))
+        return self.free_ns, duration_ns
 
     def elapsed_busy_ns(self, now_ns: int) -> int:
         """Return how long the link has been sending until now."""
@@ -91,7 +98,7 @@ class Fronthaul:
     def __init__(self, graph: nx.DiGraph) -> None:
         self.graph = graph
         self.links = {
-            (a, b): Link(name=link_name(a, b), edge=graph.edges[a, b]) for a, b in sorted(graph.edges)
+            (a, b): Link(name=link_name(a, b), end=b, edge=graph.edges[a, b]) for a, b in sorted(graph.edges)
         }
         for link in self.links.values():
             _check(link)
@@ -102,10 +109,10 @@ class Fronthaul:
     def start(self, emulation: "Emulation") -> None:
         """Take the place in an emulation; messages that are in flight go on."""
         self.emulation = emulation
-        self.log = emulation.log
-        for ends, link in self.links.items():
-            for arrival_ns, _ in link.in_flight:
-                self._schedule(ends, arrival_ns)
+        self.record = emulation.record
+        for link in self.links.values():
+            for arrival_ns, _, _ in link.in_flight:
+                self._schedule(link, arrival_ns)
 
     def connect(self, name: str, deliver: Callable[[Message], None]) -> None:
         """Hand messages for the node of this name to ``deliver``.
@@ -122,61 +129,58 @@ class Fronthaul:
 
     def send(self, message: Message) -> None:
         """Put a message on its way."""
-        object.__setattr__(message, "sequence", self.sent)
+        message.sequence = self.sent
         self.sent += 1
-        self._forward(message, message.source)
+        self._forward(message, message.bits, message.source)
 
     def _route(self, source: str, destination: str) -> dict[str, Link]:
         """Return the link to take at each node of the path."""
-        route = self._routes.get((source, destination))
+        path = nx.shortest_path(self.graph, source, destination, weight=lambda a, b, e: e.get("latency_s", 0.0))
+        return {a: self.links[a, b] for a, b in zip(path, path[1:], strict=False)}
+
+    def _forward(self, message: Message, bits: int, at: str) -> None:
+        ends = (message.source, message.destination)
+        route = self._routes.get(ends)
         if route is None:
-            path = nx.shortest_path(self.graph, source, destination, weight=lambda a, b, e: e.get("latency_s", 0.0))
-            route = {a: self.links[a, b] for a, b in zip(path, path[1:], strict=False)}
-            self._routes[source, destination] = route
-        return route
-
-    def _forward(self, message: Message, at: str) -> None:
-        link = self._route(message.source, message.destination)[at]
-        now_ns = self.emulation.now_ns
-        arrival_ns = link.accept(message, now_ns)
-        if arrival_ns is None:
-            self._drop(link, message)
+            route = self._routes[ends] = self._route(*ends)
+        link = route[at]
+        served = link.accept(message, bits, self.emulation.now_ns)
+        if served is None:
+            self._drop(link, bits)
             return
-        if self.log is not None:
-            duration_ns = math.ceil(message.bits * 1e9 / float(link.edge.get("rate_bit_s", math.inf)))
-            self.log((link.free_ns - duration_ns, Kind.SERIALISE, self.emulation.rank(link.name), duration_ns))
-        self._schedule((at, link.name[len(at) + 2 :]), arrival_ns)
+        if self.record is not None:
+            free_ns, duration_ns = served
+            self.record((free_ns - duration_ns, SERIALISE, self.emulation.rank(link.name), duration_ns))
+        self._schedule(link, link.in_flight[-1][0])
 
-    def _drop(self, link: Link, message: Message) -> None:
+    def _drop(self, link: Link, bits: int) -> None:
         self.dropped += 1
-        if self.log is not None:
-            self.log((self.emulation.now_ns, Kind.DROP, self.emulation.rank(link.name), message.bits))
+        if self.record is not None:
+            self.record((self.emulation.now_ns, DROP, self.emulation.rank(link.name), bits))
 
     def _lost(self, link: Link) -> bool:
-        link.carried += 1
-        probability = float(link.edge.get("loss_probability", 0.0))
+        probability = link.edge.get("loss_probability", 0.0)
         if probability == 0.0:
             return False
         return self.emulation.streams.generator(link.name, "loss", link.carried).random() < probability
 
-    def _schedule(self, ends: tuple[str, str], arrival_ns: int) -> None:
-        link = self.links[ends]
-        alarm = self.emulation.alarm(arrival_ns, self.emulation.rank(link.name))
-        alarm.callbacks.append(lambda _: self._arrive(ends[1], link))
+    def _schedule(self, link: Link, arrival_ns: int) -> None:
+        self.emulation.call_at(arrival_ns, self.emulation.rank(link.name), partial(self._arrive, link))
 
-    def _arrive(self, at: str, link: Link) -> None:
-        _, message = link.in_flight.popleft()
+    def _arrive(self, link: Link, _: object) -> None:
+        _, message, bits = link.in_flight.popleft()
+        link.carried += 1
         if self._lost(link):
-            self._drop(link, message)
+            self._drop(link, bits)
             return
-        link.bits += message.bits
-        if self.log is not None:
-            self.log((self.emulation.now_ns, Kind.DELIVER, self.emulation.rank(link.name), message.bits))
-        if at == message.destination:
+        link.bits += bits
+        if self.record is not None:
+            self.record((self.emulation.now_ns, DELIVER, self.emulation.rank(link.name), bits))
+        if link.end == message.destination:
             self.delivered += 1
-            self._handlers[at](message)
+            self._handlers[link.end](message)
         else:
-            self._forward(message, at)
+            self._forward(message, bits, link.end)
 
     def books(self) -> dict[str, Any]:
         """Return the counts of messages, and bits delivered and utilisation of every link."""
@@ -211,15 +215,18 @@ class Fronthaul:
 
 
 def _check(link: Link) -> None:
-    for name, value in link.edge.items():
-        if name in ("rate_bit_s", "queue_bits"):
-            allowed, valid = "> 0", float(value) > 0.0
-        elif name == "latency_s":
-            allowed, valid = ">= 0 and finite", 0.0 <= float(value) < math.inf
-        elif name == "loss_probability":
-            allowed, valid = "in [0, 1]", 0.0 <= float(value) <= 1.0
-        else:
+    for name in ("rate_bit_s", "queue_bits", "latency_s", "loss_probability"):
+        if name not in link.edge:
             continue
+        value = link.edge[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"fronthaul link {link.name}: {name} = {value!r}, must be a number")
+        if name in ("rate_bit_s", "queue_bits"):
+            allowed, valid = "> 0", value > 0.0
+        elif name == "latency_s":
+            allowed, valid = ">= 0 and finite", 0.0 <= value < math.inf
+        else:
+            allowed, valid = "in [0, 1]", 0.0 <= value <= 1.0
         if not valid:
             raise ValueError(f"fronthaul link {link.name}: {name} = {value}, must be {allowed}")
 

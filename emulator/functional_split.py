@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Slot
-from models.quantisation import quantise
 from models.statistics import cross_statistic, energy_statistic
 
 __all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate"]
@@ -55,10 +54,7 @@ class IqSplit(FunctionalSplit):
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Return the report of the slot."""
-        samples = echo if self.iq_bits is None else quantise(echo, self.iq_bits)
-        return EchoReport(
-            source=ap, destination="central", slot=slot, samples=samples, iq_bits=self.iq_bits or 64
-        )
+        return EchoReport(source=ap, destination="central", slot=slot, samples=echo, iq_bits=self.iq_bits)
 
     def reports_expected(self, n_receivers: int, n_slots: int) -> int:
         """One report a receiver and slot."""

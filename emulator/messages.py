@@ -25,7 +25,7 @@ HEADER_BITS = 8 * (38 + 8)
 Complex = NDArray[np.complex128]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class Message:
     """Something one node tells another.
 
@@ -34,7 +34,7 @@ class Message:
     source, destination
         Node names.
     sequence
-        Counts the messages of the source; set when the message is sent.
+        Counts the messages of the network; set when the message is sent.
     """
 
     source: str
@@ -52,7 +52,7 @@ class Message:
         return HEADER_BITS + self.content_bits
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class Assignment(Message):
     """The plan of a CPI, with the downlink payload for a transmitter: the data of every UE.
 
@@ -73,7 +73,7 @@ class Assignment(Message):
         return 2 * len(self.plan.ap_names) + 16 * len(self.plan.slots) + 8 * sum(map(len, self.payload))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class TransmissionRecord(Message):
     """What a transmitter really radiated in a CPI, as far as it illuminates targets.
 
@@ -98,7 +98,7 @@ class TransmissionRecord(Message):
         return 16 * len(self.positions) + 8 * self.samples.nbytes
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class EchoReport(Message):
     """IQ samples that an AP received in a slot.
 
@@ -107,22 +107,23 @@ class EchoReport(Message):
     slot
         The slot.
     samples
-        What the receiver of the message reads, shape (N, n_snapshots).
+        Shape (N, n_snapshots), before quantisation: what the link carries, and the central processor reads, is
+        ``models.quantisation.quantise`` of them (many reports are quantised in one go when they are read).
     iq_bits
-        Bits of a real component on the link; 64 when samples travel unquantised.
+        Bits of a real component on the link; None sends samples unquantised in 64.
     """
 
     slot: Slot
     samples: Complex
-    iq_bits: int
+    iq_bits: int | None
 
     @property
     def content_bits(self) -> int:
         """Size of the samples and of their common 32-bit scale."""
-        return 2 * self.iq_bits * self.samples.size + 32
+        return 2 * (self.iq_bits or 64) * self.samples.size + 32
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class StatisticsReport(Message):
     """Sufficient statistics that an AP formed over a CPI.
 

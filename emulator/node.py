@@ -31,7 +31,7 @@ class Alarm(simpy.Event):
         self.callbacks = []
         self._ok = True
         self._value = None
-        env.schedule(self, priority=rank, delay=at_ns - env.now)  # type: ignore[arg-type]
+        env.schedule(self, rank, at_ns - env._now)  # type: ignore[arg-type]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -49,43 +49,44 @@ class Node:
     name: str
     wake_ns: int = field(default=0, init=False)
     emulation: "Emulation" = field(init=False, repr=False)
+    rank: int = field(default=0, init=False, repr=False)
+    record: Callable[[tuple[int, int, int, int]], None] | None = field(default=None, init=False, repr=False)
 
-    wiring: ClassVar[frozenset[str]] = frozenset({"emulation"})
+    wiring: ClassVar[frozenset[str]] = frozenset({"emulation", "rank", "record"})
     """Attributes that the emulation was built with; all others are state."""
 
     def start(self, emulation: "Emulation") -> None:
         """Take the place in an emulation. A subclass that needs more overrides this and calls it first."""
         self.emulation = emulation
+        self.rank = emulation.rank(self.name)
+        self.record = emulation.record
 
     def wake(self) -> None:
         """Do what is due now and set ``wake_ns`` to a later time."""
         raise NotImplementedError
 
-    def run(self) -> Iterator[simpy.Event]:
+    def run(self, env: simpy.Environment) -> Iterator[simpy.Event]:
         """Sleep, wake, repeat: the SimPy process."""
-        alarm, rank = self.emulation.alarm, self.emulation.rank(self.name)
         while True:
-            yield alarm(self.wake_ns, rank)
+            yield Alarm(env, self.wake_ns, self.rank)
             try:
                 self.wake()
             except EmulationError:
                 raise
             except Exception as error:
-                raise self.failure("wake", "", error) from error
+                raise self.failure("wake", None, error) from error
 
-    def call(self, hook: Callable[..., Any], slot: Slot, *args: Any) -> Any:
-        """Call a hook of this node for a slot; an error in it becomes one that says where and when it happened."""
-        try:
-            return hook(slot, *args)
-        except EmulationError:
-            raise
-        except Exception as error:
-            raise self.failure(hook.__name__, f", slot {slot.index} (CPI {slot.cpi})", error) from error
+    def log(self, kind: int, value: int) -> None:
+        """Record an event of this node now."""
+        if self.record is not None:
+            self.record((self.emulation.now_ns, kind, self.rank, value))
 
-    def failure(self, doing: str, where: str, error: Exception) -> EmulationError:
-        """Return the error that says which node failed, in what, where and when."""
-        kind = type(error).__name__
-        return EmulationError(f"{self.name}.{doing}{where}, t = {self.emulation.now_ns} ns: {kind}: {error}")
+    def failure(self, hook: str, slot: Slot | None, error: Exception) -> EmulationError:
+        """Return the error that says which node failed, in which hook, for which slot, when and why."""
+        where = "" if slot is None else f", slot {slot.index} (CPI {slot.cpi})"
+        return EmulationError(
+            f"{self.name}.{hook}{where}, t = {self.emulation.now_ns} ns: {type(error).__name__}: {error}"
+        )
 
     def state(self) -> dict[str, Any]:
         """Return all attributes that are not wiring."""

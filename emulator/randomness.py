@@ -4,6 +4,7 @@ A stream is named by (seed, node, purpose); a draw within it by a counter, such 
 first, how often, and what others draw makes no difference to the numbers.
 """
 
+import math
 from hashlib import blake2b
 
 import numpy as np
@@ -45,8 +46,8 @@ class Streams:
         return np.random.Generator(philox), dict(philox.state)
 
 
-def complex_normals(rng: np.random.Generator, *shape: int) -> NDArray[np.complex128]:
-    """Return independent CN(0, 1) samples of this shape."""
-    parts = rng.standard_normal((*shape, 2))
-    parts *= np.sqrt(0.5)
-    return parts.view(np.complex128)[..., 0]
+def complex_normals(rng: np.random.Generator, *shape: int, power: float = 1.0) -> NDArray[np.complex128]:
+    """Return independent CN(0, power) samples of this shape."""
+    parts = rng.standard_normal((*shape[:-1], 2 * shape[-1]))
+    parts *= math.sqrt(0.5 * power)
+    return parts.view(np.complex128)

@@ -69,11 +69,23 @@ class Frame:
         """Return when a slot starts; it ends when the next one starts."""
         return self.lead_ns + index * self.slot_ns
 
-    def next_slot_ns(self, now_ns: int) -> int:
-        """Return the first slot start after now."""
-        if now_ns < self.lead_ns:
-            return self.lead_ns
-        return now_ns + self.slot_ns - (now_ns - self.lead_ns) % self.slot_ns
+    @property
+    def n_samples(self) -> int:
+        """Snapshots of a CPI."""
+        return self.n_slots * self.n_snapshots
+
+    def cpi_at(self, now_ns: int) -> int | None:
+        """Return the CPI that is on the air, or None before the first."""
+        return (now_ns - self.lead_ns) // self.cpi_ns if now_ns >= self.lead_ns else None
+
+    def next_cpi_ns(self, now_ns: int) -> int:
+        """Return the first start of a CPI after now."""
+        cpi = self.cpi_at(now_ns)
+        return self.cpi_start_ns(0 if cpi is None else cpi + 1)
+
+    def slot_middle_s(self, index: int) -> float:
+        """Return the middle of a slot in seconds."""
+        return (self.slot_start_ns(index) + self.slot_ns / 2) * 1e-9
 
     def cpi_middle_s(self, cpi: int) -> float:
         """Return the middle of a CPI in seconds."""

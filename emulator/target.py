@@ -49,12 +49,12 @@ class Target(Node):
         return cmath.rect(self.rcs_m2**0.5, self.scatter_phase_rad)
 
     def wake(self) -> None:
-        """Stand in the air for the slot that begins, where the target is at its middle."""
-        emulation = self.emulation
-        frame, now_ns = emulation.frame, emulation.now_ns
-        if now_ns >= frame.lead_ns:
-            cpi = (now_ns - frame.lead_ns) // frame.cpi_ns
-            amplitude = float(echo_amplitude_m2(emulation.network.wavelength_m, 1.0))
-            middle_s = (now_ns + frame.slot_ns / 2) * 1e-9
-            emulation.air.place(self.index, self.position_m(middle_s), amplitude * self.scatter(cpi))
-        self.wake_ns = frame.next_slot_ns(now_ns)
+        """Stand in the air for the slots of the CPI that begins, in each where the target is at its middle."""
+        frame, air = self.emulation.frame, self.emulation.air
+        cpi = frame.cpi_at(self.wake_ns)
+        if cpi is not None:
+            middles = (frame.slot_middle_s(cpi * frame.n_slots + i) for i in range(frame.n_slots))
+            positions = np.array([self.position_m(middle_s) for middle_s in middles])
+            amplitude = float(echo_amplitude_m2(self.emulation.network.wavelength_m, 1.0))
+            air.place(self.index, positions, amplitude * self.scatter(cpi))
+        self.wake_ns = frame.next_cpi_ns(self.wake_ns)

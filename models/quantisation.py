@@ -8,10 +8,11 @@ __all__ = ["quantise"]
 Complex = NDArray[np.complex128]
 
 
-def quantise(samples: Complex, n_bits: int) -> Complex:
+def quantise(samples: Complex, n_bits: int, n_axes: int = 2) -> Complex:
     """Return samples as a mid-rise quantiser of ``n_bits`` a real component reproduces them.
 
-    The whole block shares one scale, its largest component s, so nothing clips; the step is Delta = 2 s / 2^n_bits and
+    A block is what the last ``n_axes`` axes span. It shares one scale, its largest component s, so nothing clips; the
+    step is Delta = 2 s / 2^n_bits and
 
         q(x) = Delta (floor(x / Delta) + 1/2),
 
@@ -20,18 +21,15 @@ def quantise(samples: Complex, n_bits: int) -> Complex:
     Parameters
     ----------
     samples
-        A block of complex samples, any shape.
+        Complex samples, shape (..., block axes).
     n_bits
         Bits of a real component, at least 1.
+    n_axes
+        How many of the last axes make a block.
     """
     parts = np.ascontiguousarray(samples).view(np.float64)
-    scale = max(parts.max(initial=0.0), -parts.min(initial=0.0))
-    if scale == 0.0:
-        return samples
-    step = scale * 2.0 ** (1 - n_bits)
-    half = 2.0 ** (n_bits - 1)
-    codes = np.floor(parts / step)
-    np.minimum(codes, half - 1.0, out=codes)
-    codes += 0.5
-    codes *= step
-    return codes.view(np.complex128)
+    axes = tuple(range(-n_axes, 0))
+    scale = np.abs(parts).max(axis=axes, keepdims=True, initial=0.0)
+    step = np.where(scale > 0.0, scale, 1.0) * 2.0 ** (1 - n_bits)
+    codes = np.minimum(np.floor(parts / step), 2.0 ** (n_bits - 1) - 1.0)
+    return np.where(scale > 0.0, (codes + 0.5) * step, 0.0).view(np.complex128)
