@@ -47,7 +47,7 @@ def map_figure(network: Network, area: Area, cpi: "CpiResult") -> Figure:
         if not n_panels:
             _draw_map(figure, network, area, cpi)
             return figure
-        left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(7.6, 3.4 * n_columns)))
+        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(7.6, 3.4 * n_columns))[0]
         _draw_map(left, network, area, cpi)
         panels = right.subplots(-(-n_panels // n_columns), n_columns, squeeze=False).ravel()
         for target, ax in enumerate(panels[:n_panels]):

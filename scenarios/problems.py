@@ -60,8 +60,13 @@ def dotted(location: Iterable[str | int]) -> str:
 
 
 def field_problems(errors: Iterable[Mapping[str, Any]], schema: Mapping[str, Any]) -> list[Problem]:
-    """Return pydantic's errors as problems; ``schema`` is the JSON schema of the model that raised them."""
-    return [_problem(error, schema) for error in errors]
+    """Return pydantic's errors as problems; ``schema`` is the JSON schema of the model that raised them.
+
+    An error about a whole (a list too short) beside one about its part (an entry that is no number) is left out.
+    """
+    found = list(errors)
+    wholes = {tuple(e["loc"][:n]) for e in found for n in range(1, len(e["loc"]))}
+    return [_problem(error, schema) for error in found if tuple(error["loc"]) not in wholes]
 
 
 def _problem(error: Mapping[str, Any], schema: Mapping[str, Any]) -> Problem:

@@ -16,6 +16,7 @@ from pydantic import (
     PlainValidator,
     Strict,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -294,6 +295,17 @@ class Scenario(_Keys):
     estimator: EstimatorKeys = EstimatorKeys()
     fronthaul: FronthaulKeys = FronthaulKeys()
 
+    @model_validator(mode="after")
+    def _consistent(self, info: ValidationInfo) -> "Scenario":
+        """Refuse contradictions between keys; ``checked``, which collects them, does so itself."""
+        from scenarios.checks import cross_problems, plugin_modules
+
+        if not (info.context or {}).get("collecting"):
+            found = cross_problems(self, plugin_modules(self))
+            if found:
+                raise ValueError("; ".join(map(str, found)))
+        return self
+
     @classmethod
     def checked(
         cls, data: Mapping[str, Any], source: str = "scenario", plugins: Iterable[str] = (), folder: Path | None = None
@@ -334,7 +346,7 @@ class Scenario(_Keys):
         problems: list[Problem] = []
         while True:
             try:
-                return cls.model_validate(data), problems
+                return cls.model_validate(data, context={"collecting": True}), problems
             except ValidationError as error:
                 found = error.errors(include_url=False)
                 problems += field_problems(found, cls.model_json_schema())

@@ -1,0 +1,5 @@
+"""Lets `python -m scenarios` do what `dmimo` does."""
+
+from scenarios.cli import main
+
+main()

@@ -1,0 +1,192 @@
+"""The command line `dmimo`. Nothing heavy is imported before a command needs it, so that help answers at once.
+
+Exit status: 0 done, 1 the run failed, 2 the request was wrong. With --json standard output holds one JSON object;
+progress and messages go to standard error.
+"""
+
+import functools
+import importlib
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from scenarios.schema import Scenario
+
+__all__ = ["app", "guarded", "load_scenario", "main", "say"]
+
+MODULES: tuple[str, ...] = ()
+"""Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
+
+app = typer.Typer(
+    name="dmimo",
+    help="Emulate phase-coherent distributed-MIMO sensing and communication.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A bundled name (paper) or the path of a TOML file.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key with a TOML value, as radio.transmit_power_dbm=40."
+    ),
+]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="MODULE", help='Allow kinds "MODULE:Class", which run code of that module.'),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    typer.echo(text)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what goes wrong in a command into a message on standard error and an exit status."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from scenarios.problems import ScenarioError
+
+        try:
+            command(*args, **kwargs)
+        except ScenarioError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; nothing was written", err=True)
+            raise typer.Exit(1) from None
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            typer.echo(f"failed: {error if type(error).__name__ == 'EmulationError' else repr(error)}", err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def load_scenario(scenario: str, overrides: list[str] | None, plugins: list[str] | None = None) -> "Scenario":
+    """Return the checked scenario that a command was asked for."""
+    from scenarios.files import load, parse_override
+
+    sys.path.insert(0, str(Path.cwd())) if plugins else None
+    return load(scenario, dict(map(parse_override, overrides or ())), plugins or ())
+
+
+@app.command()
+@guarded
+def run(
+    scenario: ScenarioArgument,
+    seed: SeedOption = 1,
+    cpis: Annotated[int | None, typer.Option("--cpis", min=1, help="CPIs to run; default: schedule.cpis.")] = None,
+    overrides: SetOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Output folder; default: results/<scenario>-<seed>, none with --json.")
+    ] = None,
+    as_json: JsonOption = False,
+    plugins: PluginOption = None,
+) -> None:
+    """Run a scenario; write its results and pictures."""
+    from scenarios import results
+    from scenarios.files import scenario_name
+
+    asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
+    checked = load_scenario(scenario, asked, plugins)
+    folder = out if out is not None or as_json else Path("results") / f"{scenario_name(scenario)}-{seed}"
+    if folder is not None:
+        results.check_folder(folder)
+    _run_and_show(checked, seed, folder, as_json)
+
+
+def _run_and_show(scenario: "Scenario", seed: int, folder: Path | None, as_json: bool) -> None:
+    from rich.console import Console
+
+    from scenarios import results, run_command
+
+    result, wall_s = run_command.execute(scenario, seed)
+    paths = run_command.write_folder(folder, scenario, seed, result) if folder is not None else []
+    if as_json:
+        say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
+        return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    run_command.print_summary(result, wall_s, console)
+    say("Written:")
+    for path in paths:
+        say(f"  {path}")
+
+
+@app.command()
+@guarded
+def bound(
+    scenario: ScenarioArgument,
+    seed: SeedOption = 1,
+    overrides: SetOption = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", metavar="X,Y", help="A further point in m; --at=-5,3 for a leading minus."),
+    ] = None,
+    as_json: JsonOption = False,
+    plugins: PluginOption = None,
+) -> None:
+    """Print position error bounds of targets and other points."""
+    from scenarios import results
+    from scenarios.bound_command import bounds, bounds_table, parse_point
+
+    points = [parse_point(text) for text in at or ()]
+    found = bounds(load_scenario(scenario, overrides, plugins), seed, points)
+    if as_json:
+        say(results.json_text(found).rstrip())
+        return
+    from rich.console import Console
+
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(bounds_table(found))
+
+
+@app.command()
+@guarded
+def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: PluginOption = None) -> None:
+    """Check a scenario file and name every mistake in it."""
+    checked = load_scenario(scenario, overrides, plugins)
+    n_rx = checked.schedule.n_receivers
+    say(
+        f"{scenario} is valid: {checked.access_points.count} access points, {n_rx} of them receiving, "
+        f"{checked.user_equipment.count} UEs, {len(checked.targets)} targets, {checked.schedule.cpis} CPIs"
+    )
+
+
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the JSON schema of scenario files, defaults included."""
+    import json
+
+    from scenarios.schema import Scenario
+
+    say(json.dumps(Scenario.model_json_schema(), indent=2))
+
+
+def main() -> None:
+    """Run the command line; a request to end (SIGTERM) cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    app()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+for _module in MODULES:
+    importlib.import_module(_module).register(app)
