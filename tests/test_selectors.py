@@ -216,6 +216,15 @@ def test_farthest_point_by_hand():
         assert set(assignment.receivers.tolist()) == expected
 
 
+def test_farthest_point_starts_farthest_from_the_centroid_wherever_the_origin_is():
+    view = make_view(n_receivers=1)
+    for shift_m in (0.0, 5000.0, -300.0):
+        network = replace(view.network, ap_positions_m=view.network.ap_positions_m + shift_m)
+        start = FarthestPoint().select(replace(view, network=network), np.random.default_rng(0)).receivers
+        offset = network.ap_positions_m - network.ap_positions_m.mean(axis=0)
+        assert start.tolist() == [np.hypot(*offset.T).argmax()]
+
+
 def test_farthest_point_ties_go_to_the_lower_index():
     square = 100.0 * np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]) + 1 / 3
     view = make_view(4, n_receivers=2, ap_positions_m=square)
@@ -251,9 +260,13 @@ def test_eq_19_by_hand():
     assert value == pytest.approx([first, 2 * math.log2(1 + 100 / 100.25)])
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("noise_w", [4e-16, 3e-9])
 @pytest.mark.parametrize("amplitude", [False, True])
-def test_eq_20_adds_the_best_ap_at_each_step(amplitude):
-    view = make_view()
+def test_eq_20_adds_the_best_ap_at_each_step(amplitude, noise_w, seed):
+    """At the thermal noise and at one that matters, in which the two readings of the noise differ by far."""
+    view = make_view(seed=seed)
+    view = replace(view, radio=replace(view.radio, noise_power_w=noise_w))
     gain = np.sqrt(view.path_gain) if amplitude else view.path_gain
     noise = view.radio.noise_power_w / view.radio.transmit_power_w
     noise = noise if amplitude else noise**2
@@ -308,6 +321,19 @@ def test_sampled_efficiency_is_eq_7_for_any_set():
     members = np.array([np.isin(np.arange(9), chosen) for chosen in ([0, 3, 4], [8], range(9))])
     sampled = SampledEfficiency.of(view, channels).sum_spectral_efficiency(members)
     assert sampled == pytest.approx([true_sum_rate(view, row, channels) for row in members])
+
+
+@pytest.mark.parametrize(("comm_power_fraction", "low", "high"), [(0.01, 5.0, 8.5), (1.0, 13.0, 18.0)])
+def test_sum_rate_spans_the_range_of_the_papers_figure_3c(comm_power_fraction, low, high):
+    """N = 2, M_t = 6, K = 10, 30 dBm: the paper's curve goes from near 0 to 15 bit/s/Hz; bands hold layout scatter."""
+    rates = []
+    for seed in range(12):
+        view = make_view(12, 10, 6, seed=seed, n_antennas=2)
+        view = replace(view, radio=replace(view.radio, comm_power_fraction=comm_power_fraction))
+        assignment = FarthestPoint().select(view, np.random.default_rng(seed))
+        transmits = np.isin(np.arange(12), assignment.transmitters)
+        rates.append(true_sum_rate(view, transmits, draw_channels(view, 5, seed)))
+    assert low < np.mean(rates) < high
 
 
 def test_greedy_spectral_efficiency_is_near_the_best_of_all_sets():
