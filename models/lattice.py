@@ -164,7 +164,7 @@ class _Legs(NamedTuple):
         return cls(np.moveaxis(output, -1, 0), np.moveaxis(gram, -1, 0), distances, turns[0], turns[1])  # type: ignore[arg-type]
 
     def _sum(self, weights: Complex, squared: bool) -> Complex:
-        """Return sum_rt weights_rt e^{j kappa_rt . (a, b)} on the lattice, (tiles, n_a, n_b); phases doubled on demand."""
+        """Return sum_rt weights_rt e^{j kappa_rt . (a, b)} for each tile and lattice point, phases doubled on demand."""
         factors = []
         for towards, back in (self.turn_a, self.turn_b):
             pair = (back[..., :, None] * towards[..., None, :]).reshape(*back.shape[:2], -1)

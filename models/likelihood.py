@@ -166,7 +166,7 @@ def match(echoes: Echoes, phasor: Complex) -> Match:
     """Return v and K at points given by their phasors, shape (n_aps, n_points), in the precision of these."""
     towards, back = phasor[echoes.transmitters], phasor[echoes.receivers]
     cross, gram = echoes.cross.astype(phasor.dtype), echoes.gram.astype(phasor.dtype)
-    n_rx, n_antennas, n_tx, _ = cross.shape
+    _, n_antennas, n_tx, _ = cross.shape
     powers = np.ones((n_tx, n_antennas, phasor.shape[1]), dtype=phasor.dtype)
     for n in range(1, n_antennas):
         powers[:, n] = powers[:, n - 1] * towards

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.geometry import rays
-from models.lattice import LobeSearch, Lobes, ellipse_axes
+from models.lattice import Lobes, LobeSearch, ellipse_axes
 from models.likelihood import (
     Echoes,
     clear_of_aps,

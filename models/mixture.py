@@ -133,11 +133,16 @@ def climb(evaluate: Callable[[Float], Fit], state: Float, reach_m: float | Float
         trial = evaluate(state + step)
         better = trial.power > current.power
         state = np.where(better[:, None, None], state + step, state)
-        current = Fit(*(np.where(better.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(trial, current, strict=True)))
+        current = _select(better, trial, current)
         damping = np.where(better, damping * 0.1, damping * 10.0)
         if np.all((length < CONVERGED_M) | (damping > 1e6)):
             break
     return state, current
+
+
+def _select(first: NDArray[np.bool_], one: Fit, other: Fit) -> Fit:
+    """Return the fits of ``one`` where ``first`` is true, of ``other`` elsewhere."""
+    return Fit(*(np.where(first.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(one, other, strict=True)))
 
 
 def _damped_step(current: Fit, damping: Float) -> Float:

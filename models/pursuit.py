@@ -128,16 +128,13 @@ class Pursuit:
         _, lobes = self._lobes_of(scene, s, anywhere)
         if lobes is None or np.linalg.norm(lobes.state[0, :2] - target.position_m) < 1e-3:
             return scene
-        moved = scene.refined([Found(target.model, lobes.state[0]) if i == s else t for i, t in enumerate(scene.targets)])
-        return self._best(scene, moved)
+        return self._best(scene, scene.replaced(s, Found(target.model, lobes.state[0])))
 
     def _remodelled(self, scene: Scene) -> Scene:
         """Return the scene with the models of amplitude that the data ask for."""
         for s in range(len(scene)):
             if not self._consistent(scene, s):
-                options = [scene.refined([option if i == s else t for i, t in enumerate(scene.targets)])
-                           for option in self._options(scene, s)]  # fmt: skip
-                scene = self._best(scene, *options)
+                scene = self._best(scene, *(scene.replaced(s, option) for option in self._options(scene, s)))
         return scene
 
     def _options(self, scene: Scene, s: int) -> list[Found]:

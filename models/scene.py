@@ -89,6 +89,10 @@ class Scene:
         for i, s in enumerate(members):
             current[s] = Found(model, state[0, i], found.amplitudes[0][:, i : i + 1])
 
+    def replaced(self, index: int, target: Found) -> "Scene":
+        """Return the scene with another target in the place of one, all refined."""
+        return self.refined([target if s == index else t for s, t in enumerate(self.targets)])
+
     def without(self, index: int) -> "Scene":
         """Return the scene less one target, the others refined."""
         return self.refined([t for s, t in enumerate(self.targets) if s != index])

@@ -127,7 +127,7 @@ def summarise(truth, samples, received, noise_w, missing=None, n_snapshots=10, a
         assignment=a,
         cross=cross,
         gram=gram,
-        energy=np.array([energy_statistic(np.ascontiguousarray(y[:, m])) for y, m in zip(received, masks, strict=True)]),
+        energy=np.array([energy_statistic(y[:, m].copy()) for y, m in zip(received, masks, strict=True)]),
         n_samples=masks.sum(axis=1) * truth.network.n_antennas,
         noise_power_w=noise_w,
     )

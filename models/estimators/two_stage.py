@@ -10,6 +10,7 @@ from typing import Literal
 
 from models.detection import map_threshold
 from models.estimators.base import Estimator
+from models.estimators.settings import check_map_settings
 from models.likelihood import Echoes
 from models.observation import Estimate, Observation
 from models.pursuit import Pursuit
@@ -39,11 +40,8 @@ class TwoStage(Estimator):
     def __post_init__(self) -> None:
         """Check the settings."""
         if self.amplitude not in ("automatic", "structured", "free"):
-            raise ValueError(f'TwoStage.amplitude is {self.amplitude!r}; use "automatic", "structured" or "free"')
-        if not self.grid_step_m > 0.0:
-            raise ValueError(f"TwoStage.grid_step_m is {self.grid_step_m}; it must be positive, in m")
-        if not 0.0 < self.false_alarm_probability < 1.0:
-            raise ValueError(f"TwoStage.false_alarm_probability is {self.false_alarm_probability}; it must be in (0, 1)")
+            raise ValueError(f'TwoStage.amplitude is {self.amplitude!r}: use "automatic", "structured" or "free"')
+        check_map_settings(self, self.grid_step_m, self.false_alarm_probability)
 
     def estimate(self, observation: Observation) -> Estimate:
         """Return the targets found, strongest first."""
