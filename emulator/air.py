@@ -157,7 +157,7 @@ class Air(Node):
     # -- pushed by nodes ------------------------------------------------------------------------------------------
 
     def place(self, index: int, positions_m: Float, reflection: complex) -> None:
-        """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for the CPI that begins."""
+        """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for a CPI that begins."""
         self._places[index] = (positions_m, reflection)
 
     def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:

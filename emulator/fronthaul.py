@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -136,7 +137,7 @@ class Fronthaul:
     def _route(self, source: str, destination: str) -> dict[str, Link]:
         """Return the link to take at each node of the path."""
         path = nx.shortest_path(self.graph, source, destination, weight=lambda a, b, e: e.get("latency_s", 0.0))
-        return {a: self.links[a, b] for a, b in zip(path, path[1:], strict=False)}
+        return {a: self.links[a, b] for a, b in pairwise(path)}
 
     def _forward(self, message: Message, bits: int, at: str) -> None:
         ends = (message.source, message.destination)

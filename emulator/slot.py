@@ -19,7 +19,7 @@ __all__ = ["CpiPlan", "Frame", "Slot"]
 class Slot(NamedTuple):
     """One time slot of a CPI, as planned."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's own index() is of no use here
     """Counts slots from the start of the emulation."""
     cpi: int
     position: int

@@ -77,8 +77,9 @@ def build(
     network, radio = network_of(scenario, streams), radio_of(scenario)
     unknown = set(access_points or {}) - set(network.ap_names)
     if unknown:
-        raise ValueError(f"access_points: {sorted(unknown)} are not among {network.ap_names[0]}..{network.ap_names[-1]}")
-    classes = {name: access_point for name in network.ap_names} | dict(access_points or {})
+        first, *_, last = network.ap_names
+        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}")
+    classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
     channel = _access_channel(scenario, network)
     keys = {
         "transmit_power_w": radio.transmit_power_w,
