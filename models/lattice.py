@@ -81,7 +81,8 @@ class LobeSearch:
     Attributes
     ----------
     coherent
-        "structured": amplitude kappa / (d_t d_r); "free": real free amplitudes, whose lobes are half as wide.
+        "structured": amplitude kappa / (d_t d_r); "free": real free amplitudes, whose lobes are half as wide. With
+        overlapping signals the lobes are looked for with structured amplitudes in both cases.
     n_best
         Lattice points returned.
     largest_tile_m
@@ -104,23 +105,26 @@ class LobeSearch:
         half_axes_m, axes
             Its half axes, shape (2,), ascending, and their directions in rows, shape (2, 2).
         """
-        step = echoes.network.wavelength_m / (7.0 if self.coherent == "structured" else 14.0)
+        doubled = self.coherent == "free" and not echoes.overlapping
+        step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
         tiles = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m)
-        found = [self._scan(echoes, tiles._replace(centres_m=tiles.centres_m[i : i + BATCH_TILES]))
-                 for i in range(0, len(tiles.centres_m), BATCH_TILES)]  # fmt: skip
+        legs = _Legs.at(echoes, tiles)
+        batches = [slice(i, i + BATCH_TILES) for i in range(0, len(tiles.centres_m), BATCH_TILES)]
+        found = [self._scan(echoes, tiles, legs, batch) for batch in batches]
         positions, power = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.argsort(-power, kind="stable")[: self.n_best]
         return Lobes(positions[order], power[order])
 
-    def _scan(self, echoes: Echoes, tiles: _Tiles) -> Lobes:
-        """Return the two best separated lattice points of each tile."""
-        legs = _Legs.at(echoes, tiles)
-        power = legs.structured(echoes) if self.coherent == "structured" else legs.free()
+    def _scan(self, echoes: Echoes, tiles: _Tiles, legs: "_Legs", batch: slice) -> Lobes:
+        """Return the two best separated lattice points of each tile of a batch."""
+        lattice = _Lattice.of(legs, tiles.offsets, batch)
+        free = self.coherent == "free" and not echoes.overlapping
+        power = lattice.free() if free else lattice.structured(echoes.overlapping)
         n_tiles, n_a, n_b = power.shape
         index = _two_maxima(power)
         a, b = np.unravel_index(index, (n_a, n_b))
         offsets = np.stack([tiles.offsets[0][a], tiles.offsets[1][b]], axis=-1) @ tiles.axes
-        positions = tiles.centres_m[:, None] + offsets
+        positions = tiles.centres_m[batch, None] + offsets
         values = np.take_along_axis(power.reshape(n_tiles, -1), index, axis=1)
         return Lobes(positions.reshape(-1, 2), values.ravel().astype(float))
 
@@ -137,17 +141,16 @@ def _two_maxima(power: NDArray) -> NDArray[np.intp]:
 
 
 class _Legs(NamedTuple):
-    """What the lattice of some tiles is made of; legs first the transmitters', then the receivers'."""
+    """The echoes at the centres of tiles, and how fast the phases of the legs turn from there."""
 
-    output: Complex  # v e^{jk(d_t + d_r)} at the centres, (tiles, rx, tx)
-    gram: Complex  # K at the centres, (tiles, rx or 1, tx) or (tiles, rx or 1, tx, tx)
+    output: Complex  # v e^{jk(d_t + d_r)}, (tiles, rx, tx)
+    gram: Complex  # K, (tiles, rx or 1, tx) or (tiles, rx or 1, tx, tx)
     distance_m: tuple[Float, Float]  # (tiles, tx), (tiles, rx)
-    turn_a: tuple[Complex, Complex]  # e^{j kappa_m . axis_a a}, (tiles, n_a, tx), (tiles, n_a, rx)
-    turn_b: tuple[Complex, Complex]
+    slope: tuple[Float, Float]  # phase slope along the two axes in rad/m, (2, tiles, tx), (2, tiles, rx)
 
     @classmethod
     def at(cls, echoes: Echoes, tiles: _Tiles) -> "_Legs":
-        """Return the legs at the centres; phase slopes refer to the middle of each array."""
+        """Return the legs at all centres; phase slopes refer to the middle of each array."""
         network, sides = echoes.network, (echoes.transmitters, echoes.receivers)
         ray = rays(network, clear_of_aps(network, tiles.centres_m))
         wavenumber = network.wavenumber_rad_m
@@ -157,46 +160,79 @@ class _Legs(NamedTuple):
         output = output * back[:, None] * towards
         if echoes.overlapping:
             gram = gram * towards[:, None] * towards.conj()
-        slope = wavenumber * ray.direction - np.pi * (network.n_antennas - 1) / 2.0 * ray.sine_gradient
-        turns = [tuple(np.exp(1j * np.einsum("mgx,x->gm", slope[side], axis)[:, None] * offset[:, None])
-                       for side in sides) for axis, offset in zip(tiles.axes, tiles.offsets, strict=True)]  # fmt: skip
-        distances = tuple(ray.distance_m[side].T for side in sides)
-        return cls(np.moveaxis(output, -1, 0), np.moveaxis(gram, -1, 0), distances, turns[0], turns[1])  # type: ignore[arg-type]
+        gradient = wavenumber * ray.direction - np.pi * (network.n_antennas - 1) / 2.0 * ray.sine_gradient
+        slope = np.einsum("mgx,ax->agm", gradient, tiles.axes)
+        distance = ray.distance_m.T
+        return cls(
+            np.moveaxis(output, -1, 0),
+            np.moveaxis(gram, -1, 0),
+            (distance[:, sides[0]], distance[:, sides[1]]),
+            (slope[..., sides[0]], slope[..., sides[1]]),
+        )
 
-    def _sum(self, weights: Complex, squared: bool) -> Complex:
-        """Return sum_rt weights_rt e^{j kappa_rt . (a, b)} for each tile and lattice point, phases doubled on demand."""
+
+def _turns(slope_rad_m: Float, offsets_m: Float) -> Complex:
+    """Return e^{j slope offset} of evenly spaced offsets, (tiles, n, legs), by doubling: log2 n products, no exp."""
+    n = len(offsets_m)
+    turn = np.empty((slope_rad_m.shape[0], n, slope_rad_m.shape[1]), dtype=complex)
+    turn[:, 0] = np.exp(1j * slope_rad_m * offsets_m[0])
+    ratio = np.exp(1j * slope_rad_m * (offsets_m[1] - offsets_m[0] if n > 1 else 0.0))[:, None]
+    done = 1
+    while done < n:
+        more = min(done, n - done)
+        turn[:, done : done + more] = turn[:, :more] * ratio
+        ratio, done = ratio * ratio, done + more
+    return turn
+
+
+class _Lattice(NamedTuple):
+    """What the lattices of a batch of tiles are made of; tuples hold the transmitters' legs, then the receivers'."""
+
+    output: Complex
+    gram: Complex
+    distance_m: tuple[Float, Float]
+    turns: tuple[tuple[Complex, Complex], tuple[Complex, Complex]]  # [axis][side]: (tiles, n_axis, legs)
+
+    @classmethod
+    def of(cls, legs: _Legs, offsets: tuple[Float, Float], batch: slice) -> "_Lattice":
+        """Return the lattices of the tiles in a slice."""
+        turns = [[_turns(slope[axis, batch], offsets[axis]) for slope in legs.slope] for axis in (0, 1)]
+        distance = (legs.distance_m[0][batch], legs.distance_m[1][batch])
+        pairs = ((turns[0][0], turns[0][1]), (turns[1][0], turns[1][1]))
+        return cls(legs.output[batch], legs.gram[batch], distance, pairs)
+
+    def _sum(self, weights: Complex, doubled: bool) -> NDArray[np.complex64]:
+        """Return sum_rt weights_rt e^{j kappa_rt . (a, b)}, (tiles, n_a, n_b), with the phases doubled on demand."""
         factors = []
-        for towards, back in (self.turn_a, self.turn_b):
+        for towards, back in self.turns:
             pair = (back[..., :, None] * towards[..., None, :]).reshape(*back.shape[:2], -1)
-            factors.append(pair**2 if squared else pair)
+            factors.append(pair**2 if doubled else pair)
         weighted = factors[0] * weights.reshape(len(weights), 1, -1)
         return weighted.astype(np.complex64) @ factors[1].swapaxes(1, 2).astype(np.complex64)
 
-    def structured(self, echoes: Echoes) -> NDArray[np.float32]:
+    def structured(self, overlapping: bool) -> NDArray[np.float32]:
         """Return |sum c v e^{jk(d_t + d_r)}|^2 over its noise power, c = 1/(d_t d_r); (tiles, n_a, n_b)."""
         towards, back = (1.0 / d for d in self.distance_m)
-        total = self._sum(self.output * back[:, :, None] * towards[:, None], squared=False)
+        total = self._sum(self.output * back[:, :, None] * towards[:, None], doubled=False)
         power = total.real**2 + total.imag**2
-        if not echoes.overlapping:
-            noise = np.einsum("gr,grt,gt->g", back**2, np.broadcast_to(self.gram.real, self.output.shape), towards**2)
-            return power / np.maximum(noise, 1e-300)[:, None, None].astype(np.float32)
         receive_weight = back**2 if self.gram.shape[1] > 1 else (back**2).sum(axis=1, keepdims=True)
+        if not overlapping:
+            noise = np.einsum("gr,grt,gt->g", receive_weight, self.gram.real, towards**2)[:, None, None]
+            return power / np.maximum(noise, 1e-30).astype(np.float32)
         kernel = np.einsum("gr,grtu->gtu", receive_weight, self.gram) * towards[:, :, None] * towards[:, None, :]
-        noise = _kernel_lattice(kernel, self.turn_a[0], self.turn_b[0])
-        floor = 1e-6 * np.einsum("gtt->g", kernel).real + 1e-300
-        return power / np.maximum(noise, floor[:, None, None].astype(np.float32))
+        floor = 1e-6 * np.einsum("gtt->g", kernel).real[:, None, None] + 1e-30
+        return power / np.maximum(_kernel_lattice(kernel, *(turn[0] for turn in self.turns)), floor.astype(np.float32))
 
     def free(self) -> NDArray[np.float32]:
-        """Return (1/2) sum |v|^2/D + (1/2) |sum (v e^{jk(d_t + d_r)})^2 / D|; cross terms of the gram left out."""
-        diagonal = self.gram if self.gram.ndim == 3 else np.einsum("grtt->grt", self.gram)
-        power = np.broadcast_to(diagonal.real, self.output.shape)
+        """Return (1/2) sum |v|^2/D + (1/2) |sum (v e^{jk(d_t + d_r)})^2 / D|, without cross terms."""
+        power = np.broadcast_to(self.gram.real, self.output.shape)
         gain = np.divide(1.0, power, out=np.zeros_like(power), where=power > 1e-9 * power.max(initial=0.0))
         constant = np.sum(np.abs(self.output) ** 2 * gain, axis=(1, 2))[:, None, None]
-        return (constant.astype(np.float32) + np.abs(self._sum(self.output**2 * gain, squared=True))) / 2.0
+        return (constant.astype(np.float32) + np.abs(self._sum(self.output**2 * gain, doubled=True))) / 2.0
 
 
 def _kernel_lattice(kernel: Complex, turn_a: Complex, turn_b: Complex) -> NDArray[np.float32]:
-    """Return sum_tt' kernel_tt' e^{j (kappa_t - kappa_t') . (a, b)} on the lattice, real, (tiles, n_a, n_b)."""
+    """Return sum_tt' kernel_tt' e^{j (kappa_t - kappa_t') . (a, b)}, real, (tiles, n_a, n_b); conjugated phases."""
     n_tx = kernel.shape[1]
     first, second = np.triu_indices(n_tx, 1)
     left = (turn_a[..., first] * turn_a[..., second].conj()) * kernel[:, None, first, second]

@@ -29,6 +29,8 @@ MIRROR_RANGE_M = 100.0  # APs closer than this may have put the peak on the wron
 PATCH_RANGE_M, PATCH_STEP_M, PATCH_HALF_M = 60.0, 3.0, 12.0  # the map is finer near an AP than its grid
 N_SIGMA, SMALLEST_M, LARGEST_M = 4.0, 0.3, 25.0  # of the ellipse that is searched
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
+SAME_LOBE_M = 0.005  # two polished positions this close are the same lobe
+COARSE_GAIN, LOBE_GAIN = 1e-3, 1e-2  # explained power, over sigma^2, that a step must promise to be taken
 
 
 class Coarse(NamedTuple):
@@ -44,6 +46,14 @@ class Fine(NamedTuple):
 
     state: Float  # (n, 2), for "free" (n, 3)
     power: Float  # (n,)
+
+    def lead(self, position_m: Float | None = None) -> float:
+        """Return by how much the lobe at a position (default: the best) is ahead of the best other one."""
+        where = self.state[0, :2] if position_m is None else position_m
+        mine = np.linalg.norm(self.state[:, :2] - where, axis=1) < SAME_LOBE_M
+        if not mine.any():
+            return -np.inf
+        return float(self.power[mine].max() - self.power[~mine].max(initial=0.0))
 
 
 def strongest_peaks(echoes: Echoes, area: Area, step_m: float, threshold: float) -> Float:
@@ -84,7 +94,7 @@ def coarse_peaks(echoes: Echoes, points_m: Float, area: Area, n_steps: int = 10)
     """Return the non-coherent maxima reached from the points, best first, those outside of the area left out."""
     near = rays(echoes.network, clear_of_aps(echoes.network, points_m)).distance_m.min(axis=0)
     reach = np.clip(0.1 * near, 0.1, 5.0)
-    state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps)
+    state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps, COARSE_GAIN)
     positions = state[:, 0]
     inside = np.all((positions >= 0.0) & (positions <= [area.width_m, area.height_m]), axis=1)
     order = np.flatnonzero(inside)[np.argsort(-found.power[inside], kind="stable")]
@@ -95,7 +105,7 @@ def coarse_peaks(echoes: Echoes, points_m: Float, area: Area, n_steps: int = 10)
 def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude) -> Fine:
     """Return the best lobes in the error ellipses of the coarse peaks that come close to the best one."""
     close = coarse.power >= coarse.power[0] - RIVAL_MARGIN - RIVAL_SHARE * coarse.power[0]
-    search = LobeSearch(coherent="free" if model == "free" and not echoes.overlapping else "structured")
+    search = LobeSearch(coherent=model)
     found, searched = [], np.empty((0, 2))
     for position, covariance in zip(coarse.positions_m[close], coarse.covariance_m2[close], strict=True):
         half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, LARGEST_M)
@@ -113,7 +123,8 @@ def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: 
     state = initial_state(model, positions_m[:, None])
     if model == "free":
         state[:, 0, 2] = coherent_free_power(echoes, positions_m)[1]
-    state, found = climb(lambda s: fit(echoes, model, s), state, echoes.network.wavelength_m / 8.0, n_steps)
+    reach = echoes.network.wavelength_m / 8.0
+    state, found = climb(lambda s: fit(echoes, model, s), state, reach, n_steps, LOBE_GAIN)
     return _distinct(state[:, 0], found.power, echoes.network.wavelength_m / 20.0)
 
 

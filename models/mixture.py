@@ -25,7 +25,6 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 Amplitude = Literal["structured", "free", "noncoherent"]
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
-CONVERGED_M = 1e-7
 
 
 class Fit(NamedTuple):
@@ -108,7 +107,9 @@ def _eliminate_amplitudes(v: NDArray, gram: NDArray, n_targets: int) -> Fit:
     )
 
 
-def climb(evaluate: Callable[[Float], Fit], state: Float, reach_m: float | Float, n_steps: int) -> tuple[Float, Fit]:
+def climb(
+    evaluate: Callable[[Float], Fit], state: Float, reach_m: float | Float, n_steps: int, least_gain: float = 1e-9
+) -> tuple[Float, Fit]:
     """Return the states at the local maxima of the explained power, and the fits there.
 
     Damped Gauss-Newton (Levenberg and Marquardt), all batches at once. No step moves a target by more than ``reach_m``
@@ -124,10 +125,14 @@ def climb(evaluate: Callable[[Float], Fit], state: Float, reach_m: float | Float
         Longest step in m.
     n_steps
         Most steps.
+    least_gain
+        Stop once no batch expects a step to add more explained power than this.
     """
     current, damping = evaluate(state), np.full(len(state), 1e-3)
     for _ in range(n_steps):
-        step = _damped_step(current, damping).reshape(state.shape)
+        step = _damped_step(current, damping)
+        gain = np.sum(step * current.gradient, axis=1)
+        step = step.reshape(state.shape)
         length = np.hypot(step[..., 0], step[..., 1]).max(axis=-1)
         step *= np.minimum(1.0, reach_m / np.maximum(length, 1e-30))[:, None, None]
         trial = evaluate(state + step)
@@ -135,7 +140,7 @@ def climb(evaluate: Callable[[Float], Fit], state: Float, reach_m: float | Float
         state = np.where(better[:, None, None], state + step, state)
         current = _select(better, trial, current)
         damping = np.where(better, damping * 0.1, damping * 10.0)
-        if np.all((length < CONVERGED_M) | (damping > 1e6)):
+        if np.all((gain < least_gain) | (damping > 1e6)):
             break
     return state, current
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.detection import excess_threshold
-from models.likelihood import Echoes, degrees_of_freedom
-from models.localisation import Coarse, Fine, coarse_peaks, polish_lobes, search_lobes, strongest_peaks
-from models.mixture import Amplitude
+from models.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
+from models.localisation import Coarse, coarse_peaks, polish_lobes, search_lobes, strongest_peaks
+from models.mixture import Amplitude, fit
 from models.network import Area
 from models.observation import Estimate
 from models.scene import Found, Scene
@@ -23,6 +23,7 @@ __all__ = ["Pursuit"]
 Float = NDArray[np.float64]
 MAX_TARGETS = 24
 TARGET_PRICE = 20.0  # explained power that a target must add
+JUMP_GAIN = 0.5  # a lobe must promise this much more for a target to jump to it
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
 RELAX_CYCLES = 2
@@ -90,12 +91,12 @@ class Pursuit:
     def _grown(self, scene: Scene, residual: Echoes, peaks: Coarse) -> Scene:
         """Return the scene with one target more, every target looked at again."""
         lobes = search_lobes(residual, peaks, self.model)
-        grown = scene.refined([*scene.targets, Found(self.model, lobes.state[0])])
+        grown = scene.refined([*scene.targets, Found(self.model, lobes.state[0], lobes.lead())])
         for cycle in range(RELAX_CYCLES if len(grown) > 1 else 0):
             before = grown.power
             for s in range(len(grown)):
                 grown = self._relocated(grown, s, anywhere=cycle == 0 and not self._consistent(grown, s))
-            if grown.power <= before:
+            if grown.power < before + LOBE_MARGIN:
                 break
         return grown
 
@@ -112,23 +113,19 @@ class Pursuit:
         unknowns = degrees_of_freedom(echoes) - 1.0
         return excess_threshold(unknowns if model == "structured" else unknowns / 2.0, MISFIT_PROBABILITY)
 
-    def _lobes_of(self, scene: Scene, s: int, anywhere: bool) -> tuple[Echoes, Fine | None]:
-        """Return the echoes without the other targets, and the lobes of this one."""
+    def _relocated(self, scene: Scene, s: int, anywhere: bool) -> Scene:
+        """Return the scene with a target moved to its best lobe, if the score grows."""
         alone, target = scene.residual(without=s), scene.targets[s]
         coarse = self.detect(alone) if anywhere else None
         if coarse is None:
             coarse = coarse_peaks(alone, target.position_m[None], self.area)
-        return alone, search_lobes(alone, coarse, self.model) if len(coarse.power) else None
-
-    def _relocated(self, scene: Scene, s: int, anywhere: bool) -> Scene:
-        """Return the scene with a target moved to its best lobe, if the joint power grows."""
-        target = scene.targets[s]
-        if target.model == "noncoherent":
+        if target.model == "noncoherent" or not len(coarse.power):
             return scene
-        _, lobes = self._lobes_of(scene, s, anywhere)
-        if lobes is None or np.linalg.norm(lobes.state[0, :2] - target.position_m) < 1e-3:
-            return scene
-        return self._best(scene, scene.replaced(s, Found(target.model, lobes.state[0])))
+        lobes = search_lobes(alone, coarse, self.model)
+        stayed = scene.with_lead(s, lobes.lead(target.position_m))
+        if stayed.targets[s].lead > -JUMP_GAIN:
+            return stayed
+        return self._best(stayed, scene.replaced(s, Found(target.model, lobes.state[0], lobes.lead())))
 
     def _remodelled(self, scene: Scene) -> Scene:
         """Return the scene with the models of amplitude that the data ask for."""
@@ -148,7 +145,7 @@ class Pursuit:
             lobes = search_lobes(alone, coarse, "structured")
             if lobes.power[0] > CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone)):
                 free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
-                options.append(Found("free", free.state[0]))
+                options.append(Found("free", free.state[0], free.lead()))
         return options
 
     def _pruned(self, scene: Scene) -> Scene:
@@ -174,19 +171,13 @@ class Pursuit:
     def _row(self, scene: Scene, s: int) -> tuple[float, Float, Float, bool, complex]:
         """Return power, position, covariance, whether resolved, and structured amplitude of a target."""
         assert scene.covariance_m2 is not None
-        target = scene.targets[s]
-        alone, lobes = self._lobes_of(scene, s, anywhere=False)
+        alone, target = scene.residual(without=s), scene.targets[s]
+        structured = fit(alone, "structured", target.position_m[None, None])
+        kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
+        power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])
+        if target.model != "noncoherent" and target.lead > LOBE_MARGIN:
+            return power, target.position_m, scene.covariance_m2[s], True, kappa
         coarse = coarse_peaks(alone, target.position_m[None], self.area)
-        structured = Scene(alone).refined([Found("structured", target.position_m)], 0).targets[0].amplitudes
-        kappa = complex(structured.ravel()[0]) * alone.amplitude_unit_m2 if structured is not None else 0j
-        resolved = target.model != "noncoherent" and lobes is not None and self._leads(lobes, target)
-        if resolved or not len(coarse.power):
-            return scene.power, target.position_m, scene.covariance_m2[s], resolved, kappa
-        return coarse.power[0], coarse.positions_m[0], coarse.covariance_m2[0], False, kappa
-
-    def _leads(self, lobes: Fine, target: Found) -> bool:
-        """Return whether the lobe of a target is well ahead of all others."""
-        distance = np.linalg.norm(lobes.state[:, :2] - target.position_m, axis=1)
-        mine = distance < 1e-2
-        other = lobes.power[~mine].max(initial=0.0)
-        return bool(mine.any()) and float(lobes.power[mine].max()) - other > LOBE_MARGIN
+        if not len(coarse.power):
+            return power, target.position_m, scene.covariance_m2[s], False, kappa
+        return power, coarse.positions_m[0], coarse.covariance_m2[0], False, kappa

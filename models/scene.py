@@ -1,6 +1,6 @@
 """The targets found so far: what they explain, what remains without them, and their joint refinement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,19 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 MODELS: tuple[Amplitude, ...] = ("structured", "free", "noncoherent")
 MIXED_CYCLES = 3  # rounds over the models when targets of different models influence each other
+LEAST_GAIN = 1e-6  # explained power over sigma^2 at which positions count as converged
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted."""
+    """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
+
+    ``lead`` is by how much explained power its lobe was ahead of the second one when they were last compared.
+    """
 
     model: Amplitude
     state: Float
+    lead: float = 0.0
     amplitudes: Complex | None = None
 
     @property
@@ -84,14 +89,19 @@ class Scene:
         echoes = self.echoes.minus(radiate(self.echoes, _channel(self.echoes, others))) if others else self.echoes
         state = np.array([current[s].state for s in members])[None]
         reach = 0.5 if model == "noncoherent" else echoes.network.wavelength_m / 8.0
-        state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps)
+        state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps, LEAST_GAIN)
         covariance[members] = position_covariance_m2(found.information[0], len(members))
         for i, s in enumerate(members):
-            current[s] = Found(model, state[0, i], found.amplitudes[0][:, i : i + 1])
+            current[s] = replace(current[s], state=state[0, i], amplitudes=found.amplitudes[0][:, i : i + 1])
 
     def replaced(self, index: int, target: Found) -> "Scene":
         """Return the scene with another target in the place of one, all refined."""
         return self.refined([target if s == index else t for s, t in enumerate(self.targets)])
+
+    def with_lead(self, index: int, lead: float) -> "Scene":
+        """Return the scene with the lead of one target's lobe updated."""
+        targets = tuple(replace(t, lead=lead) if s == index else t for s, t in enumerate(self.targets))
+        return replace(self, targets=targets)
 
     def without(self, index: int) -> "Scene":
         """Return the scene less one target, the others refined."""
