@@ -1,0 +1,426 @@
+"""The life of a slot, the rules of the air, and what determinism promises."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.access_point import AccessPoint
+from emulator.air import Emission, energy_quantile
+from emulator.node import EmulationError
+from emulator.randomness import Streams, complex_normals
+from emulator.target import Target
+from emulator.trace import Kind
+from emulator.user_equipment import UserEquipment
+from models.network import Mode
+from models.statistics import cross_statistic, energy_statistic, gram_statistic
+from scenarios.results import run_data
+
+ROOT = Path(__file__).parent.parent
+
+
+def essence(result):
+    """Everything a run's JSON says, as text, and its trace as bytes."""
+    data = run_data(result, seed=1)
+    data.pop("wall_s", None)
+    columns = result.trace.columns() if result.trace is not None else {}
+    return json.dumps(data, sort_keys=True), b"".join(column.tobytes() for column in columns.values())
+
+
+# -- the rules, each with a subclass that tries to break it -------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False)
+class Loudmouth(AccessPoint):
+    """Radiates while it listens."""
+
+    def wake(self):
+        super().wake()
+        if self._mode is Mode.RECEIVE:
+            slot = self.plan.slots[0]._replace(index=self.emulation.air.slots_completed)
+            self.emulation.air.emit(slot, self.name, Emission(np.ones((self.n_antennas, slot.n_snapshots), complex)))
+
+
+@dataclass(kw_only=True, eq=False)
+class Eavesdropper(AccessPoint):
+    """Listens while it radiates."""
+
+    def transmit(self, slot):
+        emission = super().transmit(slot)
+        self.emulation.air.emit(slot, self.name, emission)
+        self.emulation.air.hear(slot, self.name, np.zeros((self.n_antennas, slot.n_snapshots), complex))
+        return None
+
+
+@dataclass(kw_only=True, eq=False)
+class Usurper(AccessPoint):
+    """Senses in every slot, and forges the slot to say that it may."""
+
+    def transmit(self, slot):
+        return super().transmit(slot._replace(sensing_transmitter=self.name))
+
+
+@dataclass(kw_only=True, eq=False)
+class Overdriven(AccessPoint):
+    """Radiates five times its budget."""
+
+    def transmit(self, slot):
+        emission = super().transmit(slot)
+        return emission._replace(communication=emission.communication * 5.0**0.5)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "complaint"),
+    [
+        (Loudmouth, "half-duplex"),
+        (Eavesdropper, "half-duplex"),
+        (Usurper, "without the token"),
+        (Overdriven, "budget"),
+    ],
+)
+def test_a_subclass_cannot_break_a_rule_of_the_air(small, behaviour, complaint):
+    emulation = small({"radio.comm_power_fraction": 0.7}).build(access_point=behaviour, estimator=None)
+    with pytest.raises(EmulationError, match=complaint) as caught:
+        emulation.run(3)
+    assert "ap-" in str(caught.value)
+
+
+def test_the_power_rule_spares_those_who_keep_it(small):
+    """A thousand slots at full budget raise no alarm, whatever the split of power."""
+    for share in (0.0, 1.0):
+        small({"radio.comm_power_fraction": share}).build(estimator=None, scoring=False).run(300)
+    assert energy_quantile(10_000) == pytest.approx(10_000, rel=0.1)
+
+
+@dataclass(kw_only=True, eq=False)
+class Broken(AccessPoint):
+    def report(self, slot, echo):
+        return echo / self.nothing  # an attribute that does not exist
+
+
+def test_an_error_in_a_hook_names_node_hook_slot_and_time(small):
+    with pytest.raises(EmulationError, match=r"ap-\d\.report, slot 0 \(CPI 0\), t = 240000 ns: AttributeError"):
+        small().build(access_point=Broken, estimator=None).run(1)
+
+
+# -- roles and slots ----------------------------------------------------------------------------------------------------
+
+
+def test_exactly_one_transmitter_senses_in_a_slot_and_receivers_stay_silent(small):
+    result = small().build(estimator=None).run(4)
+    columns = result.trace.columns()
+    for slot in range(4 * 3):
+        rows = {kind: columns["node"][(columns["kind"] == kind) & (columns["value"] == slot)] for kind in Kind}
+        assert len(rows[Kind.SENSE]) == 1
+        assert len(rows[Kind.COMMUNICATE]) == 2
+        assert len(rows[Kind.LISTEN]) == 3
+        assert not set(rows[Kind.LISTEN]) & {*rows[Kind.SENSE], *rows[Kind.COMMUNICATE]}
+
+
+def test_the_sensing_token_goes_round_all_transmitters(small):
+    emulation = small({"schedule.order": "palindromic"}).build(estimator=None)
+    for cpi in emulation.cpis(2):
+        plan_names = {emulation.network.ap_names[i] for i in cpi.assignment.transmitters}
+        assert len(plan_names) == 3
+    senders = result_senders(emulation)
+    assert senders[:3] == sorted(senders[:3])
+    assert set(senders[:3]) == plan_names
+
+
+def result_senders(emulation):
+    columns = emulation.trace.columns()
+    return [emulation.trace.nodes[n] for n in columns["node"][columns["kind"] == Kind.SENSE]]
+
+
+def test_an_ap_without_a_plan_stays_silent_and_that_is_recorded(small):
+    scenario = small({"schedule.lead_s": 1e-6, "fronthaul.latency_s": 50e-6, "fronthaul.deadline_s": 6e-5})
+    emulation = scenario.build(estimator=None)
+    result = emulation.run(2)
+    kinds = result.trace.columns()["kind"]
+    assert (kinds == Kind.SILENT).sum() == 3 * 6  # the third CPI has begun when the second is published
+    assert not np.isin(kinds, [Kind.SENSE, Kind.COMMUNICATE, Kind.LISTEN]).any()
+    assert all(cpi.reports_fused == 0 and np.isnan(cpi.peb_m).all() for cpi in result.cpis)
+    assert all((cpi.se_bit_s_hz == 0.0).all() for cpi in result.cpis)
+
+
+def test_a_moving_target_is_scored_where_it_was_at_the_middle_of_the_cpi(small):
+    overrides = {"targets": [{"position_m": [300.0, 400.0], "velocity_m_s": [1000.0, -500.0]}]}
+    emulation = small(overrides).build(estimator=None)
+    for cpi in emulation.cpis(3):
+        middle_s = (cpi.start_ns + cpi.end_ns) / 2 * 1e-9
+        np.testing.assert_allclose(cpi.truth_m[0], [300.0 + 1000.0 * middle_s, 400.0 - 500.0 * middle_s], atol=1e-9)
+
+
+# -- what the central processor knows -----------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False)
+class Recorder(AccessPoint):
+    """Keeps what it radiates and hears, to compare with what the central processor made of it."""
+
+    def transmit(self, slot):
+        emission = super().transmit(slot)
+        self.log_of()[slot.index] = emission
+        return emission
+
+    def report(self, slot, echo):
+        self.log_of()[slot.index] = echo
+        return echo
+
+    def log_of(self):
+        return vars(self).setdefault("kept", {})
+
+
+@pytest.mark.parametrize("illumination", ["sensing", "full"])
+@pytest.mark.parametrize("split", ["iq", "statistics"])
+def test_the_statistics_are_those_of_what_was_radiated_and_heard(small, split, illumination):
+    overrides = {"fronthaul.split": split, "radio.illumination": illumination, "fronthaul.iq_bits": 24}
+    emulation = small(overrides).build(estimator=None, access_point=Recorder)
+    observation = next(emulation.cpis(1)).observation
+    n_slots, length, n = 3, 4, 4
+    transmitted = np.zeros((3, n, n_slots * length), complex)
+    names = emulation.network.ap_names
+    for i, tx in enumerate(observation.assignment.transmitters):
+        kept = emulation.access_points[names[tx]].kept
+        for position, emission in ((p, kept[p]) for p in range(n_slots)):
+            part = emission.total if illumination == "full" else emission.sensing
+            if part is not None:
+                transmitted[i, :, position * length : (position + 1) * length] = part
+    scale = np.abs(gram_statistic(transmitted)).max()
+    np.testing.assert_allclose(observation.gram[0], gram_statistic(transmitted), atol=1e-6 * scale)
+    for r, rx in enumerate(observation.assignment.receivers):
+        kept = emulation.access_points[names[rx]].kept
+        received = np.concatenate([kept[position] for position in range(n_slots)], axis=1)
+        cross = cross_statistic(received, transmitted)
+        np.testing.assert_allclose(observation.cross[r], cross, atol=1e-6 * np.abs(cross).max())
+        assert observation.energy[r] == pytest.approx(energy_statistic(received), rel=1e-6)
+        assert observation.n_samples[r] == received.size
+
+
+@dataclass(kw_only=True, eq=False)
+class ExactIqAP(AccessPoint):
+    """Sends samples as they are."""
+
+    def __post_init__(self):
+        if hasattr(self.split, "iq_bits"):
+            self.split.iq_bits = None
+
+
+def test_statistics_split_equals_statistics_formed_from_iq(paper):
+    """The two splits bring the same Z, Q and E to 1e-12, and the same positions to 1e-9 m."""
+    results = {}
+    for split in ("iq", "statistics"):
+        emulation = paper({"fronthaul.split": split}).build(seed=3, access_point=ExactIqAP)
+        results[split] = next(emulation.cpis(1))
+    iq, statistics = results["iq"], results["statistics"]
+    for name in ("cross", "gram", "energy"):
+        a, b = getattr(iq.observation, name), getattr(statistics.observation, name)
+        np.testing.assert_allclose(a, b, atol=1e-12 * np.abs(a).max())
+    np.testing.assert_array_equal(iq.observation.n_samples, statistics.observation.n_samples)
+    assert len(iq.estimate.positions_m) == 2
+    np.testing.assert_allclose(iq.estimate.positions_m, statistics.estimate.positions_m, atol=1e-9)
+    assert (iq.reports_expected, statistics.reports_expected) == (36, 6)
+    assert iq.reports_fused == 36
+    assert statistics.reports_fused == 6
+
+
+@dataclass(kw_only=True, eq=False)
+class WithholdingAP(AccessPoint):
+    """Keeps one report in ten to itself."""
+
+    def report(self, slot, echo):
+        number = int(self.name.removeprefix("ap-"))
+        return None if (slot.index * 12 + number) % 10 == 0 else echo
+
+
+def test_a_missing_report_is_missing_not_zero(paper):
+    """Q, the number of samples and the bound follow what came; without noise the statistics still match the model."""
+    whole = next(paper().build(seed=1, estimator=None).cpis(1))
+    part = next(paper().build(seed=1, estimator=None, access_point=WithholdingAP).cpis(1))
+    assert part.reports_fused < whole.reports_fused
+    lost = whole.reports_fused - part.reports_fused
+    assert whole.observation.n_samples.sum() - part.observation.n_samples.sum() == lost * 8 * 10
+    assert part.observation.shared_gram is None
+    trace = np.einsum("rtntn->r", part.observation.gram).real
+    full = np.einsum("tntn->", whole.observation.shared_gram).real
+    assert (trace <= full * (1 + 1e-12)).all()
+    assert (part.peb_m > whole.peb_m).all()
+    assert (part.peb_m < 1.3 * whole.peb_m).all()
+
+
+def test_a_silent_transmitter_leaves_its_slots_out(small):
+    """What a transmitter radiated is known only from its record; an AP that sends none takes its slot with it."""
+
+    class Secretive(AccessPoint):
+        def _send(self, message):
+            if type(message).__name__ != "TransmissionRecord":
+                super()._send(message)
+
+    first = next(small().build(estimator=None).cpis(1))
+    name = f"ap-{first.assignment.transmitters[0]}"
+    second = next(small().build(estimator=None, access_points={name: Secretive}).cpis(1))
+    assert (first.reports_fused, second.reports_fused) == (9, 6)
+
+
+# -- determinism --------------------------------------------------------------------------------------------------------
+
+
+def reversed_start(scenario, **keys):
+    """Build with all nodes started in the opposite order."""
+    emulation = scenario.build(**keys)
+    emulation.nodes = dict(reversed(emulation.nodes.items()))
+    return emulation
+
+
+def test_the_order_in_which_nodes_start_does_not_matter(small):
+    assert essence(small().build().run(3)) == essence(reversed_start(small()).run(3))
+
+
+def test_tracing_changes_nothing_but_the_trace(small):
+    on, off = small().build(tracing=True).run(3), small().build(tracing=False).run(3)
+    assert off.trace is None
+    assert essence(on)[0] == essence(off)[0]
+
+
+def test_the_hash_seed_does_not_matter():
+    code = (
+        "from tests.test_emulator import essence; from tests.conftest import SMALL; from scenarios.files import load\n"
+        "import hashlib; text, trace = essence(load('paper', SMALL).build().run(2))\n"
+        "print(hashlib.sha256(text.encode() + trace).hexdigest())"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=True, cwd=ROOT,
+        ).stdout
+        for seed in ("0", "1")
+    }  # fmt: skip
+    assert len(outputs) == 1
+    assert len(outputs.pop().strip()) == 64
+
+
+@dataclass(kw_only=True, eq=False)
+class Listener(UserEquipment):
+    def receive(self, slot, samples):
+        vars(self).setdefault("kept", []).append(samples)
+
+
+def test_one_more_ue_shifts_nobodys_random_numbers(small):
+    """Echoes depend on sensing waveform and noise alone, so they stay the same to the last bit."""
+    some, more = (
+        next(small({"user_equipment.count": n}).build(estimator=None).cpis(1)).observation for n in (3, 4)
+    )
+    np.testing.assert_array_equal(some.cross, more.cross)
+    a, b = (small({"user_equipment.count": n}).build(estimator=None) for n in (3, 4))
+    a.run(1), b.run(1)
+    np.testing.assert_array_equal(a.air.truth(1).channel, b.air.truth(1).channel[:, :3])
+    np.testing.assert_array_equal(a.air.truth(1).ue_noise, b.air.truth(1).ue_noise[:3])
+
+
+def test_roles_shift_nobodys_random_numbers(small):
+    """An AP hears the same noise whoever else listens."""
+    noise = []
+    for receivers, transmitters in (([0, 1, 2], [3, 4, 5]), ([0, 4, 5], [1, 2, 3])):
+        overrides = {"selector.kind": "fixed", "selector.receivers": receivers, "selector.transmitters": transmitters,
+                     "targets": []}  # fmt: skip
+        emulation = small(overrides).build(estimator=None, access_point=Recorder)
+        emulation.run(1)
+        noise.append(emulation.access_points["ap-0"].kept[2])
+    np.testing.assert_array_equal(*noise)
+
+
+def test_streams_are_addressed_by_seed_node_purpose_and_counter():
+    addresses = [(1, "a", "x", 0), (2, "a", "x", 0), (1, "b", "x", 0), (1, "a", "y", 0), (1, "a", "x", 1)]
+    draws = {address: Streams(address[0]).generator(*address[1:]).normal() for address in addresses}
+    assert len(set(draws.values())) == len(addresses)
+    streams = Streams(1)
+    for _, node, purpose, counter in addresses[2:]:
+        streams.generator(node, purpose, counter).normal(size=7)
+    assert streams.generator("a", "x", 0).normal() == draws[addresses[0]]
+
+
+def test_complex_normals_have_the_power_asked_for():
+    samples = complex_normals(np.random.default_rng(1), 400, 500, power=3.0)
+    mean = np.mean(np.abs(samples) ** 2)
+    assert abs(mean - 3.0) < 4 * 3.0 / samples.size**0.5
+    assert abs(np.mean(samples**2)) < 4 * 3.0 * (2 / samples.size) ** 0.5
+
+
+# -- checkpoints --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", ["iq", "statistics"])
+def test_a_restored_emulation_goes_on_as_if_nothing_had_happened(small, split):
+    scenario = small({"fronthaul.split": split, "fronthaul.latency_s": 90e-6, "fronthaul.loss_probability": 0.05})
+    whole = scenario.build(seed=4)
+    expected = whole.run(5)
+    before = scenario.build(seed=4)
+    first = list(before.cpis(2))
+    state = before.state()
+    before.run(1)  # what the original does afterwards is nothing to the state
+    after = scenario.build(seed=4)
+    after.restore(state)
+    rest = list(after.cpis(3))
+    assert essence(after.result(first + rest)) == essence(expected)
+
+
+def test_a_state_fits_only_its_own_network(small):
+    state = small().build().state()
+    with pytest.raises(ValueError, match="ue-3"):
+        small({"user_equipment.count": 4}).build().restore(state)
+    started = small().build(estimator=None)
+    started.run(1)
+    with pytest.raises(ValueError, match="fresh"):
+        started.restore(state)
+
+
+# -- extension ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False)
+class DutyCycled(AccessPoint):
+    period: int = 2
+
+    def report(self, slot, echo):
+        return None if slot.index % self.period else super().report(slot, echo)
+
+
+def test_one_node_of_another_class(small):
+    first = next(small().build(estimator=None).cpis(1))
+    name = f"ap-{first.assignment.receivers[0]}"
+    result = small().build(estimator=None, access_points={name: partial(DutyCycled, period=3)}).run(1)
+    assert result.cpis[0].reports_fused == 7
+
+
+def test_an_ap_that_is_not_there_cannot_be_replaced(small):
+    with pytest.raises(ValueError, match="ap-9"):
+        small().build(access_points={"ap-9": DutyCycled})
+
+
+@dataclass(kw_only=True, eq=False)
+class Blinking(Target):
+    def scatter(self, cpi):
+        return super().scatter(cpi) if cpi % 2 == 0 else 0j
+
+
+def test_a_target_may_fluctuate(small):
+    loud = small({"radio.transmit_power_dbm": 45})
+    power = [cpi.observation.energy.sum() for cpi in loud.build(estimator=None, target=Blinking).cpis(4)]
+    assert min(power[0], power[2]) > 1.5 * max(power[1], power[3])
+
+
+def test_energy_of_a_transmission_is_the_budget(paper):
+    """Eq. (1): E||x_t||^2 = rho P + (1 - rho) delta P, within four standard errors."""
+    emulation = paper({"radio.comm_power_fraction": 0.3}).build(estimator=None, scoring=False, access_point=Recorder)
+    emulation.run(150)
+    emissions = [e for ap in emulation.access_points.values() for e in ap.log_of().values() if isinstance(e, Emission)]
+    for with_token, power_w in ((True, 1.0), (False, 0.3)):
+        chosen = [e.total for e in emissions if (e.sensing is not None) is with_token]
+        energies = [np.sum(np.abs(total) ** 2) / total.shape[1] for total in chosen]
+        assert abs(np.mean(energies) - power_w) < 4 * np.std(energies) / len(energies) ** 0.5
