@@ -157,6 +157,25 @@ def bound(
 
 @app.command()
 @guarded
+def timeline(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
+    start_ms: Annotated[float | None, typer.Option("--from", help="Start of the window in ms.")] = None,
+    end_ms: Annotated[float | None, typer.Option("--until", help="End of the window in ms.")] = None,
+) -> None:
+    """Draw timeline.png of an output folder again from its trace."""
+    from scenarios.results import load_trace, replaced
+
+    trace = load_trace(folder / "trace.npz")
+    from emulator.timeline import save
+
+    window = {"from_ns": start_ms, "until_ns": end_ms}
+    with replaced(folder / "timeline.png") as path:
+        save(trace, path, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
+    say(f"{folder / 'timeline.png'}")
+
+
+@app.command()
+@guarded
 def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: PluginOption = None) -> None:
     """Check a scenario file and name every mistake in it."""
     checked = load_scenario(scenario, overrides, plugins)

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = ["check_folder", "cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace", "written_whole"]
+__all__ = [
+    "check_folder",
+    "cpi_data",
+    "finite",
+    "json_text",
+    "load_trace",
+    "replaced",
+    "run_data",
+    "save_trace",
+    "written_whole",
+]
 
 MARK = "result.json"
 """The file by which a folder is known as one of ours, which may be replaced."""
@@ -119,9 +130,12 @@ def load_trace(path: Path) -> dict[str, Any]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
+    if missing := sorted({"time_ns", "kind", "node", "value", "nodes"} - set(arrays)):
+        raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
+    return arrays
 
 
 def check_folder(folder: Path) -> None:
@@ -155,6 +169,26 @@ def written_whole(folder: Path) -> Iterator[Path]:
         _swap(fresh, folder, aside / "old")
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write a file to, and put that file in the place of ``path`` when it is written."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    fresh = Path(name)
+    try:
+        yield fresh
+        fresh.chmod(0o666 & ~_umask())
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _swap(fresh: Path, folder: Path, old: Path) -> None:

@@ -48,7 +48,7 @@ def _with_progress(cpis: "Iterable[CpiResult]", total: int) -> "Iterable[CpiResu
 
 def write_folder(folder: Path, scenario: Scenario, seed: int, result: "RunResult") -> list[Path]:
     """Write the output folder as a whole and return the paths of its files."""
-    from emulator import timeline
+    from emulator.timeline import save as save_timeline
     from scenarios import pictures
 
     with results.written_whole(folder) as fresh:
@@ -57,7 +57,7 @@ def write_folder(folder: Path, scenario: Scenario, seed: int, result: "RunResult
         results.save_trace(result.trace, fresh / "trace.npz")
         pictures.save_pictures(result, scenario.estimator.grid_step_m, fresh)
         if result.trace is not None:
-            timeline.save(result.trace, fresh / "timeline.png")
+            save_timeline(result.trace, fresh / "timeline.png")
         names = sorted(path.name for path in fresh.iterdir())
     return [folder / name for name in names]
 

@@ -259,7 +259,7 @@ def test_override_that_is_no_toml_value_is_refused(text):
 
 
 def test_text_override_without_quotes_says_how_to_quote():
-    with pytest.raises(ScenarioError, match="""--set 'radio[.]illumination="full"'"""):
+    with pytest.raises(ScenarioError, match=r"""--set 'radio[.]illumination="full"'"""):
         parse_override("radio.illumination=full")
 
 

@@ -1,0 +1,407 @@
+"""The command line: shapes of its JSON, exit codes, messages, and what it leaves on disk."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from scenarios.cli import app
+from scenarios.files import load
+from scenarios.schema import Scenario
+
+GOLDEN = json.loads((Path(__file__).parent / "reference" / "golden.json").read_text())
+RELATIVE_TOLERANCE = 1e-6
+
+SMALL = """
+[area]
+size_m = [200.0, 200.0]
+[access_points]
+positions_m = [[5, 5], [190, 10], [195, 195], [8, 185]]
+boresights_deg = [45, 135, 225, 315]
+n_antennas = 4
+[user_equipment]
+count = 2
+[[targets]]
+position_m = [80, 120]
+[schedule]
+n_receivers = 2
+cpis = 2
+"""
+
+FILES = ["cost_map.png", "map.png", "result.json", "scenario.toml", "se.png", "timeline.png", "trace.npz"]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    return "small.toml"
+
+
+def dmimo(*args):
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def dmimo_process(*args, **environment):
+    command = [sys.executable, "-m", "scenarios", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120)
+
+
+def fails_with_2(result, *words):
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert all(word in result.stderr for word in words), result.stderr
+
+
+# -- run -------------------------------------------------------------------------------------------------------------
+
+
+def test_run_json_has_the_agreed_shape(small):
+    result = dmimo("run", small, "--seed", 3, "--json")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert set(data) == {"seed", "cpis", "fronthaul", "slots", "events", "wall_s"}
+    assert data["seed"] == 3
+    assert [cpi["index"] for cpi in data["cpis"]] == [0, 1]
+    cpi = data["cpis"][0]
+    assert set(cpi) == {
+        "index", "transmitters", "receivers", "targets", "false_detections", "false_positions_m", "se_bit_s_hz",
+        "sum_se_bit_s_hz", "sensing_latency_s", "reports_expected", "reports_fused",
+    }  # fmt: skip
+    assert sorted(cpi["transmitters"] + cpi["receivers"]) == [0, 1, 2, 3]
+    target = cpi["targets"][0]
+    assert set(target) == {
+        "truth_m", "status", "estimate_m", "covariance_m2", "error_m", "peb_m", "peb_structured_m",
+    }  # fmt: skip
+    assert target["truth_m"] == [80.0, 120.0]
+    assert target["status"] == "resolved"
+    assert target["error_m"] == pytest.approx(np.hypot(*np.subtract(target["estimate_m"], target["truth_m"])))
+    assert np.shape(target["covariance_m2"]) == (2, 2)
+    assert 0.0 < target["peb_structured_m"] <= target["peb_m"] * (1 + 1e-9)
+    assert len(cpi["se_bit_s_hz"]) == 2
+    assert cpi["sum_se_bit_s_hz"] == pytest.approx(sum(cpi["se_bit_s_hz"]))
+    assert cpi["reports_expected"] == cpi["reports_fused"] == 2 * 2
+    assert cpi["false_detections"] == len(cpi["false_positions_m"])
+    fronthaul = data["fronthaul"]
+    assert set(fronthaul) == {
+        "messages_sent", "messages_delivered", "messages_dropped", "messages_in_flight", "links",
+    }  # fmt: skip
+    assert fronthaul["messages_sent"] == sum(fronthaul[f"messages_{w}"] for w in ("delivered", "dropped", "in_flight"))
+    assert set(fronthaul["links"]["ap-0->central"]) == {"bits", "utilisation"}
+    assert list(Path().iterdir()) == [Path(small)]
+
+
+def test_run_json_is_null_where_there_is_no_number(small):
+    """One antenna and one receiver: the Fisher matrix is singular, and JSON has no NaN."""
+    settings = ("--set", "access_points.n_antennas=1", "--set", "schedule.n_receivers=1", "--cpis", 1)
+    result = dmimo("run", small, "--json", *settings)
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert data["cpis"][0]["targets"][0]["peb_m"] is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "field", "empty"),
+    [("targets", "[]", "targets", []), ("user_equipment.count", "0", "se_bit_s_hz", [])],
+)
+def test_run_without_targets_or_ues(small, key, value, field, empty):
+    result = dmimo("run", small, "--json", "--cpis", 1, "--set", f"{key}={value}", "--out", "o")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["cpis"][0][field] == empty
+    assert sorted(path.name for path in Path("o").iterdir()) == FILES
+
+
+def test_run_writes_its_folder_and_tells_a_person(small):
+    result = dmimo("run", small, "--seed", 2)
+    assert result.exit_code == 0, result.stderr
+    folder = Path("results/small-2")
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    for word in ("resolved", "error (mm)", "bound (mm)", "Sum spectral efficiency", str(folder / "map.png")):
+        assert word in result.stdout
+    written = json.loads((folder / "result.json").read_text())
+    assert "wall_s" not in written
+    assert len(written["cpis"]) == 2
+    for name in ("map.png", "cost_map.png", "timeline.png", "se.png"):
+        assert matplotlib.image.imread(folder / name).std() > 0.01
+
+
+def test_run_with_cpis_writes_a_scenario_that_repeats_it(small):
+    assert dmimo("run", small, "--cpis", 1, "--out", "a").exit_code == 0
+    again = dmimo("run", "a/scenario.toml", "--out", "b")
+    assert again.exit_code == 0, again.stderr
+    for name in FILES:
+        assert (Path("a") / name).read_bytes() == (Path("b") / name).read_bytes(), name
+
+
+def test_run_does_not_depend_on_the_hash_seed(small):
+    texts = []
+    for hash_seed in ("1", "2"):
+        result = dmimo_process("run", small, "--cpis", 1, "--json", PYTHONHASHSEED=hash_seed)
+        assert result.returncode == 0, result.stderr
+        assert result.stderr == ""
+        data = json.loads(result.stdout)
+        del data["wall_s"]
+        texts.append(json.dumps(data))
+    assert texts[0] == texts[1]
+
+
+def test_run_replaces_an_earlier_result_but_nothing_else(small):
+    assert dmimo("run", small, "--cpis", 1, "--out", "o").exit_code == 0
+    assert dmimo("run", small, "--cpis", 2, "--out", "o").exit_code == 0
+    assert len(json.loads(Path("o/result.json").read_text())["cpis"]) == 2
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("important")
+    fails_with_2(dmimo("run", small, "--out", "mine"), "--out", "mine", "other files")
+    Path("file").write_text("")
+    fails_with_2(dmimo("run", small, "--out", "file"), "--out", "a file")
+    assert sorted(os.listdir()) == ["file", "mine", "o", small]
+
+
+def test_run_that_fails_says_so_and_leaves_nothing(small):
+    Path("broken.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from models.estimators.base import Estimator\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Broken(Estimator):\n"
+        "    def estimate(self, observation):\n"
+        "        raise RuntimeError('no idea')\n"
+    )
+    result = dmimo_process("run", small, "--set", 'estimator.kind="broken:Broken"', "--plugin", "broken", "--out", "o")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert "no idea" in result.stderr
+    assert "central" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not [path for path in os.listdir() if path not in (small, "broken.py", "__pycache__")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_that_is_interrupted_leaves_nothing(small, number):
+    command = [sys.executable, "-m", "scenarios", "run", small, "--cpis", "100000", "--out", "o"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(2.5)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert out == ""
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert os.listdir() == [small]
+
+
+# -- requests that are wrong -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["run", "bound", "validate"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[radio]\ncarrier_hz = = 1", ["line 2"]),
+        ("[radio]\ncarrier_hz = -1\nbandwith_hz = 3", ["radio.carrier_hz", "-1 Hz", "did you mean"]),
+        ("schedule.n_receivers = 12", ["schedule.n_receivers", "1 to 11"]),
+        ("[[faults]]\nkind = 'crash'", ["faults", "not supported in this version"]),
+    ],
+)
+def test_bad_file_is_refused(command, text, words):
+    Path("bad.toml").write_text(text)
+    fails_with_2(dmimo(command, "bad.toml"), "bad.toml", *words)
+    assert os.listdir() == ["bad.toml"]
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["run", "nothing"], ["no such file", "paper"]),
+        (["run", "paper", "--seed", "-1"], ["--seed"]),
+        (["run", "paper", "--seed", "x"], ["--seed"]),
+        (["run", "paper", "--cpis", "0"], ["--cpis"]),
+        (["run", "paper", "--set", "radio.power=1"], ["radio.power", "unknown key"]),
+        (["run", "paper", "--set", "radio.illumination=full"], ["--set", "quotes"]),
+        (["run", "paper", "--set", "radio"], ["--set", "key=value"]),
+        (["run", "paper", "--unknown"], ["--unknown"]),
+        (["run"], ["SCENARIO"]),
+        (["fly", "paper"], ["fly"]),
+        (["bound", "paper", "--at", "3"], ["--at", "X,Y"]),
+        (["bound", "paper", "--at", "3,nan"], ["--at", "X,Y"]),
+        (["timeline", "nowhere"], ["nowhere", "trace"]),
+    ],
+)
+def test_bad_request_is_refused(args, words):
+    fails_with_2(dmimo(*args), *words)
+    assert os.listdir() == []
+
+
+# -- bound -------------------------------------------------------------------------------------------------------------
+
+
+def golden_scenario(case, **targets):
+    layout = GOLDEN["layout"]
+    return {
+        "radio": {
+            "carrier_hz": layout["carrier_hz"],
+            "bandwidth_hz": layout["bandwidth_hz"],
+            "noise_temperature_k": layout["temperature_k"],
+            "transmit_power_dbm": case["power_dbm"],
+            "comm_power_fraction": case["rho"],
+        },
+        "access_points": {
+            "positions_m": layout["ap_positions_m"],
+            "boresights_deg": np.degrees(layout["ap_boresights_rad"]).tolist(),
+            "n_antennas": case.get("n_antennas", layout["n_antennas"]),
+        },
+        "selector": {
+            "kind": "fixed",
+            "transmitters": layout["transmitters"],
+            "receivers": layout["receivers"],
+        },  # fmt: skip
+        "schedule": {"snapshots_per_slot": case["snapshots_per_transmitter"]},
+        **targets,
+    }
+
+
+def bound_json(scenario, *args):
+    from scenarios.files import dump
+
+    Path("golden.toml").write_text(dump(Scenario.checked(scenario)))
+    result = dmimo("bound", "golden.toml", "--json", *args)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: f"{case['power_dbm']} dBm")
+def test_bound_of_single_points_equals_the_golden_values(case):
+    """Points given as targets and points given with --at are bounded alike, each alone."""
+    first, *others = case["points_m"]
+    data = bound_json(golden_scenario(case, targets=[{"position_m": first}]), *(f"--at={x},{y}" for x, y in others))
+    assert [row["position_m"] for row in data["targets"]] == case["points_m"]
+    for key in ("peb_coherent_m", "peb_noncoherent_m"):
+        np.testing.assert_allclose([row[key] for row in data["targets"]], case[key], rtol=RELATIVE_TOLERANCE)
+    assert data["joint"][0]["peb_coherent_m"] == pytest.approx(data["targets"][0]["peb_coherent_m"])
+
+
+@pytest.mark.parametrize("case", GOLDEN["two_targets"], ids=["far apart", "close"])
+def test_bound_of_two_targets_together_equals_the_golden_values(case):
+    data = bound_json(golden_scenario(case, targets=[{"position_m": p} for p in case["points_m"]]))
+    for key in ("peb_coherent_m", "peb_noncoherent_m"):
+        np.testing.assert_allclose([row[key] for row in data["joint"]], case[key], rtol=RELATIVE_TOLERANCE)
+
+
+def test_bound_without_targets(small):
+    data = json.loads(dmimo("bound", small, "--set", "targets=[]", "--at=-5,3", "--json").stdout)
+    assert data["joint"] == []
+    assert [row["position_m"] for row in data["targets"]] == [[-5.0, 3.0]]
+
+
+def test_bound_is_null_where_singular(small):
+    """One antenna, one receiver, one transmitter; and no sensing power at all."""
+    one = ("--set", "access_points.n_antennas=1", "--set", "selector={kind='fixed', transmitters=[0], receivers=[1]}")
+    for settings in (one, ("--set", "radio.comm_power_fraction=1.0")):
+        result = dmimo("bound", small, "--json", *settings)
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["targets"][0]["peb_coherent_m"] is None
+
+
+def test_bound_falls_when_communication_illuminates_too(small):
+    pebs = [
+        json.loads(dmimo("bound", small, "--json", "--set", f'radio.illumination="{what}"').stdout)["targets"][0]
+        for what in ("sensing", "full")
+    ]
+    assert pebs[1]["peb_coherent_m"] < pebs[0]["peb_coherent_m"]
+
+
+def test_bound_uses_the_channel_of_the_run(small):
+    """The channel that the bound is based on is the one on the air in CPI 0, whatever the fronthaul is like."""
+    from scenarios.bound_command import drawn_channel
+
+    scenario = load(small, {"radio.illumination": "full"})
+    emulation = scenario.build(seed=5)
+    emulation.start()
+    central = emulation.central
+    assignment = central.selector.select(central.view(), emulation.streams.generator("central", "selection", 0))
+    truths = emulation.air.truths
+    while not truths:
+        emulation._env.step()
+    expected = truths[0].channel[assignment.transmitters]
+    np.testing.assert_array_equal(drawn_channel(scenario, 5, assignment), expected)
+    slow = scenario.with_({"fronthaul.latency_s": 1.0, "schedule.lead_s": 0.0})
+    np.testing.assert_allclose(drawn_channel(slow, 5, assignment), expected, rtol=1e-9)
+
+
+def test_bound_for_a_person(small):
+    result = dmimo("bound", small, "--at", "50,60")
+    assert result.exit_code == 0, result.stderr
+    for word in ("target 0", "--at", "50.000, 60.000", "coherent (mm)"):
+        assert word in result.stdout
+
+
+def test_bound_refuses_a_point_on_an_access_point(small):
+    fails_with_2(dmimo("bound", small, "--at", "5,5"), "ap-0")
+
+
+# -- the other commands ------------------------------------------------------------------------------------------------
+
+
+def test_timeline_draws_the_same_picture_again(small):
+    assert dmimo("run", small, "--cpis", 1, "--out", "o").exit_code == 0
+    first = Path("o/timeline.png").read_bytes()
+    Path("o/timeline.png").unlink()
+    result = dmimo("timeline", "o")
+    assert result.exit_code == 0, result.stderr
+    assert Path("o/timeline.png").read_bytes() == first
+    assert dmimo("timeline", "o", "--from", 0.2, "--until", 0.3).exit_code == 0
+    assert Path("o/timeline.png").read_bytes() != first
+    assert sorted(path.name for path in Path("o").iterdir()) == FILES
+
+
+def test_timeline_refuses_what_is_no_trace():
+    Path("o").mkdir()
+    Path("o/trace.npz").write_text("no zip")
+    fails_with_2(dmimo("timeline", "o"), "trace.npz")
+    np.savez("o/trace.npz", time_ns=np.zeros(1))
+    fails_with_2(dmimo("timeline", "o"), "lacks")
+
+
+def test_validate_accepts_the_paper():
+    result = dmimo("validate", "paper")
+    assert result.exit_code == 0
+    assert "valid" in result.stdout
+    assert "12 access points" in result.stdout
+
+
+def test_schema_is_the_json_schema_of_scenarios():
+    result = dmimo("schema")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == json.loads(json.dumps(Scenario.model_json_schema()))
+
+
+def test_help_lists_the_commands_and_imports_nothing_heavy():
+    code = (
+        "import sys; from scenarios.cli import app; from typer.testing import CliRunner;"
+        "text = CliRunner().invoke(app, ['--help']).stdout;"
+        "heavy = {'numpy', 'scipy', 'pydantic', 'matplotlib', 'simpy', 'networkx'} & set(sys.modules);"
+        "sys.exit(f'{heavy} {text}' if heavy or 'validate' not in text else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+
+
+def test_every_listed_command_has_help():
+    from typer.main import get_command
+
+    for name in get_command(app).commands:
+        result = dmimo(name, "--help")
+        assert result.exit_code == 0
+        assert "Usage" in result.stdout
