@@ -98,9 +98,7 @@ class Fronthaul:
 
     def __init__(self, graph: nx.DiGraph) -> None:
         self.graph = graph
-        self.links = {
-            (a, b): Link(name=link_name(a, b), end=b, edge=graph.edges[a, b]) for a, b in sorted(graph.edges)
-        }
+        self.links = {(a, b): Link(name=link_name(a, b), end=b, edge=graph.edges[a, b]) for a, b in sorted(graph.edges)}
         for link in self.links.values():
             _check(link)
         self.sent = self.delivered = self.dropped = 0

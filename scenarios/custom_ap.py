@@ -50,7 +50,9 @@ def main() -> None:
         bound_mm = 1e3 * np.median([cpi.peb_m for cpi in result.cpis])
         error_mm = 1e3 * np.nanmedian(result.errors_m)
         resolved = sum(status == "resolved" for cpi in result.cpis for status in cpi.score.status)
-        up_kbit = sum(link["bits"] for ends, link in result.fronthaul["links"].items() if ends.endswith("central")) / 1e3
+        up_kbit = (
+            sum(link["bits"] for ends, link in result.fronthaul["links"].items() if ends.endswith("central")) / 1e3
+        )
         print(
             f"{name:16} {fused:6d}/{expected:<6d} {bound_mm:9.2f} {error_mm:14.2f} "
             f"{resolved:10d}/{result.errors_m.size} {up_kbit:16.0f}"

@@ -313,9 +313,7 @@ class Listener(UserEquipment):
 
 def test_one_more_ue_shifts_nobodys_random_numbers(small):
     """Echoes depend on sensing waveform and noise alone, so they stay the same to the last bit."""
-    some, more = (
-        next(small({"user_equipment.count": n}).build(estimator=None).cpis(1)).observation for n in (3, 4)
-    )
+    some, more = (next(small({"user_equipment.count": n}).build(estimator=None).cpis(1)).observation for n in (3, 4))
     np.testing.assert_array_equal(some.cross, more.cross)
     a, b = (small({"user_equipment.count": n}).build(estimator=None) for n in (3, 4))
     a.run(1), b.run(1)

@@ -121,7 +121,13 @@ def test_losses_are_as_likely_as_the_link_says():
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("rate_bit_s", 0.0), ("rate_bit_s", -1.0), ("latency_s", math.nan), ("loss_probability", 1.5), ("queue_bits", "x")],
+    [
+        ("rate_bit_s", 0.0),
+        ("rate_bit_s", -1.0),
+        ("latency_s", math.nan),
+        ("loss_probability", 1.5),
+        ("queue_bits", "x"),
+    ],
 )
 def test_bad_link_attributes_are_named(attribute, value):
     graph = star(("ap-0",))
