@@ -93,7 +93,7 @@ def _side_information(network: Network, points_m: ArrayLike, aps: NDArray[np.int
     omega = 0.5 * math.pi * (network.n_antennas - 1) * slope - network.wavenumber_rad_m * ray.direction
     total = weight.sum(axis=0)
     mean = np.einsum("mg,mgi->gi", weight, omega) / np.where(total > 0.0, total, 1.0)[:, None]
-    omega = omega - mean
+    omega = omega - mean if len(aps) > 1 else np.zeros_like(omega)  # one AP is its own mean, rounding aside
     array = np.einsum("mg,mgi,mgj->gij", weight, slope, slope)
     return total, array, np.einsum("mg,mgi,mgj->gij", weight, omega, omega)
 

@@ -1,0 +1,353 @@
+"""Position error bounds of one target at very many points: maps, coverage, and the searches that need them.
+
+Closed form: every AP enters the bound of a point by nine numbers (moments), which add up over the APs of a side. They
+are accumulated over blocks that stay in the cache: a few dozen operations an AP and point, and no matrix.
+Any illumination Q: one elimination of the transmitters' amplitudes per point serves all receivers, because the
+amplitude of the radar equation is a product of a transmit and a receive factor.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.network import ModeAssignment, Network
+from models.sensing import echo_amplitude_m2
+
+__all__ = ["any_gram_map_m", "ap_moments", "bound_from_moments_m", "closed_form_map_m", "side_moments"]
+
+Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Index = NDArray[np.intp]
+
+# Least eigenvalue of an information matrix over the trace before means were taken out, below which it may be rounding.
+SINGULAR = 1e-13
+# A Gram pivot that lost more than this share of its value belongs to a column that depends on the ones before it.
+DEPENDENT = 1e-12
+BLOCK_APS = 32
+BLOCK_ELEMENTS = 32_000
+BLOCK_POINTS_ANY_GRAM = 512
+# Allocating this much and releasing it makes the C library keep the blocks' memory instead of returning it to the
+# system after every block: measured, 15 became 10 us a point.
+KEPT_BYTES = 16_000_000
+
+
+def _terms(network: Network, points_m: Float, aps: Index) -> tuple[Float, ...]:
+    """Return s = 1/d, s omega_x, s omega_y, s b_x, s b_y of APs and points, shape (n_aps, n_points) each.
+
+    b = grad u = (axis . e_perp) e_perp / d and omega = -k e + pi (N - 1)/2 b, with e_perp = e turned by +90 degrees.
+    """
+    position, axis = network.ap_positions_m[aps, :, None], network.array_axes[aps, :, None]
+    x, y = points_m[:, 0] - position[:, 0], points_m[:, 1] - position[:, 1]
+    weight = x * x
+    weight += y * y
+    if not weight.all():
+        raise ValueError("a point lies exactly on an access point, where directions are undefined: move it away")
+    np.divide(1.0, weight, out=weight)
+    inverse = np.sqrt(weight)
+    x *= inverse
+    y *= inverse
+    turn = axis[:, 1] * x
+    turn -= axis[:, 0] * y
+    turn *= weight
+    radial = -network.wavenumber_rad_m * inverse
+    slope_x, slope_y = turn * y, turn
+    np.negative(slope_x, out=slope_x)
+    slope_y *= x
+    half = 0.5 * math.pi * (network.n_antennas - 1)
+    x *= radial
+    y *= radial
+    x += half * slope_x
+    y += half * slope_y
+    return inverse, x, y, slope_x, slope_y
+
+
+# Pairs of terms whose products are the nine moments: weight, its mean phase gradient, and two symmetric matrices.
+_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2), (3, 3), (3, 4), (4, 4))
+
+
+def side_moments(network: Network, points_m: Float, aps: Index) -> Float:
+    """Return the nine moments of the APs of one side, summed over them.
+
+        sum w,  sum w omega (x, y),  sum w omega omega^T (xx, xy, yy),  sum w b b^T (xx, xy, yy),   w = 1/d^2
+
+    Parameters
+    ----------
+    network
+        The survey.
+    points_m
+        Shape (n_points, 2), in m, none of them on an AP. A thousand or so at a time are fastest.
+    aps
+        Indices of the APs, shape (n_aps,).
+
+    Returns
+    -------
+    ndarray
+        Shape (9, n_points), in 1/m^2 and 1/m^4.
+    """
+    moments = np.zeros((9, len(points_m)))
+    for start in range(0, len(aps), BLOCK_APS):
+        terms = _terms(network, points_m, aps[start : start + BLOCK_APS])
+        for moment, (i, j) in zip(moments, _PAIRS, strict=True):
+            moment += np.einsum("mg,mg->g", terms[i], terms[j])
+    return moments
+
+
+def ap_moments(network: Network, points_m: Float, aps: Index, gain: float, kind: str = "coherent") -> Float:
+    """Return the six moments of each AP by itself, shape (n_aps, 6, n_points), ready for `bound_from_moments_m`.
+
+    Parameters are those of `closed_form_map_m`. They add up: the moments of a side are the sum of those of its APs.
+    """
+    terms = _terms(network, points_m, aps)
+    nine = np.stack([terms[i] * terms[j] for i, j in _PAIRS], axis=1)
+    return _six(nine, network, gain, kind)
+
+
+def _six(nine: Float, network: Network, gain: float, kind: str) -> Float:
+    """Return the moments W, m, H in which J = W_r (H_t - m_t m_t^T / W_t) + the same with the sides swapped."""
+    n = network.n_antennas
+    phase = math.sqrt(gain) * n if kind == "coherent" else 0.0
+    array = gain * math.pi**2 * n * n * (n * n - 1) / 12.0
+    six = np.empty((*nine.shape[:-2], 6, nine.shape[-1]))
+    six[..., 0, :] = nine[..., 0, :]
+    six[..., 1:3, :] = phase * nine[..., 1:3, :]
+    six[..., 3:, :] = phase**2 * nine[..., 3:6, :] + array * nine[..., 6:, :]
+    return six
+
+
+def bound_from_moments_m(transmit: Float, receive: Float) -> Float:
+    """Return the position error bound for summed six moments of the transmitters and of the receivers.
+
+    Parameters
+    ----------
+    transmit, receive
+        Sums of `ap_moments` over the APs of the side, shape (..., 6, n_points).
+
+    Returns
+    -------
+    ndarray
+        Shape (..., n_points), in m; NaN where there is no bound.
+    """
+    t, r = np.moveaxis(transmit, -2, 0), np.moveaxis(receive, -2, 0)
+    silent = (t[0] <= 0.0) | (r[0] <= 0.0)
+    if silent.any():
+        t, r = np.where(silent, 1.0, t), np.where(silent, 1.0, r)
+    tx, ty, rx, ry = t[1] / t[0], t[2] / t[0], r[1] / r[0], r[2] / r[0]
+    xx = r[0] * (t[3] - t[1] * tx) + t[0] * (r[3] - r[1] * rx)
+    xy = r[0] * (t[4] - t[1] * ty) + t[0] * (r[4] - r[1] * ry)
+    yy = r[0] * (t[5] - t[2] * ty) + t[0] * (r[5] - r[2] * ry)
+    bound = _bound_m(xx, xy, yy, r[0] * (t[3] + t[5]) + t[0] * (r[3] + r[5]))
+    return np.where(silent, np.nan, bound) if silent.any() else bound
+
+
+def _bound_m(xx: Float, xy: Float, yy: Float, scale: Float) -> Float:
+    """Return sqrt(tr J / det J), NaN where the least eigenvalue of J is lost in the rounding of ``scale``."""
+    trace, determinant = xx + yy, xx * yy - xy * xy
+    floor = SINGULAR * scale
+    singular = ~((trace > floor) & (determinant > floor * trace))
+    if singular.any():
+        determinant[singular] = np.nan
+    return np.sqrt(trace / determinant)
+
+
+def closed_form_map_m(
+    network: Network, assignment: ModeAssignment, points_m: ArrayLike, gain: float, kind: str = "coherent"
+) -> Float:
+    """Return the bound of one target at each point for orthogonal isotropic sensing, Q_tt' = q I delta_tt'.
+
+    The same values as `closed_form_information` and `position_error_bound_m` give, for large maps.
+
+    Parameters
+    ----------
+    network, assignment
+        The survey and who transmits and receives.
+    points_m
+        Shape (n_points, 2), in m, none of them on an AP.
+    gain
+        C of `information_gain`, in m^4.
+    kind
+        "coherent" (real free amplitudes) or "non-coherent".
+
+    Returns
+    -------
+    ndarray
+        Shape (n_points,), in m; NaN where there is no bound.
+
+    Raises
+    ------
+    ValueError
+        If ``kind`` is another one or a point lies on an AP.
+    """
+    points = _checked(points_m, kind)
+    sides = assignment.transmitters, assignment.receivers
+
+    def block_bound(block: Float) -> Float:
+        six = (_six(side_moments(network, block, aps), network, gain, kind) for aps in sides)
+        return bound_from_moments_m(*six)
+
+    widest = min(max(map(len, sides)), BLOCK_APS)
+    return _in_blocks(block_bound, points, BLOCK_ELEMENTS // max(widest, 1))
+
+
+def _checked(points_m: ArrayLike, kind: str) -> Float:
+    """Return the points as an array once the kind of bound is known."""
+    if kind not in ("coherent", "non-coherent"):
+        raise ValueError(f"kind = {kind!r} is not a kind of bound map: choose coherent or non-coherent")
+    return np.asarray(points_m, dtype=float).reshape(-1, 2)
+
+
+def _in_blocks(bound: Callable[[Float], Float], points: Float, block: int) -> Float:
+    """Return the bounds of all points, evaluated a block at a time."""
+    np.empty(KEPT_BYTES, dtype=np.uint8)
+    result = np.empty(len(points))
+    for start in range(0, len(points), block):
+        result[start : start + block] = bound(points[start : start + block])
+    return result
+
+
+def any_gram_map_m(
+    network: Network,
+    assignment: ModeAssignment,
+    points_m: ArrayLike,
+    rcs_m2: float,
+    gram: Complex,
+    noise_power_w: float,
+    kind: str = "coherent",
+) -> Float:
+    """Return the bound of a target alone at each point for any illumination Q that all receivers share.
+
+    With the transmitted field b_t = g_ts^T F_t, P the Gram of (d_x, d_y, j) sum_t b_t less its projection on the b_t,
+
+        J = (2 A^2 / sigma^2) [ N (W_r P_xy|0 + P_00 S_r) + pi^2 V |sum b_t|^2 sum_r w_r b_r b_r^T ]
+
+    where S_r, W_r are those of `closed_form_information`. The non-coherent J keeps the first term, projected on all
+    complex combinations, and the last.
+
+    Parameters
+    ----------
+    network, assignment
+        The survey and who transmits and receives.
+    points_m
+        Shape (n_points, 2), in m, none of them on an AP.
+    rcs_m2
+        Radar cross-section in m^2.
+    gram
+        Q in W, shape (n_tx, N, n_tx, N).
+    noise_power_w
+        Noise power of a complex sample.
+    kind
+        "coherent" (real free amplitudes) or "non-coherent".
+
+    Returns
+    -------
+    ndarray
+        Shape (n_points,), in m; NaN where there is no bound.
+
+    Raises
+    ------
+    ValueError
+        If ``kind`` is another one or a point lies on an AP.
+    """
+    points = _checked(points_m, kind)
+    n, (transmitters, receivers) = network.n_antennas, (assignment.transmitters, assignment.receivers)
+    if not len(transmitters) or not len(receivers):
+        return np.full(len(points), np.nan)
+    gain = 2.0 * float(echo_amplitude_m2(network.wavelength_m, rcs_m2)) ** 2 / noise_power_w
+    array = math.pi**2 * n * (n * n - 1) / 12.0
+
+    def block_bound(block: Float) -> Float:
+        reduced, phase, energy = _field_information(network, block, transmitters, gram, kind)
+        weight, mean, outer, slope = np.split(side_moments(network, block, receivers), (1, 3, 6))
+        scatter = outer - mean[[0, 0, 1]] * mean[[0, 1, 1]] / weight
+        information = gain * (n * (weight * reduced + phase * scatter) + array * energy * slope)
+        scale = gain * n * energy * (outer[0] + outer[2] if kind == "coherent" else 0.0)
+        xx, xy, yy = information
+        return _bound_m(xx, xy, yy, np.maximum(scale, xx + yy))
+
+    return _in_blocks(block_bound, points, BLOCK_POINTS_ANY_GRAM)
+
+
+def _field_information(
+    network: Network, points: Float, transmitters: Index, gram: Complex, kind: str
+) -> tuple[Float, Float, Float]:
+    """Return P_xy|0 as (xx, xy, yy), P_00 (0 if not coherent) and the energy |sum b_t|^2, over the points."""
+    n_tx = len(transmitters)
+    table: Any = _field_gram(_fields(network, points, transmitters, kind), gram)
+    energy = table[:n_tx, :n_tx].real.sum(axis=(0, 1))
+    if kind == "coherent":
+        table = _with_phase(table, n_tx)
+    phase = _eliminate(table, n_tx)
+    return np.stack([table[-2, -2].real, table[-2, -1].real, table[-1, -1].real]), phase, energy
+
+
+def _field_gram(fields: tuple[Complex, Complex, Complex], gram: Complex) -> Complex:
+    """Return the inner products of the b_t, d_x sum b_t and d_y sum b_t, shape (n_tx + 2, n_tx + 2, n_points)."""
+    field, *gradient = fields
+    n_tx, n, n_points = field.shape
+    kernel = gram.conj().reshape(n_tx * n, n_tx * n)
+    seen = np.matmul(kernel.reshape(n_tx * n, n_tx, n).swapaxes(0, 1), field).reshape(n_tx, n_tx, n, n_points)
+    seen_gradient = [(kernel @ slope.reshape(n_tx * n, n_points)).reshape(field.shape) for slope in gradient]
+    table = np.empty((n_tx + 2, n_tx + 2, n_points), dtype=complex)
+    conjugate = field.conj()
+    np.einsum("tng,stng->tsg", conjugate, seen, out=table[:n_tx, :n_tx])
+    for i, image in enumerate(seen_gradient, start=n_tx):
+        np.einsum("tng,tng->tg", conjugate, image, out=table[:n_tx, i])
+        np.conjugate(table[:n_tx, i], out=table[i, :n_tx])
+        for j, slope in enumerate(gradient, start=n_tx):
+            np.einsum("tng,tng->g", slope.conj(), image, out=table[j, i])
+    return table
+
+
+def _with_phase(table: Complex, n_tx: int) -> Float:
+    """Return the real inner products with the phase's column, j times the sum of the b_t, before the position's."""
+    column = -table[:, :n_tx].imag.sum(axis=1)
+    order = np.insert(np.arange(n_tx + 2), n_tx, 0)
+    real = table.real[order][:, order]
+    real[:, n_tx] = column[order]
+    real[n_tx] = column[order]
+    real[n_tx, n_tx] = table[:n_tx, :n_tx].real.sum(axis=(0, 1))
+    return real
+
+
+def _fields(network: Network, points: Float, transmitters: Index, kind: str) -> tuple[Complex, Complex, Complex]:
+    """Return the transmit legs g_ts and their derivatives with respect to x and y, (n_tx, N, n_points) each.
+
+    Amplitudes are held fixed; so is the phase of the array's centre unless the bound is coherent.
+    """
+    n = network.n_antennas
+    inverse, *terms = _terms(network, points, transmitters)
+    omega_x, omega_y, slope_x, slope_y = (term / inverse for term in terms)
+    position, axis = network.ap_positions_m[transmitters, :, None], network.array_axes[transmitters, :, None]
+    sine = ((points.T - position) * axis).sum(axis=1) * inverse
+    field = np.empty((len(transmitters), n, len(points)), dtype=complex)
+    field[:, 0] = inverse * np.exp(-1j * network.wavenumber_rad_m / inverse)
+    step = np.exp(1j * math.pi * sine)
+    for element in range(1, n):
+        np.multiply(field[:, element - 1], step, out=field[:, element])
+    centred = math.pi * (np.arange(n)[:, None] - 0.5 * (n - 1))
+    x, y = centred * slope_x[:, None], centred * slope_y[:, None]
+    if kind == "coherent":
+        x, y = x + omega_x[:, None], y + omega_y[:, None]
+    turned = 1j * field
+    return field, x * turned, y * turned
+
+
+def _eliminate(table: NDArray[Any], n_nuisances: int) -> Float:
+    """Eliminate the first rows of Hermitian matrices, shape (n, n, n_points), in place (Schur), and then the phase.
+
+    Returns the phase's own information, 0 where there is no phase among the rows; the last two rows are the position.
+    """
+    size = len(table)
+    scale = np.einsum("iig->ig", table).real.copy()
+    phase = np.zeros(table.shape[-1])
+    for i in range(size - 2):
+        pivot = table[i, i].real
+        usable = pivot > DEPENDENT * scale[i]
+        inverse = np.where(usable, 1.0, 0.0) / np.where(usable, pivot, 1.0)
+        row = table[i, i + 1 :]
+        if i >= n_nuisances:
+            phase = np.where(usable, pivot, 0.0)
+        table[i + 1 :, i + 1 :] -= (row.conj() * inverse)[:, None] * row[None]
+    return phase

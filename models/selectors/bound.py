@@ -1,0 +1,219 @@
+"""Receivers chosen for what they promise: sensing coverage by the closed-form position error bound.
+
+The bound of a split into transmitters and receivers depends on the sums of six moments an AP over either side, so that
+moving an AP is an addition and a subtraction whatever the size of the network.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bound_maps import ap_moments, bound_from_moments_m
+from models.bounds import information_gain, sensing_energy_w
+from models.network import ModeAssignment, View
+from models.selectors.base import ModeSelector
+from models.selectors.greedy import large_scale_efficiency
+from models.selectors.search import Members, assign_transmitters, candidates, exchange, first_maximum, grow
+
+__all__ = ["BoundGreedy", "CoverageObjective", "Exhaustive", "JointGreedy"]
+
+Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+NEAREST_POINT_M = 1.0
+MOST_APS_TO_EXHAUST = 16
+SETS_AT_ONCE = 8
+# Coverage is 0, or the same, for many splits; this share of a smooth score decides between them.
+TIE_BREAK = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoverageObjective:
+    """The value of sets of receivers, the rest of the pool transmitting: coverage + 1e-3 mean 1 / (1 + PEB / limit).
+
+    Transmitters and receivers enter the bound alike, so sets of transmitters may be given as well.
+
+    Attributes
+    ----------
+    moments
+        Of each AP, shape (n_aps, 6, n_points).
+    total
+        Their sum over the pool, shape (6, n_points).
+    threshold_m
+        Largest bound in m at which a point counts as covered.
+    """
+
+    moments: Float
+    total: Float
+    threshold_m: float
+
+    @classmethod
+    def of(
+        cls, view: View, pool: Index, threshold_m: float, points_per_side: int, rcs_m2: float
+    ) -> "CoverageObjective":
+        """Return the objective on a grid over the area, leaving out points within a metre of an AP."""
+        network, radio = view.network, view.radio
+        step = max(view.area.width_m, view.area.height_m) / points_per_side
+        points = np.stack(np.meshgrid(*view.area.grid(step), indexing="ij"), axis=-1).reshape(-1, 2)
+        offset = points[:, None, :] - network.ap_positions_m
+        points = points[np.all(np.hypot(offset[..., 0], offset[..., 1]) >= NEAREST_POINT_M, axis=1)]
+        energy = sensing_energy_w(radio, network.n_antennas)
+        gain = information_gain(network, energy, rcs_m2, radio.noise_power_w)
+        moments = ap_moments(network, points, np.arange(network.n_aps), gain)
+        return cls(moments=moments, total=moments[pool].sum(axis=0), threshold_m=threshold_m)
+
+    def __call__(self, members: Members) -> Float:
+        """Return the value of each set of ``members``, shape (n_sets, n_aps)."""
+        common = members.all(axis=0)
+        base, added = self.moments[common].sum(axis=0), members & ~common
+        batches = (added[start : start + SETS_AT_ONCE] for start in range(0, len(added), SETS_AT_ONCE))
+        return np.concatenate([self._value(base + self._sums(batch)) for batch in batches])
+
+    def _sums(self, added: Members) -> Float:
+        """Return the summed moments of each set, shape (n_sets, 6, n_points)."""
+        if np.all(added.sum(axis=1) == 1):
+            return self.moments[added.argmax(axis=1)]
+        used = added.any(axis=0)
+        return np.tensordot(added[:, used].astype(float), self.moments[used], axes=1)
+
+    def _value(self, receive: Float) -> Float:
+        """Return the value of sides of these summed moments against the rest of the pool."""
+        ratio = bound_from_moments_m(self.total - receive, receive) / self.threshold_m
+        smooth = np.nan_to_num(1.0 / (1.0 + ratio), copy=False)  # a point without a bound counts 0
+        return np.mean(ratio <= 1.0, axis=-1) + TIE_BREAK * np.mean(smooth, axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CoverageSelector(ModeSelector):
+    """The settings of all selectors on coverage.
+
+    Attributes
+    ----------
+    threshold_wavelengths
+        Bound in wavelengths at which a point counts as covered, above 0.
+    points_per_side
+        Points of the evaluation grid along the longer side of the area, at least 1.
+    rcs_m2
+        Radar cross-section of the target to expect, in m^2, above 0.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    """
+
+    threshold_wavelengths: float = 0.1
+    points_per_side: int = 50
+    rcs_m2: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("threshold_wavelengths", 0.0), ("points_per_side", 0), ("rcs_m2", 0.0)):
+            value = getattr(self, name)
+            if not value > least or not math.isfinite(value):
+                raise ValueError(f"{name} is {value}: give a finite number above {least}")
+
+    def _coverage(self, view: View, pool: Index) -> CoverageObjective:
+        """Return the coverage of sets of receivers."""
+        threshold_m = self.threshold_wavelengths * view.network.wavelength_m
+        return CoverageObjective.of(view, pool, threshold_m, self.points_per_side, self.rcs_m2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundGreedy(_CoverageSelector):
+    """Receivers by coverage: all APs transmit, then the one whose move to the receivers gains most moves, and so on.
+
+    At the end pairs are exchanged as long as that gains. The value of a split is the share of points whose coherent
+    bound is within the threshold (see `CoverageObjective`), with the expected energy q = L (1 - rho) P / N of the
+    sensing waveform: what communication adds to the illumination depends on the fading and is left out.
+
+    Attributes
+    ----------
+    improve
+        Whether to exchange pairs at the end.
+    """
+
+    improve: bool = True
+
+    def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
+        """Return the assignment; ``rng`` is not used. All APs that take part and do not receive transmit."""
+        pool = candidates(view)
+        return _search(view, pool, self._coverage(view, pool), self.improve)
+
+
+def _search(view: View, pool: Index, objective: Callable[[Members], Float], improve: bool) -> ModeAssignment:
+    """Return the assignment whose receivers were grown on the objective and, if asked for, exchanged."""
+    receivers = grow(objective, view.network.n_aps, pool, view.n_receivers)
+    if improve and view.n_receivers:
+        receivers = exchange(objective, receivers, pool)
+    return assign_transmitters(view, pool, pool[~receivers[pool]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhaustive(_CoverageSelector):
+    """The split of best coverage of all; ties go to the lower indices. For up to 16 APs."""
+
+    def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
+        """Return the assignment; ``rng`` is not used.
+
+        Raises
+        ------
+        ValueError
+            If more than 16 APs take part.
+        """
+        pool = candidates(view)
+        if len(pool) > MOST_APS_TO_EXHAUST:
+            raise ValueError(
+                f"Exhaustive tries every split and was given {len(pool)} access points: "
+                f"at most {MOST_APS_TO_EXHAUST} are allowed, use BoundGreedy beyond"
+            )
+        sets = np.array(list(itertools.combinations(pool, view.n_receivers)), dtype=np.intp)
+        members = np.zeros((len(sets), view.network.n_aps), dtype=bool)
+        np.put_along_axis(members, sets, True, axis=1)
+        receivers = members[first_maximum(self._coverage(view, pool)(members))]
+        return assign_transmitters(view, pool, pool[~receivers[pool]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointGreedy(_CoverageSelector):
+    """Receivers by coverage and spectral efficiency together, grown and exchanged like `BoundGreedy`.
+
+        value = weight * coverage + (1 - weight) * SE(transmitters) / SE(all transmit)
+
+    with the closed-form spectral efficiency of `models.selectors.greedy.large_scale_efficiency`.
+
+    Attributes
+    ----------
+    coverage_weight
+        Weight of coverage, from 0 (communication alone) to 1 (sensing alone).
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    """
+
+    coverage_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.coverage_weight <= 1.0:
+            raise ValueError(f"coverage_weight is {self.coverage_weight}: give a number from 0 to 1")
+
+    def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
+        """Return the assignment; ``rng`` is not used. All APs that take part and do not receive transmit."""
+        pool = candidates(view)
+        coverage, weight = self._coverage(view, pool), self.coverage_weight
+        if not view.network.n_ues:
+            return _search(view, pool, coverage, improve=True)
+        efficiency = large_scale_efficiency(view).sum_spectral_efficiency
+        everyone = np.isin(np.arange(view.network.n_aps), pool)
+        reference = max(float(efficiency(everyone[None])[0]), np.finfo(float).tiny)
+
+        def value(members: Members) -> Float:
+            return weight * coverage(members) + (1.0 - weight) * efficiency(everyone & ~members) / reference
+
+        return _search(view, pool, value, improve=True)
