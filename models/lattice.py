@@ -26,6 +26,7 @@ __all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 BATCH_TILES = 8
+SHARPENING_STEPS = 2
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
 
@@ -110,23 +111,59 @@ class LobeSearch:
         tiles = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m)
         legs = _Legs.at(echoes, tiles)
         batches = [slice(i, i + BATCH_TILES) for i in range(0, len(tiles.centres_m), BATCH_TILES)]
-        found = [self._scan(echoes, tiles, legs, batch) for batch in batches]
-        positions, power = (np.concatenate(part) for part in zip(*found, strict=True))
+        found = [_scan(_Lattice.of(legs, tiles.offsets, batch), doubled, echoes.overlapping) for batch in batches]
+        index, power = (np.concatenate(part) for part in zip(*found, strict=True))
+        a, b = np.unravel_index(index, (len(tiles.offsets[0]), len(tiles.offsets[1])))
+        tile = np.repeat(np.arange(len(index)), index.shape[1])
+        offset = np.stack([tiles.offsets[0][a].ravel(), tiles.offsets[1][b].ravel()], axis=-1)
+        offset, gain = _sharpened(legs, tile, offset, doubled, step)
+        power = power.ravel() * gain
         order = np.argsort(-power, kind="stable")[: self.n_best]
-        return Lobes(positions[order], power[order])
+        return Lobes((tiles.centres_m[tile] + offset @ tiles.axes)[order], power[order])
 
-    def _scan(self, echoes: Echoes, tiles: _Tiles, legs: "_Legs", batch: slice) -> Lobes:
-        """Return the two best separated lattice points of each tile of a batch."""
-        lattice = _Lattice.of(legs, tiles.offsets, batch)
-        free = self.coherent == "free" and not echoes.overlapping
-        power = lattice.free() if free else lattice.structured(echoes.overlapping)
-        n_tiles, n_a, n_b = power.shape
-        index = _two_maxima(power)
-        a, b = np.unravel_index(index, (n_a, n_b))
-        offsets = np.stack([tiles.offsets[0][a], tiles.offsets[1][b]], axis=-1) @ tiles.axes
-        positions = tiles.centres_m[batch, None] + offsets
-        values = np.take_along_axis(power.reshape(n_tiles, -1), index, axis=1)
-        return Lobes(positions.reshape(-1, 2), values.ravel().astype(float))
+
+def _scan(lattice: "_Lattice", doubled: bool, overlapping: bool) -> tuple[NDArray[np.intp], Float]:
+    """Return flat indices and power of the two best separated lattice points of each tile, (n_tiles, 2) each."""
+    power = lattice.free() if doubled else lattice.structured(overlapping)
+    index = _two_maxima(power)
+    return index, np.take_along_axis(power.reshape(len(power), -1), index, axis=1).astype(float)
+
+
+def _sharpened(legs: "_Legs", tile: NDArray[np.intp], offset_m: Float, doubled: bool, step_m: float) -> tuple[Float, Float]:
+    """Return lattice points moved to the maximum next to them, and the factor by which their power grew.
+
+    Rounding to the lattice costs up to a quarter of the power, more than the difference between good and best lobes.
+    Newton steps on f = |sum_i w_i e^{j kappa_i . offset}|^2, at most half a lattice step each.
+    """
+    back, towards = legs.slope[1][:, tile], legs.slope[0][:, tile]
+    slope = (back[..., :, None] + towards[..., None, :]).reshape(2, len(tile), -1) * (2.0 if doubled else 1.0)
+    spread = legs.distance_m[1][tile][:, :, None] * legs.distance_m[0][tile][:, None]
+    weights = (legs.output[tile] ** 2 if doubled else legs.output[tile] / spread).reshape(len(tile), -1)
+    first = None
+    for _ in range(SHARPENING_STEPS):
+        value, move = _newton_move(weights, slope, offset_m)
+        first = value if first is None else first
+        offset_m = offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0)
+    last, _ = _newton_move(weights, slope, offset_m)
+    assert first is not None
+    return offset_m, np.sqrt(last / first) if doubled else last / first
+
+
+def _newton_move(weights: Complex, slope: Float, offset_m: Float) -> tuple[Float, Float]:
+    """Return f and the Newton step towards its maximum, zero where f is not concave; (n,) and (n, 2)."""
+    terms = weights * np.exp(1j * (slope[0] * offset_m[:, :1] + slope[1] * offset_m[:, 1:]))
+    total = terms.sum(axis=1)
+    slopes = 1j * np.stack([np.sum(terms * k, axis=1) for k in slope])
+    bends = [-np.sum(terms * k, axis=1) for k in (slope[0] ** 2, slope[0] * slope[1], slope[1] ** 2)]
+    g_a, g_b = (2.0 * (total.conj() * slopes)).real
+    h_aa, h_ab, h_bb = (2.0 * (total.conj() * bend).real for bend in bends)
+    h_aa, h_bb = h_aa + 2.0 * np.abs(slopes[0]) ** 2, h_bb + 2.0 * np.abs(slopes[1]) ** 2
+    h_ab = h_ab + 2.0 * (slopes[0].conj() * slopes[1]).real
+    determinant = h_aa * h_bb - h_ab**2
+    concave = (determinant > 0.0) & (h_aa < 0.0)
+    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=concave)
+    move = np.stack([(h_ab * g_b - h_bb * g_a) * scale, (h_ab * g_a - h_aa * g_b) * scale], axis=-1)
+    return np.abs(total) ** 2 + 1e-300, move
 
 
 def _two_maxima(power: NDArray) -> NDArray[np.intp]:
