@@ -73,7 +73,9 @@ def test_ellipse_holds_95_percent(ax):
 @pytest.mark.parametrize(("error_m", "unit"), [(2e-3, "mm"), (0.2, "cm"), (3.0, "m")])
 def test_error_is_drawn_at_its_own_scale(ax, error_m, unit):
     truth = np.array([500.0, 400.0])
-    draw.draw_error(ax, truth, truth + [error_m, 0.0], np.eye(2) * (error_m / 2) ** 2, error_m / 2, "target 0")
+    draw.draw_error(
+        ax, truth, truth + np.array([error_m, 0.0]), np.eye(2) * (error_m / 2) ** 2, error_m / 2, "target 0"
+    )
     assert ax.get_xlabel() == f"x error ({unit})"
     factor = {"mm": 1e3, "cm": 1e2, "m": 1.0}[unit]
     positions = [np.asarray(c.get_offsets())[0] for c in ax.collections]
