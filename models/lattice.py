@@ -26,6 +26,7 @@ __all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 BATCH_TILES = 8
+BLOCK, BEST_BLOCKS = 5, 6  # the best point of a block of 5 x 5 is looked at again, in six blocks a tile
 SHARPENING_STEPS = 2
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
@@ -70,7 +71,7 @@ def _cover(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, ste
     grid = grid[np.hypot(inner[:, 0], inner[:, 1]) < 1.0]
     offsets = []
     for length in sides:
-        n = max(1, int(np.ceil(length / step_m)))
+        n = BLOCK * max(1, int(np.ceil(length / (BLOCK * step_m))))
         offsets.append((np.arange(n) - (n - 1) / 2.0) * length / n)
     return _Tiles(centre_m + grid @ axes, axes, (offsets[0], offsets[1]))
 
@@ -91,11 +92,11 @@ class LobeSearch:
     """
 
     coherent: str = "structured"
-    n_best: int = 60
+    n_best: int = 24
     largest_tile_m: float = 1.0
 
     def search(self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float) -> Lobes:
-        """Return the best lattice points of the ellipse, at most two a tile.
+        """Return the best lattice points of the ellipse, at most six a tile.
 
         Parameters
         ----------
@@ -123,13 +124,15 @@ class LobeSearch:
 
 
 def _scan(lattice: "_Lattice", doubled: bool, overlapping: bool) -> tuple[NDArray[np.intp], Float]:
-    """Return flat indices and power of the two best separated lattice points of each tile, (n_tiles, 2) each."""
+    """Return flat indices and power of the best separated lattice points of each tile, (n_tiles, n) each."""
     power = lattice.free() if doubled else lattice.structured(overlapping)
-    index = _two_maxima(power)
+    index = _block_maxima(power)
     return index, np.take_along_axis(power.reshape(len(power), -1), index, axis=1).astype(float)
 
 
-def _sharpened(legs: "_Legs", tile: NDArray[np.intp], offset_m: Float, doubled: bool, step_m: float) -> tuple[Float, Float]:
+def _sharpened(
+    legs: "_Legs", tile: NDArray[np.intp], offset_m: Float, doubled: bool, step_m: float
+) -> tuple[Float, Float]:
     """Return lattice points moved to the maximum next to them, and the factor by which their power grew.
 
     Rounding to the lattice costs up to a quarter of the power, more than the difference between good and best lobes.
@@ -166,15 +169,16 @@ def _newton_move(weights: Complex, slope: Float, offset_m: Float) -> tuple[Float
     return np.abs(total) ** 2 + 1e-300, move
 
 
-def _two_maxima(power: NDArray) -> NDArray[np.intp]:
-    """Return the flat indices of the maximum of each tile and of the best point well apart from it, (n_tiles, 2)."""
+def _block_maxima(power: NDArray) -> NDArray[np.intp]:
+    """Return the flat indices of the maxima of the best blocks of each tile, (n_tiles, <= BEST_BLOCKS)."""
     n_tiles, n_a, n_b = power.shape
-    flat = power.reshape(n_tiles, -1)
-    first = flat.argmax(axis=1)
-    masked = power.copy()
-    for tile, (a, b) in enumerate(zip(*np.unravel_index(first, (n_a, n_b)), strict=True)):
-        masked[tile, max(0, a - 2) : a + 3, max(0, b - 2) : b + 3] = -1.0
-    return np.stack([first, masked.reshape(n_tiles, -1).argmax(axis=1)], axis=1)
+    blocks = power.reshape(n_tiles, n_a // BLOCK, BLOCK, n_b // BLOCK, BLOCK)
+    highest = blocks.max(axis=4).max(axis=2).reshape(n_tiles, -1)
+    n_best = min(BEST_BLOCKS, highest.shape[1])
+    best = np.argpartition(-highest, n_best - 1, axis=1)[:, :n_best]
+    row, column = np.divmod(best, n_b // BLOCK)
+    inside = blocks[np.arange(n_tiles)[:, None], row, :, column].reshape(n_tiles, n_best, -1).argmax(axis=2)
+    return (row * BLOCK + inside // BLOCK) * n_b + column * BLOCK + inside % BLOCK
 
 
 class _Legs(NamedTuple):

@@ -29,6 +29,8 @@ MIRROR_RANGE_M = 100.0  # APs closer than this may have put the peak on the wron
 PATCH_RANGE_M, PATCH_STEP_M, PATCH_HALF_M = 60.0, 3.0, 12.0  # the map is finer near an AP than its grid
 N_SIGMA, SMALLEST_M, LARGEST_M = 4.0, 0.3, 25.0  # of the ellipse that is searched
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
+OUTSIDE_M = 50.0  # a non-coherent peak of a target near the edge may lie this far outside of the area
+EDGE_M = 0.1  # a lobe may lie this far outside of it
 SAME_LOBE_M = 0.005  # two polished positions this close are the same lobe
 COARSE_GAIN, LOBE_GAIN = 1e-3, 1e-2  # explained power, over sigma^2, that a step must promise to be taken
 
@@ -86,24 +88,32 @@ def _with_rivals(echoes: Echoes, area: Area, peaks_m: Float) -> Float:
         power = noncoherent_power(echoes, phasors(network, patch))
         candidates.append(patch[np.argsort(-power, kind="stable")[:2]])
     points = np.concatenate(candidates)
-    inside = np.all((points >= 0.0) & (points <= [area.width_m, area.height_m]), axis=1)
-    return points[inside]
+    return points[_inside(area, points)]
+
+
+def _inside(area: Area, points_m: Float, margin_m: float = 0.0) -> NDArray[np.bool_]:
+    """Return which points lie in the area or at most a margin outside of it."""
+    low, high = -margin_m, np.array([area.width_m, area.height_m]) + margin_m
+    return np.all((points_m >= low) & (points_m <= high), axis=1)
 
 
 def coarse_peaks(echoes: Echoes, points_m: Float, area: Area, n_steps: int = 10) -> Coarse:
-    """Return the non-coherent maxima reached from the points, best first, those outside of the area left out."""
+    """Return the non-coherent maxima reached from the points, best first, those far outside of the area left out."""
     near = rays(echoes.network, clear_of_aps(echoes.network, points_m)).distance_m.min(axis=0)
     reach = np.clip(0.1 * near, 0.1, 5.0)
     state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps, COARSE_GAIN)
     positions = state[:, 0]
-    inside = np.all((positions >= 0.0) & (positions <= [area.width_m, area.height_m]), axis=1)
-    order = np.flatnonzero(inside)[np.argsort(-found.power[inside], kind="stable")]
+    kept = np.flatnonzero(_inside(area, positions, OUTSIDE_M))
+    order = kept[np.argsort(-found.power[kept], kind="stable")]
     covariance = [position_covariance_m2(found.information[i], 1)[0] for i in order]
     return Coarse(positions[order], found.power[order], np.reshape(covariance, (-1, 2, 2)))
 
 
-def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude) -> Fine:
-    """Return the best lobes in the error ellipses of the coarse peaks that come close to the best one."""
+def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area) -> Fine:
+    """Return the best lobes in the error ellipses of the coarse peaks that come close to the best one.
+
+    Lobes outside of the area are considered only where there are too few inside.
+    """
     close = coarse.power >= coarse.power[0] - RIVAL_MARGIN - RIVAL_SHARE * coarse.power[0]
     search = LobeSearch(coherent=model)
     found, searched = [], np.empty((0, 2))
@@ -114,8 +124,8 @@ def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude) -> Fine:
         searched = np.concatenate([searched, position[None]])
         found.append(search.search(echoes, position, half, axes))
     lobes = Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))
-    best = np.argsort(-lobes.power, kind="stable")[: search.n_best]
-    return polish_lobes(echoes, lobes.positions_m[best], model)
+    order = np.argsort(-lobes.power - 1e9 * _inside(area, lobes.positions_m, EDGE_M), kind="stable")[: search.n_best]
+    return polish_lobes(echoes, lobes.positions_m[order], model)
 
 
 def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: int = 6) -> Fine:

@@ -90,7 +90,7 @@ class Pursuit:
 
     def _grown(self, scene: Scene, residual: Echoes, peaks: Coarse) -> Scene:
         """Return the scene with one target more, every target looked at again."""
-        lobes = search_lobes(residual, peaks, self.model)
+        lobes = search_lobes(residual, peaks, self.model, self.area)
         grown = scene.refined([*scene.targets, Found(self.model, lobes.state[0], lobes.lead())])
         for cycle in range(RELAX_CYCLES if len(grown) > 1 else 0):
             before = grown.power
@@ -121,7 +121,7 @@ class Pursuit:
             coarse = coarse_peaks(alone, target.position_m[None], self.area)
         if target.model == "noncoherent" or not len(coarse.power):
             return scene
-        lobes = search_lobes(alone, coarse, self.model)
+        lobes = search_lobes(alone, coarse, self.model, self.area)
         stayed = scene.with_lead(s, lobes.lead(target.position_m))
         if stayed.targets[s].lead > -JUMP_GAIN:
             return stayed
@@ -142,7 +142,7 @@ class Pursuit:
             return []
         options = [Found("noncoherent", coarse.positions_m[0])]
         if self.amplitude == "automatic":
-            lobes = search_lobes(alone, coarse, "structured")
+            lobes = search_lobes(alone, coarse, "structured", self.area)
             if lobes.power[0] > CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone)):
                 free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
                 options.append(Found("free", free.state[0], free.lead()))
