@@ -1,0 +1,180 @@
+"""Bounds at scale against the plain way: one point at a time, one pair of APs at a time, the full Fisher matrix.
+
+`run` returns process CPU times, one BLAS thread. The two ways are compared on the same points before they are timed.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from models.bound_maps import any_gram_map_m, closed_form_map_m
+from models.bounds import information_gain, target_bounds_m
+from models.network import ModeAssignment, Network
+from models.sensing import echo_amplitude_m2
+from models.statistics import gram_statistic
+
+Float = NDArray[np.float64]
+
+NOISE_W = 4e-16
+ENERGY_W = 6.25e-4
+SIDE_M = 1024.0
+AGREEMENT = 1e-7
+
+
+def network_of(n_aps: int, seed: int = 1) -> tuple[Network, ModeAssignment]:
+    """Return a random network, half of whose APs transmit."""
+    rng = np.random.default_rng(seed)
+    network = Network(
+        ap_names=tuple(f"ap-{i}" for i in range(n_aps)),
+        ap_positions_m=rng.uniform(0.0, SIDE_M, (n_aps, 2)),
+        boresights_rad=rng.uniform(-np.pi, np.pi, n_aps),
+        n_antennas=8,
+        carrier_hz=3.5e9,
+    )
+    return network, ModeAssignment.of(n_aps, list(range(0, n_aps, 2)), list(range(1, n_aps, 2)))
+
+
+def points_of(n_points: int, seed: int = 2) -> Float:
+    """Return random points of the area."""
+    return np.random.default_rng(seed).uniform(0.0, SIDE_M, (n_points, 2))
+
+
+def plain(network: Network, assignment: ModeAssignment, points_m: Float) -> Float:
+    """Return the coherent bound at each point for Q_tt = q I by loops over points and pairs of APs.
+
+    Every pair adds the Gram of its four derivatives (x, y, phase, its own amplitude) to the Fisher matrix; the block
+    of the position in its inverse is the bound.
+    """
+    pairs = [(t, r) for t in assignment.transmitters for r in assignment.receivers]
+    gain = 2.0 * ENERGY_W / NOISE_W
+    return np.array(
+        [_plain_bound_m([_leg(network, ap, p) for ap in range(network.n_aps)], pairs, gain) for p in points_m]
+    )
+
+
+def _plain_bound_m(legs: list[NDArray[np.complex128]], pairs: list[tuple[int, int]], gain: float) -> float:
+    """Return the bound from the Fisher matrix of position, phase and one amplitude a pair."""
+    fisher = np.zeros((3 + len(pairs),) * 2)
+    for i, (t, r) in enumerate(pairs, start=3):
+        out, back = legs[t], legs[r]
+        slopes = np.empty((4, out.shape[1], out.shape[1]), dtype=complex)
+        np.matmul(back[1::-1].T, out[:2], out=slopes[0])  # d_x back times out plus back times d_x out
+        np.matmul(back[2::-2].T, out[::2], out=slopes[1])
+        np.multiply(back[0, :, None], out[0], out=slopes[3])
+        np.multiply(slopes[3], 1j, out=slopes[2])
+        flat = slopes.reshape(4, -1)
+        gram = (flat.conj() @ flat.T).real
+        fisher[:3, :3] += gain * gram[:3, :3]
+        fisher[:3, i] = fisher[i, :3] = gain * gram[:3, 3]
+        fisher[i, i] = gain * gram[3, 3]
+    scale = 1.0 / np.sqrt(np.diag(fisher))
+    covariance = np.linalg.solve(fisher * scale * scale[:, None], np.eye(len(fisher))[:, :2])[:2]
+    return math.sqrt(np.trace(covariance * scale[:2] * scale[:2, None]))
+
+
+def _leg(network: Network, ap: int, point: Float) -> NDArray[np.complex128]:
+    """Return a leg of the echo and its derivatives with respect to x and y, shape (3, N)."""
+    offset = point - network.ap_positions_m[ap]
+    distance, axis, element = math.hypot(*offset), network.array_axes[ap], np.arange(network.n_antennas)
+    direction = offset / distance
+    sine, wavenumber = direction @ axis, network.wavenumber_rad_m
+    leg = np.exp(1j * (math.pi * element * sine - wavenumber * distance)) / distance
+    leg *= math.sqrt(float(echo_amplitude_m2(network.wavelength_m, 1.0)))
+    slope = math.pi * np.outer((axis - sine * direction) / distance, element) - wavenumber * direction[:, None]
+    return np.vstack([leg, 1j * slope * leg])
+
+
+def cpu_s(work: Callable[[], object], repeats: int) -> float:
+    """Return the median process CPU time of ``work`` in s, after one call to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return statistics.median(times)
+
+
+def exponent(sizes: list[int], seconds: list[float]) -> float:
+    """Return the slope of log time over log size."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+def closed_form(quick: bool) -> dict[str, object]:
+    """Time the closed-form map at 12 APs, and how it grows with APs and points."""
+    network, assignment = network_of(12)
+    gain = information_gain(network, ENERGY_W, 1.0, NOISE_W)
+    few, many = points_of(20 if quick else 60), points_of(100_000)
+    np.testing.assert_allclose(
+        closed_form_map_m(network, assignment, few, gain), plain(network, assignment, few), rtol=AGREEMENT
+    )
+    plain_s = cpu_s(lambda: plain(network, assignment, few), 1 if quick else 3) / len(few)
+    repeats = 3 if quick else 7
+    n_aps, n_points = [50, 500, 5000], [10_000, 100_000, 1_000_000]
+    if quick:
+        n_aps, n_points = [50, 500], [10_000, 100_000]
+    by_points = []
+    for n in n_points:
+        points = points_of(n)
+        by_points.append(cpu_s(lambda p=points: closed_form_map_m(network, assignment, p, gain), repeats))
+    by_aps = []
+    for n in n_aps:
+        layout, points = network_of(n), points_of(2000)
+        by_aps.append(cpu_s(lambda split=layout, p=points: closed_form_map_m(*split, p, gain), 3))
+    fast_s = cpu_s(lambda: closed_form_map_m(network, assignment, many, gain), repeats) / len(many)
+    return {
+        "fast_s": fast_s * len(many),
+        "plain_s": plain_s * len(many),
+        "ratio": plain_s / fast_s,
+        "us_per_point": 1e6 * fast_s,
+        "plain_us_per_point": 1e6 * plain_s,
+        "us_per_point_by_aps": {n: 1e6 * s / 2000 for n, s in zip(n_aps, by_aps, strict=True)},
+        "exponent_aps": exponent(n_aps, by_aps),
+        "exponent_points": exponent(n_points, by_points),
+    }
+
+
+def any_gram(quick: bool) -> dict[str, object]:
+    """Time the map for overlapping signals against the general Fisher matrix one point at a time."""
+    network, assignment = network_of(12)
+    rng = np.random.default_rng(3)
+    gram = gram_statistic(1e-2 * (rng.standard_normal((6, 8, 60)) + 1j * rng.standard_normal((6, 8, 60))))
+    few, many = points_of(20 if quick else 60), points_of(4096)
+
+    def one_by_one() -> Float:
+        each = [target_bounds_m(network, assignment, [p], 1.0, 0.0, gram, NOISE_W, "coherent")[0] for p in few]
+        return np.array(each)
+
+    def at_once(points: Float) -> Float:
+        return any_gram_map_m(network, assignment, points, 1.0, gram, NOISE_W)
+
+    np.testing.assert_allclose(at_once(few), one_by_one(), rtol=AGREEMENT)
+    fast_s = cpu_s(lambda: at_once(many), 3 if quick else 9) / len(many)
+    plain_s = cpu_s(one_by_one, 1 if quick else 3) / len(few)
+    return {
+        "any_gram_us_per_point": 1e6 * fast_s,
+        "any_gram_plain_us_per_point": 1e6 * plain_s,
+        "any_gram_ratio": plain_s / fast_s,
+        "cpi_ms": {n: 1e3 * _cpi_s(network, assignment, gram, n, 3 if quick else 9) for n in (1, 2, 4)},
+    }
+
+
+def _cpi_s(network: Network, assignment: ModeAssignment, gram: NDArray, n_targets: int, repeats: int) -> float:
+    """Return the time of the joint coherent bound of a CPI's targets in s."""
+    targets = points_of(n_targets)
+    return cpu_s(lambda: target_bounds_m(network, assignment, targets, 1.0, 0.0, gram, NOISE_W, "coherent"), repeats)
+
+
+def run(quick: bool) -> dict[str, object]:
+    """Return the figures of all bounds; ``quick`` takes seconds and leaves the largest sizes out."""
+    with threadpool_limits(limits=1):
+        return {"name": "bounds", **closed_form(quick), **any_gram(quick)}
+
+
+if __name__ == "__main__":
+    print(run(quick=False))
