@@ -153,7 +153,7 @@ class Emulation:
             area=self.central.area,
             n_targets=len(self.targets),
             fronthaul=self.fronthaul.books(),
-            slots=self.air.slots_completed,
+            slots=len(cpis) * self.frame.n_slots,
             events=self.events,
             late_reports=self.central.late_reports,
             trace=self.trace,

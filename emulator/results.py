@@ -84,8 +84,10 @@ class RunResult:
     fronthaul
         Books of the fronthaul: messages_sent, messages_delivered, messages_dropped, messages_in_flight, and links with
         bits delivered and utilisation.
-    slots, events
-        Slots completed on the air, and kernel events served, until the last estimate was published.
+    slots
+        Slots of these CPIs.
+    events
+        Kernel events served until the last estimate was published; the network has been running on meanwhile.
     late_reports
         Reports that came after their deadline.
     trace
