@@ -1,0 +1,243 @@
+"""The documentation runs: its Python, its scenario files, its commands, its links and its table of keys."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scenarios.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
+from scenarios.schema import Scenario
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MOST_IMAGE_BYTES = 300_000
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and the file name in its first line if it is a comment like `# a.py`."""
+
+    language: str
+    text: str
+    line: int
+
+    @property
+    def file(self):
+        match = re.match(r"# (\w+\.(?:py|toml))\n", self.text)
+        return match[1] if match else None
+
+
+def blocks(page, *languages):
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    all_blocks = (Block(m[1], m[2], text[: m.start()].count("\n") + 2) for m in found)
+    return [block for block in all_blocks if block.language in languages]
+
+
+def pages_with(*languages):
+    pages = [page for page in PAGES if blocks(page, *languages)]
+    return pytest.mark.parametrize("page", pages, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@pages_with("python")
+def test_every_python_block_runs(page, tmp_path, monkeypatch):
+    """The blocks of a page run from top to bottom in one namespace; one that begins with `# name.py` is that file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    namespace = {"__name__": "docs"}
+    for block in blocks(page, "python", "toml"):
+        if block.file:
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
+            # Empty lines in front: a traceback then points to the line of the page.
+            exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
+
+
+@pages_with("toml")
+def test_every_scenario_block_is_valid(page):
+    for block in blocks(page, "toml"):
+        kinds = re.findall(r'"(\w+):\w+"', block.text)
+        if not kinds:
+            Scenario.checked(tomllib.loads(block.text))
+
+
+@pages_with("console")
+def test_every_command_exists(page):
+    shown = "\n".join(block.text for block in blocks(page, "console"))
+    for line in re.findall(r"^\$ (.*)$", shown, re.MULTILINE):
+        words = shlex.split(line, comments=True)
+        if words[0].endswith("dmimo"):
+            assert run_dmimo(words[1], "--help").returncode == 0, line
+        elif words[0] == "make":
+            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            assert set(words[1:]) <= set(targets), line
+
+
+def run_dmimo(*words, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, "-m", "scenarios", *words], capture_output=True, text=True, cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def shown_output(command):
+    """Return what the README shows below a command, up to the next command or the end of the block."""
+    shown = "".join(block.text for block in blocks(ROOT / "README.md", "console"))
+    match = re.search(rf"^\$ {re.escape(command)}\n(.*?)(?=^\$ |\Z)", shown, re.MULTILINE | re.DOTALL)
+    assert match, f"README.md shows no output of: {command}"
+    return significant(match[1])
+
+
+def significant(output):
+    """Return the lines of an output without trailing blanks, wall-clock times and where files were written."""
+    lines = [line.rstrip() for line in output.splitlines()]
+    return [line for line in lines if line and not line.startswith(("Wall-clock time", "Written", "  results/"))]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dmimo validate paper",
+        "dmimo validate paper --set radio.transmit_power_dbm=400 --set radio.carier_hz=1",
+        "dmimo bound paper --seed 1 --at 310,420",
+        pytest.param("dmimo run paper --seed 1", marks=pytest.mark.slow),
+    ],
+)
+def test_readme_shows_the_real_output(command, tmp_path):
+    done = run_dmimo(*shlex.split(command)[1:], cwd=tmp_path)
+    assert significant(done.stdout + done.stderr) == shown_output(command)
+
+
+@pytest.mark.slow
+def test_readme_shows_the_real_output_of_the_custom_access_points():
+    done = subprocess.run(
+        [sys.executable, "-m", "scenarios.custom_ap"], capture_output=True, text=True, cwd=ROOT, check=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert significant(done.stdout) == shown_output("python -m scenarios.custom_ap")
+
+
+def test_readme_shows_the_class_of_the_script():
+    script = (ROOT / "scenarios" / "custom_ap.py").read_text()
+    shown = "".join(block.text for block in blocks(ROOT / "README.md", "python"))
+    for source in re.findall(r"^@dataclass.*?(?=^\S(?!lass )|\Z)", shown, re.MULTILINE | re.DOTALL):
+        assert source.strip() in script, source
+
+
+# -- the table of keys ------------------------------------------------------------------------------------------------
+
+
+def toml_word(value):
+    """Return a default as it is written in docs/scenario.md."""
+    if value is None:
+        return "left out"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    if isinstance(value, list | tuple):
+        return "`[" + ", ".join(f"{v:g}" for v in value) + "]`"
+    return f"`{value:g}`"
+
+
+def limits(prop):
+    """Return what is allowed, in words, from a key of the JSON schema."""
+    if "allowed" in prop:
+        return prop["allowed"]
+    if "enum" in prop:
+        return ", ".join(f'`"{word}"`' for word in prop["enum"])
+    signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    bounds = " and ".join(f"{sign} {prop[key]:g}" for key, sign in signs.items() if key in prop)
+    kind = {"number": "number", "integer": "whole number", "string": "string", "array": "list"}[prop["type"]]
+    return f"{kind} {bounds}".strip()
+
+
+def key_rows(table):
+    """Return the rows of docs/scenario.md for the keys of a table."""
+    schema = Scenario.model_json_schema()
+    prop = schema["properties"][table]
+    name = (prop.get("$ref") or prop["items"]["$ref"]).rsplit("/", 1)[1]
+    for key, said in schema["$defs"][name]["properties"].items():
+        text = re.sub(r"( Unit: \S+\.)? Default: [^.]*\.$", "", said["description"])
+        yield (
+            f"| `{key}` | {text} | {said['unit'] or '–'} | {limits(said)} | {toml_word(said['default'])} "
+            f"| {said['default_from']} |"
+        )
+
+
+@pytest.mark.parametrize("table", list(Scenario.model_json_schema()["properties"]))
+def test_every_key_is_in_the_table_as_the_schema_has_it(table):
+    page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
+    heading = f"## `[[{table}]]`" if table == "targets" else f"## `[{table}]`"
+    section = page.partition(f"{heading}\n")[2].partition("\n## ")[0]
+    shown = [line for line in section.splitlines() if line.startswith("| `") and line.count(" | ") >= 5]
+    assert shown == list(key_rows(table)), "docs/scenario.md: paste the rows on the right\n" + "\n".join(key_rows(table))
+
+
+@pytest.mark.parametrize(("table", "registry"), [("selector", SELECTORS), ("estimator", ESTIMATORS)])
+def test_every_kind_is_listed_with_its_own_keys(table, registry):
+    page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `[{table}]`\n")[2].partition("\n## ")[0]
+    shown = set(re.findall(r"^\| `[\w-]+` \| [^|]* \|$", section, re.MULTILINE))
+    named = set(Scenario.model_fields[table].annotation.model_fields)
+    expected = set()
+    for kind in registry:
+        own = sorted(set(settings_of(implementation(kind, registry))) - named)
+        expected.add(f"| `{kind}` | {', '.join(f'`{key}`' for key in own) or 'none'} |")
+    assert shown == expected
+
+
+# -- links, pictures, names -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    targets = re.findall(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+def test_every_path_that_is_named_exists():
+    """Modules and tests are called by their path in code font."""
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for path in re.findall(r"`((?:models|emulator|scenarios|tests|docs)/[\w/.-]*\w)`", text):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
+def test_every_test_that_is_named_exists():
+    sources = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    for page in PAGES:
+        for name in re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")):
+            assert f"def {name}(" in sources or (ROOT / "tests" / f"{name}.py").exists(), f"{page.name}: {name}"
+
+
+def test_every_name_of_the_notation_exists():
+    """docs/notation.md: the last column is a module and a name in it, `module:name` or `module:Class.attribute`."""
+    import dataclasses
+    import importlib
+
+    named = re.findall(r"`((?:models|emulator|scenarios)[\w.]*):([\w.]+)`", (ROOT / "docs/notation.md").read_text())
+    assert len(named) > 30
+    for module, path in named:
+        found = importlib.import_module(module)
+        owner, _, attribute = path.partition(".")
+        assert hasattr(found, owner), f"{module}:{path}"
+        if attribute:
+            cls = getattr(found, owner)
+            fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
+            assert attribute in fields or hasattr(cls, attribute), f"{module}:{path}"
+
+
+def test_pictures_are_small_and_not_blank():
+    pictures = sorted((ROOT / "docs" / "images").glob("*.png"))
+    assert {"map.png", "timeline.png"} <= {path.name for path in pictures}
+    for path in pictures:
+        assert path.stat().st_size < MOST_IMAGE_BYTES, path
+        with Image.open(path) as image:
+            assert np.ptp(np.asarray(image.convert("L"))) > 100
