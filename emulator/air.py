@@ -57,6 +57,10 @@ class Emission(NamedTuple):
         return self.communication if self.sensing is None else self.communication + self.sensing
 
 
+Emissions = list[tuple[int, tuple[Emission, float]]]
+"""(AP index, (emission, oscillator phase)) in network order."""
+
+
 @dataclass(kw_only=True, eq=False)
 class CpiTruth:
     """What really was in one CPI; for scoring, and to work with while it is on the air.
@@ -80,6 +84,15 @@ class CpiTruth:
     reflection: Complex
     ue_noise: Complex
     radiated: list[tuple[int, int, Complex | None, float]] = field(default_factory=list)
+    _stacked: dict[tuple[int, ...], Complex] = field(default_factory=dict, repr=False)
+
+    def channel_from(self, aps: tuple[int, ...]) -> Complex:
+        """Return the channels from some APs, shape (n_ues, n_tx x N)."""
+        stacked = self._stacked.get(aps)
+        if stacked is None:
+            chosen = self.channel[list(aps)].transpose(1, 0, 2)
+            stacked = self._stacked[aps] = chosen.reshape(chosen.shape[0], -1)
+        return stacked
 
     def precoding(self) -> Complex:
         """Return the precoders used in each slot, (n_slots, n_aps, N, n_ues); zero where an AP was silent."""
@@ -124,8 +137,8 @@ class Air(Node):
     _listeners: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
     _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
-    _energy: Float = field(init=False)
-    _snapshots: NDArray[np.int64] = field(init=False)
+    _energy: list[float] = field(init=False)
+    _snapshots: list[int] = field(init=False)
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_echo_doors", "_ue_doors", "_ap_index", "_ue_index",
@@ -137,9 +150,9 @@ class Air(Node):
         self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
         self._echo_doors: dict[int, Callable[[Slot, Complex], None]] = {}
         self._ue_doors: dict[int, tuple[Node, Callable[[Slot, Complex], None]]] = {}
-        self._legs: tuple[bytes, Complex] = (b"never", np.empty(0, dtype=complex))
-        self._energy = np.zeros(self.network.n_aps)
-        self._snapshots = np.zeros(self.network.n_aps, dtype=np.int64)
+        self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
+        self._energy = [0.0] * self.network.n_aps
+        self._snapshots = [0] * self.network.n_aps
 
     def connect_access_point(self, name: str, deliver: Callable[[Slot, Complex], None]) -> None:
         """Hand the echoes of the AP of this name to ``deliver``."""
@@ -249,56 +262,55 @@ class Air(Node):
         emissions = sorted(self._emissions.items())
         listeners = sorted(self._listeners.items())
         self._emissions, self._listeners = {}, {}
-        totals = self._settle(slot, truth, emissions)
+        radiating, samples = self._settle(slot, truth, emissions)
         if listeners:
             self._return_echoes(slot, truth, emissions, listeners)
-        self._serve(slot, truth, totals)
+        self._serve(slot, truth, radiating, samples)
 
-    def _settle(
-        self, slot: Slot, truth: CpiTruth, emissions: list[tuple[int, tuple[Emission, float]]]
-    ) -> dict[int, Complex]:
-        """Book emissions and power; return what each AP radiated, oscillator phase included."""
+    def _settle(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> tuple[tuple[int, ...], Complex]:
+        """Book emissions; return who radiated and what, (n_tx, N, n_snapshots), oscillator phase included."""
         sensing_power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
         totals = {}
         for index, (emission, phase_rad) in emissions:
             total = emission.total
-            if total is None:
-                continue
-            totals[index] = total if phase_rad == 0.0 else total * np.exp(1j * phase_rad)
-            power_w = 0.0 if emission.sensing is None else sensing_power_w
-            truth.radiated.append((slot.position, index, emission.precoding, power_w))
-        if totals:
-            self._charge(totals)
-        return totals
+            if total is not None:
+                totals[index] = total if phase_rad == 0.0 else total * np.exp(1j * phase_rad)
+                power_w = 0.0 if emission.sensing is None else sensing_power_w
+                truth.radiated.append((slot.position, index, emission.precoding, power_w))
+        samples = np.array(list(totals.values()), dtype=complex)
+        radiating = tuple(totals)
+        if radiating:
+            self._charge(slot, radiating, samples)
+        return radiating, samples
 
-    def _charge(self, totals: dict[int, Complex]) -> None:
-        """Add up energies and compare them with the budget."""
-        radiating = list(totals)
-        parts = np.array(list(totals.values())).view(np.float64).reshape(len(totals), -1)
-        self._energy[radiating] += np.einsum("ts,ts->t", parts, parts)
-        self._snapshots[radiating] += next(iter(totals.values())).shape[1]
-        for index in radiating:
-            if self._energy[index] > self.radio.transmit_power_w * energy_quantile(int(self._snapshots[index])):
-                mean_w = self._energy[index] / self._snapshots[index]
+    def _charge(self, slot: Slot, radiating: tuple[int, ...], samples: Complex) -> None:
+        """Add up energies; compare them with the budget at the first slot and at the end of every CPI."""
+        parts = samples.view(np.float64).reshape(len(radiating), -1)
+        for index, energy in zip(radiating, np.einsum("ts,ts->t", parts, parts).tolist(), strict=True):
+            self._energy[index] += energy
+            self._snapshots[index] += slot.n_snapshots
+        if slot.index == 0 or slot.position == slot.n_slots - 1:
+            self._audit()
+
+    def _audit(self) -> None:
+        budget_w = self.radio.transmit_power_w
+        for name, energy, snapshots in zip(self.network.ap_names, self._energy, self._snapshots, strict=True):
+            if snapshots and energy > budget_w * energy_quantile(snapshots):
                 raise AirRuleError(
-                    f"{self.network.ap_names[index]} radiated {mean_w:.3g} W on average over {self._snapshots[index]} "
-                    f"snapshots; its budget is {self.radio.transmit_power_w:.3g} W: scale what transmit returns"
+                    f"{name} radiated {energy / snapshots:.3g} W on average over {snapshots} snapshots; "
+                    f"its budget is {budget_w:.3g} W: scale what transmit returns"
                 )
 
     def _return_echoes(
-        self,
-        slot: Slot,
-        truth: CpiTruth,
-        emissions: list[tuple[int, tuple[Emission, float]]],
-        listeners: list[tuple[int, tuple[Complex, float]]],
+        self, slot: Slot, truth: CpiTruth, emissions: Emissions, listeners: list[tuple[int, tuple[Complex, float]]]
     ) -> None:
         """Superpose the echoes for all listeners at once, add their noise and hand them over."""
-        incident = self._incident(slot, truth, emissions)
-        indices = [index for index, _ in listeners]
+        indices = tuple(index for index, _ in listeners)
         heard = np.array([noise for _, (noise, _) in listeners])
+        incident = self._incident(slot, truth, emissions)
         if incident is not None:
-            legs = self._leg_responses(truth.places_m[slot.position])[indices]
-            echoes = legs.transpose(0, 2, 1) @ (truth.reflection[:, None] * incident)
+            back = self._back_legs(truth.places_m[slot.position], indices)
+            echoes = (back @ (truth.reflection[:, None] * incident)).reshape(heard.shape)
             for i, (_, (_, phase_rad)) in enumerate(listeners):
                 if phase_rad != 0.0:
                     echoes[i] *= np.exp(1j * phase_rad)
@@ -306,9 +318,7 @@ class Air(Node):
         for i, index in enumerate(indices):
             self._echo_doors[index](slot, heard[i])
 
-    def _incident(
-        self, slot: Slot, truth: CpiTruth, emissions: list[tuple[int, tuple[Emission, float]]]
-    ) -> Complex | None:
+    def _incident(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> Complex | None:
         """Return the field at the targets, shape (n_targets, n_snapshots); None where there is none."""
         if not self.n_targets:
             return None
@@ -324,16 +334,22 @@ class Air(Node):
         """Return a(u) e^{-jkd} / d of all APs and targets, shape (n_aps, n_targets, N); kept while targets rest."""
         key = positions_m.tobytes()
         if self._legs[0] != key:
-            self._legs = (key, leg_response(self.network, positions_m))
+            self._legs = (key, leg_response(self.network, positions_m), {})
         return self._legs[1]
 
-    def _serve(self, slot: Slot, truth: CpiTruth, totals: dict[int, Complex]) -> None:
+    def _back_legs(self, positions_m: Float, receivers: tuple[int, ...]) -> Complex:
+        """Return the legs to some receivers, shape (n_rx x N, n_targets)."""
+        legs, kept = self._leg_responses(positions_m), self._legs[2]
+        if receivers not in kept:
+            kept[receivers] = legs[list(receivers)].transpose(0, 2, 1).reshape(-1, self.n_targets)
+        return kept[receivers]
+
+    def _serve(self, slot: Slot, truth: CpiTruth, radiating: tuple[int, ...], samples: Complex) -> None:
         """Superpose what every UE hears and hand it over."""
         first = slot.position * slot.n_snapshots
         received = truth.ue_noise[:, first : first + slot.n_snapshots]
-        if totals:
-            stacked = truth.channel[list(totals)].transpose(1, 0, 2).reshape(len(received), -1)
-            received = received + stacked @ np.concatenate(list(totals.values()))
+        if radiating:
+            received = received + truth.channel_from(radiating) @ samples.reshape(-1, slot.n_snapshots)
         for index, (node, receive) in self._ue_doors.items():
             try:
                 receive(slot, received[index])

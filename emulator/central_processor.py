@@ -234,9 +234,9 @@ class CentralProcessor(Node):
             return None
         shape = (len(covered), n_antennas, len(plan.transmitters), n_antennas)
         cross, energy = np.zeros(shape, dtype=complex), np.zeros(len(covered))
-        for r, (name, slots) in enumerate(zip(plan.receivers, covered, strict=True)):
-            if slots:
-                cross[r], energy[r] = self._statistics(inbox, name, slots, transmitted)
+        for slots in set(covered) - {()}:
+            rows = [r for r, own in enumerate(covered) if own == slots]
+            cross[rows], energy[rows] = self._statistics(inbox, [plan.receivers[r] for r in rows], slots, transmitted)
         n_snapshots = plan.slots[0].n_snapshots
         return Observation(
             network=self.network,
@@ -263,22 +263,33 @@ class CentralProcessor(Node):
         return all(name in inbox.records for name in plan.transmitters)
 
     def _statistics(
-        self, inbox: Inbox, receiver: str, slots: tuple[int, ...], transmitted: NDArray[np.complex128]
-    ) -> tuple[NDArray[np.complex128], float]:
-        if receiver in inbox.statistics:
-            report = inbox.statistics[receiver]
-            return report.cross, report.energy
-        received = _read([inbox.echoes[receiver][position] for position in slots])
-        columns = sample_columns(slots, inbox.plan.slots[0].n_snapshots)
-        return cross_statistic(received, transmitted[:, :, columns]), energy_statistic(received)
+        self, inbox: Inbox, receivers: list[str], slots: tuple[int, ...], transmitted: NDArray[np.complex128]
+    ) -> tuple[NDArray[np.complex128], list[float]]:
+        """Return Z, (n_rx, N, n_tx, N), and E of receivers that cover the same slots."""
+        if receivers[0] in inbox.statistics:
+            reports = [inbox.statistics[name] for name in receivers]
+            return np.stack([report.cross for report in reports]), [report.energy for report in reports]
+        received = _read([inbox.echoes[name] for name in receivers], slots)
+        sent = transmitted[:, :, sample_columns(slots, inbox.plan.slots[0].n_snapshots)]
+        stacked = received.reshape(-1, received.shape[-1])
+        cross = cross_statistic(stacked, sent).reshape(*received.shape[:2], *sent.shape[:2])
+        return cross, [energy_statistic(samples) for samples in received]
 
 
-def _read(reports: list[EchoReport]) -> NDArray[np.complex128]:
-    """Return the samples of a receiver's reports as the link delivered them, shape (N, n_slots x n_snapshots)."""
-    samples = np.stack([report.samples for report in reports])
-    if reports[0].iq_bits is not None:
-        samples = quantise(samples, reports[0].iq_bits)
-    return samples.transpose(1, 0, 2).reshape(samples.shape[1], -1)
+def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> NDArray[np.complex128]:
+    """Return samples as the links delivered them, shape (n_rx, N, n_slots x n_snapshots)."""
+    reports = [received[position] for received in echoes for position in slots]
+    samples = np.array([report.samples for report in reports])
+    widths = {report.iq_bits for report in reports}
+    if len(widths) == 1 and None not in widths:
+        samples = quantise(samples, reports[0].iq_bits or 0)
+    elif widths != {None}:
+        samples = np.array(
+            [s if r.iq_bits is None else quantise(s, r.iq_bits) for s, r in zip(samples, reports, strict=True)]
+        )
+    n_antennas, n_snapshots = samples.shape[1:]
+    by_receiver = samples.reshape(len(echoes), len(slots), n_antennas, n_snapshots)
+    return by_receiver.transpose(0, 2, 1, 3).reshape(len(echoes), n_antennas, -1)
 
 
 def _grams(

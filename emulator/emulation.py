@@ -109,7 +109,7 @@ class Emulation:
     def call_at(self, at_ns: int, rank: int, callback: Callable[[simpy.Event], None]) -> None:
         """Call back at a time, in the order of ranks among what happens then."""
         assert self._env is not None, "callbacks are asked for once started"
-        Alarm(self._env, at_ns, rank).callbacks.append(callback)
+        Alarm(self._env, at_ns, rank, callback)
 
     # -- running --------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,9 @@ class Link:
     """Messages that reached the far end, lost ones included."""
     in_flight: deque[tuple[int, Message, int]] = field(default_factory=deque)
     """(time of arrival in ns, message, bits), in the order of arrival."""
+    rank: int = 0
+    arrive: Callable[[object], None] = print
+    """Place in the order of service, and what happens at an arrival; set at the start."""
 
     def accept(self, message: Message, bits: int, now_ns: int) -> tuple[int, int] | None:
         """Return when the message has been serialised and how long that takes, in ns; None if the queue is full."""
@@ -110,8 +113,9 @@ class Fronthaul:
         self.emulation = emulation
         self.record = emulation.record
         for link in self.links.values():
+            link.rank, link.arrive = emulation.rank(link.name), partial(self._arrive, link)
             for arrival_ns, _, _ in link.in_flight:
-                self._schedule(link, arrival_ns)
+                emulation.call_at(arrival_ns, link.rank, link.arrive)
 
     def connect(self, name: str, deliver: Callable[[Message], None]) -> None:
         """Hand messages for the node of this name to ``deliver``.
@@ -147,34 +151,29 @@ class Fronthaul:
         if served is None:
             self._drop(link, bits)
             return
+        free_ns, duration_ns = served
         if self.record is not None:
-            free_ns, duration_ns = served
-            self.record((free_ns - duration_ns, SERIALISE, self.emulation.rank(link.name), duration_ns))
-        self._schedule(link, link.in_flight[-1][0])
+            self.record((free_ns - duration_ns, SERIALISE, link.rank, duration_ns))
+        self.emulation.call_at(link.in_flight[-1][0], link.rank, link.arrive)
 
     def _drop(self, link: Link, bits: int) -> None:
         self.dropped += 1
         if self.record is not None:
-            self.record((self.emulation.now_ns, DROP, self.emulation.rank(link.name), bits))
+            self.record((self.emulation.now_ns, DROP, link.rank, bits))
 
-    def _lost(self, link: Link) -> bool:
-        probability = link.edge.get("loss_probability", 0.0)
-        if probability == 0.0:
-            return False
+    def _lost(self, link: Link, probability: float) -> bool:
         return self.emulation.streams.generator(link.name, "loss", link.carried).random() < probability
-
-    def _schedule(self, link: Link, arrival_ns: int) -> None:
-        self.emulation.call_at(arrival_ns, self.emulation.rank(link.name), partial(self._arrive, link))
 
     def _arrive(self, link: Link, _: object) -> None:
         _, message, bits = link.in_flight.popleft()
         link.carried += 1
-        if self._lost(link):
+        probability = link.edge.get("loss_probability", 0.0)
+        if probability and self._lost(link, probability):
             self._drop(link, bits)
             return
         link.bits += bits
         if self.record is not None:
-            self.record((self.emulation.now_ns, DELIVER, self.emulation.rank(link.name), bits))
+            self.record((self.emulation.now_ns, DELIVER, link.rank, bits))
         if link.end == message.destination:
             self.delivered += 1
             self._handlers[link.end](message)

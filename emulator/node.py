@@ -26,9 +26,11 @@ class EmulationError(RuntimeError):
 class Alarm(simpy.Event):
     """An event at a given time; alarms of one instant ring in the order of their ranks."""
 
-    def __init__(self, env: simpy.Environment, at_ns: int, rank: int) -> None:
+    def __init__(
+        self, env: simpy.Environment, at_ns: int, rank: int, *callbacks: Callable[[simpy.Event], None]
+    ) -> None:
         self.env = env
-        self.callbacks = []
+        self.callbacks = list(callbacks)
         self._ok = True
         self._value = None
         env.schedule(self, rank, at_ns - env._now)  # type: ignore[arg-type]

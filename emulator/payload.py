@@ -18,7 +18,8 @@ __all__ = ["draw_payload", "symbols"]
 def draw_payload(rng: np.random.Generator, n_ues: int, n_symbols: int, bits_per_symbol: float) -> tuple[bytes, ...]:
     """Return random data for a CPI: ``bits_per_symbol`` bits a symbol and UE, rounded up to bytes."""
     n_bytes = int(np.ceil(n_symbols * bits_per_symbol / 8))
-    return tuple(rng.bytes(n_bytes) for _ in range(n_ues))
+    data = rng.bytes(n_ues * n_bytes)
+    return tuple(data[k * n_bytes : (k + 1) * n_bytes] for k in range(n_ues))
 
 
 @lru_cache(maxsize=4)
