@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from models.bound_grid import grid_map_m
 from models.bound_maps import any_gram_map_m, closed_form_map_m
 from models.bounds import information_gain, target_bounds_m
 from models.network import ModeAssignment, Network
@@ -164,6 +165,21 @@ def any_gram(quick: bool) -> dict[str, object]:
     }
 
 
+def grid(quick: bool) -> dict[str, object]:
+    """Time a 1 m grid, far APs interpolated, against the closed-form map of the same pixels."""
+    coordinates = np.arange(0.5, 256.0 if quick else 512.0)
+    pixels = np.stack(np.meshgrid(coordinates, coordinates), axis=-1).reshape(-1, 2)
+    some = pixels[:: len(pixels) // 2000]
+    grid_us, ratio = {}, {}
+    for n in (100, 1000) if quick else (100, 1000, 5000):
+        network, assignment = network_of(n)
+        seconds = cpu_s(lambda n=network, a=assignment: grid_map_m(n, a, coordinates, coordinates, 1.0), 1)
+        direct_s = cpu_s(lambda n=network, a=assignment: closed_form_map_m(n, a, some, 1.0), 3)
+        grid_us[n] = 1e6 * seconds / len(pixels)
+        ratio[n] = 1e6 * direct_s / len(some) / grid_us[n]
+    return {"grid_us_per_point": grid_us, "grid_ratio": ratio}
+
+
 def _cpi_s(network: Network, assignment: ModeAssignment, gram: NDArray, n_targets: int, repeats: int) -> float:
     """Return the time of the joint coherent bound of a CPI's targets in s."""
     targets = points_of(n_targets)
@@ -173,7 +189,7 @@ def _cpi_s(network: Network, assignment: ModeAssignment, gram: NDArray, n_target
 def run(quick: bool) -> dict[str, object]:
     """Return the figures of all bounds; ``quick`` takes seconds and leaves the largest sizes out."""
     with threadpool_limits(limits=1):
-        return {"name": "bounds", **closed_form(quick), **any_gram(quick)}
+        return {"name": "bounds", **closed_form(quick), **grid(quick), **any_gram(quick)}
 
 
 if __name__ == "__main__":

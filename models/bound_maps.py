@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.network import ModeAssignment, Network
 from models.sensing import echo_amplitude_m2
 
-__all__ = ["any_gram_map_m", "ap_moments", "bound_from_moments_m", "closed_form_map_m", "side_moments"]
+__all__ = ["any_gram_map_m", "ap_moments", "bound_from_moments_m", "closed_form_map_m", "side_moments", "six_moments"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -29,8 +29,7 @@ DEPENDENT = 1e-12
 BLOCK_APS = 32
 BLOCK_ELEMENTS = 48_000
 BLOCK_POINTS_ANY_GRAM = 512
-# Allocating this much and releasing it makes the C library keep the blocks' memory instead of returning it to the
-# system after every block: measured, 15 became 10 us a point.
+# Memory kept from block to block: measured, 15 us a point of `any_gram_map_m` became 10.
 KEPT_BYTES = 16_000_000
 
 
@@ -95,8 +94,9 @@ def side_moments(network: Network, points_m: Float, aps: Index) -> Float:
         Shape (9, n_points), in 1/m^2 and 1/m^4.
     """
     moments = np.zeros((9, len(points_m)))
-    for start in range(0, len(aps), BLOCK_APS):
-        terms = _terms(network, points_m, aps[start : start + BLOCK_APS])
+    step = max(BLOCK_APS, BLOCK_ELEMENTS // max(len(points_m), 1))
+    for start in range(0, len(aps), step):
+        terms = _terms(network, points_m, aps[start : start + step])
         for moment, (i, j) in zip(moments, _PAIRS, strict=True):
             moment += np.einsum("mg,mg->g", terms[i], terms[j])
     return moments * _moment_units(network)
@@ -115,11 +115,15 @@ def ap_moments(network: Network, points_m: Float, aps: Index, gain: float, kind:
     """
     terms = _terms(network, points_m, aps)
     nine = np.stack([terms[i] * terms[j] for i, j in _PAIRS], axis=1)
-    return _six(nine * _moment_units(network), network, gain, kind)
+    return six_moments(nine * _moment_units(network), network, gain, kind)
 
 
-def _six(nine: Float, network: Network, gain: float, kind: str) -> Float:
-    """Return the moments W, m, H in which J = W_r (H_t - m_t m_t^T / W_t) + the same with the sides swapped."""
+def six_moments(nine: Float, network: Network, gain: float, kind: str) -> Float:
+    """Return the six moments W, m, H, shape (..., 6, n_points), that nine moments come to for one kind of bound.
+
+    J = W_r (H_t - m_t m_t^T / W_t) + W_t (H_r - m_r m_r^T / W_r)
+    """
+    _require_kind(kind)
     n = network.n_antennas
     phase = math.sqrt(gain) * n if kind == "coherent" else 0.0
     array = gain * math.pi**2 * n * n * (n * n - 1) / 12.0
@@ -144,15 +148,16 @@ def bound_from_moments_m(transmit: Float, receive: Float) -> Float:
         Shape (..., n_points), in m; NaN where there is no bound.
     """
     t, r = np.moveaxis(transmit, -2, 0), np.moveaxis(receive, -2, 0)
-    silent = (t[0] <= 0.0) | (r[0] <= 0.0)
-    if silent.any():
+    heard = min(t[0].min(initial=np.inf), r[0].min(initial=np.inf)) > 0.0
+    if not heard:
+        silent = (t[0] <= 0.0) | (r[0] <= 0.0)
         t, r = np.where(silent, 1.0, t), np.where(silent, 1.0, r)
     tx, ty, rx, ry = t[1] / t[0], t[2] / t[0], r[1] / r[0], r[2] / r[0]
     xx = r[0] * (t[3] - t[1] * tx) + t[0] * (r[3] - r[1] * rx)
     xy = r[0] * (t[4] - t[1] * ty) + t[0] * (r[4] - r[1] * ry)
     yy = r[0] * (t[5] - t[2] * ty) + t[0] * (r[5] - r[2] * ry)
     bound = _bound_m(xx, xy, yy, r[0] * (t[3] + t[5]) + t[0] * (r[3] + r[5]))
-    return np.where(silent, np.nan, bound) if silent.any() else bound
+    return bound if heard else np.where(silent, np.nan, bound)
 
 
 def _bound_m(xx: Float, xy: Float, yy: Float, scale: Float) -> Float:
@@ -197,7 +202,7 @@ def closed_form_map_m(
     sides = assignment.transmitters, assignment.receivers
 
     def block_bound(block: Float) -> Float:
-        six = (_six(side_moments(network, block, aps), network, gain, kind) for aps in sides)
+        six = (six_moments(side_moments(network, block, aps), network, gain, kind) for aps in sides)
         return bound_from_moments_m(*six)
 
     widest = min(max(map(len, sides)), BLOCK_APS)
@@ -206,14 +211,24 @@ def closed_form_map_m(
 
 def _checked(points_m: ArrayLike, kind: str) -> Float:
     """Return the points as an array once the kind of bound is known."""
+    _require_kind(kind)
+    return np.asarray(points_m, dtype=float).reshape(-1, 2)
+
+
+def _require_kind(kind: str) -> None:
+    """Raise unless there are maps of this kind of bound."""
     if kind not in ("coherent", "non-coherent"):
         raise ValueError(f"kind = {kind!r} is not a kind of bound map: choose coherent or non-coherent")
-    return np.asarray(points_m, dtype=float).reshape(-1, 2)
+
+
+def keep_memory() -> None:
+    """Make the C library keep the memory that a block frees instead of returning it to the system page by page."""
+    np.empty(KEPT_BYTES, dtype=np.uint8)
 
 
 def _in_blocks(bound: Callable[[Float], Float], points: Float, block: int) -> Float:
     """Return the bounds of all points, evaluated a block at a time."""
-    np.empty(KEPT_BYTES, dtype=np.uint8)
+    keep_memory()
     result = np.empty(len(points))
     for start in range(0, len(points), block):
         result[start : start + block] = bound(points[start : start + block])

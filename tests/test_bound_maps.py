@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import bound_maps
+from models.bound_grid import grid_map_m
 from models.bound_maps import any_gram_map_m, ap_moments, bound_from_moments_m, closed_form_map_m, side_moments
 from models.bounds import closed_form_information, information_gain, position_error_bound_m, target_bounds_m
 from models.network import ModeAssignment, Network
@@ -160,3 +161,43 @@ def test_unknown_kind_and_points_on_aps_are_refused():
         closed_form_map_m(network, split, network.ap_positions_m[2:3], 1.0)
     with pytest.raises(ValueError, match="exactly on an access point"):
         any_gram_map_m(network, split, network.ap_positions_m[:1], 1.0, isotropic_gram(1.0, 2, 8), NOISE_W)
+
+
+# --- grids: far APs interpolated ----------------------------------------------------------------------------------
+
+INTERPOLATION_RTOL = {"coherent": 1e-4, "non-coherent": 2e-3}
+TYPICAL_INTERPOLATION_RTOL = 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n_aps", "step_m"), [(12, 4.0), (12, 31.0), (150, 5.0)])
+def test_grid_is_the_map_of_its_points(kind, n_aps, step_m):
+    rng = np.random.default_rng(n_aps)
+    network, split = random_network(rng, n_aps), random_split(rng, n_aps, n_aps // 2, n_aps // 2)
+    x, y = np.arange(0.3, 500.0, step_m), np.arange(200.1, 500.0, 1.3 * step_m)
+    found = grid_map_m(network, split, x, y, 1e3, kind)
+    points = np.array([(a, b) for b in y for a in x])
+    error = np.abs(found.ravel() / closed_form_map_m(network, split, points, 1e3, kind) - 1.0)
+    assert found.shape == (len(y), len(x))
+    assert error.max() < INTERPOLATION_RTOL[kind]
+    assert np.median(error) < TYPICAL_INTERPOLATION_RTOL
+
+
+def test_grid_of_one_line_one_point_and_none():
+    rng = np.random.default_rng(11)
+    network, split = random_network(rng, 12), random_split(rng, 12, 6, 6)
+    for x, y in ((np.arange(150.0) + 0.1, [3.2]), ([7.7], np.arange(150.0) + 0.1), ([1.5], [2.5])):
+        points = np.array([(a, b) for b in y for a in x])
+        expected = closed_form_map_m(network, split, points, 1e3).reshape(len(y), len(x))
+        np.testing.assert_allclose(grid_map_m(network, split, x, y, 1e3), expected, rtol=INTERPOLATION_RTOL["coherent"])
+    assert grid_map_m(network, split, [], [1.0, 2.0], 1e3).shape == (2, 0)
+
+
+def test_grid_refuses_what_the_map_refuses():
+    rng = np.random.default_rng(12)
+    network, split = random_network(rng, 4), ModeAssignment.of(4, [0, 1], [2, 3])
+    with pytest.raises(ValueError, match="'structured'"):
+        grid_map_m(network, split, [1.0], [2.0], 1.0, "structured")
+    x, y = network.ap_positions_m[0]
+    with pytest.raises(ValueError, match="exactly on an access point"):
+        grid_map_m(network, split, x + np.arange(0.0, 60.0), y + np.arange(0.0, 60.0), 1.0)

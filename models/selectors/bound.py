@@ -83,7 +83,8 @@ class CoverageObjective:
     def _value(self, receive: Float) -> Float:
         """Return the value of sides of these summed moments against the rest of the pool."""
         ratio = bound_from_moments_m(self.total - receive, receive) / self.threshold_m
-        smooth = np.nan_to_num(1.0 / (1.0 + ratio), copy=False)  # a point without a bound counts 0
+        smooth = 1.0 / (1.0 + ratio)
+        smooth[np.isnan(smooth)] = 0.0  # a point without a bound counts nothing
         return np.mean(ratio <= 1.0, axis=-1) + TIE_BREAK * np.mean(smooth, axis=-1)
 
 
