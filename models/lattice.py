@@ -26,7 +26,7 @@ __all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 BATCH_TILES = 8
-BLOCK, BEST_BLOCKS = 5, 6  # the best point of a block of 5 x 5 is looked at again, in six blocks a tile
+BLOCK, BEST_BLOCKS = 5, 6  # the best point of a block of 5 x 5 is looked at again, in six blocks a tile or more
 SHARPENING_STEPS = 2
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
@@ -92,7 +92,7 @@ class LobeSearch:
     """
 
     coherent: str = "structured"
-    n_best: int = 24
+    n_best: int = 16
     largest_tile_m: float = 1.0
 
     def search(self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float) -> Lobes:
@@ -112,7 +112,9 @@ class LobeSearch:
         tiles = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m)
         legs = _Legs.at(echoes, tiles)
         batches = [slice(i, i + BATCH_TILES) for i in range(0, len(tiles.centres_m), BATCH_TILES)]
-        found = [_scan(_Lattice.of(legs, tiles.offsets, batch), doubled, echoes.overlapping) for batch in batches]
+        n_best = max(BEST_BLOCKS, self.n_best * BEST_BLOCKS // len(tiles.centres_m))
+        found = [_scan(_Lattice.of(legs, tiles.offsets, batch), doubled, echoes.overlapping, n_best)
+                 for batch in batches]  # fmt: skip
         index, power = (np.concatenate(part) for part in zip(*found, strict=True))
         a, b = np.unravel_index(index, (len(tiles.offsets[0]), len(tiles.offsets[1])))
         tile = np.repeat(np.arange(len(index)), index.shape[1])
@@ -123,10 +125,10 @@ class LobeSearch:
         return Lobes((tiles.centres_m[tile] + offset @ tiles.axes)[order], power[order])
 
 
-def _scan(lattice: "_Lattice", doubled: bool, overlapping: bool) -> tuple[NDArray[np.intp], Float]:
+def _scan(lattice: "_Lattice", doubled: bool, overlapping: bool, n_best: int) -> tuple[NDArray[np.intp], Float]:
     """Return flat indices and power of the best separated lattice points of each tile, (n_tiles, n) each."""
     power = lattice.free() if doubled else lattice.structured(overlapping)
-    index = _block_maxima(power)
+    index = _block_maxima(power, n_best)
     return index, np.take_along_axis(power.reshape(len(power), -1), index, axis=1).astype(float)
 
 
@@ -136,45 +138,87 @@ def _sharpened(
     """Return lattice points moved to the maximum next to them, and the factor by which their power grew.
 
     Rounding to the lattice costs up to a quarter of the power, more than the difference between good and best lobes.
-    Newton steps on f = |sum_i w_i e^{j kappa_i . offset}|^2, at most half a lattice step each.
+    Newton steps on f = |sum_i w_i e^{j kappa_i . offset}|^2 / noise, at most half a lattice step each.
     """
-    back, towards = legs.slope[1][:, tile], legs.slope[0][:, tile]
+    towards, back = legs.slope[0][:, tile], legs.slope[1][:, tile]
     slope = (back[..., :, None] + towards[..., None, :]).reshape(2, len(tile), -1) * (2.0 if doubled else 1.0)
     spread = legs.distance_m[1][tile][:, :, None] * legs.distance_m[0][tile][:, None]
     weights = (legs.output[tile] ** 2 if doubled else legs.output[tile] / spread).reshape(len(tile), -1)
-    first = None
+    kernel = None
+    if legs.gram.ndim == 4 and not doubled:
+        one = 1.0 / legs.distance_m[0][tile]
+        kernel = _kernel(legs.gram[tile], legs.distance_m[1][tile]) * one[:, :, None] * one[:, None, :]
+    values = []
     for _ in range(SHARPENING_STEPS):
-        value, move = _newton_move(weights, slope, offset_m)
-        first = value if first is None else first
+        value, move = _newton_move(_signal_power(weights, slope, offset_m), _noise_power(kernel, towards, offset_m))
+        values.append(value)
         offset_m = offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0)
-    last, _ = _newton_move(weights, slope, offset_m)
-    assert first is not None
-    return offset_m, np.sqrt(last / first) if doubled else last / first
+    last, _ = _newton_move(_signal_power(weights, slope, offset_m), _noise_power(kernel, towards, offset_m))
+    growth = last / np.maximum(values[0], 1e-300)
+    return offset_m, np.sqrt(growth) if doubled else growth
 
 
-def _newton_move(weights: Complex, slope: Float, offset_m: Float) -> tuple[Float, Float]:
-    """Return f and the Newton step towards its maximum, zero where f is not concave; (n,) and (n, 2)."""
+class _Expansion(NamedTuple):
+    """A real function of the offset to second order, each of shape (n,)."""
+
+    value: Float
+    slope: tuple[Float, Float]
+    bend: tuple[Float, Float, Float]  # aa, ab, bb
+
+
+def _signal_power(weights: Complex, slope: Float, offset_m: Float) -> _Expansion:
+    """Return |sum_i w_i e^{j slope_i . offset}|^2."""
     terms = weights * np.exp(1j * (slope[0] * offset_m[:, :1] + slope[1] * offset_m[:, 1:]))
     total = terms.sum(axis=1)
-    slopes = 1j * np.stack([np.sum(terms * k, axis=1) for k in slope])
-    bends = [-np.sum(terms * k, axis=1) for k in (slope[0] ** 2, slope[0] * slope[1], slope[1] ** 2)]
-    g_a, g_b = (2.0 * (total.conj() * slopes)).real
-    h_aa, h_ab, h_bb = (2.0 * (total.conj() * bend).real for bend in bends)
-    h_aa, h_bb = h_aa + 2.0 * np.abs(slopes[0]) ** 2, h_bb + 2.0 * np.abs(slopes[1]) ** 2
-    h_ab = h_ab + 2.0 * (slopes[0].conj() * slopes[1]).real
+    s_a, s_b = (1j * np.sum(terms * k, axis=1) for k in slope)
+    s_aa, s_ab, s_bb = (-np.sum(terms * k, axis=1) for k in (slope[0] ** 2, slope[0] * slope[1], slope[1] ** 2))
+    bend = [2.0 * (total.conj() * second + first).real for second, first in
+            ((s_aa, s_a.conj() * s_a), (s_ab, s_a.conj() * s_b), (s_bb, s_b.conj() * s_b))]  # fmt: skip
+    slopes = (2.0 * (total.conj() * s_a).real, 2.0 * (total.conj() * s_b).real)
+    return _Expansion(np.abs(total) ** 2, slopes, (bend[0], bend[1], bend[2]))
+
+
+def _noise_power(kernel: Complex | None, slope: Float, offset_m: Float) -> _Expansion | None:
+    """Return sum_tt' kernel_tt' e^{j (slope_t - slope_t') . offset}; None for one that does not vary."""
+    if kernel is None:
+        return None
+    turn = np.exp(1j * (slope[0] * offset_m[:, :1] + slope[1] * offset_m[:, 1:]))
+    terms = kernel * turn[:, :, None] * turn[:, None, :].conj()
+    d_a, d_b = (k[:, :, None] - k[:, None, :] for k in slope)
+    value, f_a, f_b, f_aa, f_ab, f_bb = (
+        np.sum(terms * factor, axis=(1, 2)).real for factor in (1.0, 1j * d_a, 1j * d_b, -d_a**2, -d_a * d_b, -d_b**2)
+    )
+    return _Expansion(np.maximum(value, 1e-30), (f_a, f_b), (f_aa, f_ab, f_bb))
+
+
+def _newton_move(signal: _Expansion, noise: _Expansion | None) -> tuple[Float, Float]:
+    """Return f = signal / noise and the Newton step towards its maximum, zero where f is not concave."""
+    value, (g_a, g_b), (h_aa, h_ab, h_bb) = signal
+    if noise is not None:  # f' = (S' - f N') / N, and likewise once more
+        value = value / noise.value
+        h_aa, h_ab, h_bb = (h - value * n for h, n in zip(signal.bend, noise.bend, strict=True))
+        g_a, g_b = ((g - value * n) / noise.value for g, n in zip(signal.slope, noise.slope, strict=True))
+        (n_a, n_b), scale = noise.slope, 1.0 / noise.value
+        h_aa, h_bb = (h_aa - 2.0 * g_a * n_a) * scale, (h_bb - 2.0 * g_b * n_b) * scale
+        h_ab = (h_ab - g_a * n_b - g_b * n_a) * scale
     determinant = h_aa * h_bb - h_ab**2
     concave = (determinant > 0.0) & (h_aa < 0.0)
-    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=concave)
-    move = np.stack([(h_ab * g_b - h_bb * g_a) * scale, (h_ab * g_a - h_aa * g_b) * scale], axis=-1)
-    return np.abs(total) ** 2 + 1e-300, move
+    inverse = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=concave)
+    return value, np.stack([(h_ab * g_b - h_bb * g_a) * inverse, (h_ab * g_a - h_aa * g_b) * inverse], axis=-1)
 
 
-def _block_maxima(power: NDArray) -> NDArray[np.intp]:
-    """Return the flat indices of the maxima of the best blocks of each tile, (n_tiles, <= BEST_BLOCKS)."""
+def _kernel(gram: Complex, receive_distance_m: Float) -> Complex:
+    """Return sum_r K_r,tt' / d_r^2, shape (n, tx, tx), of K of shape (n, rx or 1, tx, tx)."""
+    weight = 1.0 / receive_distance_m**2
+    return np.einsum("gr,grtu->gtu", weight if gram.shape[1] > 1 else weight.sum(axis=1, keepdims=True), gram)
+
+
+def _block_maxima(power: NDArray, n_best: int) -> NDArray[np.intp]:
+    """Return the flat indices of the maxima of the best blocks of each tile, (n_tiles, <= n_best)."""
     n_tiles, n_a, n_b = power.shape
     blocks = power.reshape(n_tiles, n_a // BLOCK, BLOCK, n_b // BLOCK, BLOCK)
     highest = blocks.max(axis=4).max(axis=2).reshape(n_tiles, -1)
-    n_best = min(BEST_BLOCKS, highest.shape[1])
+    n_best = min(n_best, highest.shape[1])
     best = np.argpartition(-highest, n_best - 1, axis=1)[:, :n_best]
     row, column = np.divmod(best, n_b // BLOCK)
     inside = blocks[np.arange(n_tiles)[:, None], row, :, column].reshape(n_tiles, n_best, -1).argmax(axis=2)
@@ -256,11 +300,11 @@ class _Lattice(NamedTuple):
         towards, back = (1.0 / d for d in self.distance_m)
         total = self._sum(self.output * back[:, :, None] * towards[:, None], doubled=False)
         power = total.real**2 + total.imag**2
-        receive_weight = back**2 if self.gram.shape[1] > 1 else (back**2).sum(axis=1, keepdims=True)
         if not overlapping:
+            receive_weight = back**2 if self.gram.shape[1] > 1 else (back**2).sum(axis=1, keepdims=True)
             noise = np.einsum("gr,grt,gt->g", receive_weight, self.gram.real, towards**2)[:, None, None]
             return power / np.maximum(noise, 1e-30).astype(np.float32)
-        kernel = np.einsum("gr,grtu->gtu", receive_weight, self.gram) * towards[:, :, None] * towards[:, None, :]
+        kernel = _kernel(self.gram, self.distance_m[1]) * towards[:, :, None] * towards[:, None, :]
         floor = 1e-6 * np.einsum("gtt->g", kernel).real[:, None, None] + 1e-30
         return power / np.maximum(_kernel_lattice(kernel, *(turn[0] for turn in self.turns)), floor.astype(np.float32))
 

@@ -21,9 +21,10 @@ from models.scene import Found, Scene
 __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
-MAX_TARGETS = 24
+MAX_TARGETS, MAX_NONCOHERENT = 24, 12
 TARGET_PRICE = 20.0  # explained power that a target must add
 JUMP_GAIN = 0.5  # a lobe must promise this much more for a target to jump to it
+SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
 RELAX_CYCLES = 2
@@ -56,18 +57,47 @@ class Pursuit:
         return "free" if self.amplitude == "free" else "structured"
 
     def run(self, echoes: Echoes) -> Scene:
-        """Return the scene in which no target is missing, as far as the map tells."""
+        """Return the scene in which no target is missing, as far as the map tells.
+
+        If not every target fits, the search is done once more in another order: first all targets non-coherently,
+        which strong neighbours disturb less, then their lobes.
+        """
+        scene = self._one_by_one(echoes)
+        if not all(self._consistent(scene, s) for s in range(len(scene))):
+            scene = self._best(scene, self._all_then_lobes(echoes))
+        return self._pruned(self._remodelled(scene))
+
+    def _one_by_one(self, echoes: Echoes) -> Scene:
+        """Return the scene found by resolving each target before the next is looked for."""
         scene = Scene(echoes)
         while len(scene) < MAX_TARGETS:
             residual = scene.residual()
             peaks = self.detect(residual)
             if peaks is None:
                 break
-            grown = self._grown(scene, residual, peaks)
+            lobes = search_lobes(residual, peaks, self.model, self.area)
+            grown = scene.refined([*scene.targets, Found(self.model, lobes.state[0], lobes.lead())])
+            grown = self._relaxed(grown) if len(grown) > 1 else grown
             if self.score(grown) <= self.score(scene):
                 break
             scene = grown
-        return self._pruned(self._remodelled(scene))
+        return scene
+
+    def _all_then_lobes(self, echoes: Echoes) -> Scene:
+        """Return the scene found by detecting all targets before any is resolved."""
+        scene = Scene(echoes)
+        while len(scene) < MAX_NONCOHERENT:
+            peaks = self.detect(scene.residual())
+            if peaks is None:
+                break
+            scene = scene.refined([*scene.targets, Found("noncoherent", peaks.positions_m[0])])
+        for s in range(len(scene)):
+            alone = scene.residual(without=s)
+            coarse = coarse_peaks(alone, scene.targets[s].position_m[None], self.area)
+            if len(coarse.power):
+                lobes = search_lobes(alone, coarse, self.model, self.area)
+                scene = scene.replaced(s, Found(self.model, lobes.state[0], lobes.lead()))
+        return self._relaxed(self._pruned(scene))
 
     def detect(self, echoes: Echoes) -> Coarse | None:
         """Return the polished peaks of the map if the highest exceeds the threshold."""
@@ -88,17 +118,17 @@ class Pursuit:
     def _best(self, *scenes: Scene) -> Scene:
         return max(scenes, key=self.score)
 
-    def _grown(self, scene: Scene, residual: Echoes, peaks: Coarse) -> Scene:
-        """Return the scene with one target more, every target looked at again."""
-        lobes = search_lobes(residual, peaks, self.model, self.area)
-        grown = scene.refined([*scene.targets, Found(self.model, lobes.state[0], lobes.lead())])
-        for cycle in range(RELAX_CYCLES if len(grown) > 1 else 0):
-            before = grown.power
-            for s in range(len(grown)):
-                grown = self._relocated(grown, s, anywhere=cycle == 0 and not self._consistent(grown, s))
-            if grown.power < before + LOBE_MARGIN:
+    def _relaxed(self, scene: Scene) -> Scene:
+        """Return the scene after every target was looked at again with the others taken away."""
+        for cycle in range(RELAX_CYCLES):
+            before = scene.power
+            for s in range(len(scene)):
+                consistent = self._consistent(scene, s)
+                if not consistent or scene.targets[s].lead < SAFE_LEAD:
+                    scene = self._relocated(scene, s, anywhere=cycle == 0 and not consistent)
+            if scene.power < before + LOBE_MARGIN:
                 break
-        return grown
+        return scene
 
     def _consistent(self, scene: Scene, s: int) -> bool:
         """Return whether the model of a target explains all that its place can explain."""
