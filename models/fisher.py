@@ -141,7 +141,7 @@ def _root(gram: Complex) -> Complex:
         gram = gram[:1]
     matrices = gram.reshape(-1, n_tx * n_antennas, n_tx * n_antennas)
     factors = [_pivoted_cholesky(matrix) for matrix in matrices]
-    rank = max(factor.shape[1] for factor in factors)
+    rank = max(1, *(factor.shape[1] for factor in factors))
     padded = [np.pad(factor, ((0, 0), (0, rank - factor.shape[1]))) for factor in factors]
     return np.stack(padded).reshape(len(padded), n_tx, n_antennas, rank)
 
@@ -157,16 +157,16 @@ def _pivoted_cholesky(matrix: Complex) -> Complex:
 def _derivatives(out: _Legs, back: _Legs, amplitude: Complex, root: Complex, kind: str) -> tuple[Columns, Columns]:
     """Return the derivatives of the mean by nuisances of one receiver and by what receivers share, positions last.
 
-    Shapes (n_rx, N rank, n_tx S or 0) and (n_rx, N rank, 2 S, 3 S or 4 S); real and imaginary parts stacked along the
-    rows unless the nuisances are complex.
+    Shapes (n_rx, rows, n_tx S or 0) and (n_rx, rows, 2 S, 3 S or 4 S), with as many rows as the inner products need;
+    real and imaginary parts stacked along the rows unless the nuisances are complex.
     """
-    signal = np.einsum("tsn,rtnl->rtsl", out.response, root, optimize=True)
-    slope = np.einsum("tsin,rtnl->rsil", out.gradient, root, optimize=True)
+    signal, slope = _shorten(out.response @ root, np.einsum("tsin,rtnl->rsil", out.gradient, root))
+    response, gradient = _shorten(*back)
     total = signal.sum(axis=1)
-    position = np.einsum("rsim,rsl->rmlsi", back.gradient, total) + np.einsum("rsm,rsil->rmlsi", back.response, slope)
-    common = np.einsum("s,rsm,rsl->rmls", 1j * amplitude, back.response, total)
+    position = np.einsum("rsim,rsl->rmlsi", gradient, total) + np.einsum("rsm,rsil->rmlsi", response, slope)
+    common = np.einsum("rsm,rsl->rmls", response, total) * (1j * amplitude)
     unit = np.exp(1j * np.angle(amplitude))
-    free = np.einsum("rsm,rtsl->rmlts", unit[:, None] * back.response, signal)
+    free = np.einsum("rsm,rtsl->rmlts", unit[:, None] * response, signal)
     positions, phases, free = _flat(position * amplitude[:, None]), _flat(common), _flat(free)
     if kind == "non-coherent":
         return free, positions
@@ -175,10 +175,23 @@ def _derivatives(out: _Legs, back: _Legs, amplitude: Complex, root: Complex, kin
     return _stack_rows(free), _stack_rows(np.concatenate([phases, positions], axis=-1))
 
 
+def _shorten(values: Complex, slopes: Complex) -> tuple[Complex, Complex]:
+    """Return two families of vectors in an orthonormal basis of what they span: shorter, with the same inner products.
+
+    The first axis counts families, the last is the vector; the axes between may differ.
+    """
+    n_families, length = values.shape[0], values.shape[-1]
+    n_values, n_slopes = math.prod(values.shape[1:-1]), math.prod(slopes.shape[1:-1])
+    both = [values.reshape(n_families, n_values, length), slopes.reshape(n_families, n_slopes, length)]
+    short = _triangle(np.concatenate(both, axis=1).swapaxes(-1, -2)).swapaxes(-1, -2)
+    shape = (*values.shape[:-1], short.shape[-1]), (*slopes.shape[:-1], short.shape[-1])
+    return short[:, :n_values].reshape(shape[0]), short[:, n_values:].reshape(shape[1])
+
+
 def _flat(derivative: Complex) -> Complex:
-    """Return (n_rx, N, rank, columns...) as (n_rx, N rank, columns)."""
-    n_rx, n_antennas, rank = derivative.shape[:3]
-    return derivative.reshape(n_rx, n_antennas * rank, math.prod(derivative.shape[3:]))
+    """Return (n_rx, i, j, columns...) as (n_rx, i j, columns)."""
+    n_rx, n_receive, n_transmit = derivative.shape[:3]
+    return derivative.reshape(n_rx, n_receive * n_transmit, math.prod(derivative.shape[3:]))
 
 
 def _stack_rows(matrix: Columns) -> Float:
