@@ -1,0 +1,71 @@
+"""The command `dmimo figure`: the paper's figures as JSON, CSV, PNG and PDF."""
+
+import enum
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from scenarios.figures import Result
+
+__all__ = ["FigureName", "register", "run_figure"]
+
+
+class FigureName(enum.StrEnum):
+    """The figures of the paper."""
+
+    COST_MAP = "2"
+    ERRORS = "3a"
+    COVERAGE = "3b"
+    TRADE_OFF = "3c"
+
+
+def run_figure(name: FigureName, seed: int, n_realizations: int | None, workers: int | None) -> "Result":
+    """Return a figure; ``n_realizations`` None: as many as the figure takes by itself."""
+    module = import_module(f"scenarios.figure_{name.value}")
+    figure: Result = module.run(module.N_REALIZATIONS if n_realizations is None else n_realizations, seed, workers)
+    return figure
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `figure`."""
+    from scenarios.cli import JsonOption, SeedOption, guarded
+
+    @app.command()
+    @guarded
+    def figure(
+        name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help="2, 3a, 3b or 3c.")],
+        n_realizations: Annotated[
+            int | None, typer.Option("--realizations", min=1, help="Layouts or draws; default: 1, 30, 100 or 100.")
+        ] = None,
+        seed: SeedOption = 1,
+        workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default: one a core.")] = None,
+        out: Annotated[
+            Path | None,
+            typer.Option("--out", help="Output folder; default: results/figure-<name>-<seed>, none with --json."),
+        ] = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Compute and draw a figure of the paper."""
+        _show(name, seed, n_realizations, workers, out, as_json)
+
+
+def _show(
+    name: FigureName, seed: int, n_realizations: int | None, workers: int | None, out: Path | None, as_json: bool
+) -> None:
+    from scenarios.cli import say
+    from scenarios.figures import check_out, save
+    from scenarios.results import json_text
+
+    folder = out if out is not None or as_json else Path("results") / f"figure-{name.value}-{seed}"
+    if folder is not None:
+        check_out(folder)
+    result = run_figure(name, seed, n_realizations, workers)
+    paths = save(result, f"figure-{name.value}", folder) if folder is not None else []
+    if as_json:
+        say(json_text(result.data()).rstrip())
+        return
+    for line in [*result.summary(), "Written:", *(f"  {path}" for path in paths)]:
+        say(line)
