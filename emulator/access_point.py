@@ -128,29 +128,32 @@ class AccessPoint(Node):
         if position == 0:
             self._close()
             self._open(cpi)
-        if self.plan is not None:
-            self._live(self.plan.slots[position])
+        if self._mode is Mode.TRANSMIT:
+            self._radiate(self.plan.slots[position])  # type: ignore[union-attr]  # no mode without a plan
+        elif self._mode is Mode.RECEIVE:
+            self._listen(self.plan.slots[position])  # type: ignore[union-attr]
         self.wake_ns = now_ns + frame.slot_ns
 
-    def _live(self, slot: Slot) -> None:
-        if self._mode is Mode.TRANSMIT:
-            try:
-                emission = self.transmit(slot)
-                if emission is not None:
-                    self._emit(slot, emission)
-            except Exception as error:
-                raise self.failure("transmit", slot, error) from error
-        elif self._mode is Mode.RECEIVE:
-            first = slot.position * slot.n_snapshots
-            self.emulation.air.hear(slot, self.name, self._noise[:, first : first + slot.n_snapshots])
-            self.log(LISTEN, slot.index)
-
-    def _emit(self, slot: Slot, emission: Emission) -> None:
-        self.emulation.air.emit(slot, self.name, emission)
-        self.log(COMMUNICATE if emission.sensing is None else SENSE, slot.index)
+    def _radiate(self, slot: Slot) -> None:
+        try:
+            emission = self.transmit(slot)
+            if emission is None:
+                return
+            self.emulation.air.emit(slot, self.name, emission)
+        except Exception as error:
+            raise self.failure("transmit", slot, error) from error
         part = emission.sensing if self.illumination == "sensing" else emission.total
         if part is not None:
             self._radiated.append((slot.position, part))
+        if self.record is not None:
+            kind = COMMUNICATE if emission.sensing is None else SENSE
+            self.record((slot.start_ns, kind, self.rank, slot.index))
+
+    def _listen(self, slot: Slot) -> None:
+        first = slot.position * slot.n_snapshots
+        self.emulation.air.hear(slot, self.name, self._noise[:, first : first + slot.n_snapshots])
+        if self.record is not None:
+            self.record((slot.start_ns, LISTEN, self.rank, slot.index))
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
@@ -158,11 +161,10 @@ class AccessPoint(Node):
             given = self.report(slot, echo)
         except Exception as error:
             raise self.failure("report", slot, error) from error
-        if given is None:
-            self.log(WITHHOLD, slot.index)
-            return
-        self.log(REPORT, slot.index)
-        self._send(self.split.give(self.name, slot, given))
+        if self.record is not None:
+            self.record((slot.end_ns, WITHHOLD if given is None else REPORT, self.rank, slot.index))
+        if given is not None:
+            self._send(self.split.give(self.name, slot, given))
 
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""

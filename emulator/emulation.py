@@ -6,13 +6,13 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-import simpy
 
 from emulator.access_point import AccessPoint
 from emulator.air import Air, CpiTruth
 from emulator.central_processor import CentralProcessor, Inbox
 from emulator.fronthaul import Fronthaul
-from emulator.node import Alarm, Node
+from emulator.kernel import Kernel
+from emulator.node import Node
 from emulator.randomness import Streams
 from emulator.results import CpiResult, RunResult
 from emulator.slot import Frame
@@ -82,7 +82,7 @@ class Emulation:
         self.events = 0
         self.completed = 0
         self._outbox: list[CpiResult] = []
-        self._env: simpy.Environment | None = None
+        self._kernel: Kernel | None = None
         self._resume_ns = 0
 
     def _service_order(self) -> list[str]:
@@ -100,44 +100,40 @@ class Emulation:
     @property
     def now_ns(self) -> int:
         """Emulated time in ns."""
-        return self._env._now if self._env is not None else self._resume_ns  # type: ignore[return-value]
+        return self._kernel.now_ns() if self._kernel is not None else self._resume_ns
 
     def rank(self, name: str) -> int:
         """Return the place of an owner of events in the service order; also its number in the trace."""
         return self._ranks[name]
 
-    def call_at(self, at_ns: int, rank: int, callback: Callable[[simpy.Event], None]) -> None:
-        """Call back at a time, in the order of ranks among what happens then."""
-        assert self._env is not None, "callbacks are asked for once started"
-        Alarm(self._env, at_ns, rank, callback)
+    @property
+    def kernel(self) -> Kernel:
+        """The clock; there is one once the emulation has started."""
+        assert self._kernel is not None, "start() makes the clock"
+        return self._kernel
 
     # -- running --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start all nodes. ``cpis`` and ``run`` do it when needed."""
-        self._env = simpy.Environment(initial_time=self._resume_ns)
+        kernel = self._kernel = Kernel(initial_time=self._resume_ns)
         self.fronthaul.start(self)
         for node in self.nodes.values():
             node.start(self)
         for node in self.nodes.values():
-            self._env.process(node.run(self._env))  # type: ignore[arg-type]
+            kernel.process(node.run(kernel))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
-            self._env.step()
+            kernel.step()
 
     def cpis(self, n_cpis: int) -> Iterator[CpiResult]:
         """Run on and yield the result of each of the next CPIs as it is published.
 
         The network keeps running: when a result is yielded, the next CPI is already on the air.
         """
-        if self._env is None:
+        if self._kernel is None:
             self.start()
-        assert self._env is not None
         for _ in range(n_cpis):
-            step, count = self._env.step, 0
-            while not self._outbox:
-                step()
-                count += 1
-            self.events += count
+            self.events += self.kernel.advance(self._outbox)
             self.completed += 1
             yield self._outbox.pop(0)
 
@@ -182,7 +178,7 @@ class Emulation:
         ValueError
             If this emulation has started, or has other nodes than the one that the state was taken of.
         """
-        if self._env is not None:
+        if self._kernel is not None:
             raise ValueError("an emulation that has started cannot be restored: build a fresh one")
         if set(state["nodes"]) != set(self.nodes):
             odd = sorted(set(state["nodes"]) ^ set(self.nodes))

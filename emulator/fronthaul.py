@@ -15,12 +15,12 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
+from emulator.kernel import Alarm
 from emulator.messages import Message
 from emulator.trace import Kind
 
@@ -61,24 +61,32 @@ class Link:
     """Messages that reached the far end, lost ones included."""
     in_flight: deque[tuple[int, Message, int]] = field(default_factory=deque)
     """(time of arrival in ns, message, bits), in the order of arrival."""
-    rank: int = 0
-    arrive: Callable[[object], None] = print
-    """Place in the order of service, and what happens at an arrival; set at the start."""
 
-    def accept(self, message: Message, bits: int, now_ns: int) -> tuple[int, int] | None:
-        """Return when the message has been serialised and how long that takes, in ns; None if the queue is full."""
-        edge = self.edge
+    def start(self, emulation: "Emulation", arrive: Callable[["Link"], None]) -> None:
+        """Take the place in an emulation: ``arrive`` is called when the first message in flight arrives."""
+        self.kernel, self.rank, self.record = emulation.kernel, emulation.rank(self.name), emulation.record
+        self._ring = lambda _: arrive(self)
+        for arrival_ns, _, _ in self.in_flight:
+            Alarm(self.kernel, arrival_ns, self.rank, self._ring)
+
+    def accept(self, message: Message, bits: int) -> bool:
+        """Serialise a message after those that wait, and send it off; False if the queue is full."""
+        edge, now_ns = self.edge, self.kernel.now_ns()
         rate = edge.get("rate_bit_s", INFINITE)
-        start_ns = max(self.free_ns, now_ns)
+        start_ns = self.free_ns if self.free_ns > now_ns else now_ns
         if "queue_bits" in edge:
             backlog_bits = (start_ns - now_ns) * rate * 1e-9 if start_ns > now_ns else 0.0
             if backlog_bits + bits > edge["queue_bits"]:
-                return None
+                return False
         duration_ns = math.ceil(bits * 1e9 / rate)
         self.free_ns = start_ns + duration_ns
         self.busy_ns += duration_ns
-        self.in_flight.append((self.free_ns + round(edge.get("latency_s", 0.0) * 1e9), message, bits))
-        return self.free_ns, duration_ns
+        arrival_ns = self.free_ns + round(edge.get("latency_s", 0.0) * 1e9)
+        self.in_flight.append((arrival_ns, message, bits))
+        Alarm(self.kernel, arrival_ns, self.rank, self._ring)
+        if self.record is not None:
+            self.record((start_ns, SERIALISE, self.rank, duration_ns))
+        return True
 
     def elapsed_busy_ns(self, now_ns: int) -> int:
         """Return how long the link has been sending until now."""
@@ -110,12 +118,9 @@ class Fronthaul:
 
     def start(self, emulation: "Emulation") -> None:
         """Take the place in an emulation; messages that are in flight go on."""
-        self.emulation = emulation
-        self.record = emulation.record
+        self.emulation, self.record = emulation, emulation.record
         for link in self.links.values():
-            link.rank, link.arrive = emulation.rank(link.name), partial(self._arrive, link)
-            for arrival_ns, _, _ in link.in_flight:
-                emulation.call_at(arrival_ns, link.rank, link.arrive)
+            link.start(emulation, self._arrive)
 
     def connect(self, name: str, deliver: Callable[[Message], None]) -> None:
         """Hand messages for the node of this name to ``deliver``.
@@ -146,15 +151,8 @@ class Fronthaul:
         route = self._routes.get(ends)
         if route is None:
             route = self._routes[ends] = self._route(*ends)
-        link = route[at]
-        served = link.accept(message, bits, self.emulation.now_ns)
-        if served is None:
-            self._drop(link, bits)
-            return
-        free_ns, duration_ns = served
-        if self.record is not None:
-            self.record((free_ns - duration_ns, SERIALISE, link.rank, duration_ns))
-        self.emulation.call_at(link.in_flight[-1][0], link.rank, link.arrive)
+        if not route[at].accept(message, bits):
+            self._drop(route[at], bits)
 
     def _drop(self, link: Link, bits: int) -> None:
         self.dropped += 1
@@ -164,7 +162,7 @@ class Fronthaul:
     def _lost(self, link: Link, probability: float) -> bool:
         return self.emulation.streams.generator(link.name, "loss", link.carried).random() < probability
 
-    def _arrive(self, link: Link, _: object) -> None:
+    def _arrive(self, link: Link) -> None:
         _, message, bits = link.in_flight.popleft()
         link.carried += 1
         probability = link.edge.get("loss_probability", 0.0)
@@ -173,7 +171,7 @@ class Fronthaul:
             return
         link.bits += bits
         if self.record is not None:
-            self.record((self.emulation.now_ns, DELIVER, link.rank, bits))
+            self.record((link.kernel.now_ns(), DELIVER, link.rank, bits))
         if link.end == message.destination:
             self.delivered += 1
             self._handlers[link.end](message)

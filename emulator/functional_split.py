@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,9 +111,12 @@ class StatisticsSplit(FunctionalSplit):
                 del kept[old]
 
 
+@lru_cache(maxsize=256)
 def sample_columns(positions: tuple[int, ...], n_snapshots: int) -> NDArray[np.intp]:
     """Return the indices of the snapshots of these slots within a CPI."""
-    return (np.array(positions, dtype=np.intp)[:, None] * n_snapshots + np.arange(n_snapshots)).ravel()
+    columns = (np.array(positions, dtype=np.intp)[:, None] * n_snapshots + np.arange(n_snapshots)).ravel()
+    columns.flags.writeable = False
+    return columns
 
 
 def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: int) -> Complex:

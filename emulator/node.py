@@ -11,29 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import simpy
 
+from emulator.kernel import Alarm, Kernel
 from emulator.slot import Slot
 
 if TYPE_CHECKING:
     from emulator.emulation import Emulation
 
-__all__ = ["Alarm", "EmulationError", "Node"]
+__all__ = ["EmulationError", "Node"]
 
 
 class EmulationError(RuntimeError):
     """An emulation cannot go on; the one string says where, when and why."""
-
-
-class Alarm(simpy.Event):
-    """An event at a given time; alarms of one instant ring in the order of their ranks."""
-
-    def __init__(
-        self, env: simpy.Environment, at_ns: int, rank: int, *callbacks: Callable[[simpy.Event], None]
-    ) -> None:
-        self.env = env
-        self.callbacks = list(callbacks)
-        self._ok = True
-        self._value = None
-        env.schedule(self, rank, at_ns - env._now)  # type: ignore[arg-type]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -67,10 +55,10 @@ class Node:
         """Do what is due now and set ``wake_ns`` to a later time."""
         raise NotImplementedError
 
-    def run(self, env: simpy.Environment) -> Iterator[simpy.Event]:
+    def run(self, kernel: Kernel) -> Iterator[simpy.Event]:
         """Sleep, wake, repeat: the SimPy process."""
         while True:
-            yield Alarm(env, self.wake_ns, self.rank)
+            yield Alarm(kernel, self.wake_ns, self.rank)
             try:
                 self.wake()
             except EmulationError:

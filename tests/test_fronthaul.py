@@ -6,10 +6,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from emulator.emulation import Emulation
 from emulator.fronthaul import Fronthaul, ring, star, stripe, tree
+from emulator.kernel import Alarm, Kernel
 from emulator.messages import HEADER_BITS, Message
-from emulator.node import Alarm
 from emulator.randomness import Streams
 
 
@@ -28,26 +27,25 @@ class Parcel(Message):
 class Bench:
     """As much of an emulation as a fronthaul needs."""
 
-    call_at = Emulation.call_at
-    now_ns = Emulation.now_ns
-
     def __init__(self, fronthaul):
-        import simpy
-
-        self._env, self.record, self.streams = simpy.Environment(initial_time=0), None, Streams(1)
+        self.kernel, self.record, self.streams = Kernel(initial_time=0), None, Streams(1)
         self.fronthaul, self.arrivals = fronthaul, []
         fronthaul.start(self)
         for name in fronthaul.graph:
             fronthaul.connect(name, lambda message: self.arrivals.append((self.now_ns, message)))
 
+    @property
+    def now_ns(self):
+        return self.kernel.now_ns()
+
     def rank(self, name):
         return 10 + sorted(link.name for link in self.fronthaul.links.values()).index(name)
 
     def at(self, time_ns, message):
-        Alarm(self._env, time_ns, 0).callbacks.append(lambda _: self.fronthaul.send(message))
+        Alarm(self.kernel, time_ns, 0, lambda _: self.fronthaul.send(message))
 
     def run(self, until_ns=None):
-        self._env.run(until_ns)
+        self.kernel.run(until_ns)
         return self.arrivals
 
 
