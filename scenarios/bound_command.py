@@ -174,10 +174,11 @@ def _rows(
 
 def bounds_table(found: dict[str, Any]) -> "Table":
     """Return the bounds as a table for a person."""
+    from rich import box
     from rich.table import Table
 
-    table = Table(title="Position error bounds", title_justify="left")
-    for name in ("point", "position (m)", "coherent (mm)", "non-coherent (m)", "coherent, jointly (mm)"):
+    table = Table(title="Position error bounds", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("point", "position (m)", "coherent (mm)", "non-coherent (m)", "jointly (mm)"):
         table.add_column(name, justify="right")
     joint = found["joint"]
     for i, row in enumerate(found["targets"]):
@@ -185,9 +186,9 @@ def bounds_table(found: dict[str, Any]) -> "Table":
         name = f"target {i}" if i < len(joint) else "--at"
         x, y = row["position_m"]
         sharp, blunt = _number(row["peb_coherent_m"], 1e3), _number(row["peb_noncoherent_m"])
-        table.add_row(name, f"{x:.3f}, {y:.3f}", sharp, blunt, together)
+        table.add_row(name, f"{x:.2f}, {y:.2f}", sharp, blunt, together)
     return table
 
 
 def _number(value: float | None, factor: float = 1.0) -> str:
-    return f"{factor * value:,.4g}" if value is not None else "none (singular)"
+    return f"{factor * value:,.4g}" if value is not None else "singular"

@@ -208,6 +208,10 @@ def _graph(path: Path, names: tuple[str, ...]) -> Iterator[Problem]:
     except Exception as error:
         yield Problem(key[:1], f'got "{path}"; it cannot be read as GraphML: {type(error).__name__}: {error}')
         return
+    if graph.is_multigraph():
+        yield Problem(key[:1], f'got "{path}"; it has parallel links, where one between two nodes is allowed')
+        return
+    yield from _links(graph, path)
     if missing := [name for name in ("central", *names) if name not in graph]:
         yield Problem(key, f'got "{path}"; it lacks the nodes {", ".join(missing[:8])}')
         return
@@ -215,3 +219,18 @@ def _graph(path: Path, names: tuple[str, ...]) -> Iterator[Problem]:
     joined = nx.ancestors(directed, "central") & nx.descendants(directed, "central")
     if apart := [name for name in names if name not in joined]:
         yield Problem(key, f'got "{path}"; {", ".join(apart[:8])} cannot reach central and be reached from it')
+
+
+_LINK_LIMITS = {"rate_bit_s": (1e-300, 1e15), "latency_s": (0.0, 3600.0), "loss_probability": (0.0, 1.0)}
+
+
+def _links(graph: Any, path: Path) -> Iterator[Problem]:
+    """Check what the links of a GraphML file say of themselves, as the keys of the same names are checked."""
+    for a, b, link in graph.edges(data=True):
+        for name, (low, high) in _LINK_LIMITS.items():
+            value = link.get(name, low)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                allowed = f"a number {'> 0' if low > 0.0 else '>= 0'} and <= {high:g}"
+                yield Problem(
+                    ("fronthaul.topology",), f'"{path}": {name} of the link {a}-{b} is {value!r}; allowed: {allowed}'
+                )

@@ -194,7 +194,8 @@ def schema() -> None:
 
     from scenarios.schema import Scenario
 
-    say(json.dumps(Scenario.model_json_schema(), indent=2))
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    say(json.dumps({"$schema": dialect, **Scenario.model_json_schema()}, indent=2))
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def _read(path: Path, source: str) -> dict[str, Any]:
     except FileNotFoundError:
         hint = closest(source, bundled())
         raise ScenarioError(source, [f"there is no such file, nor a bundled scenario of that name; {hint}"]) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ScenarioError(source, [f"cannot be read: {error}"]) from error
 
 
@@ -118,7 +118,7 @@ def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str,
 
 def _settings_of_kind(table: str, kind: Any) -> set[str]:
     registry = {"selector": SELECTORS, "estimator": ESTIMATORS}.get(table, {})
-    known = set(settings_of(implementation(kind, registry))) if kind in registry else set()
+    known = set(settings_of(implementation(kind, registry))) if isinstance(kind, str) and kind in registry else set()
     return known | {"latency_s"}
 
 

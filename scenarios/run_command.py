@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -81,9 +82,9 @@ def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
 
 def _targets_table(result: "RunResult") -> Table:
     last = result.cpis[-1]
-    table = Table(title=f"Targets in CPI {last.index}", title_justify="left")
-    for name in ("target", "truth (m)", "estimate (m)", "status", "error (mm)", "bound (mm)", "resolved in"):
-        table.add_column(name, justify="left" if name == "status" else "right")
+    table = Table(title=f"Targets in CPI {last.index}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for name in ("target", "truth (m)", "estimate (m)", "status", "error (mm)", "bound (mm)", "resolved"):
+        table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
     for target, truth in enumerate(last.truth_m):
         match = int(last.score.matched[target])
         resolved = sum(cpi.score.status[target] == "resolved" for cpi in result.cpis)
@@ -94,13 +95,13 @@ def _targets_table(result: "RunResult") -> Table:
             last.score.status[target],
             _millimetres(last.score.error_m[target]),
             _millimetres(last.peb_m[target]),
-            f"{resolved} of {len(result.cpis)} CPIs",
+            f"{resolved} of {len(result.cpis)}",
         )
     return table
 
 
 def _point(point_m: np.ndarray) -> str:
-    return f"{point_m[0]:.3f}, {point_m[1]:.3f}"
+    return f"{point_m[0]:.2f}, {point_m[1]:.2f}"
 
 
 def _millimetres(length_m: float) -> str:

@@ -206,6 +206,29 @@ def test_graph_must_join_every_access_point(tmp_path, edges, words):
         load("paper", {"fronthaul.topology": str(tmp_path / "net.graphml")})
 
 
+def test_links_of_a_graph_are_checked(tmp_path):
+    import networkx as nx
+
+    graph = nx.star_graph(["central", *(f"ap-{i}" for i in range(12))])
+    graph.edges["central", "ap-3"]["rate_bit_s"] = -5.0
+    graph.edges["central", "ap-4"]["loss_probability"] = 1.5
+    nx.write_graphml(graph, tmp_path / "net.graphml")
+    with pytest.raises(ScenarioError) as caught:
+        load("paper", {"fronthaul.topology": str(tmp_path / "net.graphml")})
+    first, second = caught.value.problems
+    assert "rate_bit_s of the link central-ap-3 is -5.0" in first
+    assert "loss_probability of the link central-ap-4 is 1.5" in second
+
+
+def test_parallel_links_are_refused(tmp_path):
+    import networkx as nx
+
+    graph = nx.MultiGraph([("central", f"ap-{i}") for i in range(12)] + [("central", "ap-0")])
+    nx.write_graphml(graph, tmp_path / "net.graphml")
+    with pytest.raises(ScenarioError, match="parallel links"):
+        load("paper", {"fronthaul.topology": str(tmp_path / "net.graphml")})
+
+
 def test_text_that_is_no_graph_is_refused(tmp_path):
     (tmp_path / "net.graphml").write_text("hello")
     with pytest.raises(ScenarioError, match="cannot be read as GraphML"):
@@ -236,6 +259,12 @@ def test_overrides_enter_lists_and_take_arrays():
     assert [target.rcs_dbsm for target in scenario.targets] == [0.0, -3.0]
     assert scenario.area.size_m == (50.0, 60.0)
     assert overridden({}, {"targets.0.rcs_dbsm": 1})["targets"] == [{"rcs_dbsm": 1}, {}]
+
+
+@pytest.mark.parametrize("value", [[1], 3, {"a": 1}])
+def test_kind_that_is_no_name_is_refused(value):
+    with pytest.raises(ScenarioError, match=r"selector\.kind: got"):
+        load("paper", {"selector.kind": value})
 
 
 @pytest.mark.parametrize("key", ["targets.2.rcs_dbsm", "targets.x", "radio.carrier_hz.deep"])
