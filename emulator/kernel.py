@@ -40,4 +40,4 @@ class Alarm(simpy.Event):
         self.callbacks = [*callbacks]
         self._ok = True
         self._value = None
-        heappush(kernel._queue, (at_ns, rank, next(kernel._eid), self))
+        heappush(kernel._queue, (at_ns, rank, next(kernel._eid), self))  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from models.network import ModeAssignment, View
 from models.selectors.base import ModeSelector
@@ -23,12 +24,12 @@ class FarthestPoint(ModeSelector):
         """Return the assignment; ``rng`` is not used. All APs that take part and do not receive transmit."""
         pool = candidates(view)
         position = view.network.ap_positions_m[pool]
-        separation = np.linalg.norm(position - position.mean(axis=0), axis=-1)
+        distance = cdist(position, position)
         receives = np.zeros(len(pool), dtype=bool)
-        for _ in range(view.n_receivers):
+        separation = cdist(position, position.mean(axis=0)[None])[:, 0]
+        for count in range(view.n_receivers):
             newest = first_maximum(separation)
-            distance = np.linalg.norm(position - position[newest], axis=-1)
-            separation = np.minimum(separation, distance) if receives.any() else distance
+            separation = np.minimum(separation, distance[newest]) if count else distance[newest].copy()
             receives[newest] = True
             separation[receives] = -1.0
         return assign_transmitters(view, pool, pool[~receives])

@@ -50,7 +50,8 @@ def first_maximum(values: Float) -> int:
 
 def assign_transmitters(view: View, pool: Index, transmitters: Index) -> ModeAssignment:
     """Return the assignment in which the rest of the pool receives and APs outside it are idle."""
-    return ModeAssignment.of(view.network.n_aps, transmitters, np.setdiff1d(pool, transmitters))
+    chosen = set(transmitters.tolist())
+    return ModeAssignment.of(view.network.n_aps, transmitters, [ap for ap in pool.tolist() if ap not in chosen])
 
 
 def _with_each(members: Members, added: Index) -> Members:
