@@ -31,6 +31,9 @@ Columns = NDArray[Any]  # real or complex
 KINDS = ("coherent", "non-coherent", "structured")
 # A column that loses more than this share of its length to the columns before it is one of their combinations.
 SINGULAR = 1e-11
+# A direction of Q with less than this share of the largest power is rounding: Q is a sum of squares, which makes 1e-15
+# of it look like a signal of 3e-8 of the amplitude.
+RANK = 1e-12
 
 
 class _Legs(NamedTuple):
@@ -114,11 +117,11 @@ def position_covariance_m2(
     if not len(points) or not len(out.response) or not len(back.response):
         return np.full((len(points), 2, 2), np.nan)
     nuisance, shared = _derivatives(out, back, np.broadcast_to(amplitude, len(points)), _root(gram), kind)
-    norm = np.linalg.norm(shared, axis=(0, 1))[-2 * len(points) :]
-    square_root = _stack(_eliminate(nuisance, shared))
-    n_nuisances = square_root.shape[-1] - 2 * len(points)
-    square_root = _eliminate(square_root[:, :n_nuisances], square_root[:, n_nuisances:])
-    return 0.5 * noise_power_w * _covariance_blocks(square_root, norm)
+    lengths = np.linalg.norm(shared, axis=(0, 1))
+    square_root = _stack(_eliminate(nuisance, shared, np.linalg.norm(nuisance, axis=-2)))
+    n = square_root.shape[-1] - 2 * len(points)
+    square_root = _eliminate(square_root[:, :n], square_root[:, n:], lengths[:n])
+    return 0.5 * noise_power_w * _covariance_blocks(square_root, lengths[n:])
 
 
 def _legs(network: Network, points: Float, aps: NDArray[np.intp], kind: str) -> _Legs:
@@ -148,7 +151,8 @@ def _root(gram: Complex) -> Complex:
 
 def _pivoted_cholesky(matrix: Complex) -> Complex:
     """Return F of full column rank with matrix = F F^H."""
-    factor, pivots, rank, _ = lapack.zpstrf(matrix, lower=1)
+    least = RANK * float(np.diagonal(matrix).real.max(initial=0.0))
+    factor, pivots, rank, _ = lapack.zpstrf(matrix, tol=least, lower=1)
     root = np.zeros_like(factor)
     root[pivots - 1] = np.tril(factor)
     return root[:, :rank]
@@ -205,20 +209,21 @@ def _stack(square_roots: Columns) -> Float:
     return real.reshape(-1, real.shape[-1])
 
 
-def _eliminate(nuisance: Columns, wanted: Columns) -> Columns:
+def _eliminate(nuisance: Columns, wanted: Columns, lengths: Float) -> Columns:
     """Return a square root of the information on ``wanted`` columns once ``nuisance`` columns are unknown (Schur).
 
     The triangular factor of both has it below the nuisances, unless these depend on each other: what a receiver
-    did not hear leaves columns of zeros. Then their range is found by singular values.
+    did not hear leaves columns of zeros. Then their range is found by singular values. ``lengths`` are those that the
+    nuisance columns had before anything was eliminated: what is left of less than a rounding of it is no direction.
     """
     n = nuisance.shape[-1]
     triangle = _triangle(np.concatenate([nuisance, wanted], axis=-1))
     pivots = np.abs(np.diagonal(triangle[..., :n], axis1=-2, axis2=-1))
-    norms = np.linalg.norm(nuisance, axis=-2)
-    if pivots.shape[-1] == n and np.all(pivots > SINGULAR * norms):
+    if pivots.shape[-1] == n and np.all(pivots > SINGULAR * lengths):
         return triangle[..., n:, n:]
-    basis, values, _ = np.linalg.svd(nuisance / np.where(norms > 0.0, norms, 1.0)[..., None, :], full_matrices=False)
-    basis = basis * (values > SINGULAR * values.max(axis=-1, initial=0.0, keepdims=True))[..., None, :]
+    scaled = nuisance / np.where(lengths > 0.0, lengths, 1.0)[..., None, :]
+    basis, values, _ = np.linalg.svd(scaled, full_matrices=False)
+    basis = basis * (values > SINGULAR)[..., None, :]
     for _ in range(2):  # the second pass removes what rounding left of the first
         wanted = wanted - basis @ (basis.conj().swapaxes(-1, -2) @ wanted)
     return _triangle(wanted)
@@ -229,17 +234,15 @@ def _triangle(columns: Columns) -> Columns:
     return np.asarray(np.linalg.qr(columns, mode="r"))
 
 
-def _covariance_blocks(square_root: Float, norm: Float) -> Float:
+def _covariance_blocks(square_root: Float, lengths: Float) -> Float:
     """Return [(R^T R)^-1]_ss of each target's two columns, shape (S, 2, 2); NaN where these are dependent."""
     n_targets = square_root.shape[-1] // 2
-    if len(square_root) < 2:
-        return np.full((n_targets, 2, 2), np.nan)
     blocks = np.full((n_targets, 2, 2), np.nan)
     for s in range(n_targets):
         own = slice(2 * s, 2 * s + 2)
         others = np.delete(square_root, own, axis=1)
-        triangle = _triangle(_eliminate(others, square_root[:, own]))
-        if triangle.shape[0] == 2 and np.all(np.abs(np.diagonal(triangle)) > SINGULAR * norm[own].max()):
+        triangle = _triangle(_eliminate(others, square_root[:, own], np.delete(lengths, own)))
+        if triangle.shape[0] == 2 and np.all(np.abs(np.diagonal(triangle)) > SINGULAR * lengths[own].max()):
             inverse = np.linalg.inv(triangle)
             blocks[s] = inverse @ inverse.T
     return blocks
