@@ -251,7 +251,9 @@ def any_gram_map_m(
         J = (2 A^2 / sigma^2) [ N (W_r P_xy|0 + P_00 S_r) + pi^2 V |sum b_t|^2 sum_r w_r b_r b_r^T ]
 
     where S_r, W_r are those of `closed_form_information`. The non-coherent J keeps the first term, projected on all
-    complex combinations, and the last.
+    complex combinations, and the last. Inner products are eliminated, not vectors: digits are lost where the
+    information is nearly singular, as with one AP a side or fewer snapshots than overlapping signals. For these, use
+    `target_bounds_m`.
 
     Parameters
     ----------

@@ -248,6 +248,21 @@ def test_knowing_more_never_raises_the_bound(seed, n_targets):
     assert np.all(joint >= (1.0 - 1e-9) * np.array(alone))
 
 
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(seed=st.integers(0, 10_000), n_snapshots=st.integers(1, 3), n_antennas=st.integers(1, 3))
+def test_knowing_more_never_raises_the_bound_of_the_few_snapshots_that_came(seed, n_snapshots, n_antennas):
+    """Few snapshots leave amplitudes, phases and positions undetermined together, in every combination."""
+    case, samples = random_case(seed, n_antennas=n_antennas, n_snapshots=n_snapshots)
+    kept = np.random.default_rng(seed).integers(0, 2, (2, 1, 1, n_snapshots))
+    case["gram"] = np.stack([gram_statistic(samples * mask) for mask in kept])
+    structured, coherent, noncoherent = (
+        np.nan_to_num(target_bounds_m(**case, kind=kind), nan=np.inf)
+        for kind in ("structured", "coherent", "non-coherent")
+    )
+    assert np.all(structured <= coherent * (1.0 + 1e-6))
+    assert np.all(coherent <= noncoherent * (1.0 + 1e-6))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_bound_falls_with_the_square_root_of_power_and_of_rcs(kind):
     case, _ = random_case(seed=3)
