@@ -127,12 +127,14 @@ def draw_targets(
         _dots(ax, estimates_m, s=90, zorder=7, label="estimate", **cross_style)
     for i, (x, y) in enumerate(truth_m):
         ax.annotate(str(i), (x, y), (8, 8), textcoords="offset points", color=ring, zorder=8, path_effects=halo)
-    for point, covariance in zip(estimates_m, () if covariances_m2 is None else covariances_m2, strict=False):
-        draw_ellipse(ax, point, covariance, color=cross)
+    for i, covariance in enumerate(() if covariances_m2 is None else covariances_m2):
+        draw_ellipse(ax, estimates_m[i], covariance, color=cross, label="" if i else "95 % of its error")
     return ax
 
 
-def draw_ellipse(ax: Axes, centre: ArrayLike, covariance: Float, factor: float = 1.0, color: str = GREEN) -> Axes:
+def draw_ellipse(
+    ax: Axes, centre: ArrayLike, covariance: Float, factor: float = 1.0, color: str = GREEN, label: str = ""
+) -> Axes:
     """Draw the 95 % ellipse of a covariance about a centre; ``factor`` is the unit of the axes (1000 for mm)."""
     if not np.all(np.isfinite(covariance)):
         return ax
@@ -141,6 +143,7 @@ def draw_ellipse(ax: Axes, centre: ArrayLike, covariance: Float, factor: float =
     angle = float(np.degrees(np.arctan2(directions[1, 1], directions[0, 1])))
     x, y = np.asarray(centre, dtype=float)
     shape = Ellipse((x, y), major, minor, angle=angle, facecolor=color, edgecolor=color, alpha=0.25, lw=1.2, zorder=5)
+    shape.set_label(label)
     ax.add_patch(shape)
     return ax
 

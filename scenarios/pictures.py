@@ -78,7 +78,7 @@ def _draw_panel(ax: "draw.Axes", cpi: "CpiResult", target: int) -> None:
         cpi.estimate.positions_m[match] if found else None,
         covariances[match] if found and covariances is not None else None,
         float(cpi.peb_m[target]),
-        f"target {target}",
+        f"target {target}" + (", not resolved" if cpi.score.status[target] == "not-resolved" else ""),
     )
 
 

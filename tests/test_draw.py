@@ -52,7 +52,7 @@ def test_targets_and_estimates_stand_where_they_are(ax):
     np.testing.assert_array_equal(offsets(ax, "target"), truth)
     np.testing.assert_array_equal(offsets(ax, "estimate"), estimates)
     assert [text.get_text() for text in ax.texts] == ["0", "1"]
-    assert len(ax.patches) == 1
+    assert [patch.get_label() for patch in ax.patches] == ["95 % of its error"]
 
 
 def test_nothing_found_and_nothing_there_is_drawn_as_nothing(ax):
