@@ -119,8 +119,8 @@ class LobeSearch:
         a, b = np.unravel_index(index, (len(tiles.offsets[0]), len(tiles.offsets[1])))
         tile = np.repeat(np.arange(len(index)), index.shape[1])
         offset = np.stack([tiles.offsets[0][a].ravel(), tiles.offsets[1][b].ravel()], axis=-1)
-        offset, gain = _sharpened(legs, tile, offset, doubled, step)
-        power = power.ravel() * gain
+        offset, before, after = _sharpened(legs, tile, offset, doubled, step)
+        power = power.ravel() + (after - before) / 2.0 if doubled else power.ravel() * after / before
         order = np.argsort(-power, kind="stable")[: self.n_best]
         return Lobes((tiles.centres_m[tile] + offset @ tiles.axes)[order], power[order])
 
@@ -134,8 +134,10 @@ def _scan(lattice: "_Lattice", doubled: bool, overlapping: bool, n_best: int) ->
 
 def _sharpened(
     legs: "_Legs", tile: NDArray[np.intp], offset_m: Float, doubled: bool, step_m: float
-) -> tuple[Float, Float]:
-    """Return lattice points moved to the maximum next to them, and the factor by which their power grew.
+) -> tuple[Float, Float, Float]:
+    """Return lattice points moved to the maximum next to them, and the coherent sum before and after.
+
+    The sum is f for structured amplitudes, and its root, |W|, for free ones.
 
     Rounding to the lattice costs up to a quarter of the power, more than the difference between good and best lobes.
     Newton steps on f = |sum_i w_i e^{j kappa_i . offset}|^2 / noise, at most half a lattice step each.
@@ -154,8 +156,8 @@ def _sharpened(
         values.append(value)
         offset_m = offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0)
     last, _ = _newton_move(_signal_power(weights, slope, offset_m), _noise_power(kernel, towards, offset_m))
-    growth = last / np.maximum(values[0], 1e-300)
-    return offset_m, np.sqrt(growth) if doubled else growth
+    first = np.maximum(values[0], 1e-300)
+    return (offset_m, np.sqrt(first), np.sqrt(last)) if doubled else (offset_m, first, last)
 
 
 class _Expansion(NamedTuple):

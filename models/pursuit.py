@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.detection import excess_threshold
 from models.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.localisation import Coarse, coarse_peaks, polish_lobes, search_lobes, strongest_peaks
+from models.localisation import SAME_LOBE_M, Coarse, coarse_peaks, polish_lobes, search_lobes, strongest_peaks
 from models.mixture import Amplitude, fit
 from models.network import Area
 from models.observation import Estimate
@@ -21,9 +21,8 @@ from models.scene import Found, Scene
 __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
-MAX_TARGETS, MAX_NONCOHERENT = 24, 12
+MAX_TARGETS, MAX_ROUNDS = 24, 3
 TARGET_PRICE = 20.0  # explained power that a target must add
-JUMP_GAIN = 0.5  # a lobe must promise this much more for a target to jump to it
 SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
@@ -57,47 +56,29 @@ class Pursuit:
         return "free" if self.amplitude == "free" else "structured"
 
     def run(self, echoes: Echoes) -> Scene:
-        """Return the scene in which no target is missing, as far as the map tells.
-
-        If not every target fits, the search is done once more in another order: first all targets non-coherently,
-        which strong neighbours disturb less, then their lobes.
-        """
-        scene = self._one_by_one(echoes)
-        if not all(self._consistent(scene, s) for s in range(len(scene))):
-            scene = self._best(scene, self._all_then_lobes(echoes))
-        return self._pruned(self._remodelled(scene))
-
-    def _one_by_one(self, echoes: Echoes) -> Scene:
-        """Return the scene found by resolving each target before the next is looked for."""
+        """Return the scene in which no target is missing, as far as the map tells."""
         scene = Scene(echoes)
+        for _ in range(MAX_ROUNDS):
+            scene = self._grown(scene)
+            otherwise = self._explained_otherwise(scene)
+            if otherwise is scene:
+                break
+            scene = otherwise
+        return self._pruned(scene)
+
+    def _grown(self, scene: Scene) -> Scene:
+        """Return the scene with targets added until the residual map is quiet."""
         while len(scene) < MAX_TARGETS:
             residual = scene.residual()
             peaks = self.detect(residual)
             if peaks is None:
                 break
-            lobes = search_lobes(residual, peaks, self.model, self.area)
-            grown = scene.refined([*scene.targets, Found(self.model, lobes.state[0], lobes.lead())])
+            grown = scene.refined([*scene.targets, self._best_lobe(residual, peaks, self.model)])
             grown = self._relaxed(grown) if len(grown) > 1 else grown
-            if self.score(grown) <= self.score(scene):
+            if grown.power < scene.power + TARGET_PRICE:
                 break
             scene = grown
         return scene
-
-    def _all_then_lobes(self, echoes: Echoes) -> Scene:
-        """Return the scene found by detecting all targets before any is resolved."""
-        scene = Scene(echoes)
-        while len(scene) < MAX_NONCOHERENT:
-            peaks = self.detect(scene.residual())
-            if peaks is None:
-                break
-            scene = scene.refined([*scene.targets, Found("noncoherent", peaks.positions_m[0])])
-        for s in range(len(scene)):
-            alone = scene.residual(without=s)
-            coarse = coarse_peaks(alone, scene.targets[s].position_m[None], self.area)
-            if len(coarse.power):
-                lobes = search_lobes(alone, coarse, self.model, self.area)
-                scene = scene.replaced(s, Found(self.model, lobes.state[0], lobes.lead()))
-        return self._relaxed(self._pruned(scene))
 
     def detect(self, echoes: Echoes) -> Coarse | None:
         """Return the polished peaks of the map if the highest exceeds the threshold."""
@@ -107,76 +88,87 @@ class Pursuit:
 
     def score(self, scene: Scene) -> float:
         """Return the explained power less the price of the targets."""
-        pairs = degrees_of_freedom(scene.echoes)
-        price = {
-            "structured": TARGET_PRICE,
-            "free": TARGET_PRICE + excess_threshold((pairs - 1) / 2.0, MISFIT_PROBABILITY),
-            "noncoherent": TARGET_PRICE + excess_threshold(pairs - 1, MISFIT_PROBABILITY),
-        }
+        step = excess_threshold((degrees_of_freedom(scene.echoes) - 1) / 2.0, MISFIT_PROBABILITY)
+        price = {"structured": TARGET_PRICE, "free": TARGET_PRICE + step, "noncoherent": TARGET_PRICE + 2.0 * step}
         return scene.power - sum(price[t.model] for t in scene.targets)
 
     def _best(self, *scenes: Scene) -> Scene:
         return max(scenes, key=self.score)
 
-    def _relaxed(self, scene: Scene) -> Scene:
-        """Return the scene after every target was looked at again with the others taken away."""
-        for cycle in range(RELAX_CYCLES):
-            before = scene.power
-            for s in range(len(scene)):
-                consistent = self._consistent(scene, s)
-                if not consistent or scene.targets[s].lead < SAFE_LEAD:
-                    scene = self._relocated(scene, s, anywhere=cycle == 0 and not consistent)
-            if scene.power < before + LOBE_MARGIN:
-                break
-        return scene
+    def _best_lobe(self, echoes: Echoes, coarse: Coarse, model: Amplitude) -> Found:
+        """Return the best lobe around coarse peaks, or the best peak where no lobe explains what it explains.
 
-    def _consistent(self, scene: Scene, s: int) -> bool:
-        """Return whether the model of a target explains all that its place can explain."""
-        alone = scene.residual(without=s)
-        target = scene.targets[s]
-        coarse = coarse_peaks(alone, target.position_m[None], self.area)
-        if not len(coarse.power):
-            return False
-        return coarse.power[0] - Scene(alone).refined([target], 0).power < self._misfit_limit(alone, target.model)
+        A strong target not found yet can make the right lobe look wrong: the target is then kept non-coherently,
+        which disturbs the search for others less than a wrong lobe, and looked at again later.
+        """
+        lobes = search_lobes(echoes, coarse, model, self.area)
+        if coarse.power[0] - lobes.power[0] < self._misfit_limit(echoes, model):
+            return Found(model, lobes.state[0], lobes.lead())
+        return Found("noncoherent", coarse.positions_m[0])
 
     def _misfit_limit(self, echoes: Echoes, model: Amplitude) -> float:
+        """Return what a coherent model may leave of the non-coherent power."""
         unknowns = degrees_of_freedom(echoes) - 1.0
         return excess_threshold(unknowns if model == "structured" else unknowns / 2.0, MISFIT_PROBABILITY)
 
-    def _relocated(self, scene: Scene, s: int, anywhere: bool) -> Scene:
-        """Return the scene with a target moved to its best lobe, if the score grows."""
-        alone, target = scene.residual(without=s), scene.targets[s]
-        coarse = self.detect(alone) if anywhere else None
-        if coarse is None:
-            coarse = coarse_peaks(alone, target.position_m[None], self.area)
-        if target.model == "noncoherent" or not len(coarse.power):
-            return scene
-        lobes = search_lobes(alone, coarse, self.model, self.area)
-        stayed = scene.with_lead(s, lobes.lead(target.position_m))
-        if stayed.targets[s].lead > -JUMP_GAIN:
-            return stayed
-        return self._best(stayed, scene.replaced(s, Found(target.model, lobes.state[0], lobes.lead())))
+    def _relaxed(self, scene: Scene) -> Scene:
+        """Return the scene after every target was looked at again with the others taken away."""
+        for cycle in range(RELAX_CYCLES):
+            before = self.score(scene)
+            for s in range(len(scene)):
+                scene = self._reconsidered(scene, s, anywhere=cycle == 0)
+            if self.score(scene) < before + LOBE_MARGIN:
+                break
+        return scene
 
-    def _remodelled(self, scene: Scene) -> Scene:
-        """Return the scene with the models of amplitude that the data ask for."""
-        for s in range(len(scene)):
-            if not self._consistent(scene, s):
+    def _reconsidered(self, scene: Scene, s: int, anywhere: bool) -> Scene:
+        """Return the scene with one target moved to its best lobe, or given up as coherent, if the score grows.
+
+        A target that fits and whose lobe is far ahead is left alone; one that does not fit may move ``anywhere``.
+        """
+        alone, target = scene.residual(without=s), scene.targets[s]
+        coarse = coarse_peaks(alone, target.position_m[None], self.area)
+        if not len(coarse.power):
+            return scene
+        fits = target.model != "noncoherent" and self._fits(alone, target, coarse)
+        if fits and target.lead > SAFE_LEAD:
+            return scene
+        peaks = self.detect(alone) if anywhere and not fits else None
+        model: Amplitude = "free" if target.model == "free" else self.model
+        lobes = search_lobes(alone, peaks or coarse, model, self.area)
+        if target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < SAME_LOBE_M:
+            scene = scene.with_lead(s, lobes.lead())
+            options = []
+        else:
+            scene = scene.with_lead(s, lobes.lead(target.position_m))
+            options = [scene.replaced(s, Found(model, lobes.state[0], lobes.lead()))]
+        if not fits and target.model != "noncoherent":
+            options.append(scene.replaced(s, Found("noncoherent", coarse.positions_m[0])))
+        return self._best(scene, *options)
+
+    def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
+        """Return whether a coherent target explains all that its place can explain."""
+        power = float(fit(echoes, target.model, target.state[None, None]).power[0])
+        return bool(coarse.power[0] - power < self._misfit_limit(echoes, target.model))
+
+    def _explained_otherwise(self, scene: Scene) -> Scene:
+        """Return the scene with other explanations of the targets that no single coherent echo explains."""
+        for s, target in enumerate(scene.targets):
+            if target.model == "noncoherent":
                 scene = self._best(scene, *(scene.replaced(s, option) for option in self._options(scene, s)))
         return scene
 
     def _options(self, scene: Scene, s: int) -> list[Found]:
-        """Return what else a target could be."""
+        """Return what else a target without a lobe could be."""
         alone, target = scene.residual(without=s), scene.targets[s]
         coarse = coarse_peaks(alone, target.position_m[None], self.area)
-        if not len(coarse.power):
+        if self.amplitude != "automatic" or not len(coarse.power):
             return []
-        options = [Found("noncoherent", coarse.positions_m[0])]
-        if self.amplitude == "automatic":
-            lobes = search_lobes(alone, coarse, "structured", self.area)
-            if lobes.power[0] > CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone)):
-                free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
-                options.append(Found("free", free.state[0], free.lead()))
-        return options
+        lobes = search_lobes(alone, coarse, "structured", self.area)
+        if lobes.power[0] < CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone)):
+            return []
+        free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
+        return [Found("free", free.state[0], free.lead())]
 
     def _pruned(self, scene: Scene) -> Scene:
         """Return the scene without targets that are not worth their price."""
