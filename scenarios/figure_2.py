@@ -118,8 +118,8 @@ class Figure2:
         return [
             f"Two targets {math.dist(*self.separated.truth_m):.0f} m apart: {len(self.separated.detections_m)} found, "
             f"nearest to each target: {nearest}",
-            f"Two targets {math.dist(*close.truth_m):.0f} m apart: the map has {len(close.detections_m)} maxima "
-            f"within 3 dB of its highest; the bound from the carrier phase is {bound}",
+            f"Two targets {math.dist(*close.truth_m):.0f} m apart: maxima of the map within 3 dB of its highest: "
+            f"{len(close.detections_m)}; the bound from the carrier phase is {bound}",
         ]
 
     def picture(self) -> Figure:
@@ -271,7 +271,7 @@ def _plot_close(result: Figure2, ax: Axes) -> None:
     draw.draw_targets(ax, close.truth_m, close.detections_m[:0], on_image=True)
     halo = [withStroke(linewidth=3.4, foreground=draw.BLACK)]
     style: dict[str, Any] = {"color": "#F0E442", "marker": "x", "lw": 2.0, "path_effects": halo}
-    ax.scatter(*close.detections_m.T, s=70, zorder=7, label="maximum of the map", **style)
+    ax.scatter(close.detections_m[:, 0], close.detections_m[:, 1], s=70, zorder=7, label="maximum of the map", **style)
     count = "one maximum" if len(close.detections_m) == 1 else f"{len(close.detections_m)} maxima"
     bound = draw.length_text(float(result.close_peb_m.max()))
     ax.set_title(f"Two targets {math.dist(*close.truth_m):.0f} m apart: {count} (bound from the phase: {bound})")

@@ -1,6 +1,6 @@
 """Figure 3b: sensing coverage and sum spectral efficiency against the number of receiving access points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -105,7 +105,12 @@ class Figure3b:
         return figure
 
 
-def run(n_realizations: int = N_REALIZATIONS, seed: int = 1, workers: int | None = None) -> Figure3b:
+def run(
+    n_realizations: int = N_REALIZATIONS,
+    seed: int = 1,
+    workers: int | None = None,
+    selectors: Mapping[str, ModeSelector] = SELECTORS,
+) -> Figure3b:
     """Return figure 3b: 12 APs of 8 antennas, 10 UEs, 20 dBm, rho 0.5, one snapshot a slot.
 
     Coverage is the share of the area in which the coherent bound of one target (closed form, real free amplitudes)
@@ -119,8 +124,11 @@ def run(n_realizations: int = N_REALIZATIONS, seed: int = 1, workers: int | None
         Of all of them.
     workers
         Processes; None: one for each core.
+    selectors
+        The schemes by name; `plot` knows how to draw the two of the paper.
     """
-    found = each_realization(partial(_layout_values, seed=seed), n_realizations, workers, "figure 3b")
+    task = partial(_layout_values, seed=seed, selectors=tuple(selectors.values()))
+    found = each_realization(task, n_realizations, workers, "figure 3b")
     covered, rate = (mean_interval(values) for values in np.moveaxis(np.array(found), 1, 0))
     scenario = load("paper", SETTING)
     return Figure3b(
@@ -128,8 +136,8 @@ def run(n_realizations: int = N_REALIZATIONS, seed: int = 1, workers: int | None
         n_realizations=n_realizations,
         threshold_m=0.1 * Layout.draw(scenario, seed, 0, 1).network.wavelength_m,
         n_receivers=np.arange(1, scenario.access_points.count),
-        coverage={name: _share(_of(covered, i)) for i, name in enumerate(SELECTORS)},
-        sum_se_bit_s_hz={name: _of(rate, i) for i, name in enumerate(SELECTORS)},
+        coverage={name: _share(_of(covered, i)) for i, name in enumerate(selectors)},
+        sum_se_bit_s_hz={name: _of(rate, i) for i, name in enumerate(selectors)},
     )
 
 
@@ -142,16 +150,16 @@ def _share(interval: Interval) -> Interval:
     return interval._replace(low=np.maximum(interval.low, 0.0), high=np.minimum(interval.high, 1.0))
 
 
-def _layout_values(index: int, seed: int) -> Float:
+def _layout_values(index: int, seed: int, selectors: tuple[ModeSelector, ...]) -> Float:
     """Return coverage and sum spectral efficiency, shape (2, n_schemes, n_receivers), of one layout."""
     layout = Layout.draw(load("paper", SETTING), seed, index, N_DRAWS)
     radio, network, points = layout.view.radio, layout.network, layout.points_m(GRID_STEP_M)
     gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), 1.0, radio.noise_power_w)
     threshold_m = 0.1 * network.wavelength_m
     numbers = range(1, network.n_aps)
-    chosen = [layout.assignment(selector, n) for selector in SELECTORS.values() for n in numbers]
+    chosen = [layout.assignment(selector, n) for selector in selectors for n in numbers]
     covered = [coverage(closed_form_map_m(network, one, points, gain), threshold_m) for one in chosen]
-    return np.reshape([covered, layout.sum_spectral_efficiency(chosen)], (2, len(SELECTORS), len(numbers)))
+    return np.reshape([covered, layout.sum_spectral_efficiency(chosen)], (2, len(selectors), len(numbers)))
 
 
 LOOK = {

@@ -1,9 +1,8 @@
 """Figure 3c: sum spectral efficiency against the position error bound as power moves from sensing to communication."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from models.bound_maps import any_gram_map_m
+from models.bound_maps import any_gram_map_m, closed_form_map_m
+from models.bounds import information_gain, sensing_energy_w
 from models.network import ModeAssignment
 from models.selectors.farthest_point import FarthestPoint
 from models.transmission import expected_gram, precoding_matrix
@@ -38,6 +38,7 @@ SETTING = {
     "schedule.n_receivers": 6,
     "user_equipment.count": 10,
 }
+RCS_M2 = 1.0
 GRID_STEP_M = 100.0
 """Step of the points at which a target may stand: 100 in 1 km^2."""
 N_DRAWS = 4
@@ -169,16 +170,20 @@ def _layout_values(index: int, seed: int) -> tuple[Float, Float]:
 
 def _median_bounds_m(layout: Layout, assignment: ModeAssignment, rho: float) -> Float:
     """Return the median over the points of the bound, shape (kinds, illuminations); a point without one is infinite."""
-    network, radio, points = layout.network, layout.view.radio, layout.points_m(GRID_STEP_M)
-    seen = layout.channels[0, assignment.transmitters]
-    precoding = {"sensing": None, "full": precoding_matrix(seen, radio.transmit_power_w, rho)}
+    network, points = layout.network, layout.points_m(GRID_STEP_M)
+    radio = replace(layout.view.radio, comm_power_fraction=rho)
+    gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), RCS_M2, radio.noise_power_w)
+    precoding = precoding_matrix(layout.channels[0, assignment.transmitters], radio.transmit_power_w, rho)
     size = len(assignment.transmitters), network.n_antennas, radio.n_snapshots
-    grams = [expected_gram(*size, radio.transmit_power_w, rho, precoding[name]) for name in ILLUMINATIONS]
+    gram = expected_gram(*size, radio.transmit_power_w, rho, precoding)
     bounds = [
-        any_gram_map_m(network, assignment, points, 1.0, gram, radio.noise_power_w, kind)
-        for kind, gram in product(KINDS, grams)
+        (
+            closed_form_map_m(network, assignment, points, gain, kind),
+            any_gram_map_m(network, assignment, points, RCS_M2, gram, radio.noise_power_w, kind),
+        )
+        for kind in KINDS
     ]
-    return np.median(np.where(np.isnan(bounds), np.inf, bounds), axis=-1).reshape(len(KINDS), len(ILLUMINATIONS))
+    return np.median(np.where(np.isnan(bounds), np.inf, bounds), axis=-1)
 
 
 LOOK = {2: (draw.VERMILION, "s"), 8: (draw.BLUE, "o")}
@@ -196,7 +201,9 @@ def plot(result: Figure3c, axes: Sequence[Axes]) -> Sequence[Axes]:
                 _draw_curve(ax, curve, result.comm_power_fraction)
         ax.set(xscale="log", xlabel="position error bound (m), median", title=TITLES[illumination])
         ax.grid(True)
+    bounds = np.array([curve.peb_m.value for curve in result.curves])
     axes[0].set(ylabel="sum spectral efficiency (bit/s/Hz)", ylim=(0.0, None))
+    axes[0].set_xlim(0.3 * bounds.min(), 2.0 * np.where(np.isfinite(bounds), bounds, 0.0).max())
     axes[1].figure.legend(handles=_legend_handles(), loc="outside right center")
     return axes
 

@@ -1,0 +1,345 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from models.bounds import coverage
+from models.efficiency import spectral_efficiency
+from models.selectors.farthest_point import FarthestPoint
+from models.transmission import precoding_matrix
+from scenarios import figure_2, figure_3a, figure_3b, figure_3c, figures
+from scenarios.cli import app
+from scenarios.files import load
+from scenarios.layouts import Layout
+from scenarios.problems import ScenarioError
+
+ROUNDING = 1e-9
+
+
+@pytest.fixture(scope="module")
+def cost_maps():
+    return figure_2.run(seed=1, workers=1)
+
+
+@pytest.fixture(scope="module")
+def coverage_curves():
+    return figure_3b.run(4, seed=1, workers=1)
+
+
+@pytest.fixture(scope="module")
+def trade_off():
+    return figure_3c.run(6, seed=1, workers=1)
+
+
+# Two powers, a coarse grid of the paper's way: a few seconds.
+@pytest.fixture(scope="module")
+def errors():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure_3a, "POWERS_DBM", (0.0, 40.0))
+        result = figure_3a.run(1, seed=1, workers=1)
+        return result, result.data(), result.rows()
+
+
+class TestFigure2:
+    def test_cost_of_two_separated_targets_is_highest_at_a_target(self, cost_maps):
+        one = cost_maps.separated
+        row, column = np.unravel_index(np.argmax(one.cost), one.cost.shape)
+        peak = np.array([one.x_m[column], one.y_m[row]])
+        assert np.linalg.norm(one.truth_m - peak, axis=1).min() < 5 * figure_2.STEP_M
+
+    def test_each_separated_target_is_detected(self, cost_maps):
+        one = cost_maps.separated
+        distance = np.linalg.norm(one.truth_m[:, None] - one.detections_m, axis=-1)
+        assert len(one.detections_m) == 2
+        assert distance.min(axis=1).max() < 0.1
+
+    def test_close_pair_is_one_maximum_that_the_phase_could_split(self, cost_maps):
+        separation = np.linalg.norm(np.diff(cost_maps.close.truth_m, axis=0))
+        assert separation == pytest.approx(figure_2.CLOSE_M)
+        assert len(cost_maps.close.detections_m) == 1
+        assert cost_maps.close_peb_m.max() < 0.01 * separation
+
+    def test_layout_is_that_of_a_run_with_the_same_seed(self, cost_maps):
+        emulation = load("paper").build(1, tracing=False, scoring=False, estimator=None)
+        np.testing.assert_array_equal(cost_maps.network.ap_positions_m, emulation.network.ap_positions_m)
+        np.testing.assert_allclose(cost_maps.network.boresights_rad, emulation.network.boresights_rad, atol=1e-12)
+        truth = [target.position_m(0.0) for target in emulation.targets.values()]
+        np.testing.assert_array_equal(cost_maps.separated.truth_m, truth)
+
+    def test_targets_that_would_stand_together_are_drawn_again(self, monkeypatch):
+        monkeypatch.setattr(figure_2, "APART_M", 250.0)  # more than the 196 m of seed 1
+        first, second = (target.position_m for target in figure_2.layout_scenario(1).targets)
+        assert np.hypot(*np.subtract(first, second)) >= 250.0
+
+    def test_cost_is_the_mean_over_realizations(self):
+        apart = figure_2.layout_scenario(2)
+        one, two = (figure_2._realize(i, 2, apart, apart)[0] for i in range(2))
+        both = figure_2._averaged([one, two])
+        np.testing.assert_allclose(both.cost, 0.5 * (one.cost + two.cost))
+        assert len(both.detections_m) == len(one.detections_m) + len(two.detections_m)
+        assert not np.array_equal(one.cost, two.cost)
+
+    def test_data_is_the_contracts(self, cost_maps):
+        data = cost_maps.data()
+        assert np.shape(data["cost"]) == (len(data["y_m"]), len(data["x_m"]))
+        assert np.shape(data["truth_m"]) == (2, 2)
+        assert np.shape(data["detections_m"])[1] == 2
+        assert set(data["close_pair"]) >= {"x_m", "y_m", "cost", "truth_m", "detections_m"}
+
+
+class TestFigure3a:
+    def test_lists_run_over_powers_and_targets(self, errors):
+        _, data, _ = errors
+        assert data["power_dbm"] == [0.0, 40.0]
+        for part in (data, data["random_layouts"]):
+            for name in ("error_m", "n_missed", "n_not_resolved", "error_gradient_m", "n_missed_gradient", "peb_m"):
+                assert [len(power) for power in part[name]] == [2, 2], name
+
+    def test_every_realization_is_found_or_missed(self, errors):
+        result, data, _ = errors
+        for found, missed in (("error_m", "n_missed"), ("error_gradient_m", "n_missed_gradient")):
+            for power in range(2):
+                for target in range(2):
+                    count = len(data[found][power][target]) + data[missed][power][target]
+                    assert count == result.n_realizations
+
+    def test_two_stage_estimate_reaches_the_bound_where_the_gradient_does_not(self, errors):
+        _, data, _ = errors
+        for target in range(2):
+            assert data["error_m"][1][target][0] < 5 * data["peb_m"][1][target]
+            assert all(e > 5 * data["peb_m"][1][target] for e in data["error_gradient_m"][1][target])
+
+    def test_bound_falls_with_the_root_of_the_power(self, errors):
+        _, data, _ = errors
+        low, high = data["peb_m"]
+        np.testing.assert_allclose(low, 100.0 * np.array(high), rtol=1e-6)
+
+    def test_errors_are_sorted_and_nothing_is_lost(self):
+        columns = np.zeros((3, 1, 4, 1))
+        columns[:, 0, 0, 0] = [0.3, np.nan, 0.1]
+        columns[:, 0, 1, 0] = [np.nan, np.nan, 2.0]
+        columns[:, 0, 2, 0] = [1, 0, 0]
+        columns[:, 0, 3, 0] = [0.5, 0.2, 0.1]
+        data = figure_3a.Errors.of(columns).data()
+        assert data["error_m"] == [[[0.1, 0.3]]]
+        assert data["n_missed"] == [[1]]
+        assert data["n_not_resolved"] == [[1]]
+        assert data["error_gradient_m"] == [[[2.0]]]
+        assert data["n_missed_gradient"] == [[2]]
+        assert data["peb_m"] == [[0.2]]
+
+    def test_table_has_a_row_for_each_power_realization_and_target(self, errors):
+        _, _, rows = errors
+        assert len(rows) == 1 + 2 * 2 * 2
+        assert {len(row) for row in rows} == {len(rows[0])}
+
+
+class TestFigure3b:
+    def test_coverage_needs_both_sides(self, coverage_curves):
+        for scheme in ("communication_centric", "sensing_centric"):
+            value = coverage_curves.coverage[scheme].value
+            assert value[5] > 2 * value[0]
+            assert value[5] > 2 * value[-1]
+            assert np.all((value >= 0) & (value <= 1))
+
+    def test_spectral_efficiency_falls_as_transmitters_become_receivers(self, coverage_curves):
+        for curve in coverage_curves.sum_se_bit_s_hz.values():
+            assert np.all(np.diff(curve.value[::2]) < 0)
+
+    def test_value_lies_in_its_interval(self, coverage_curves):
+        data = coverage_curves.data()
+        for name in [key for key in data if f"{key}_low" in data]:
+            assert np.all(np.array(data[f"{name}_low"]) <= data[name])
+            assert np.all(np.array(data[name]) <= data[f"{name}_high"])
+        assert data["n_receivers"] == list(range(1, 12))
+
+    def test_coverage_is_that_of_the_bound_of_a_target_alone(self):
+        scenario = load("paper", figure_3b.SETTING)
+        layout = Layout.draw(scenario, 1, 0, 1)
+        assignment = layout.assignment(FarthestPoint(), 6)
+        points = layout.points_m(200.0)
+        emulation = scenario.build(figures.realization_seed(1, 0), tracing=False, scoring=False, estimator=None)
+        one_by_one = [figure_2.expected_bounds_m(emulation, assignment, [p], "coherent")[0] for p in points]
+        gain = figure_3b.information_gain(
+            layout.network,
+            figure_3b.sensing_energy_w(layout.view.radio, 8),
+            1.0,
+            layout.view.radio.noise_power_w,
+        )
+        mapped = figure_3b.closed_form_map_m(layout.network, assignment, points, gain)
+        np.testing.assert_allclose(mapped, one_by_one, rtol=1e-6)
+        assert 0.0 < coverage(mapped, 0.1 * layout.network.wavelength_m) < 1.0
+
+
+class TestFigure3c:
+    def test_bound_of_the_sensing_waveform_rises_as_its_power_goes(self, trade_off):
+        for curve in trade_off.curves:
+            if curve.illumination == "sensing":
+                scaled = curve.peb_m.value * np.sqrt(1.0 - trade_off.comm_power_fraction)
+                np.testing.assert_allclose(scaled, scaled[0], rtol=ROUNDING)
+
+    def test_communication_that_illuminates_lowers_the_bound(self, trade_off):
+        curves = {(c.n_antennas, c.coherent, c.illumination): c.peb_m.value for c in trade_off.curves}
+        assert len(curves) == 8
+        for n_antennas in (2, 8):
+            for coherent in (True, False):
+                full = curves[n_antennas, coherent, "full"]
+                assert np.all(full <= curves[n_antennas, coherent, "sensing"] * (1 + ROUNDING))
+                assert full[-1] < full[0]
+
+    def test_coherent_bound_is_the_lower_one_and_more_antennas_help(self, trade_off):
+        curves = {(c.n_antennas, c.coherent, c.illumination): c for c in trade_off.curves}
+        for illumination in ("sensing", "full"):
+            for n_antennas in (2, 8):
+                sharp, blunt = (curves[n_antennas, coherent, illumination].peb_m.value for coherent in (True, False))
+                assert np.all(sharp < blunt)
+            few, many = (curves[n, True, illumination] for n in (2, 8))
+            assert np.all(many.peb_m.value < few.peb_m.value)
+            assert np.all(many.sum_se_bit_s_hz.value > few.sum_se_bit_s_hz.value)
+
+    def test_spectral_efficiency_rises_with_its_power(self, trade_off):
+        for curve in trade_off.curves:
+            assert np.all(np.diff(curve.sum_se_bit_s_hz.value) > 0)
+
+    def test_table_holds_what_the_data_does(self, trade_off):
+        names, *rows = trade_off.rows()
+        assert len(rows) == 8 * len(trade_off.comm_power_fraction)
+        table = dict(zip(names, rows[-1], strict=True))
+        last = trade_off.data()["curves"][-1]
+        assert table["peb_m"] == last["peb_m"][-1]
+        assert table["sum_se_bit_s_hz_high"] == last["sum_se_bit_s_hz_high"][-1]
+
+
+class TestLayout:
+    def test_sum_spectral_efficiency_is_7_of_each_draw(self):
+        layout = Layout.draw(load("paper", {"radio.comm_power_fraction": 0.3}), 3, 1, 2)
+        assignment = layout.assignment(FarthestPoint())
+        radio, transmitters = layout.view.radio, assignment.transmitters
+        sums = []
+        for h in layout.channels[:, transmitters]:
+            sensing = 0.7 * radio.transmit_power_w * np.eye(len(transmitters))
+            precoding = precoding_matrix(h, radio.transmit_power_w, 0.3)
+            sums.append(spectral_efficiency(h, precoding, sensing, radio.noise_power_w).sum())
+        assert layout.sum_spectral_efficiency([assignment])[0] == pytest.approx(np.mean(sums), rel=ROUNDING)
+        assert sums[0] != sums[1]
+
+    def test_layouts_differ_and_can_be_drawn_again(self):
+        one, other, again = (Layout.draw(load("paper"), 1, i, 1) for i in (0, 1, 0))
+        assert not np.array_equal(one.network.ap_positions_m, other.network.ap_positions_m)
+        np.testing.assert_array_equal(one.channels, again.channels)
+
+
+class TestIntervals:
+    def test_mean_interval_is_students(self):
+        value, low, high = figures.mean_interval([[1.0], [2.0], [3.0], [4.0]])
+        assert value == 2.5
+        np.testing.assert_allclose([low, high], [[2.5 - 2.0542], [2.5 + 2.0542]], atol=1e-4)  # t = 3.1824
+
+    def test_mean_of_one_sample_has_no_interval(self):
+        value, low, high = figures.mean_interval([[1.0, 2.0]])
+        np.testing.assert_array_equal(value, [1.0, 2.0])
+        assert np.isnan([low, high]).all()
+
+    def test_median_interval_is_between_order_statistics(self):
+        value, low, high = figures.median_interval(np.arange(1.0, 101.0))
+        assert (value, low, high) == (50.5, 40.0, 61.0)  # of 100: the 40th and the 61st, as tables have it
+
+    def test_median_of_five_samples_has_no_interval(self):
+        assert np.isnan(figures.median_interval(np.arange(5.0)).low)
+        assert figures.median_interval(np.arange(6.0)).low == 0.0
+
+    @pytest.mark.parametrize("interval", [figures.mean_interval, figures.median_interval])
+    def test_interval_holds_the_truth_in_95_percent(self, interval):
+        samples = np.random.default_rng(5).normal(size=(30, 2000))
+        _, low, high = interval(samples)
+        assert np.mean((low <= 0.0) & (high >= 0.0)) == pytest.approx(0.955, abs=0.02)
+
+
+class TestFanOut:
+    def test_results_come_in_order_with_one_blas_thread(self):
+        found = figures.each_realization(_threads, 3, 1, "test")
+        assert [index for index, _ in found] == [0, 1, 2]
+        assert {threads for _, threads in found} <= {1}
+
+    @pytest.mark.parametrize(("realizations", "workers", "named"), [(0, 1, "--realizations"), (1, 0, "--workers")])
+    def test_counts_below_one_are_refused(self, realizations, workers, named):
+        with pytest.raises(ScenarioError, match=named):
+            figures.each_realization(_threads, realizations, workers, "test")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("module", [figure_3b, figure_3c])
+    def test_same_bytes_for_any_number_of_workers(self, module):
+        one, two = (figures.json_text(module.run(3, seed=2, workers=workers).data()) for workers in (1, 2))
+        assert one == two
+
+
+def _threads(index):
+    from threadpoolctl import threadpool_info
+
+    return index, max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
+
+class TestFiles:
+    def test_all_four_are_written_and_the_same_again(self, tmp_path, trade_off):
+        first = figures.save(trade_off, "figure-3c", tmp_path / "a" / "b")
+        second = figures.save(trade_off, "figure-3c", tmp_path / "c")
+        assert [path.suffix for path in first] == [".json", ".csv", ".png", ".pdf"]
+        for one, other in zip(first, second, strict=True):
+            assert one.read_bytes() == other.read_bytes(), one.name
+        assert first[2].read_bytes().startswith(b"\x89PNG")
+        assert b"CreationDate" not in first[3].read_bytes()
+
+    def test_missing_numbers_are_null_and_empty_cells(self, tmp_path):
+        single = figure_3b.run(1, seed=1, workers=1)
+        data, table, *_ = figures.save(single, "one", tmp_path)
+        assert json.loads(data.read_text())["sum_se_sensing_centric_low"] == [None] * 11
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["n_receivers"] for row in rows] == [str(n) for n in range(1, 12)]
+        assert rows[0]["sum_se_sensing_centric_low"] == ""
+        assert float(rows[5]["coverage_sensing_centric"]) == single.coverage["sensing_centric"].value[5]
+
+    def test_pictures_of_the_other_figures_can_be_drawn(self, cost_maps, errors):
+        result, _, _ = errors
+        assert len(cost_maps.picture().axes) == 4  # two maps and their colour bars
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(figure_3a, "POWERS_DBM", (0.0, 40.0))
+            assert len(result.picture().axes) == 3
+
+
+class TestCommand:
+    def test_json_is_one_object_and_writes_nothing(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        answer = CliRunner().invoke(app, ["figure", "3b", "--realizations", "1", "--workers", "1", "--json"])
+        assert answer.exit_code == 0, answer.output
+        assert json.loads(answer.stdout)["realizations"] == 1
+        assert not list(tmp_path.iterdir())
+
+    def test_files_go_where_they_are_asked_for(self, tmp_path):
+        asked = ["figure", "3b", "--realizations", "2", "--workers", "1", "--out", str(tmp_path / "here")]
+        answer = CliRunner().invoke(app, asked)
+        assert answer.exit_code == 0, answer.output
+        assert {path.name for path in (tmp_path / "here").iterdir()} == {
+            f"figure-3b.{suffix}" for suffix in ("json", "csv", "png", "pdf")
+        }
+        assert "best coverage" in answer.stdout
+
+    def test_default_folder_names_figure_and_seed(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        answer = CliRunner().invoke(app, ["figure", "3b", "--realizations", "1", "--workers", "1", "--seed", "7"])
+        assert answer.exit_code == 0, answer.output
+        assert (tmp_path / "results" / "figure-3b-7" / "figure-3b.pdf").exists()
+
+    def test_folder_that_is_a_file_is_refused_before_anything_runs(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(figure_3b, "run", lambda *args: pytest.fail("ran"))
+        (tmp_path / "taken").write_text("")
+        for out in ("taken", "taken/below"):
+            answer = CliRunner().invoke(app, ["figure", "3b", "--out", str(tmp_path / out)])
+            assert answer.exit_code == 2
+            assert "--out" in answer.stderr
+
+    @pytest.mark.parametrize("wrong", [["4"], ["3b", "--realizations", "0"], ["3b", "--workers", "0"], []])
+    def test_wrong_requests_end_with_2(self, wrong):
+        assert CliRunner().invoke(app, ["figure", *wrong]).exit_code == 2
