@@ -59,6 +59,10 @@ def score(estimate: Estimate, truth_m: ArrayLike, noncoherent_peb_m: ArrayLike) 
         Non-coherent position error bound of each target in m, shape (S,); NaN where there is none.
     """
     truth = np.asarray(truth_m, dtype=float).reshape(-1, 2)
+    if not len(estimate.positions_m):
+        nothing = np.empty(0, dtype=np.intp)
+        matched, error = np.full(len(truth), -1), np.full(len(truth), np.nan)
+        return Score(status=("missed",) * len(truth), matched=matched, error_m=error, false_indices=nothing)
     distance = _distances(truth, estimate.positions_m)
     allowed = distance <= gate_m(noncoherent_peb_m)[:, None]
     # One forbidden pair costs more than every permitted one together: no target is given up for a shorter sum.

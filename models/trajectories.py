@@ -34,4 +34,5 @@ class ConstantVelocity(Trajectory):
 
     def position_m(self, time_s: float) -> NDArray[np.float64]:
         """Return start + velocity x time."""
-        return np.array(self.start_m) + time_s * np.array(self.velocity_m_s)
+        (x, y), (speed_x, speed_y) = self.start_m, self.velocity_m_s
+        return np.array([x + time_s * speed_x, y + time_s * speed_y])
