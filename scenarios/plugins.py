@@ -18,6 +18,11 @@ SELECTORS = {
     "communication-centric": "models.selectors.communication_centric:CommunicationCentric",
     "fixed": "models.selectors.fixed:Fixed",
     "random": "models.selectors.random:Random",
+    "greedy-se": "models.selectors.greedy:GreedySpectralEfficiency",
+    "greedy-surrogate": "models.selectors.greedy:GreedySurrogate",
+    "bound-greedy": "models.selectors.bound:BoundGreedy",
+    "joint-greedy": "models.selectors.bound:JointGreedy",
+    "exhaustive": "models.selectors.bound:Exhaustive",
 }
 """Selector kinds; one line adds one."""
 
