@@ -6,6 +6,7 @@ progress and messages go to standard error.
 
 import functools
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -199,7 +200,13 @@ def schema() -> None:
 
 
 def main() -> None:
-    """Run the command line; a request to end (SIGTERM) cleans up as Ctrl-C does."""
+    """Run the command line; a request to end (SIGTERM) cleans up as Ctrl-C does.
+
+    The matrices here are small: threads of the linear algebra library cost more than they bring (up to 20 times on a
+    busy machine), and their number shows in the last bits. One it is, unless the caller says otherwise.
+    """
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _interrupt)
     app()
 

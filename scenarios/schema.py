@@ -344,14 +344,16 @@ class Scenario(_Keys):
     def _shaped(cls, data: Mapping[str, Any]) -> "tuple[Scenario, list[Problem]]":
         """Return the scenario of the keys that are right by themselves, and the problems of the others."""
         problems: list[Problem] = []
+        rounds = 0
         while True:
             try:
                 return cls.model_validate(data, context={"collecting": True}), problems
             except ValidationError as error:
                 found = error.errors(include_url=False)
-                problems += field_problems(found, cls.model_json_schema())
-                for entry in reversed(found):
-                    data = _without(data, entry["loc"])
+                problems += field_problems(found, cls.model_json_schema()) if rounds == 0 else []
+                for entry in reversed(found):  # a key that cannot be singled out takes its table with it
+                    data = _without(data, entry["loc"] if rounds == 0 else entry["loc"][:1])
+                rounds += 1
 
     def with_(self, overrides: Mapping[str, Any], plugins: Iterable[str] = ()) -> "Scenario":
         """Return this scenario with other values of some dotted keys, checked anew."""
@@ -388,16 +390,15 @@ def _rests_on(problem: Problem, bad: set[str]) -> bool:
     return any(key.startswith(b) or b.startswith(key) for key in problem.keys if key for b in bad)
 
 
-def _without(data: Any, location: tuple[int | str, ...]) -> Any:
-    """Return nested data without the innermost table's key on the way to a location."""
+def _without(data: Mapping[str, Any], location: tuple[int | str, ...]) -> dict[str, Any]:
+    """Return nested tables without the innermost key of a table on the way to a location."""
     head, *rest = location
-    if isinstance(data, list | tuple) and isinstance(head, int):
-        below = data[head]
-        if not rest or not isinstance(below, dict):
-            return [item for i, item in enumerate(data) if i != head]
-        return [*data[:head], _without(below, tuple(rest)), *data[head + 1 :]]
-    below = data.get(head)
-    tables = isinstance(below, list | tuple) and any(isinstance(item, dict) for item in below)
-    if rest and (isinstance(below, dict) or tables) and below:
-        return {**data, head: _without(below, tuple(rest))}
+    below = data.get(str(head))
+    if rest and isinstance(below, Mapping):
+        return {**data, str(head): _without(below, tuple(rest))}
+    if rest and head == "targets" and isinstance(below, list | tuple):
+        index, *inside = rest
+        table = below[int(index)]
+        kept = [_without(table, tuple(inside))] if inside and isinstance(table, Mapping) else []
+        return {**data, "targets": [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
     return {key: value for key, value in data.items() if key != head}

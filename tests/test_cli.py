@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from scenarios import cli
 from scenarios.cli import app
 from scenarios.files import load
 from scenarios.schema import Scenario
@@ -437,6 +438,17 @@ def test_help_lists_the_commands_and_imports_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
+
+
+def test_main_asks_for_one_thread_of_linear_algebra(monkeypatch):
+    """Unless the caller says otherwise."""
+    monkeypatch.setattr(cli, "app", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    cli.main()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 def test_every_listed_command_has_help():

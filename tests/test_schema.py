@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scenarios import files
 from scenarios.files import dump, load, overridden, parse_override
@@ -373,3 +375,36 @@ def test_schema_says_whose_each_default_is():
 def test_bundled_scenarios_are_valid():
     for name in files.bundled():
         assert load(name).access_point_names[0] == "ap-0"
+
+
+KEYS = [f"{table}.{key}" for table in Scenario.model_fields if table != "targets"
+        for key in Scenario.model_fields[table].annotation.model_fields]  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["iid", "fixed"]),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.sampled_from(["kind", "count", "x"]), below),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(
+    st.dictionaries(st.sampled_from([*KEYS, "targets", "targets.0", "radio", "selector", "extra"]), VALUES, max_size=5)
+)
+def test_anything_makes_a_scenario_or_a_scenario_error(overrides):
+    """Nothing else gets out of the front door, and what is accepted is written in a form that is accepted again."""
+    try:
+        scenario = load("paper", overrides)
+    except ScenarioError as error:
+        assert error.problems
+        return
+    assert dump(Scenario.checked(tomllib.loads(dump(scenario)))) == dump(scenario)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1000)), min_size=1, max_size=3, unique=True), st.text())
+def test_numbers_and_text_survive_the_file(points, text):
+    """Every bit of a number and every character of a text comes back."""
+    scenario = load("paper", {"user_equipment.positions_m": points})
+    again = Scenario.checked(tomllib.loads(dump(scenario)))
+    assert again.user_equipment.positions_m == scenario.user_equipment.positions_m == tuple(points)
+    assert tomllib.loads(f"x = {files._toml(text)}")["x"] == text
