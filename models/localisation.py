@@ -21,7 +21,7 @@ from models.likelihood import (
 from models.mixture import Amplitude, climb, fit, initial_state, position_covariance_m2
 from models.network import Area
 
-__all__ = ["Coarse", "Fine", "coarse_peaks", "polish_lobes", "search_lobes", "strongest_peaks"]
+__all__ = ["Coarse", "Fine", "Region", "coarse_peaks", "polish_lobes", "search_lobes", "strongest_peaks"]
 
 Float = NDArray[np.float64]
 N_RIVALS = 4  # further maxima of the map that may turn out higher once polished
@@ -41,6 +41,14 @@ class Coarse(NamedTuple):
     positions_m: Float  # (n, 2)
     power: Float  # (n,)
     covariance_m2: Float  # (n, 2, 2)
+
+
+class Region(NamedTuple):
+    """An ellipse in which lobes are looked for."""
+
+    centre_m: Float  # (2,)
+    half_axes_m: Float  # (2,), ascending
+    axes: Float  # (2, 2), their directions in rows
 
 
 class Fine(NamedTuple):

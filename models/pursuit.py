@@ -16,6 +16,7 @@ from models.localisation import SAME_LOBE_M, Coarse, coarse_peaks, polish_lobes,
 from models.mixture import Amplitude, fit
 from models.network import Area
 from models.observation import Estimate
+from models.pairs import best_pair, pair_regions
 from models.scene import Found, Scene
 
 __all__ = ["Pursuit"]
@@ -27,6 +28,9 @@ SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is 
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
 RELAX_CYCLES = 2
+MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
+CLUSTER_M, LARGEST_CLUSTER = 60.0, 2  # more targets without a lobe are not looked for at one place
+NEIGHBOUR_M = 200.0  # targets this close may hide each other's lobes
 N_FREE_LOBES = 12  # lobes polished with free amplitudes
 CREDIBLE_SHARE = 0.5  # of the power must be explained by isotropic amplitudes for the lobes to mean anything
 
@@ -73,12 +77,26 @@ class Pursuit:
             peaks = self.detect(residual)
             if peaks is None:
                 break
+            cluster = self._cluster(scene, peaks)
+            if cluster:
+                paired = self._best(scene, *self._paired(scene, cluster[0]))
+                if paired is not scene:
+                    scene = paired
+                    continue
+            if len(cluster) >= LARGEST_CLUSTER:
+                break
             grown = scene.refined([*scene.targets, self._best_lobe(residual, peaks, self.model)])
             grown = self._relaxed(grown) if len(grown) > 1 else grown
             if grown.power < scene.power + TARGET_PRICE:
                 break
             scene = grown
         return scene
+
+    def _cluster(self, scene: Scene, peaks: Coarse) -> list[int]:
+        """Return the targets without a lobe near the highest peak, nearest first: it may be the same target."""
+        distance = np.linalg.norm(scene.positions_m - peaks.positions_m[0], axis=1)
+        near = [int(s) for s in np.argsort(distance) if distance[s] < CLUSTER_M]
+        return [s for s in near if scene.targets[s].model == "noncoherent"]
 
     def detect(self, echoes: Echoes) -> Coarse | None:
         """Return the polished peaks of the map if the highest exceeds the threshold."""
@@ -126,7 +144,7 @@ class Pursuit:
 
         A target that fits and whose lobe is far ahead is left alone; one that does not fit may move ``anywhere``.
         """
-        alone, target = scene.residual(without=s), scene.targets[s]
+        alone, target = scene.residual(s), scene.targets[s]
         coarse = coarse_peaks(alone, target.position_m[None], self.area)
         if not len(coarse.power):
             return scene
@@ -153,14 +171,34 @@ class Pursuit:
 
     def _explained_otherwise(self, scene: Scene) -> Scene:
         """Return the scene with other explanations of the targets that no single coherent echo explains."""
-        for s, target in enumerate(scene.targets):
-            if target.model == "noncoherent":
-                scene = self._best(scene, *(scene.replaced(s, option) for option in self._options(scene, s)))
+        tried = [t for t in scene.targets if t.model == "noncoherent"][:MAX_REPAIRS]
+        for target in tried:
+            s = scene.index_of(target)
+            if s is not None:
+                free = [scene.replaced(s, option) for option in self._options(scene, s)]
+                better = self._best(scene, *free)
+                scene = better if better is not scene else self._best(scene, *self._paired(scene, s))
         return scene
+
+    def _paired(self, scene: Scene, s: int) -> list[Scene]:
+        """Return scenes in which a target is two, alone or together with its nearest neighbour."""
+        if self.model == "free":
+            return []
+        distance = np.linalg.norm(scene.positions_m - scene.positions_m[s], axis=1)
+        neighbours = [i for i in np.argsort(distance)[1:2] if distance[i] < NEIGHBOUR_M]
+        found = []
+        for group in [(s,), *((s, int(i)) for i in neighbours)]:
+            alone = scene.residual(*group)
+            regions = pair_regions(alone, scene.positions_m[s], self.threshold)
+            if len(group) == 2 and len(regions) == 1:
+                continue
+            pair = best_pair(alone, regions)
+            found.append(scene.exchanged(group, [Found("structured", p, SAFE_LEAD) for p in pair.state]))
+        return found
 
     def _options(self, scene: Scene, s: int) -> list[Found]:
         """Return what else a target without a lobe could be."""
-        alone, target = scene.residual(without=s), scene.targets[s]
+        alone, target = scene.residual(s), scene.targets[s]
         coarse = coarse_peaks(alone, target.position_m[None], self.area)
         if self.amplitude != "automatic" or not len(coarse.power):
             return []
@@ -193,7 +231,7 @@ class Pursuit:
     def _row(self, scene: Scene, s: int) -> tuple[float, Float, Float, bool, complex]:
         """Return power, position, covariance, whether resolved, and structured amplitude of a target."""
         assert scene.covariance_m2 is not None
-        alone, target = scene.residual(without=s), scene.targets[s]
+        alone, target = scene.residual(s), scene.targets[s]
         structured = fit(alone, "structured", target.position_m[None, None])
         kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
         power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])

@@ -64,9 +64,9 @@ class Scene:
         """Positions, shape (n_targets, 2)."""
         return np.array([t.position_m for t in self.targets]).reshape(-1, 2)
 
-    def residual(self, without: int | None = None) -> Echoes:
-        """Return the echoes less all targets, or less all but the one with index ``without``."""
-        others = [t for s, t in enumerate(self.targets) if s != without]
+    def residual(self, *without: int) -> Echoes:
+        """Return the echoes less all targets but those with the indices ``without``."""
+        others = [t for s, t in enumerate(self.targets) if s not in without]
         return self.echoes.minus(radiate(self.echoes, _channel(self.echoes, others))) if others else self.echoes
 
     def refined(self, targets: "list[Found] | tuple[Found, ...]", n_steps: int = 12) -> "Scene":
@@ -98,14 +98,24 @@ class Scene:
         """Return the scene with another target in the place of one, all refined."""
         return self.refined([target if s == index else t for s, t in enumerate(self.targets)])
 
+    def index_of(self, target: Found) -> int | None:
+        """Return where a target is now, by its position, or None if it is gone."""
+        near = [s for s, t in enumerate(self.targets) if np.linalg.norm(t.position_m - target.position_m) < 1.0]
+        same = [s for s in near if self.targets[s].model == target.model]
+        return same[0] if same else None
+
     def with_lead(self, index: int, lead: float) -> "Scene":
         """Return the scene with the lead of one target's lobe updated."""
         targets = tuple(replace(t, lead=lead) if s == index else t for s, t in enumerate(self.targets))
         return replace(self, targets=targets)
 
-    def without(self, index: int) -> "Scene":
-        """Return the scene less one target, the others refined."""
-        return self.refined([t for s, t in enumerate(self.targets) if s != index])
+    def without(self, *indices: int) -> "Scene":
+        """Return the scene less some targets, the others refined."""
+        return self.refined([t for s, t in enumerate(self.targets) if s not in indices])
+
+    def exchanged(self, indices: tuple[int, ...], targets: list[Found]) -> "Scene":
+        """Return the scene with other targets in the place of some, all refined."""
+        return self.refined([t for s, t in enumerate(self.targets) if s not in indices] + targets)
 
 
 def _channel(echoes: Echoes, targets: "list[Found]") -> Complex:
