@@ -179,17 +179,21 @@ def test_every_key_is_in_the_table_as_the_schema_has_it(table):
     assert shown == list(key_rows(table)), "docs/scenario.md: paste the rows on the right\n" + "\n".join(key_rows(table))
 
 
+def kind_rows(table, registry):
+    """Return the rows of docs/scenario.md for the kinds of a strategy: the keys that the schema does not name."""
+    named = set(Scenario.model_fields[table].annotation.model_fields)
+    for kind in registry:
+        own = sorted(set(settings_of(implementation(kind, registry))) - named)
+        yield f"| `{kind}` | {', '.join(f'`{key}`' for key in own) or 'none'} |"
+
+
 @pytest.mark.parametrize(("table", "registry"), [("selector", SELECTORS), ("estimator", ESTIMATORS)])
 def test_every_kind_is_listed_with_its_own_keys(table, registry):
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
     section = page.partition(f"## `[{table}]`\n")[2].partition("\n## ")[0]
-    shown = set(re.findall(r"^\| `[\w-]+` \| [^|]* \|$", section, re.MULTILINE))
-    named = set(Scenario.model_fields[table].annotation.model_fields)
-    expected = set()
-    for kind in registry:
-        own = sorted(set(settings_of(implementation(kind, registry))) - named)
-        expected.add(f"| `{kind}` | {', '.join(f'`{key}`' for key in own) or 'none'} |")
-    assert shown == expected
+    shown = re.findall(r"^\| `[\w-]+` \| [^|]* \|$", section, re.MULTILINE)
+    expected = list(kind_rows(table, registry))
+    assert shown == expected, "docs/scenario.md: paste these rows\n" + "\n".join(expected)
 
 
 # -- links, pictures, names -------------------------------------------------------------------------------------------
