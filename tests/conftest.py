@@ -10,6 +10,7 @@ SMALL = {
     "user_equipment.count": 3,
     "schedule.n_receivers": 3,
     "schedule.snapshots_per_slot": 4,
+    "estimator.kind": "grid",
     "estimator.grid_step_m": 25.0,
 }
 

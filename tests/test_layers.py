@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DRAWING = {"emulator/timeline.py", "scenarios/draw.py", "scenarios/pictures.py"}
+DRAWING = {
+    "emulator/timeline.py",
+    "scenarios/draw.py",
+    "scenarios/pictures.py",
+    "scenarios/figures.py",
+    "scenarios/bound_map.py",
+}
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},
     "emulator": {"scenarios", "pydantic"},
