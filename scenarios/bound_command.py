@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from emulator.emulation import Emulation
     from emulator.slot import Slot
 
-__all__ = ["bounds", "bounds_table", "drawn_channel", "expected_illumination", "parse_point"]
+__all__ = [
+    "bounds", "bounds_table", "check_map_options", "drawn_channel", "expected_illumination", "parse_point",
+    "planned_assignment",
+]  # fmt: skip
 
 Complex = NDArray[np.complex128]
 
@@ -48,6 +52,23 @@ def parse_point(text: str) -> tuple[float, float]:
     if not np.isfinite([x, y]).all():
         raise ScenarioError("--at", [f'got "{text}"; allowed: X,Y in m, as in --at 310,420 or --at=-5,3'])
     return x, y
+
+
+def check_map_options(mapped: bool, kind: str | None, out: Path | None, folder: Path | None) -> None:
+    """Refuse options of a map that was not asked for, and a folder for it that is a file.
+
+    Raises
+    ------
+    ScenarioError
+        If there is either.
+    """
+    if not mapped and (kind is not None or out is not None):
+        option = "--out" if kind is None else "--kind"
+        raise ScenarioError(option, ["it has no effect without a map; add --map, or leave it out"])
+    if mapped and folder is not None:
+        from scenarios.figures import check_out
+
+        check_out(folder)
 
 
 def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]] = ()) -> dict[str, Any]:
@@ -76,7 +97,7 @@ def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]
     positions = [(float(x), float(y)) for x, y in (node.position_m(0.0) for node in nodes)]
     rcs = [node.rcs_m2 for node in nodes]
     rcs_elsewhere = rcs[0] if rcs else db_to_linear(TargetKeys().rcs_dbsm)
-    assignment = _assignment(emulation)
+    assignment = planned_assignment(emulation)
     bound = partial(_rows, emulation, assignment, expected_illumination(scenario, seed, emulation, assignment))
     alone = [*zip(positions, rcs, strict=True), *((point, rcs_elsewhere) for point in points_m)]
     rows = [row for point, area in alone for row in bound([point], [area])]
@@ -91,7 +112,8 @@ def _check_points(emulation: "Emulation", points_m: Sequence[tuple[float, float]
             raise ScenarioError("--at", [f"got {point[0]:g},{point[1]:g} m, exactly where {name} is; move it away"])
 
 
-def _assignment(emulation: "Emulation") -> ModeAssignment:
+def planned_assignment(emulation: "Emulation") -> ModeAssignment:
+    """Return the assignment that the central processor decides on for CPI 0."""
     central = emulation.central
     return central.selector.select(central.view(), emulation.streams.generator(central.name, "selection", 0))
 

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 the run failed, 2 the request was wrong. With --json stan
 progress and messages go to standard error.
 """
 
+import enum
 import functools
 import importlib
 import os
@@ -17,7 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from scenarios.bound_map import BoundMap
     from scenarios.schema import Scenario
+
+    MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
 __all__ = ["app", "guarded", "load_scenario", "main", "say"]
 
@@ -129,6 +133,13 @@ def _run_and_show(scenario: "Scenario", seed: int, folder: Path | None, as_json:
         say(f"  {path}")
 
 
+class BoundKind(enum.StrEnum):
+    """Position error bounds that can be mapped."""
+
+    COHERENT = "coherent"
+    NONCOHERENT = "noncoherent"
+
+
 @app.command()
 @guarded
 def bound(
@@ -139,21 +150,46 @@ def bound(
         list[str] | None,
         typer.Option("--at", metavar="X,Y", help="A further point in m; --at=-5,3 for a leading minus."),
     ] = None,
+    mapped: Annotated[bool, typer.Option("--map", help="Map the bound over the area, too.")] = False,
+    kind: Annotated[BoundKind | None, typer.Option("--kind", help="Bound to map; default: coherent.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the map; default: results/bound-<scenario>-<seed>, none with --json."),
+    ] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
 ) -> None:
-    """Print position error bounds of targets and other points."""
-    from scenarios import results
-    from scenarios.bound_command import bounds, bounds_table, parse_point
+    """Print position error bounds of targets and other points, and map them over the area."""
+    from scenarios.bound_command import bounds, check_map_options, parse_point
+    from scenarios.files import scenario_name
 
     points = [parse_point(text) for text in at or ()]
-    found = bounds(load_scenario(scenario, overrides, plugins), seed, points)
-    if as_json:
-        say(results.json_text(found).rstrip())
-        return
+    folder = out if out is not None or as_json else Path("results") / f"bound-{scenario_name(scenario)}-{seed}"
+    check_map_options(mapped, kind, out, folder)
+    checked = load_scenario(scenario, overrides, plugins)
+    found = bounds(checked, seed, points)
+    _show_bounds(found, _map_of(checked, seed, kind or BoundKind.COHERENT, folder) if mapped else None, as_json)
+
+
+def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: Path | None) -> "MappedBound":
+    from scenarios.bound_map import bound_map, write
+
+    result = bound_map(scenario, seed, kind.value)
+    return result, write(result, folder) if folder is not None else ()
+
+
+def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: bool) -> None:
     from rich.console import Console
 
+    from scenarios import results
+    from scenarios.bound_command import bounds_table
+
+    if as_json:
+        say(results.json_text(found | ({"map": mapped[0].data(mapped[1])} if mapped else {})).rstrip())
+        return
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(bounds_table(found))
+    for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
+        say(line)
 
 
 @app.command()

@@ -1,0 +1,126 @@
+"""`dmimo bound --map`: the bound over the area, as numbers, picture and arrays."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from scenarios import bound_map
+from scenarios.cli import app
+from scenarios.files import load
+
+WEAK = ("--set", "radio.transmit_power_dbm=20", "--set", "schedule.snapshots_per_slot=1")
+WEAK_SETTING = {"radio.transmit_power_dbm": 20.0, "schedule.snapshots_per_slot": 1}
+FORMULA_DIGITS = 1e-6
+
+
+def dmimo(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def answer(*words):
+    done = dmimo("bound", "paper", *words, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    monkeypatch.setattr(bound_map, "PIXELS_PER_SIDE", 20)
+
+
+@pytest.mark.parametrize("kind", ["coherent", "noncoherent"])
+@pytest.mark.parametrize("illumination", ["sensing", "full"])
+def test_a_pixel_is_the_bound_of_that_point(coarse, kind, illumination):
+    setting = f'radio.illumination="{illumination}"'
+    result = bound_map.bound_map(load("paper", {"radio.illumination": illumination}), 3, kind)
+    row, column = 4, 13
+    point = f"{result.x_m[column]},{result.y_m[row]}"
+    found = answer("--seed", 3, "--set", setting, "--at", point)["targets"][-1]
+    assert result.peb_m[row, column] == pytest.approx(found[f"peb_{kind}_m"], rel=FORMULA_DIGITS)
+
+
+def test_json_gains_the_map_and_keeps_the_rest(coarse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain, mapped = answer(*WEAK), answer(*WEAK, "--map")
+    found = mapped.pop("map")
+    assert mapped == plain
+    assert found["step_m"] == 50.0
+    assert 0.0 < found["coverage"] < 1.0
+    assert found["kind"] == "coherent"
+    assert found["path"] is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_coverage_and_median_are_those_of_the_arrays(coarse, tmp_path):
+    found = answer(*WEAK, "--map", "--out", tmp_path)["map"]
+    with np.load(found["data_path"]) as arrays:
+        peb_m = arrays["peb_m"]
+        assert peb_m.shape == (len(arrays["y_m"]), len(arrays["x_m"]))
+        assert sorted([*arrays["transmitters"], *arrays["receivers"]]) == list(range(12))
+    assert found["coverage"] == np.mean(peb_m <= found["threshold_m"])
+    assert found["median_peb_m"] == pytest.approx(np.median(peb_m))
+    with open(found["path"], "rb") as picture:
+        assert picture.read(4) == b"\x89PNG"
+
+
+def test_coverage_falls_with_the_power(coarse):
+    strong, weak = (
+        bound_map.bound_map(load("paper", {**WEAK_SETTING, "radio.transmit_power_dbm": power}), 1)
+        for power in (20.0, 10.0)
+    )
+    assert weak.covered < strong.covered
+    np.testing.assert_allclose(weak.peb_m, np.sqrt(10.0) * strong.peb_m, rtol=FORMULA_DIGITS)
+
+
+def test_pixel_on_an_access_point_and_area_without_bound_are_no_failure(coarse, tmp_path):
+    setting = {"access_points.positions_m": [[25.0, 25.0], [475.0, 475.0]], "schedule.n_receivers": 1}
+    peb_m = bound_map.bound_map(load("paper", setting), 1).peb_m
+    assert np.isnan(peb_m[[0, 9], [0, 9]]).all()  # on the two access points
+    assert np.isfinite(peb_m).mean() > 0.9
+    scenario = load("paper", setting | {"access_points.n_antennas": 1})
+    result = bound_map.bound_map(scenario, 1)
+    assert np.isnan(result.peb_m).all()
+    assert result.covered == 0.0
+    assert result.data()["median_peb_m"] is None
+    picture, _ = bound_map.write(result, tmp_path)
+    assert picture.stat().st_size > 0
+
+
+def test_pixels_of_an_oblong_area_are_square(coarse):
+    result = bound_map.bound_map(load("paper", {"area.size_m": [400.0, 200.0]}), 1)
+    assert result.peb_m.shape == (10, 20)
+    assert result.data()["step_m"] == 20.0
+
+
+def test_files_are_the_same_bytes_again(coarse, tmp_path):
+    first, second = (bound_map.write(bound_map.bound_map(load("paper"), 2), tmp_path / name) for name in "ab")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_default_folder_and_what_a_person_reads(coarse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = dmimo("bound", "paper", *WEAK, "--map", "--seed", 7)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "results" / "bound-paper-7" / "bound_map.png").exists()
+    for word in ("coverage", "λ/10", "bound_map.npz", "target 0"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--kind", "coherent"], "--kind"),
+        (["--out", "somewhere"], "--out"),
+        (["--map", "--kind", "blurred"], "--kind"),
+        (["--map", "--out", "taken"], "--out"),
+    ],
+)
+def test_wrong_requests_end_with_2(words, named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("")
+    done = dmimo("bound", "paper", *words)
+    assert done.exit_code == 2
+    assert named in done.stderr
