@@ -1,5 +1,6 @@
 """The life of a slot, the rules of the air, and what determinism promises."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import gammaincinv
 
 from emulator.access_point import AccessPoint
 from emulator.air import Emission, energy_quantile
@@ -18,6 +20,8 @@ from emulator.randomness import Streams, complex_normals
 from emulator.target import Target
 from emulator.trace import Kind
 from emulator.user_equipment import UserEquipment
+from models.likelihood import Echoes, noncoherent_power, phasors
+from models.mixture import fit, initial_state
 from models.network import Mode
 from models.statistics import cross_statistic, energy_statistic, gram_statistic
 from scenarios.results import run_data
@@ -252,6 +256,25 @@ def test_a_missing_report_is_missing_not_zero(paper):
     assert (trace <= full * (1 + 1e-12)).all()
     assert (part.peb_m > whole.peb_m).all()
     assert (part.peb_m < 1.3 * whole.peb_m).all()
+
+
+def test_missing_reports_leave_the_coherent_fit_a_fit(paper):
+    """The structured misfit stays at its nominal level; had every receiver the full Q, it would be hundreds."""
+    overrides = {"radio.transmit_power_dbm": 40.0, "targets": [{"position_m": [500.0, 450.0]}]}
+    cpi = next(paper(overrides).build(seed=1, access_point=WithholdingAP).cpis(1))
+    observation, position = cpi.observation, cpi.estimate.positions_m[:1]
+    assert cpi.score.status == ("resolved",)
+    assert cpi.score.error_m[0] < 5 * cpi.peb_m[0]
+    full = next(paper(overrides).build(seed=1, estimator=None).cpis(1)).observation
+    wrong = dataclasses.replace(observation, gram=full.gram)
+    misfits = []
+    for statistics in (observation, wrong):
+        echoes = Echoes.of(statistics)
+        structured = fit(echoes, "structured", initial_state("structured", position)[None]).power[0]
+        misfits.append(noncoherent_power(echoes, phasors(statistics.network, position))[0] - structured)
+    low, high = gammaincinv(35, [1e-4, 1 - 1e-4])
+    assert low < misfits[0] < high
+    assert misfits[1] > 5 * high
 
 
 def test_a_silent_transmitter_leaves_its_slots_out(small):
