@@ -91,7 +91,7 @@ class CpiTruth:
         stacked = self._stacked.get(aps)
         if stacked is None:
             chosen = self.channel[list(aps)].transpose(1, 0, 2)
-            stacked = self._stacked[aps] = chosen.reshape(chosen.shape[0], -1)
+            stacked = self._stacked[aps] = chosen.reshape(chosen.shape[0], chosen.shape[1] * chosen.shape[2])
         return stacked
 
     def precoding(self) -> Complex:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from emulator.access_point import AccessPoint
 from emulator.air import Air, CpiTruth
@@ -84,6 +85,7 @@ class Emulation:
         self._outbox: list[CpiResult] = []
         self._kernel: Kernel | None = None
         self._resume_ns = 0
+        self._blas = ThreadpoolController()  # one thread: the products are small, and two were many times slower
 
     def _service_order(self) -> list[str]:
         """Return all owners of events in the order in which events of one instant are served.
@@ -133,7 +135,8 @@ class Emulation:
         if self._kernel is None:
             self.start()
         for _ in range(n_cpis):
-            self.events += self.kernel.advance(self._outbox)
+            with self._blas.limit(limits=1, user_api="blas"):
+                self.events += self.kernel.advance(self._outbox)
             self.completed += 1
             yield self._outbox.pop(0)
 

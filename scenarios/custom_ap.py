@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emulator.access_point import AccessPoint
+from emulator.slot import Slot
 from scenarios.files import load
 
 
@@ -18,7 +20,8 @@ class DutyCycledAP(AccessPoint):
 
     period: int = 2
 
-    def report(self, slot, echo):
+    def report(self, slot: Slot, echo: NDArray) -> NDArray | None:
+        """Return the echo in every `period`-th slot."""
         return super().report(slot, echo) if slot.index % self.period == 0 else None
 
 
@@ -26,7 +29,8 @@ class DutyCycledAP(AccessPoint):
 class SweepingAP(AccessPoint):
     """Sense with one full-array beam a snapshot that sweeps the angles, not with isotropic noise."""
 
-    def sensing_waveform(self, slot):
+    def sensing_waveform(self, slot: Slot) -> NDArray:
+        """Return one beam a column."""
         sines = np.linspace(-1.0, 1.0, slot.n_snapshots, endpoint=False)
         power_w = (1.0 - self.comm_power_fraction) * self.transmit_power_w
         beams = np.exp(-1j * np.pi * np.outer(np.arange(self.n_antennas), sines))

@@ -37,7 +37,7 @@ def essence(result):
     return json.dumps(data, sort_keys=True), b"".join(column.tobytes() for column in columns.values())
 
 
-# -- the rules, each with a subclass that tries to break it -------------------------------------------------------------
+# -- the rules, each with a subclass that tries to break it -----------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False)
@@ -113,7 +113,7 @@ def test_an_error_in_a_hook_names_node_hook_slot_and_time(small):
         small().build(access_point=Broken, estimator=None).run(1)
 
 
-# -- roles and slots ----------------------------------------------------------------------------------------------------
+# -- roles and slots --------------------------------------------------------------------------------------------------
 
 
 def test_exactly_one_transmitter_senses_in_a_slot_and_receivers_stay_silent(small):
@@ -153,6 +153,14 @@ def test_an_ap_without_a_plan_stays_silent_and_that_is_recorded(small):
     assert all((cpi.se_bit_s_hz == 0.0).all() for cpi in result.cpis)
 
 
+@pytest.mark.parametrize("illumination", ["sensing", "full"])
+def test_a_network_without_ues_only_senses(small, illumination):
+    result = small({"user_equipment.count": 0, "radio.illumination": illumination}).build(estimator=None).run(2)
+    assert result.cpis[0].se_bit_s_hz.shape == (0,)
+    assert result.cpis[0].reports_fused == 9
+    assert np.isfinite(result.cpis[0].peb_m).all()
+
+
 def test_a_moving_target_is_scored_where_it_was_at_the_middle_of_the_cpi(small):
     overrides = {"targets": [{"position_m": [300.0, 400.0], "velocity_m_s": [1000.0, -500.0]}]}
     emulation = small(overrides).build(estimator=None)
@@ -161,7 +169,7 @@ def test_a_moving_target_is_scored_where_it_was_at_the_middle_of_the_cpi(small):
         np.testing.assert_allclose(cpi.truth_m[0], [300.0 + 1000.0 * middle_s, 400.0 - 500.0 * middle_s], atol=1e-9)
 
 
-# -- what the central processor knows -----------------------------------------------------------------------------------
+# -- what the central processor knows ---------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False)
@@ -291,7 +299,7 @@ def test_a_silent_transmitter_leaves_its_slots_out(small):
     assert (first.reports_fused, second.reports_fused) == (9, 6)
 
 
-# -- determinism --------------------------------------------------------------------------------------------------------
+# -- determinism ------------------------------------------------------------------------------------------------------
 
 
 def reversed_start(scenario, **keys):
@@ -373,7 +381,7 @@ def test_complex_normals_have_the_power_asked_for():
     assert abs(np.mean(samples**2)) < 4 * 3.0 * (2 / samples.size) ** 0.5
 
 
-# -- checkpoints --------------------------------------------------------------------------------------------------------
+# -- checkpoints ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("split", ["iq", "statistics"])
@@ -401,7 +409,7 @@ def test_a_state_fits_only_its_own_network(small):
         started.restore(state)
 
 
-# -- extension ----------------------------------------------------------------------------------------------------------
+# -- extension --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False)
