@@ -38,7 +38,7 @@ def point_threshold(degrees_of_freedom: int, probability: float) -> float:
     Noise alone explains Gamma(n, 1), with n the number of AP pairs with data.
 
     >>> round(point_threshold(36, 1e-6), 2)
-    71.24
+    72.01
     """
     return float(special.gammainccinv(degrees_of_freedom, probability)) if degrees_of_freedom > 0 else np.inf
 

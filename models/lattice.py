@@ -144,8 +144,7 @@ def _sharpened(
     """
     towards, back = legs.slope[0][:, tile], legs.slope[1][:, tile]
     slope = (back[..., :, None] + towards[..., None, :]).reshape(2, len(tile), -1) * (2.0 if doubled else 1.0)
-    spread = legs.distance_m[1][tile][:, :, None] * legs.distance_m[0][tile][:, None]
-    weights = (legs.output[tile] ** 2 if doubled else legs.output[tile] / spread).reshape(len(tile), -1)
+    weights = (legs.doubled_weights() if doubled else legs.structured_weights())[tile].reshape(len(tile), -1)
     kernel = None
     if legs.gram.ndim == 4 and not doubled:
         one = 1.0 / legs.distance_m[0][tile]
@@ -251,11 +250,25 @@ class _Legs(NamedTuple):
         slope = np.einsum("mgx,ax->agm", gradient, tiles.axes)
         distance = ray.distance_m.T
         return cls(
-            np.moveaxis(output, -1, 0),
-            np.moveaxis(gram, -1, 0),
+            np.moveaxis(np.asarray(output, dtype=complex), -1, 0),
+            np.moveaxis(np.asarray(gram, dtype=complex), -1, 0),
             (distance[:, sides[0]], distance[:, sides[1]]),
             (slope[..., sides[0]], slope[..., sides[1]]),
         )
+
+
+    def structured_weights(self) -> Complex:
+        """Return c v e^{jk(d_t + d_r)}, c = 1 / (d_t d_r), shape (tiles, rx, tx)."""
+        return self.output / (self.distance_m[1][:, :, None] * self.distance_m[0][:, None])
+
+    def doubled_weights(self) -> Complex:
+        """Return (v e^{jk(d_t + d_r)})^2 / D, zero for pairs without data, shape (tiles, rx, tx)."""
+        return self.output**2 * self.inverse_power()
+
+    def inverse_power(self) -> Float:
+        """Return 1 / D, zero for pairs without data, shape (tiles, rx, tx)."""
+        power = np.broadcast_to(self.gram.real, self.output.shape)
+        return np.divide(1.0, power, out=np.zeros_like(power), where=power > 1e-9 * power.max(initial=0.0))
 
 
 def _turns(slope_rad_m: Float, offsets_m: Float) -> Complex:
@@ -275,9 +288,7 @@ def _turns(slope_rad_m: Float, offsets_m: Float) -> Complex:
 class _Lattice(NamedTuple):
     """What the lattices of a batch of tiles are made of; tuples hold the transmitters' legs, then the receivers'."""
 
-    output: Complex
-    gram: Complex
-    distance_m: tuple[Float, Float]
+    legs: _Legs
     turns: tuple[tuple[Complex, Complex], tuple[Complex, Complex]]  # [axis][side]: (tiles, n_axis, legs)
 
     @classmethod
@@ -285,8 +296,9 @@ class _Lattice(NamedTuple):
         """Return the lattices of the tiles in a slice."""
         turns = [[_turns(slope[axis, batch], offsets[axis]) for slope in legs.slope] for axis in (0, 1)]
         distance = (legs.distance_m[0][batch], legs.distance_m[1][batch])
+        slope = (legs.slope[0][:, batch], legs.slope[1][:, batch])
         pairs = ((turns[0][0], turns[0][1]), (turns[1][0], turns[1][1]))
-        return cls(legs.output[batch], legs.gram[batch], distance, pairs)
+        return cls(_Legs(legs.output[batch], legs.gram[batch], distance, slope), pairs)
 
     def _sum(self, weights: Complex, doubled: bool) -> NDArray[np.complex64]:
         """Return sum_rt weights_rt e^{j kappa_rt . (a, b)}, (tiles, n_a, n_b), with the phases doubled on demand."""
@@ -299,23 +311,21 @@ class _Lattice(NamedTuple):
 
     def structured(self, overlapping: bool) -> NDArray[np.float32]:
         """Return |sum c v e^{jk(d_t + d_r)}|^2 over its noise power, c = 1/(d_t d_r); (tiles, n_a, n_b)."""
-        towards, back = (1.0 / d for d in self.distance_m)
-        total = self._sum(self.output * back[:, :, None] * towards[:, None], doubled=False)
+        total, gram = self._sum(self.legs.structured_weights(), doubled=False), self.legs.gram
         power = total.real**2 + total.imag**2
+        towards, back = (1.0 / d for d in self.legs.distance_m)
         if not overlapping:
-            receive_weight = back**2 if self.gram.shape[1] > 1 else (back**2).sum(axis=1, keepdims=True)
-            noise = np.einsum("gr,grt,gt->g", receive_weight, self.gram.real, towards**2)[:, None, None]
+            receive_weight = back**2 if gram.shape[1] > 1 else (back**2).sum(axis=1, keepdims=True)
+            noise = np.einsum("gr,grt,gt->g", receive_weight, gram.real, towards**2)[:, None, None]
             return power / np.maximum(noise, 1e-30).astype(np.float32)
-        kernel = _kernel(self.gram, self.distance_m[1]) * towards[:, :, None] * towards[:, None, :]
+        kernel = _kernel(gram, self.legs.distance_m[1]) * towards[:, :, None] * towards[:, None, :]
         floor = 1e-6 * np.einsum("gtt->g", kernel).real[:, None, None] + 1e-30
         return power / np.maximum(_kernel_lattice(kernel, *(turn[0] for turn in self.turns)), floor.astype(np.float32))
 
     def free(self) -> NDArray[np.float32]:
         """Return (1/2) sum |v|^2/D + (1/2) |sum (v e^{jk(d_t + d_r)})^2 / D|, without cross terms."""
-        power = np.broadcast_to(self.gram.real, self.output.shape)
-        gain = np.divide(1.0, power, out=np.zeros_like(power), where=power > 1e-9 * power.max(initial=0.0))
-        constant = np.sum(np.abs(self.output) ** 2 * gain, axis=(1, 2))[:, None, None]
-        return (constant.astype(np.float32) + np.abs(self._sum(self.output**2 * gain, doubled=True))) / 2.0
+        constant = np.sum(np.abs(self.legs.output) ** 2 * self.legs.inverse_power(), axis=(1, 2))[:, None, None]
+        return (constant.astype(np.float32) + np.abs(self._sum(self.legs.doubled_weights(), doubled=True))) / 2.0
 
 
 def _kernel_lattice(kernel: Complex, turn_a: Complex, turn_b: Complex) -> NDArray[np.float32]:

@@ -173,11 +173,10 @@ def match(echoes: Echoes, phasor: Complex) -> Match:
     output = np.stack([_contract(cross[:, :, t], powers[t], back) for t in range(n_tx)], axis=1)
     conjugate = towards.conj()
     if echoes.overlapping:
-        kernel = [[_contract(q[:, :, t], powers[t], conjugate) for t in range(n_tx)] for q in gram]
-    else:
-        kernel = [_contract(gram[:, t, :, t], powers[t], conjugate[t]) for t in range(n_tx)]
-        return Match(output, n_antennas * np.stack(kernel, axis=1))
-    return Match(output, n_antennas * np.asarray(kernel))
+        rows = [np.stack([_contract(q[:, :, t], powers[t], conjugate) for t in range(n_tx)]) for q in gram]
+        return Match(output, n_antennas * np.stack(rows))
+    diagonal = [_contract(gram[:, t, :, t], powers[t], conjugate[t]) for t in range(n_tx)]
+    return Match(output, n_antennas * np.stack(diagonal, axis=1))
 
 
 def explained_power(matched: Match) -> Float:

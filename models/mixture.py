@@ -61,7 +61,7 @@ def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
     products = structured_products if model == "structured" else pair_products
     v, gram = products(echoes, state[..., :2])
     if model == "free":
-        v, gram = _real_amplitudes(v, gram, state[..., 2])
+        return _eliminate_amplitudes(*_real_amplitudes(v, gram, state[..., 2]), state.shape[1])
     return _eliminate_amplitudes(v, gram, state.shape[1])
 
 

@@ -24,21 +24,24 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 N_CANDIDATES = 500
 N_STARTS = 24
-ROUNDS = 2  # of refinement: all pairs, then each target of the best pair anew given the other
+ROUNDS = 5  # of refinement: all pairs, then each target of the best pair anew given the other
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
 PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
 RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around one
 SMALLEST_M, LARGEST_M, WIDENED = 2.5, 25.0, 1.5  # of the ellipse in which both are looked for
 
 
-def pair_regions(echoes: Echoes, start_m: Float, least_gain: float) -> list[Region]:
+def pair_regions(
+    echoes: Echoes, start_m: Float, least_gain: float, neighbour_m: Float | None = None
+) -> list[Region]:
     """Return the error ellipses of two targets near a point, or one for both where no array separates them.
 
     Two points are fitted non-coherently, from starts on circles around the point and from the maximum of what one
-    point leaves; they count as two if they explain ``least_gain`` more than one.
+    point leaves, or from a known neighbour; they count as two if they explain ``least_gain`` more than one.
     """
     one = Scene(echoes).refined([Found("noncoherent", start_m)])
-    starts = np.concatenate([_opposite(one.targets[0].position_m), _with_residual_peak(one)[None]])
+    known = [] if neighbour_m is None else [np.stack([start_m, neighbour_m])]
+    starts = np.stack([*_opposite(one.targets[0].position_m), _with_residual_peak(one), *known])
     state, found = climb(lambda q: fit(echoes, "noncoherent", q), starts, 2.0, 12, 0.1)
     best = int(np.argmax(found.power))
     if found.power[best] < one.power + least_gain:

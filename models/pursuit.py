@@ -28,6 +28,7 @@ SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is 
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
 RELAX_CYCLES = 2
+SPLIT_GAIN = 25.0  # non-coherent power that a second point must add for two ellipses to be searched
 MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
 CLUSTER_M, LARGEST_CLUSTER = 60.0, 2  # more targets without a lobe are not looked for at one place
 NEIGHBOUR_M = 200.0  # targets this close may hide each other's lobes
@@ -189,7 +190,8 @@ class Pursuit:
         found = []
         for group in [(s,), *((s, int(i)) for i in neighbours)]:
             alone = scene.residual(*group)
-            regions = pair_regions(alone, scene.positions_m[s], self.threshold)
+            neighbour = scene.positions_m[group[1]] if len(group) == 2 else None
+            regions = pair_regions(alone, scene.positions_m[s], SPLIT_GAIN, neighbour)
             if len(group) == 2 and len(regions) == 1:
                 continue
             pair = best_pair(alone, regions)

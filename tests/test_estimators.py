@@ -1,0 +1,186 @@
+"""The contract of an estimator, over all of them, and what the two-stage estimator reaches."""
+
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+
+from models.estimators.base import Estimator
+from models.estimators.grid import GridEstimator
+from models.estimators.paper import PaperEstimator
+from models.estimators.two_stage import TwoStage
+from models.network import Network
+from tests.simulate import observe, random_truth
+
+ESTIMATORS = [
+    GridEstimator(grid_step_m=20.0),
+    PaperEstimator(grid_step_m=20.0),
+    TwoStage(grid_step_m=20.0),
+    TwoStage(grid_step_m=20.0, amplitude="structured"),
+    TwoStage(grid_step_m=20.0, amplitude="free"),
+]
+NAMES = ["grid", "paper", "two-stage", "structured", "free"]
+contract = pytest.mark.parametrize("estimator", ESTIMATORS, ids=NAMES)
+
+
+def check(estimate):
+    n = len(estimate.positions_m)
+    assert estimate.positions_m.shape == (n, 2)
+    assert estimate.resolved.shape == (n,)
+    assert estimate.resolved.dtype == bool
+    assert np.all(np.isfinite(estimate.positions_m))
+    if estimate.amplitudes is not None:
+        assert estimate.amplitudes.shape == (n,)
+    covariance = estimate.covariance_m2
+    assert covariance.shape == (n, 2, 2)
+    assert np.allclose(covariance, covariance.swapaxes(1, 2), rtol=1e-9)
+    assert np.all(np.linalg.eigvalsh(covariance) > 0.0)
+
+
+@contract
+def test_contract_runs_without_targets(estimator):
+    rng = np.random.default_rng(41)
+    check(estimator.estimate(observe(rng, random_truth(rng, n_targets=0))))
+
+
+@contract
+def test_contract_finds_a_strong_target(estimator):
+    assert isinstance(estimator, Estimator)
+    rng = np.random.default_rng(42)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0]])
+    estimate = estimator.estimate(observe(rng, truth, power_w=1.0))
+    check(estimate)
+    assert np.linalg.norm(estimate.positions_m - truth.targets_m[0], axis=1).min() < 15.0
+
+
+@contract
+def test_contract_missing_reports_are_not_zeros(estimator):
+    rng = np.random.default_rng(43)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0]])
+    missing = rng.random((6, 6)) < 0.2
+    missing[3] = True
+    estimate = estimator.estimate(observe(rng, truth, power_w=3.0, missing=missing))
+    check(estimate)
+    near = 100.0 if isinstance(estimator, GridEstimator) else 15.0
+    assert np.linalg.norm(estimate.positions_m - truth.targets_m[0], axis=1).min() < near
+
+
+@contract
+def test_contract_labels_of_aps_do_not_matter(estimator):
+    rng = np.random.default_rng(44)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0]])
+    observation = observe(rng, truth, power_w=3.0)
+    one = estimator.estimate(observation)
+    other = estimator.estimate(permuted(observation, rng.permutation(12)))
+    assert np.allclose(one.positions_m, other.positions_m, atol=1e-6, rtol=0.0)
+    assert np.array_equal(one.resolved, other.resolved)
+
+
+def permuted(observation, order):
+    """The same observation with AP i called order^-1(i); receivers and transmitters stay in index order."""
+    network, modes = observation.network, observation.assignment
+    new = np.argsort(order)
+    rx, tx = np.argsort(new[modes.receivers]), np.argsort(new[modes.transmitters])
+    return replace(
+        observation,
+        network=Network(
+            ap_names=network.ap_names,
+            ap_positions_m=network.ap_positions_m[order],
+            boresights_rad=network.boresights_rad[order],
+            n_antennas=network.n_antennas,
+            carrier_hz=network.carrier_hz,
+        ),
+        assignment=type(modes).of(12, new[modes.transmitters], new[modes.receivers]),
+        cross=observation.cross[rx][:, :, tx],
+        gram=np.broadcast_to(observation.gram[0][tx][:, :, tx], observation.gram.shape),
+        energy=observation.energy[rx],
+    )
+
+
+@contract
+def test_contract_same_observation_same_estimate(estimator):
+    rng = np.random.default_rng(45)
+    observation = observe(rng, random_truth(rng, targets_m=[[420.0, 510.0]]))
+    assert np.array_equal(estimator.estimate(observation).positions_m, estimator.estimate(observation).positions_m)
+
+
+@contract
+def test_contract_settings_are_frozen_and_checked(estimator):
+    with pytest.raises(FrozenInstanceError):
+        estimator.grid_step_m = 1.0
+    with pytest.raises(ValueError, match=r"grid_step_m is 0\.0"):
+        replace(estimator, grid_step_m=0.0)
+    with pytest.raises(ValueError, match=r"false_alarm_probability is 1\.0"):
+        replace(estimator, false_alarm_probability=1.0)
+
+
+def test_amplitude_is_checked():
+    with pytest.raises(ValueError, match="'loose'"):
+        TwoStage(amplitude="loose")
+
+
+@contract
+def test_contract_nothing_received_is_no_target(estimator):
+    rng = np.random.default_rng(46)
+    observation = observe(rng, random_truth(rng), missing=np.ones((6, 6), dtype=bool))
+    assert len(estimator.estimate(observation).positions_m) == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_two_targets_at_30_dbm_are_found_in_the_right_lobe(seed):
+    rng = np.random.default_rng([51, seed])
+    truth = random_truth(rng, n_targets=2)
+    estimate = TwoStage().estimate(observe(rng, truth, power_w=1.0))
+    assert len(estimate.positions_m) == 2
+    distance = np.linalg.norm(truth.targets_m[:, None] - estimate.positions_m, axis=2)
+    assert estimate.resolved.all()
+    assert np.all(distance.min(axis=1) < 0.02)  # a lobe is 4 cm wide or more
+    error = estimate.positions_m[distance.argmin(axis=1)] - truth.targets_m
+    covariance = estimate.covariance_m2[distance.argmin(axis=1)]
+    assert np.all(np.einsum("si,sij,sj->s", error, np.linalg.inv(covariance), error) < 25.0)
+
+
+def test_amplitudes_are_those_of_the_radar_equation():
+    rng = np.random.default_rng(52)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0]])
+    truth = replace(truth, rcs_m2=np.array([2.0]), phase_rad=np.array([0.7]))
+    estimate = TwoStage().estimate(observe(rng, truth, power_w=10.0))
+    expected = np.sqrt(truth.network.wavelength_m**2 * 2.0 / (4.0 * np.pi) ** 3) * np.exp(0.7j)
+    assert abs(estimate.amplitudes[0] - expected) < 0.1 * abs(expected)
+
+
+def test_random_phases_are_reported_as_not_resolved():
+    rng = np.random.default_rng(53)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0]])
+    estimate = TwoStage().estimate(observe(rng, truth, power_w=10.0, random_phase=True))
+    assert not estimate.resolved[np.linalg.norm(estimate.positions_m - truth.targets_m, axis=1).argmin()]
+
+
+def test_uneven_scattering_is_resolved_with_free_amplitudes():
+    rng = np.random.default_rng(54)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0]])
+    observation = observe(rng, truth, power_w=10.0, log_normal_db=6.0)
+    estimate = TwoStage().estimate(observation)
+    assert len(estimate.positions_m) == 1
+    assert estimate.resolved.all()
+    assert np.linalg.norm(estimate.positions_m[0] - truth.targets_m[0]) < 0.01
+
+
+@pytest.mark.parametrize("separation_m", [0.3, 2.0])
+def test_a_close_pair_is_two_targets(separation_m):
+    rng = np.random.default_rng(56)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0], [420.0 + separation_m, 510.0]])
+    estimate = TwoStage().estimate(observe(rng, truth, power_w=10.0))
+    assert estimate.resolved.tolist() == [True, True]
+    found = estimate.positions_m[np.argsort(estimate.positions_m[:, 0])]
+    assert np.all(np.linalg.norm(found - truth.targets_m, axis=1) < 0.005)
+
+
+def test_a_weak_target_is_detected_but_not_resolved():
+    resolved = []
+    for seed in range(8):
+        rng = np.random.default_rng([55, seed])
+        truth = random_truth(rng, targets_m=[[420.0, 510.0]])
+        estimate = TwoStage().estimate(observe(rng, truth, power_w=0.02))
+        resolved += estimate.resolved.tolist()
+    assert not all(resolved)
