@@ -198,7 +198,7 @@ def plot(result: Figure3a, axes: Sequence[Axes]) -> Sequence[Axes]:
         ax.set_title(f"Target {target} of figure 2, at ({x:.0f}, {y:.0f}) m")
     _draw_panel(axes[-1], result.random, colors, slice(None))
     axes[-1].set_title("Random layouts, both targets; bound: median")
-    axes[0].set(ylabel="share of all realisations", ylim=(0.0, 1.0), xscale="log")
+    axes[0].set(ylabel="share of all realisations", ylim=(0.0, 1.02), xscale="log")
     for ax in axes:
         ax.set_xlabel("position error (m)")
         ax.grid(True)
@@ -220,7 +220,7 @@ def _draw_cdf(ax: Axes, error_m: Float, color: str, dashes: str, width: float) -
         share = np.arange(len(error) + 1) / error_m.size
         ax.step(np.append(error, 1e3), np.append(share[1:], share[-1]), dashes, color=color, lw=width, where="post")
         ax.plot([error[0]] * 2, share[:2], dashes, color=color, lw=width)
-    ax.set_xlim(2e-5, 1e2)
+    ax.set_xlim(1e-5, 1e2)
 
 
 def _legend_handles(colors: Sequence[str]) -> list[Line2D]:
