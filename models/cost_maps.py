@@ -36,9 +36,10 @@ Index = NDArray[np.intp]
 
 SIDES = (8, 16, 32, 64)  # of tiles, in pixels
 MARGIN_NODES = 3.0  # nodes of a tile over which the phase hardly turns
-NODES_PER_RAD = 0.6  # further nodes for each radian by which the fastest phase turns over half the tile
+NODES_PER_RAD = 0.7  # further nodes for each radian by which the fastest phase turns over half the tile
 DISC_SHARE, DISC_LARGEST_M = 0.45, 64.0  # radius: share of the distance to the nearest other AP, and at most
 DISC_RADII = 9
+EXTRA_HARMONICS = 26  # of a disc, beyond the pi (N - 1) of a fraction that does not vary
 FINE_ANGLES = 2048  # of a disc, linear interpolation in between
 
 
@@ -275,7 +276,7 @@ class _Grid:
         place = np.hypot(*offset.T) / self.radii_m[owner] * 2.0 - 1.0
         turns = np.arctan2(offset[:, 1], offset[:, 0]) / (2.0 * math.pi) % 1.0 * FINE_ANGLES
         below = np.minimum(turns.astype(int), FINE_ANGLES - 1)
-        n_angles = 2 * math.ceil(math.pi * (self.network.n_antennas - 1) + 14.0)
+        n_angles = 2 * math.ceil(math.pi * (self.network.n_antennas - 1) + EXTRA_HARMONICS)
         discs = _Discs(
             len(used),
             n_angles,
