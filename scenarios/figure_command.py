@@ -1,9 +1,10 @@
 """The command `dmimo figure`: the paper's figures as JSON, CSV, PNG and PDF."""
 
 import enum
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,31 +15,50 @@ __all__ = ["FigureName", "register", "run_figure"]
 
 
 class FigureName(enum.StrEnum):
-    """The figures of the paper."""
+    """The figures of the paper, and beyond it."""
 
     COST_MAP = "2"
     ERRORS = "3a"
     COVERAGE = "3b"
     TRADE_OFF = "3c"
+    SELECTION = "selection"
 
 
-def run_figure(name: FigureName, seed: int, n_realizations: int | None, workers: int | None) -> "Result":
-    """Return a figure; ``n_realizations`` None: as many as the figure takes by itself."""
+def run_figure(
+    name: FigureName,
+    seed: int,
+    n_realizations: int | None,
+    workers: int | None,
+    overrides: Mapping[str, Any] | None = None,
+) -> "Result":
+    """Return a figure; ``n_realizations`` None: as many as the figure takes by itself.
+
+    Raises
+    ------
+    ScenarioError
+        If a number or setting is wrong, or settings are given for a figure of the paper, which has its own.
+    """
     module = import_module(f"scenarios.figure_{name.value}")
-    figure: Result = module.run(module.N_REALIZATIONS if n_realizations is None else n_realizations, seed, workers)
+    if overrides and name is not FigureName.SELECTION:
+        from scenarios.problems import ScenarioError
+
+        text = f"figure {name.value} has the settings of the paper; --set is for the figure selection"
+        raise ScenarioError("--set", [text])
+    count = module.N_REALIZATIONS if n_realizations is None else n_realizations
+    figure: Result = module.run(count, seed, workers, **({"overrides": overrides} if overrides else {}))
     return figure
 
 
 def register(app: typer.Typer) -> None:
     """Add the command `figure`."""
-    from scenarios.cli import JsonOption, SeedOption, guarded
+    from scenarios.cli import JsonOption, SeedOption, SetOption, guarded
 
     @app.command()
     @guarded
     def figure(
-        name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help="2, 3a, 3b or 3c.")],
+        name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help="2, 3a, 3b, 3c or selection.")],
         n_realizations: Annotated[
-            int | None, typer.Option("--realizations", min=1, help="Layouts or draws; default: 1, 30, 100 or 100.")
+            int | None, typer.Option("--realizations", min=1, help="Layouts or draws; default: 1, 30, 100, 100 or 100.")
         ] = None,
         seed: SeedOption = 1,
         workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default: one a core.")] = None,
@@ -47,13 +67,23 @@ def register(app: typer.Typer) -> None:
             typer.Option("--out", help="Output folder; default: results/figure-<name>-<seed>, none with --json."),
         ] = None,
         as_json: JsonOption = False,
+        overrides: SetOption = None,
     ) -> None:
-        """Compute and draw a figure of the paper."""
-        _show(name, seed, n_realizations, workers, out, as_json)
+        """Compute and draw a figure of the paper, or the study of selectors; --set is for the latter."""
+        from scenarios.files import parse_override
+
+        settings = dict(map(parse_override, overrides or ()))
+        _show(name, seed, n_realizations, workers, out, as_json, settings)
 
 
 def _show(
-    name: FigureName, seed: int, n_realizations: int | None, workers: int | None, out: Path | None, as_json: bool
+    name: FigureName,
+    seed: int,
+    n_realizations: int | None,
+    workers: int | None,
+    out: Path | None,
+    as_json: bool,
+    settings: Mapping[str, Any],
 ) -> None:
     from scenarios.cli import say
     from scenarios.figures import check_out, save
@@ -62,10 +92,11 @@ def _show(
     folder = out if out is not None or as_json else Path("results") / f"figure-{name.value}-{seed}"
     if folder is not None:
         check_out(folder)
-    result = run_figure(name, seed, n_realizations, workers)
+    result = run_figure(name, seed, n_realizations, workers, settings)
     paths = save(result, f"figure-{name.value}", folder) if folder is not None else []
     if as_json:
-        say(json_text(result.data()).rstrip())
+        timed = {"wall_s": result.wall_s} if hasattr(result, "wall_s") else {}
+        say(json_text(result.data() | timed).rstrip())
         return
     for line in [*result.summary(), "Written:", *(f"  {path}" for path in paths)]:
         say(line)

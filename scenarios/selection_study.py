@@ -53,6 +53,14 @@ GRID_STEP_M = 25.0
 THRESHOLD_WAVELENGTHS = 0.1
 N_DRAWS = 10
 """Fading draws a layout."""
+SETTABLE = (
+    "radio.carrier_hz", "radio.bandwidth_hz", "radio.noise_temperature_k", "radio.noise_figure_db",
+    "radio.transmit_power_dbm", "radio.comm_power_fraction", "radio.path_loss", "radio.rician_k_db",
+    "radio.angular_std_deg", "area.size_m", "access_points.count", "access_points.positions_m",
+    "access_points.boresights_deg", "access_points.n_antennas", "user_equipment.count", "user_equipment.positions_m",
+    "schedule.snapshots_per_slot", "schedule.n_receivers",
+)  # fmt: skip
+"""Keys of a scenario that the study depends on."""
 MOST_SPLITS = 13_000
 SPLITS_AT_ONCE = 32
 JOINT_WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -112,8 +120,10 @@ def study_scenario(overrides: Mapping[str, Any]) -> Scenario:
     Raises
     ------
     ScenarioError
-        If it is wrong, has no UE, or more splits than can be enumerated.
+        If it is wrong, has no UE, or more splits than can be enumerated, or if a setting has no effect here.
     """
+    if odd := [key for key in overrides if key not in SETTABLE]:
+        raise ScenarioError("--set", [f"{key} has no effect here; allowed: {', '.join(SETTABLE)}" for key in odd])
     scenario = load("paper", SETTING | dict(overrides))
     n_aps, n_receivers = scenario.access_points.count, scenario.schedule.n_receivers
     count = math.comb(n_aps, n_receivers)
