@@ -56,7 +56,7 @@ class _Tiles(NamedTuple):
 class _Discs(NamedTuple):
     """Discs around APs: where their pixels lie in the map and among the nodes."""
 
-    count: int
+    n_discs: int
     n_angles: int
     pixel: Index  # flat index in the padded map, (n,)
     angle: Index  # disc and fine angle below the pixel, (n,)
@@ -151,7 +151,7 @@ def _disc_radii_m(network: Network) -> Float:
 
 def _disc_power(discs: _Discs, values: Single) -> Single:
     """Return the power at the pixels of the discs from that at their nodes."""
-    spectrum = np.fft.rfft(values.reshape(discs.count, DISC_RADII, discs.n_angles), axis=-1)
+    spectrum = np.fft.rfft(values.reshape(discs.n_discs, DISC_RADII, discs.n_angles), axis=-1)
     fine = np.fft.irfft(spectrum, FINE_ANGLES, axis=-1) * (FINE_ANGLES / discs.n_angles)
     table = fine.astype(np.float32).swapaxes(1, 2)
     step = np.roll(table, -1, axis=1) - table
@@ -177,7 +177,7 @@ def _weights(n: int, place: Float) -> Single:
 def _side_nodes(n: int, side: int) -> tuple[Float, Single]:
     """Return n nodes along a tile of ``side`` pixels, in pixels, and the matrix from them to the pixels."""
     if n >= side:
-        return np.arange(side), np.eye(side, dtype=np.float32)
+        return np.arange(float(side)), np.eye(side, dtype=np.float32)
     half = 0.5 * (side - 1)
     return half * (1.0 + _unit_nodes(n)), _weights(n, np.arange(side) / half - 1.0)
 
