@@ -26,7 +26,7 @@ SAME_LOBE_M = 0.005
 
 
 def structured_power(echoes: Echoes, points_m: Float) -> Float:
-    """Return |sum v c e^{jk(d_t + d_r)}|^2 / sum c^2 D, c = 1/(d_t d_r), at points, pair by pair; orthogonal signals."""
+    """Return |sum v c e^{jk(d_t + d_r)}|^2 / sum c^2 D, c = 1/(d_t d_r), at points, pair by pair; no cross terms."""
     ray = rays(echoes.network, points_m)
     leg = np.exp(1j * echoes.network.wavenumber_rad_m * ray.distance_m) / ray.distance_m
     output, power = match(echoes, np.exp(-1j * np.pi * ray.sine))
