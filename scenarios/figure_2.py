@@ -34,7 +34,7 @@ Float = NDArray[np.float64]
 
 N_REALIZATIONS = 1
 POWER_DBM = 30.0
-STEP_M = 5.0
+STEP_M = 8.0
 CLOSE_M = 3.0
 """Distance of the close pair."""
 CLOSE_VIEW_M, CLOSE_CELLS = 60.0, 61

@@ -93,7 +93,7 @@ def _check_count(option: str, count: int) -> None:
 
 
 def _single_threaded(task: Callable[[int], T], index: int) -> T:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
         return task(index)
