@@ -106,10 +106,6 @@ class AccessPoint(Node):
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
             self._send(self.split.learn(self.name, self._past[message.cpi], message))
 
-    def rng(self, purpose: str, counter: int) -> np.random.Generator:
-        """Return the AP's generator for a purpose at a counter, such as the index of a slot."""
-        return self.emulation.streams.generator(self.name, purpose, counter)
-
     # -- the life of a slot ---------------------------------------------------------------------------------------
 
     def start(self, emulation: "Emulation") -> None:
@@ -159,6 +155,8 @@ class AccessPoint(Node):
         """Report an echo; called by the air at slot end."""
         try:
             given = self.report(slot, echo)
+            if given is not None and np.shape(given) != echo.shape:
+                raise ValueError(f"report gave shape {np.shape(given)}; give {echo.shape} as it came, or None")
         except Exception as error:
             raise self.failure("report", slot, error) from error
         if self.record is not None:

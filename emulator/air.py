@@ -191,8 +191,14 @@ class Air(Node):
         ------
         AirRuleError
             If the AP listens in the slot, or radiates a sensing part without the token.
+        ValueError
+            If a part has another shape than (N, n_snapshots).
         """
         index = self._ap_index[name]
+        expected = (self.network.n_antennas, slot.n_snapshots)
+        for what, part in (("communication", emission.communication), ("sensing", emission.sensing)):
+            if part is not None and part.shape != expected:
+                raise ValueError(f"{what} part of shape {part.shape}; give (antennas, snapshots) = {expected}")
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
         if emission.sensing is not None and self._tokens.get(slot.index) != name:
@@ -266,6 +272,8 @@ class Air(Node):
         if listeners:
             self._return_echoes(slot, truth, emissions, listeners)
         self._serve(slot, truth, radiating, samples)
+        if slot.index == 0 or slot.position == slot.n_slots - 1:
+            self._audit()
 
     def _settle(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> tuple[tuple[int, ...], Complex]:
         """Book emissions; return who radiated and what, (n_tx, N, n_snapshots), oscillator phase included."""
@@ -284,18 +292,17 @@ class Air(Node):
         return radiating, samples
 
     def _charge(self, slot: Slot, radiating: tuple[int, ...], samples: Complex) -> None:
-        """Add up energies; compare them with the budget at the first slot and at the end of every CPI."""
+        """Add up energies and snapshots of those who radiated."""
         parts = samples.view(np.float64).reshape(len(radiating), -1)
         for index, energy in zip(radiating, np.einsum("ts,ts->t", parts, parts).tolist(), strict=True):
             self._energy[index] += energy
             self._snapshots[index] += slot.n_snapshots
-        if slot.index == 0 or slot.position == slot.n_slots - 1:
-            self._audit()
 
     def _audit(self) -> None:
+        """Compare what was radiated so far with the budget."""
         budget_w = self.radio.transmit_power_w
         for name, energy, snapshots in zip(self.network.ap_names, self._energy, self._snapshots, strict=True):
-            if snapshots and energy > budget_w * energy_quantile(snapshots):
+            if snapshots and not energy <= budget_w * energy_quantile(snapshots):
                 raise AirRuleError(
                     f"{name} radiated {energy / snapshots:.3g} W on average over {snapshots} snapshots; "
                     f"its budget is {budget_w:.3g} W: scale what transmit returns"

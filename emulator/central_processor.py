@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.functional_split import FunctionalSplit, collate, sample_columns
+from emulator.functional_split import collate, sample_columns
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.node import Node
 from emulator.payload import draw_payload
@@ -64,8 +64,6 @@ class CentralProcessor(Node):
         How many APs are to receive.
     selector, scheduler, estimator
         The strategies; without an estimator nothing is located.
-    split
-        The functional split of the APs; the central processor's copy says what a CPI should bring.
     payload_bits_per_symbol
         Data bits a symbol and UE that the downlink payload carries.
     estimator_latency_ns
@@ -80,7 +78,6 @@ class CentralProcessor(Node):
     selector: ModeSelector
     scheduler: SlotScheduler
     estimator: Estimator | None
-    split: FunctionalSplit
     payload_bits_per_symbol: float
     estimator_latency_ns: int = 0
 
@@ -93,7 +90,7 @@ class CentralProcessor(Node):
     _pending: dict[int, tuple[Estimate, Observation | None]] = field(default_factory=dict, init=False)
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
-        "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator", "split",
+        "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator", "_splits",
         "payload_bits_per_symbol", "estimator_latency_ns",
     }  # fmt: skip
 
@@ -104,6 +101,7 @@ class CentralProcessor(Node):
         """Take the place in an emulation."""
         super().start(emulation)
         emulation.fronthaul.connect(self.name, self.on_message)
+        self._splits = {name: ap.split for name, ap in emulation.access_points.items()}
 
     # -- the agenda -----------------------------------------------------------------------------------------------
 
@@ -183,6 +181,10 @@ class CentralProcessor(Node):
         self.published = estimate
         self.log(Kind.PUBLISH, len(estimate.positions_m))
 
+    def reports_expected(self, plan: CpiPlan) -> int:
+        """Return how many reports a CPI brings when nothing is missing."""
+        return sum(self._splits[name].reports_expected(len(plan.slots)) for name in plan.receivers)
+
     def _judge_alive(self, inbox: Inbox) -> None:
         """Take an AP that had a task and sent nothing for dead; one that rested gets another chance."""
         for i, (name, mode) in enumerate(zip(inbox.plan.ap_names, inbox.plan.assignment.modes, strict=True)):
@@ -204,11 +206,13 @@ class CentralProcessor(Node):
             inbox.statistics[message.source] = message
         elif isinstance(message, TransmissionRecord):
             inbox.records[message.source] = message
-            if self.split.needs_waveform:
-                self._pass_on(inbox.plan, message)
+            self._pass_on(inbox.plan, message)
 
     def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
+        """Tell the receivers whose split needs it what a transmitter radiated."""
         for name in plan.receivers:
+            if not self._splits[name].needs_waveform:
+                continue
             self._send(
                 TransmissionRecord(
                     source=self.name, destination=name, cpi=record.cpi, transmitter=record.transmitter,
@@ -234,8 +238,11 @@ class CentralProcessor(Node):
             return None
         shape = (len(covered), n_antennas, len(plan.transmitters), n_antennas)
         cross, energy = np.zeros(shape, dtype=complex), np.zeros(len(covered))
-        for slots in set(covered) - {()}:
-            rows = [r for r, own in enumerate(covered) if own == slots]
+        kinds = [(slots, name in inbox.statistics) for slots, name in zip(covered, plan.receivers, strict=True)]
+        for slots, by_receiver in dict.fromkeys(kinds):
+            if not slots:
+                continue
+            rows = [r for r, kind in enumerate(kinds) if kind == (slots, by_receiver)]
             cross[rows], energy[rows] = self._statistics(inbox, [plan.receivers[r] for r in rows], slots, transmitted)
         n_snapshots = plan.slots[0].n_snapshots
         return Observation(

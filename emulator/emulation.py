@@ -221,7 +221,7 @@ class Emulation:
                 peb_structured_m=bounds["structured"],
                 se_bit_s_hz=self._spectral_efficiency(truth) if self.scoring else np.full(self.network.n_ues, np.nan),
                 sensing_latency_s=(self.now_ns - start_ns) * 1e-9,
-                reports_expected=self.central.split.reports_expected(len(plan.receivers), frame.n_slots),
+                reports_expected=self.central.reports_expected(plan),
                 reports_fused=inbox.fused,
                 observation=observation,
             )

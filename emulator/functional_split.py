@@ -34,8 +34,8 @@ class FunctionalSplit(ABC):
         return None
 
     @abstractmethod
-    def reports_expected(self, n_receivers: int, n_slots: int) -> int:
-        """Return how many reports a CPI brings when nothing is missing."""
+    def reports_expected(self, n_slots: int) -> int:
+        """Return how many reports a receiver sends in a CPI when nothing is missing."""
 
     def forget(self, cpi: int) -> None:  # noqa: B027 - nothing to forget is a fine default
         """Drop what is kept of a CPI and earlier ones."""
@@ -57,9 +57,9 @@ class IqSplit(FunctionalSplit):
         """Return the report of the slot."""
         return EchoReport(source=ap, destination="central", slot=slot, samples=echo, iq_bits=self.iq_bits)
 
-    def reports_expected(self, n_receivers: int, n_slots: int) -> int:
-        """One report a receiver and slot."""
-        return n_receivers * n_slots
+    def reports_expected(self, n_slots: int) -> int:
+        """One report a slot."""
+        return n_slots
 
 
 @dataclass(kw_only=True)
@@ -100,9 +100,9 @@ class StatisticsSplit(FunctionalSplit):
             energy=energy_statistic(received),
         )
 
-    def reports_expected(self, n_receivers: int, n_slots: int) -> int:
-        """One report a receiver."""
-        return n_receivers
+    def reports_expected(self, n_slots: int) -> int:
+        """One report."""
+        return 1
 
     def forget(self, cpi: int) -> None:
         """Drop echoes and records of this CPI and earlier ones."""

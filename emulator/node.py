@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import simpy
 
 from emulator.kernel import Alarm, Kernel
@@ -65,6 +66,10 @@ class Node:
                 raise
             except Exception as error:
                 raise self.failure("wake", None, error) from error
+
+    def rng(self, purpose: str, counter: int = 0) -> np.random.Generator:
+        """Return the node's generator for a purpose at a counter, such as the index of a CPI or slot."""
+        return self.emulation.streams.generator(self.name, purpose, counter)
 
     def log(self, kind: int, value: int) -> None:
         """Record an event of this node now."""

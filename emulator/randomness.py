@@ -23,7 +23,9 @@ class Streams:
     """
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
+        if seed != int(seed) or seed < 0:
+            raise ValueError(f"seed = {seed}: give a whole number >= 0")
+        self.seed = int(seed)
         self._generators: dict[tuple[str, str], tuple[np.random.Generator, dict]] = {}
 
     def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:

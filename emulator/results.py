@@ -110,3 +110,14 @@ class RunResult:
         kept = [replace(cpi, observation=None) for cpi in cpis[:-1]] + cpis[-1:]
         errors = np.array([cpi.score.error_m for cpi in cpis]).reshape(len(cpis), n_targets)
         return cls(cpis=tuple(kept), errors_m=errors, **books)
+
+    def __repr__(self) -> str:
+        resolved = sum(status == "resolved" for cpi in self.cpis for status in cpi.score.status)
+        found = np.isfinite(self.errors_m)
+        median = f"{np.median(self.errors_m[found]):.3g} m" if found.any() else "none"
+        se = np.mean([cpi.se_bit_s_hz.sum() for cpi in self.cpis])
+        fused = f"{sum(c.reports_fused for c in self.cpis)} of {sum(c.reports_expected for c in self.cpis)}"
+        return (
+            f"RunResult({len(self.cpis)} CPIs: {resolved} of {self.errors_m.size} targets resolved, "
+            f"median error {median}, sum SE {se:.2f} bit/s/Hz, {fused} reports fused)"
+        )

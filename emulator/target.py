@@ -44,8 +44,7 @@ class Target(Node):
     def scatter(self, cpi: int) -> complex:
         """Return sqrt(rcs) e^{j phi} of a CPI, in m."""
         if self.scatter_phase_rad is None:
-            rng = self.emulation.streams.generator(self.name, "scatter")
-            self.scatter_phase_rad = float(rng.uniform(0.0, 2.0 * np.pi))
+            self.scatter_phase_rad = float(self.rng("scatter").uniform(0.0, 2.0 * np.pi))
         return cmath.rect(self.rcs_m2**0.5, self.scatter_phase_rad)
 
     def wake(self) -> None:

@@ -49,7 +49,7 @@ class UserEquipment(Node):
         cpi = frame.cpi_at(self.wake_ns)
         if cpi is not None:
             n_samples, shape = frame.n_samples, (emulation.network.n_aps, emulation.network.n_antennas)
-            rng = emulation.streams.generator(self.name, "cpi", cpi)
+            rng = self.rng("cpi", cpi)
             normals = complex_normals(rng, 1 + n_samples + shape[0] * shape[1])
             noise = normals[1 : 1 + n_samples] * self.noise_power_w**0.5
             scattered = normals[1 + n_samples :].reshape(shape)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -43,6 +44,7 @@ def build(
     user_equipment: Callable[..., UserEquipment] = UserEquipment,
     target: Callable[..., Target] = Target,
     fronthaul: nx.DiGraph | None = None,
+    split: Callable[[], FunctionalSplit] | None = None,
     tracing: bool = True,
     scoring: bool = True,
     **strategies: Any,
@@ -61,6 +63,8 @@ def build(
         Classes for single APs, by name.
     fronthaul
         A graph to use instead of the scenario's.
+    split
+        Makes the functional split of an AP, called once for each; in place of the scenario's.
     tracing, scoring
         See ``Emulation``.
     **strategies
@@ -93,13 +97,22 @@ def build(
         air=Air(network=network, radio=radio, access_channel=channel, n_targets=len(scenario.targets)),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
         central=_central(scenario, network, radio, channel, **strategies),
-        access_points=[classes[name](name=name, split=_split(scenario), **keys) for name in network.ap_names],
+        access_points=[
+            _made(classes[name], name=name, split=split() if split else _split(scenario), **keys)
+            for name in network.ap_names
+        ],
         user_equipments=[user_equipment(name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names],
         targets=_targets(scenario, streams, target),
         streams=streams,
         tracing=tracing,
         scoring=scoring,
     )
+
+
+def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
+    """Return a node; what a partial was given stays as given."""
+    given = make.keywords if isinstance(make, partial) else {}
+    return make(**{key: value for key, value in keys.items() if key not in given})
 
 
 def network_of(scenario: "Scenario", streams: Streams) -> Network:
@@ -223,7 +236,6 @@ def _central(
         radio=radio,
         path_gain=channel.path_gain,
         n_receivers=scenario.schedule.n_receivers,
-        split=_split(scenario),
         payload_bits_per_symbol=scenario.fronthaul.payload_bits_per_symbol,
         estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
         **{role: strategies[role] if role in strategies else make() for role, make in chosen.items()},

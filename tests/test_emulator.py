@@ -15,6 +15,7 @@ from scipy.special import gammaincinv
 
 from emulator.access_point import AccessPoint
 from emulator.air import Emission, energy_quantile
+from emulator.functional_split import IqSplit, StatisticsSplit
 from emulator.node import EmulationError
 from emulator.randomness import Streams, complex_normals
 from emulator.target import Target
@@ -100,6 +101,52 @@ def test_the_power_rule_spares_those_who_keep_it(small):
     for share in (0.0, 1.0):
         small({"radio.comm_power_fraction": share}).build(estimator=None, scoring=False).run(300)
     assert energy_quantile(10_000) == pytest.approx(10_000, rel=0.1)
+
+
+@dataclass(kw_only=True, eq=False)
+class Sneaky(AccessPoint):
+    """Overdrives, but keeps silent whenever the books are looked at first."""
+
+    def transmit(self, slot):
+        if slot.position in (0, slot.n_slots - 1):
+            return None
+        emission = super().transmit(slot)
+        return emission._replace(communication=emission.communication * 10.0)
+
+
+@dataclass(kw_only=True, eq=False)
+class Undefined(AccessPoint):
+    """Radiates what is not a number."""
+
+    def transmit(self, slot):
+        emission = super().transmit(slot)
+        return emission._replace(communication=emission.communication * np.nan)
+
+
+@dataclass(kw_only=True, eq=False)
+class Misshapen(AccessPoint):
+    def transmit(self, slot):
+        return Emission(np.zeros((2, 2), complex))
+
+
+@dataclass(kw_only=True, eq=False)
+class Truncating(AccessPoint):
+    def report(self, slot, echo):
+        return echo[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "complaint"),
+    [
+        (Sneaky, "budget"),
+        (Undefined, "budget"),
+        (Misshapen, r"ap-\d\.transmit.*shape \(2, 2\)"),
+        (Truncating, r"ap-\d\.report.*shape \(4, 1\)"),
+    ],
+)
+def test_what_cannot_be_radiated_or_reported_is_refused(small, behaviour, complaint):
+    with pytest.raises(EmulationError, match=complaint):
+        small().build(access_point=behaviour, estimator=None).run(2)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -425,6 +472,25 @@ def test_one_node_of_another_class(small):
     name = f"ap-{first.assignment.receivers[0]}"
     result = small().build(estimator=None, access_points={name: partial(DutyCycled, period=3)}).run(1)
     assert result.cpis[0].reports_fused == 7
+
+
+@pytest.mark.parametrize(("common", "odd"), [("iq", StatisticsSplit), ("statistics", partial(IqSplit, iq_bits=None))])
+def test_splits_may_be_mixed(small, common, odd):
+    """One AP with another split changes how its reports travel, not what is fused of them."""
+    scenario = small({"fronthaul.split": common})
+    plain = next(small().build(estimator=None, split=partial(IqSplit, iq_bits=None)).cpis(1))
+    name = f"ap-{plain.assignment.receivers[0]}"
+    overrides = {name: partial(AccessPoint, split=odd())}
+    mixed = next(scenario.build(estimator=None, access_points=overrides).cpis(1))
+    np.testing.assert_allclose(mixed.observation.cross, plain.observation.cross, rtol=1e-3, atol=1e-12)
+    np.testing.assert_array_equal(mixed.observation.n_samples, plain.observation.n_samples)
+    assert mixed.reports_fused == mixed.reports_expected == {"iq": 7, "statistics": 5}[common]
+
+
+def test_a_result_prints_as_one_line(small):
+    text = repr(small().build().run(2))
+    assert len(text) < 200
+    assert "2 CPIs" in text
 
 
 def test_an_ap_that_is_not_there_cannot_be_replaced(small):
