@@ -27,7 +27,7 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 BATCH_TILES = 8
 BLOCK, BEST_BLOCKS = 5, 6  # the best point of a block of 5 x 5 is looked at again, in six blocks a tile or more
-SHARPENING_STEPS = 2
+SHARPENING_STEPS, MOST_SHARPENED = 2, 1500
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
 
@@ -119,8 +119,10 @@ class LobeSearch:
         a, b = np.unravel_index(index, (len(tiles.offsets[0]), len(tiles.offsets[1])))
         tile = np.repeat(np.arange(len(index)), index.shape[1])
         offset = np.stack([tiles.offsets[0][a].ravel(), tiles.offsets[1][b].ravel()], axis=-1)
+        best = np.argsort(-power.ravel(), kind="stable")[: max(MOST_SHARPENED, 4 * self.n_best)]
+        tile, offset, power = tile[best], offset[best], power.ravel()[best]
         offset, before, after = _sharpened(legs, tile, offset, doubled, step)
-        power = power.ravel() + (after - before) / 2.0 if doubled else power.ravel() * after / before
+        power = power + (after - before) / 2.0 if doubled else power * after / before
         order = np.argsort(-power, kind="stable")[: self.n_best]
         return Lobes((tiles.centres_m[tile] + offset @ tiles.axes)[order], power[order])
 

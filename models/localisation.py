@@ -29,6 +29,7 @@ MIRROR_RANGE_M = 100.0  # APs closer than this may have put the peak on the wron
 PATCH_RANGE_M, PATCH_STEP_M, PATCH_HALF_M = 60.0, 3.0, 12.0  # the map is finer near an AP than its grid
 N_SIGMA, SMALLEST_M, LARGEST_M = 4.0, 0.3, 25.0  # of the ellipse that is searched
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
+LARGEST_SEARCH_M2 = 1500.0  # no further ellipse is searched once this much has been
 OUTSIDE_M = 50.0  # a non-coherent peak of a target near the edge may lie this far outside of the area
 EDGE_M = 0.1  # a lobe may lie this far outside of it
 SAME_LOBE_M = 0.005  # two polished positions this close are the same lobe
@@ -124,11 +125,12 @@ def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area) -
     """
     close = coarse.power >= coarse.power[0] - RIVAL_MARGIN - RIVAL_SHARE * coarse.power[0]
     search = LobeSearch(coherent=model)
-    found, searched = [], np.empty((0, 2))
+    found, searched, area_m2 = [], np.empty((0, 2)), 0.0
     for position, covariance in zip(coarse.positions_m[close], coarse.covariance_m2[close], strict=True):
         half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, LARGEST_M)
-        if np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0]):
+        if np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0]) or area_m2 > LARGEST_SEARCH_M2:
             continue
+        area_m2 += np.pi * half.prod()
         searched = np.concatenate([searched, position[None]])
         found.append(search.search(echoes, position, half, axes))
     lobes = Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))

@@ -8,47 +8,82 @@ are taken as candidates, the power that each pair of them explains is written do
 and the best pairs are refined together.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from models.detection import excess_threshold
 from models.lattice import LobeSearch, ellipse_axes
-from models.likelihood import Echoes, noncoherent_power, phasors
+from models.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
 from models.localisation import Fine, Region
 from models.mixture import climb, fit, position_covariance_m2
 from models.scene import Found, Scene
 from models.signals import leg_jets
 
-__all__ = ["best_pair", "pair_power", "pair_regions"]
+__all__ = ["PairGuess", "best_pair", "pair_guesses", "pair_power"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 N_CANDIDATES = 500
 N_STARTS = 24
-ROUNDS = 5  # of refinement: all pairs, then each target of the best pair anew given the other
+ROUNDS = 4  # of refinement: all pairs, then each target of the best pair anew given the other
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
 PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
 RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around one
+CLEARLY_TWO = 75.0  # non-coherent power that a second point adds where one ellipse for both is not looked at
+GHOST_MARGIN, MAX_ALTERNATIVES = 150.0, 3  # non-coherent power, and number, of pairs of ellipses looked at
 SMALLEST_M, LARGEST_M, WIDENED = 2.5, 25.0, 1.5  # of the ellipse in which both are looked for
 
 
-def pair_regions(
-    echoes: Echoes, start_m: Float, least_gain: float, neighbour_m: Float | None = None
-) -> list[Region]:
-    """Return the error ellipses of two targets near a point, or one for both where no array separates them.
+class PairGuess(NamedTuple):
+    """Where two targets may be."""
 
-    Two points are fitted non-coherently, from starts on circles around the point and from the maximum of what one
-    point leaves, or from a known neighbour; they count as two if they explain ``least_gain`` more than one.
+    regions: list[Region]
+    """One ellipse for each, or one for both."""
+    enough: float
+    """Explained power at which two structured targets leave no more than noise."""
+
+
+def pair_guesses(
+    echoes: Echoes, start_m: Float, least_gain: float, neighbour_m: Float | None = None
+) -> list[PairGuess]:
+    """Return where two targets near a point may be: two error ellipses, or one for both; likely ones first.
+
+    Two points are fitted non-coherently, from starts on circles around the point, from the maximum of what one
+    point leaves, and from a known neighbour. Bearings of two targets also intersect at ghosts, so the runners-up are
+    kept if they explain ``least_gain`` more than one point. One ellipse for both comes first where two points explain
+    hardly more than one: no array separates them then.
     """
     one = Scene(echoes).refined([Found("noncoherent", start_m)])
     known = [] if neighbour_m is None else [np.stack([start_m, neighbour_m])]
     starts = np.stack([*_opposite(one.targets[0].position_m), _with_residual_peak(one), *known])
     state, found = climb(lambda q: fit(echoes, "noncoherent", q), starts, 2.0, 12, 0.1)
-    best = int(np.argmax(found.power))
-    if found.power[best] < one.power + least_gain:
-        assert one.covariance_m2 is not None
-        return [_region(one.targets[0].position_m, WIDENED**2 * one.covariance_m2[0], SMALLEST_M)]
-    covariance = position_covariance_m2(found.information[best], 2)
-    return [_region(state[best, s], covariance[s], 0.3) for s in (0, 1)]
+    limits = [excess_threshold(n * degrees_of_freedom(echoes), 1e-4) for n in (1, 2)]
+    assert one.covariance_m2 is not None
+    both = _region(one.targets[0].position_m, WIDENED**2 * one.covariance_m2[0], SMALLEST_M)
+    joint = PairGuess([both], one.power - limits[0])
+    kept = _alternatives(state, found.power, one.power + least_gain)
+    covariance = {i: position_covariance_m2(found.information[i], 2) for i in kept}
+    apart = [PairGuess([_region(state[i, s], covariance[i][s], 0.3) for s in (0, 1)], found.power[i] - limits[1])
+             for i in kept]  # fmt: skip
+    return apart if apart and found.power.max() > one.power + CLEARLY_TWO else [joint, *apart]
+
+
+def _alternatives(state: Float, power: Float, least: float) -> list[int]:
+    """Return the indices of the best different pairs of points, best first."""
+    kept: list[int] = []
+    for i in np.argsort(-power, kind="stable"):
+        close = power[i] > max(least, power.max() - GHOST_MARGIN)
+        if close and len(kept) < MAX_ALTERNATIVES and all(_differ(state[i], state[k]) for k in kept):
+            kept.append(int(i))
+    return kept
+
+
+def _differ(one: Float, other: Float) -> bool:
+    """Return whether two pairs of points are more than two metres apart, in either order."""
+    distances = [np.linalg.norm(one - pair, axis=1).max() for pair in (other, other[::-1])]
+    return min(distances) > 2.0
 
 
 def _opposite(centre_m: Float) -> Float:
@@ -73,8 +108,8 @@ def _region(centre_m: Float, covariance_m2: Float, smallest_m: float) -> Region:
     return Region(centre_m, half, axes)
 
 
-def pair_power(echoes: Echoes, points_m: Float) -> tuple[Float, Float]:
-    """Return the power over sigma^2 that each pair of points explains together, (n, n), and its coherence, (n, n).
+def pair_power(echoes: Echoes, points_m: Float) -> Float:
+    """Return the power over sigma^2 that each pair of points explains together, (n, n).
 
     Structured amplitudes; pairs that are too much alike get zero.
     """
@@ -95,23 +130,34 @@ def pair_power(echoes: Echoes, points_m: Float) -> tuple[Float, Float]:
     numerator = np.abs(v[:, None]) ** 2 * own + np.abs(v) ** 2 * own[:, None] - mixed
     determinant = np.outer(own, own) * (1.0 - coherence)
     apart = coherence < MAX_COHERENCE**2
-    return np.divide(numerator, determinant, out=np.zeros_like(own * own[:, None]), where=apart), coherence
+    return np.divide(numerator, determinant, out=np.zeros_like(determinant), where=apart)
 
 
-def best_pair(echoes: Echoes, regions: list[Region]) -> Fine:
-    """Return the best two targets, state (2, 2) and the power of both; the regions hold one target each, or both."""
-    search = LobeSearch(n_best=N_CANDIDATES // len(regions))
-    candidates = [search.search(echoes, *region).positions_m for region in regions]
+def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> Fine:
+    """Return the best two targets, state (2, 2) and the power of both, of the first guess that explains enough."""
+    found = []
+    for guess in guesses:
+        found.append(_pair_in(echoes, guess))
+        if found[-1].power[0] > guess.enough:
+            break
+    return max(found, key=lambda fine: fine.power[0])
+
+
+def _pair_in(echoes: Echoes, guess: PairGuess) -> Fine:
+    """Return the best two targets in the regions of a guess, which hold one target each, or both."""
+    search = LobeSearch(n_best=N_CANDIDATES // len(guess.regions))
+    candidates = [search.search(echoes, *region).positions_m for region in guess.regions]
     points = np.concatenate(candidates)
-    power, _ = pair_power(echoes, points)
-    if len(regions) > 1:
+    power = pair_power(echoes, points)
+    if len(guess.regions) > 1:
         first = len(candidates[0])
         power[:first, :first] = power[first:, first:] = 0.0
-    pairs = _strongest(power)
-    state, best = _refined(echoes, points[pairs])
+    state, best = _refined(echoes, points[_strongest(power)])
     for _ in range(ROUNDS):
-        again, rival = _refined(echoes, _with_one_moved(echoes, state, regions))
-        if rival <= best + 1e-6:
+        if best > guess.enough:
+            break
+        again, rival = _refined(echoes, _with_one_moved(echoes, state, guess.regions))
+        if rival <= best + 1e-3:
             break
         state, best = again, rival
     return Fine(state, np.array([best, best]))

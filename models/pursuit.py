@@ -16,13 +16,13 @@ from models.localisation import SAME_LOBE_M, Coarse, coarse_peaks, polish_lobes,
 from models.mixture import Amplitude, fit
 from models.network import Area
 from models.observation import Estimate
-from models.pairs import best_pair, pair_regions
+from models.pairs import best_pair, pair_guesses
 from models.scene import Found, Scene
 
 __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
-MAX_TARGETS, MAX_ROUNDS = 24, 3
+MAX_TARGETS, MAX_ROUNDS = 24, 2
 TARGET_PRICE = 20.0  # explained power that a target must add
 SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
@@ -191,10 +191,12 @@ class Pursuit:
         for group in [(s,), *((s, int(i)) for i in neighbours)]:
             alone = scene.residual(*group)
             neighbour = scene.positions_m[group[1]] if len(group) == 2 else None
-            regions = pair_regions(alone, scene.positions_m[s], SPLIT_GAIN, neighbour)
-            if len(group) == 2 and len(regions) == 1:
+            guesses = pair_guesses(alone, scene.positions_m[s], SPLIT_GAIN, neighbour)
+            if len(group) == 2:
+                guesses = [guess for guess in guesses if len(guess.regions) == 2]
+            if not guesses:
                 continue
-            pair = best_pair(alone, regions)
+            pair = best_pair(alone, guesses)
             found.append(scene.exchanged(group, [Found("structured", p, SAFE_LEAD) for p in pair.state]))
         return found
 

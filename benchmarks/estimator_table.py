@@ -1,0 +1,143 @@
+"""Measure the estimators over random layouts: detection, false targets, right lobe, error over bound, time.
+
+Each trial draws 12 APs, boresights, targets, waveforms and noise anew (1 km^2, N = 8, 6 transmitters and 6 receivers,
+10 snapshots each, rho = 0.5, 0 dBsm); the seed of trial i is [seed, S, i]. Columns:
+
+    P_d       share of targets assigned an estimate within clip(5 x non-coherent PEB, 5 m, 100 m)
+    false     estimates left over, a map
+    lobe      share of targets with an error below 5 coherent PEB (real free amplitudes, all targets together)
+    RMSE/PEB  of the targets in the right lobe, with a 95 % bootstrap interval
+    possible  share in the right lobe at the global maximum of the likelihood around the truth (others known)
+
+Run from the root of the repository:
+
+    python -m benchmarks.estimator_table --trials 20 --targets 1 2 --power-dbm 20 30 --workers 2 --out table.json
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from models.estimators.paper import PaperEstimator
+from models.estimators.two_stage import TwoStage
+from models.fisher import target_bounds_m
+from models.likelihood import Echoes
+from models.localisation import coarse_peaks, search_lobes
+from models.scene import Found, Scene
+from models.scoring import score
+from tests.simulate import AREA, observe, random_truth
+
+RIGHT_LOBE = 5.0  # coherent PEBs
+ESTIMATORS = {"two-stage": TwoStage(), "paper": PaperEstimator()}
+
+
+def bounds_m(truth, observation):
+    """Return the coherent (real free amplitudes) and non-coherent PEB of all targets together, (S,) each."""
+    scene = (truth.network, truth.assignment, truth.targets_m, truth.rcs_m2, truth.phase_rad)
+    gram, noise_w = observation.gram[0], observation.noise_power_w
+    return [target_bounds_m(*scene, gram, noise_w, kind) for kind in ("coherent", "non-coherent")]
+
+
+def best_possible_m(truth, observation):
+    """Return the error at the best lobe of the structured likelihood around each truth, the others known, (S,)."""
+    scene = Scene(Echoes.of(observation)).refined([Found("structured", p) for p in truth.targets_m], 0)
+    errors = []
+    for s, target in enumerate(truth.targets_m):
+        alone = scene.residual(s)
+        coarse = coarse_peaks(alone, target[None], AREA)
+        lobes = search_lobes(alone, coarse, "structured", AREA) if len(coarse.power) else None
+        errors.append(np.linalg.norm(lobes.state[0, :2] - target) if lobes else np.inf)
+    return np.array(errors)
+
+
+def trial(seed, index, n_targets, power_dbm, full):
+    """Return what each estimator did in one trial."""
+    rng = np.random.default_rng([seed, n_targets, index])
+    truth = random_truth(rng, n_targets)
+    observation = observe(rng, truth, power_w=10.0 ** ((power_dbm - 30.0) / 10.0), full=full)
+    coherent, noncoherent = bounds_m(truth, observation)
+    rows = {}
+    for name, estimator in ESTIMATORS.items():
+        start = time.process_time()
+        with threadpool_limits(1):
+            estimate = estimator.estimate(observation)
+        seconds = time.process_time() - start
+        judged = score(estimate, truth.targets_m, noncoherent)
+        ratio = judged.error_m / coherent
+        resolved = [bool(m >= 0 and estimate.resolved[m]) for m in judged.matched]
+        rows[name] = {"ratio": ratio, "resolved": resolved, "n_false": len(judged.false_indices), "seconds": seconds}
+    rows["possible"] = {"ratio": best_possible_m(truth, observation) / coherent}
+    return rows
+
+
+def interval(ratios, rng, n_resamples=1000):
+    """Return the 95 % bootstrap interval of the root mean square, (low, high)."""
+    if len(ratios) < 2:
+        return None
+    resampled = rng.choice(ratios, (n_resamples, len(ratios)))
+    return [round(float(v), 3) for v in np.percentile(np.sqrt(np.mean(resampled**2, axis=1)), [2.5, 97.5])]
+
+
+def summary(trials, name, rng):
+    """Return the figures of one estimator in one cell."""
+    rows = [t[name] for t in trials]
+    ratio = np.concatenate([r["ratio"] for r in rows])
+    right = ratio < RIGHT_LOBE  # NaN, a miss, is not
+    cell = {"right_lobe": round(float(right.mean()), 4)}
+    if name == "possible":
+        return cell
+    resolved = np.concatenate([r["resolved"] for r in rows]).astype(bool)
+    seconds = np.array([r["seconds"] for r in rows])
+    return cell | {
+        "p_d": round(float(np.mean(~np.isnan(ratio))), 4),
+        "false_a_map": round(float(np.mean([r["n_false"] for r in rows])), 4),
+        "resolved_but_wrong": round(float(np.mean(resolved & ~right)), 4),
+        "rmse_over_peb": round(float(np.sqrt(np.mean(ratio[right] ** 2))), 3) if right.any() else None,
+        "rmse_over_peb_95": interval(ratio[right], rng),
+        "seconds_median": round(float(np.median(seconds)), 3),
+        "seconds_mean": round(float(seconds.mean()), 3),
+        "seconds_max": round(float(seconds.max()), 3),
+    }
+
+
+def arguments():
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=20, help="layouts a cell")
+    parser.add_argument("--targets", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--power-dbm", type=float, nargs="+", default=[10.0, 20.0, 30.0, 40.0])
+    parser.add_argument("--illumination", choices=["sensing", "full"], nargs="+", default=["sensing"])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="write the table as JSON")
+    return parser.parse_args()
+
+
+def main():
+    """Measure all cells and print the table."""
+    options = arguments()
+    cells = []
+    with Parallel(n_jobs=options.workers) as parallel:
+        for n_targets in options.targets:
+            for illumination in options.illumination:
+                for power_dbm in options.power_dbm:
+                    full = illumination == "full"
+                    jobs = (delayed(trial)(options.seed, i, n_targets, power_dbm, full) for i in range(options.trials))
+                    trials = parallel(jobs)
+                    rng = np.random.default_rng(options.seed)
+                    cell = {"targets": n_targets, "illumination": illumination, "power_dbm": power_dbm}
+                    cell["seeds"] = f"[{options.seed}, {n_targets}, 0..{options.trials - 1}]"
+                    cell |= {name: summary(trials, name, rng) for name in [*ESTIMATORS, "possible"]}
+                    print(json.dumps(cell), flush=True)
+                    cells.append(cell)
+    if options.out:
+        options.out.write_text(json.dumps({"cells": cells}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
