@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "guarded", "load_scenario", "main", "say"]
 
-MODULES: tuple[str, ...] = ("scenarios.figure_command",)
+MODULES: tuple[str, ...] = ("scenarios.bench_command", "scenarios.figure_command")
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
 app = typer.Typer(
