@@ -27,7 +27,7 @@ N_RESAMPLES = 1000
 QUANTILES = np.linspace(0.0, 1.0, 101)
 COLUMNS = (
     "sum_se_bit_s_hz", "coverage", "likely_se_bit_s_hz", "sum_se_gain_bit_s_hz", "coverage_gain",
-    "sum_se_share_of_best", "coverage_share_of_best",
+    "sum_se_over_sensing_centric_bit_s_hz", "sum_se_share_of_best", "coverage_share_of_best",
 )  # fmt: skip
 
 
@@ -96,6 +96,7 @@ class SelectionStudy:
             "coverage": (means, 0),
             "sum_se_gain_bit_s_hz": (gains, 1),
             "coverage_gain": (gains, 0),
+            "sum_se_over_sensing_centric_bit_s_hz": (self.gains("sensing-centric"), 1),
             "sum_se_share_of_best": (shares, 1),
             "coverage_share_of_best": (shares, 0),
         }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bound_maps import ap_moments, bound_from_moments_m
+from models.bound_maps import ap_moments, bound_from_moments_m, keep_memory
 from models.bounds import information_gain, sensing_energy_w
 from models.efficiency import spectral_efficiency
 from models.network import ModeAssignment
@@ -137,6 +137,7 @@ def study_scenario(overrides: Mapping[str, Any]) -> Scenario:
 
 def study(index: int, scenario: Scenario, seed: int) -> LayoutStudy:
     """Return what layout ``index`` of a seed shows."""
+    keep_memory()  # 0.71 s of CPU time become 0.46
     layout = Layout.draw(scenario, seed, index, N_DRAWS)
     transmits, covered = _all_splits(layout), partial(_coverage, layout)
     truth = SampledEfficiency.of(layout.view, layout.channels).sum_spectral_efficiency

@@ -124,6 +124,14 @@ class TestWhatSelectorsBuy:
         assert flat == pytest.approx(4.0 * np.log2(4.0 / 3.0), rel=1e-6)
         assert steep > 2.0 * flat
 
+    def test_19_ranks_splits_by_what_one_ue_has_of_all_gains(self):
+        layout = Layout.draw(study_scenario({}), 1, 0, 1)
+        transmits = selection_study._all_splits(layout)
+        power = (transmits.astype(float) @ layout.view.path_gain) ** 2
+        largest = (power / power.sum(axis=1, keepdims=True)).max(axis=1)
+        metric = selection_study._metrics(layout, transmits)[0]
+        assert selection_study._rank_correlation(metric, largest) > 0.95
+
 
 class TestResult:
     def test_value_lies_in_its_interval(self, result):
