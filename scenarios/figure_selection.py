@@ -214,7 +214,7 @@ def run(
     Raises
     ------
     ScenarioError
-        If a setting is wrong, there is no UE, or there are more than 13 000 splits.
+        If a setting is wrong or without effect, there is no UE, or there are more than 16 access points.
     """
     scenario = of_layout.study_scenario(overrides or {})
     task = partial(of_layout.study, scenario=scenario, seed=seed)

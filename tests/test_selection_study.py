@@ -204,7 +204,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("overrides", "named"),
         [
-            ({"access_points.count": 40, "schedule.n_receivers": 20}, "splits"),
+            ({"access_points.count": 17, "schedule.n_receivers": 1}, "every split"),
             ({"user_equipment.count": 0}, "user_equipment.count"),
             ({"selector.kind": "random"}, "no effect"),
             ({"schedule.n_receivers": 12}, "n_receivers"),
