@@ -51,6 +51,7 @@ class SilentAP(AccessPoint):
 
     def _prepare(self, cpi: int, assignment: Any) -> None:
         self._communication = self._noise = np.zeros((8, 60), dtype=complex)
+        self._precoding = np.zeros((8, 10), dtype=complex)
 
     def sensing_waveform(self, slot: Any) -> Any:
         """Return a part of the zeros."""

@@ -69,10 +69,12 @@ class AccessPoint(Node):
     _mode: Mode = field(default=Mode.IDLE, init=False)
     _assignments: dict[int, Assignment] = field(default_factory=dict, init=False)
     _past: dict[int, CpiPlan] = field(default_factory=dict, init=False)
-    _precoding: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
-    _communication: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
+    _precoding: Complex | None = field(default=None, init=False)
+    _communication: Complex | None = field(default=None, init=False)
     _noise: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
+    _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
+    """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "transmit_power_w", "comm_power_fraction", "noise_power_w", "n_antennas", "illumination", "precoder",
@@ -82,11 +84,14 @@ class AccessPoint(Node):
 
     def transmit(self, slot: Slot) -> Emission | None:
         """Return what is radiated in a slot, eq. (1): precoded data, and the sensing waveform with the token."""
-        first = slot.position * slot.n_snapshots
-        communication = self._communication[:, first : first + slot.n_snapshots]
-        sensing = None
+        communication, sensing = None, None
+        if self._communication is not None:
+            first = slot.position * slot.n_snapshots
+            communication = self._communication[:, first : first + slot.n_snapshots]
         if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
             sensing = self.sensing_waveform(slot)
+        if communication is None and sensing is None:
+            return None
         return Emission(communication, sensing, self._precoding)
 
     def sensing_waveform(self, slot: Slot) -> Complex:
@@ -105,14 +110,22 @@ class AccessPoint(Node):
             self.log(Kind.ASSIGNED, message.plan.cpi)
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
             self._send(self.split.learn(self.name, self._past[message.cpi], message))
+        else:
+            self.log(Kind.LATE, getattr(message, "cpi", -1))
 
     # -- the life of a slot ---------------------------------------------------------------------------------------
 
     def start(self, emulation: "Emulation") -> None:
         """Take the place in an emulation."""
         super().start(emulation)
-        emulation.fronthaul.connect(self.name, self.on_message)
+        emulation.fronthaul.connect(self.name, self._take)
         emulation.air.connect_access_point(self.name, self.on_echo)
+
+    def _take(self, message: Message) -> None:
+        try:
+            self.on_message(message)
+        except Exception as error:
+            raise self.failure("on_message", None, error) from error
 
     def wake(self) -> None:
         """Begin a slot: transmit, listen, or neither."""
@@ -124,6 +137,9 @@ class AccessPoint(Node):
         if position == 0:
             self._close()
             self._open(cpi)
+        if self._settle and self._settle[0][0] <= now_ns:
+            plan = self._past.get(self._settle.pop(0)[1])
+            self._send(None if plan is None else self.split.settle(self.name, plan))
         if self._mode is Mode.TRANSMIT:
             self._radiate(self.plan.slots[position])  # type: ignore[union-attr]  # no mode without a plan
         elif self._mode is Mode.RECEIVE:
@@ -155,14 +171,16 @@ class AccessPoint(Node):
         """Report an echo; called by the air at slot end."""
         try:
             given = self.report(slot, echo)
-            if given is not None and np.shape(given) != echo.shape:
-                raise ValueError(f"report gave shape {np.shape(given)}; give {echo.shape} as it came, or None")
+            if given is not None and given is not echo:
+                given = np.asarray(given, dtype=complex)
+                if given.shape != echo.shape:
+                    raise ValueError(f"report gave shape {given.shape}; give {echo.shape} as it came, or None")
+            message = None if given is None else self.split.give(self.name, slot, given)
         except Exception as error:
             raise self.failure("report", slot, error) from error
         if self.record is not None:
             self.record((slot.end_ns, WITHHOLD if given is None else REPORT, self.rank, slot.index))
-        if given is not None:
-            self._send(self.split.give(self.name, slot, given))
+        self._send(message)
 
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""
@@ -182,6 +200,9 @@ class AccessPoint(Node):
             self._noise = complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
+        self._communication = None
+        if not assignment.payload or self.comm_power_fraction == 0.0:
+            return
         channel = self.emulation.air.channel(self.name, cpi)
         self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
         self._communication = self._precoding @ symbols(assignment.payload, self.emulation.frame.n_samples)
@@ -192,7 +213,9 @@ class AccessPoint(Node):
             return
         if self._mode is Mode.TRANSMIT:
             self._send(self._record(self.plan))
-        for old in [c for c in self._past if c < self.plan.cpi - 1]:
+        elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
+            self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
+        for old in [cpi for cpi, plan in self._past.items() if plan.deadline_ns < self.wake_ns]:
             self.split.forget(old)
             del self._past[old]
         self._radiated = []

@@ -47,7 +47,11 @@ class Emission(NamedTuple):
     sensing: Complex | None = None
     """Shape (N, n_snapshots), or None."""
     precoding: Complex | None = None
-    """The precoders that made the communication part, sqrt(power) times unit vectors, shape (N, n_ues)."""
+    """The precoders that made the communication part, sqrt(power) times unit vectors, shape (N, n_ues).
+
+    Required with a communication part: spectral efficiency is eq. (7) for these precoders, with the sensing part taken
+    as isotropic of power (1 - rho) P, whatever its samples are.
+    """
 
     @property
     def total(self) -> Complex | None:
@@ -137,8 +141,8 @@ class Air(Node):
     _listeners: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
     _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
-    _energy: list[float] = field(init=False)
-    _snapshots: list[int] = field(init=False)
+    _spent: dict[tuple[int, bool], list[float]] = field(init=False)
+    """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_echo_doors", "_ue_doors", "_ap_index", "_ue_index",
@@ -151,8 +155,7 @@ class Air(Node):
         self._echo_doors: dict[int, Callable[[Slot, Complex], None]] = {}
         self._ue_doors: dict[int, tuple[Node, Callable[[Slot, Complex], None]]] = {}
         self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
-        self._energy = [0.0] * self.network.n_aps
-        self._snapshots = [0] * self.network.n_aps
+        self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
 
     def connect_access_point(self, name: str, deliver: Callable[[Slot, Complex], None]) -> None:
         """Hand the echoes of the AP of this name to ``deliver``."""
@@ -204,6 +207,8 @@ class Air(Node):
         if emission.sensing is not None and self._tokens.get(slot.index) != name:
             holder = self._tokens.get(slot.index)
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {holder} holds")
+        if emission.communication is not None and emission.precoding is None and self.network.n_ues:
+            raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
         self._emissions[index] = (emission, phase_rad)
 
     def hear(self, slot: Slot, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
@@ -294,18 +299,21 @@ class Air(Node):
     def _charge(self, slot: Slot, radiating: tuple[int, ...], samples: Complex) -> None:
         """Add up energies and snapshots of those who radiated."""
         parts = samples.view(np.float64).reshape(len(radiating), -1)
+        holder = self._ap_index.get(slot.sensing_transmitter)
         for index, energy in zip(radiating, np.einsum("ts,ts->t", parts, parts).tolist(), strict=True):
-            self._energy[index] += energy
-            self._snapshots[index] += slot.n_snapshots
+            book = self._spent[index, index == holder]
+            book[0] += energy
+            book[1] += slot.n_snapshots
 
     def _audit(self) -> None:
         """Compare what was radiated so far with the budget."""
         budget_w = self.radio.transmit_power_w
-        for name, energy, snapshots in zip(self.network.ap_names, self._energy, self._snapshots, strict=True):
-            if snapshots and not energy <= budget_w * energy_quantile(snapshots):
+        for (index, sensing), (energy, snapshots) in self._spent.items():
+            if snapshots and not energy <= budget_w * energy_quantile(int(snapshots)):
+                slots = "slots in which it holds the token" if sensing else "slots without the token"
                 raise AirRuleError(
-                    f"{name} radiated {energy / snapshots:.3g} W on average over {snapshots} snapshots; "
-                    f"its budget is {budget_w:.3g} W: scale what transmit returns"
+                    f"{self.network.ap_names[index]} radiated {energy / snapshots:.3g} W on average over {snapshots} "
+                    f"snapshots of {slots}; its budget is {budget_w:.3g} W: scale what transmit returns"
                 )
 
     def _return_echoes(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.functional_split import collate, sample_columns
+from emulator.functional_split import collate, sample_columns, waveform_known
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.node import Node
 from emulator.payload import draw_payload
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CentralProcessor", "Inbox"]
 
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
+DEAD_AFTER_CPIS = 3
 
 
 @dataclass(kw_only=True, eq=False)
@@ -43,7 +44,6 @@ class Inbox:
     echoes: dict[str, dict[int, EchoReport]] = field(default_factory=dict)
     """By receiver and slot position."""
     statistics: dict[str, StatisticsReport] = field(default_factory=dict)
-    late: int = 0
     fused: int = 0
 
     @property
@@ -86,22 +86,25 @@ class CentralProcessor(Node):
     late_reports: int = field(default=0, init=False)
     inboxes: dict[int, Inbox] = field(default_factory=dict, init=False)
     _agenda: list[tuple[int, int, str]] = field(default_factory=lambda: [(0, 0, PLAN)], init=False)
-    _alive: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool), init=False)
+    _silent_cpis: list[int] = field(default_factory=list, init=False)
+    """How often each AP was silent in its last CPIs with a task."""
     _pending: dict[int, tuple[Estimate, Observation | None]] = field(default_factory=dict, init=False)
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
-        "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator", "_splits",
-        "payload_bits_per_symbol", "estimator_latency_ns",
+        "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
+        "_reports_due", "_needs_waveform", "payload_bits_per_symbol", "estimator_latency_ns",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
-        self._alive = np.ones(self.network.n_aps, dtype=bool)
+        self._silent_cpis = [0] * self.network.n_aps
 
     def start(self, emulation: "Emulation") -> None:
         """Take the place in an emulation."""
         super().start(emulation)
         emulation.fronthaul.connect(self.name, self.on_message)
-        self._splits = {name: ap.split for name, ap in emulation.access_points.items()}
+        splits = {name: ap.split for name, ap in emulation.access_points.items()}
+        self._reports_due = {name: split.reports_expected(emulation.frame.n_slots) for name, split in splits.items()}
+        self._needs_waveform = {name for name, split in splits.items() if split.needs_waveform}
 
     # -- the agenda -----------------------------------------------------------------------------------------------
 
@@ -157,7 +160,7 @@ class CentralProcessor(Node):
             radio=self.radio,
             path_gain=self.path_gain,
             n_receivers=self.n_receivers,
-            alive=self._alive.copy(),
+            alive=np.array([silent < DEAD_AFTER_CPIS for silent in self._silent_cpis]),
             estimate=self.published,
         )
 
@@ -183,12 +186,19 @@ class CentralProcessor(Node):
 
     def reports_expected(self, plan: CpiPlan) -> int:
         """Return how many reports a CPI brings when nothing is missing."""
-        return sum(self._splits[name].reports_expected(len(plan.slots)) for name in plan.receivers)
+        return sum(self._reports_due[name] for name in plan.receivers)
 
     def _judge_alive(self, inbox: Inbox) -> None:
-        """Take an AP that had a task and sent nothing for dead; one that rested gets another chance."""
+        """Take an AP for dead that sent nothing in three CPIs on end in which it had a task.
+
+        One that rested gets another chance: a single silent CPI more, and it rests again.
+        """
+        heard = inbox.heard_from
         for i, (name, mode) in enumerate(zip(inbox.plan.ap_names, inbox.plan.assignment.modes, strict=True)):
-            self._alive[i] = mode is Mode.IDLE or name in inbox.heard_from
+            if mode is Mode.IDLE:
+                self._silent_cpis[i] = min(self._silent_cpis[i], DEAD_AFTER_CPIS - 1)
+            else:
+                self._silent_cpis[i] = 0 if name in heard else self._silent_cpis[i] + 1
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
@@ -197,7 +207,7 @@ class CentralProcessor(Node):
         cpi = message.slot.cpi if isinstance(message, EchoReport) else getattr(message, "cpi", None)
         inbox = self.inboxes.get(cpi) if cpi is not None else None
         if inbox is None or self.emulation.now_ns > inbox.plan.deadline_ns:
-            self.late_reports += 1
+            self.late_reports += isinstance(message, EchoReport | StatisticsReport)
             self.log(Kind.LATE, -1 if cpi is None else cpi)
             return
         if isinstance(message, EchoReport):
@@ -211,7 +221,7 @@ class CentralProcessor(Node):
     def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
         """Tell the receivers whose split needs it what a transmitter radiated."""
         for name in plan.receivers:
-            if not self._splits[name].needs_waveform:
+            if name not in self._needs_waveform:
                 continue
             self._send(
                 TransmissionRecord(
@@ -244,6 +254,9 @@ class CentralProcessor(Node):
                 continue
             rows = [r for r, kind in enumerate(kinds) if kind == (slots, by_receiver)]
             cross[rows], energy[rows] = self._statistics(inbox, [plan.receivers[r] for r in rows], slots, transmitted)
+        if not np.isfinite(energy).all():
+            odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
+            raise ValueError(f"reports of {odd} hold samples that are not finite; report gives numbers or None")
         n_snapshots = plan.slots[0].n_snapshots
         return Observation(
             network=self.network,
@@ -261,13 +274,8 @@ class CentralProcessor(Node):
         if receiver in inbox.statistics:
             return inbox.statistics[receiver].positions
         given = sorted(inbox.echoes.get(receiver, ()))
-        return tuple(position for position in given if self._known(inbox, position))
-
-    def _known(self, inbox: Inbox, position: int) -> bool:
-        plan = inbox.plan
-        if self.radio.illumination == "sensing":
-            return plan.slots[position].sensing_transmitter in inbox.records
-        return all(name in inbox.records for name in plan.transmitters)
+        known = (waveform_known(inbox.plan, inbox.records, at, self.radio.illumination) for at in given)
+        return tuple(position for position, usable in zip(given, known, strict=True) if usable)
 
     def _statistics(
         self, inbox: Inbox, receivers: list[str], slots: tuple[int, ...], transmitted: NDArray[np.complex128]

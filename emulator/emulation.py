@@ -164,6 +164,7 @@ class Emulation:
         """Return everything that matters for going on, as data; independent of this emulation from now on."""
         return deepcopy(
             {
+                "identity": self._identity(),
                 "now_ns": self.now_ns,
                 "events": self.events,
                 "completed": self.completed,
@@ -172,6 +173,11 @@ class Emulation:
                 "trace": self.trace.rows if self.trace is not None else [],
             }
         )
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what an emulation must have in common with one that it continues."""
+        links = sorted(link.name for link in self.fronthaul.links.values())
+        return {"seed": self.streams.seed, "frame": self.frame, "nodes": sorted(self.nodes), "links": links}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state of an emulation that was built alike; to be called before the start.
@@ -183,9 +189,10 @@ class Emulation:
         """
         if self._kernel is not None:
             raise ValueError("an emulation that has started cannot be restored: build a fresh one")
-        if set(state["nodes"]) != set(self.nodes):
-            odd = sorted(set(state["nodes"]) ^ set(self.nodes))
-            raise ValueError(f"the state is of another network, they differ in {odd}: build from the same scenario")
+        for what, value in self._identity().items():
+            if state["identity"][what] != value:
+                odd = f"{what}: {state['identity'][what]} there, {value} here"
+                raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
         state = deepcopy(state)
         self._resume_ns, self.events, self.completed = state["now_ns"], state["events"], state["completed"]
         for name, node_state in state["nodes"].items():

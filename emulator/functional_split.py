@@ -1,6 +1,7 @@
 """How what an AP gives away of its echoes travels to the central processor."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from emulator.messages import EchoReport, Message, StatisticsReport, Transmissio
 from emulator.slot import CpiPlan, Slot
 from models.statistics import cross_statistic, energy_statistic
 
-__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate"]
+__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate", "sample_columns", "waveform_known"]
 
 Complex = NDArray[np.complex128]
 
@@ -31,6 +32,10 @@ class FunctionalSplit(ABC):
 
     def learn(self, ap: str, plan: CpiPlan, record: TransmissionRecord) -> Message | None:
         """Take what a transmitter radiated; return the message that can now be sent, if any."""
+        return None
+
+    def settle(self, ap: str, plan: CpiPlan) -> Message | None:
+        """Return the message that can be sent of a CPI half-way to its deadline, whatever is missing, if any."""
         return None
 
     @abstractmethod
@@ -66,9 +71,15 @@ class IqSplit(FunctionalSplit):
 class StatisticsSplit(FunctionalSplit):
     """The statistics Z and E, one report a CPI, formed once every transmitter's record has arrived.
 
-    Without all records the receiver cannot tell whose signal it heard, and sends nothing.
+    Half-way to the deadline a receiver that still misses records reports on the slots whose waveforms it knows.
+
+    Attributes
+    ----------
+    illumination
+        "sensing": the waveform of a slot is that of its sensing transmitter; "full": that of all transmitters.
     """
 
+    illumination: str
     needs_waveform = True
     echoes: dict[int, list[tuple[Slot, Complex]]] = field(default_factory=dict, init=False)
     records: dict[int, dict[str, TransmissionRecord]] = field(default_factory=dict, init=False)
@@ -82,18 +93,26 @@ class StatisticsSplit(FunctionalSplit):
         """Return the statistics when the last record has come."""
         known = self.records.setdefault(record.cpi, {})
         known[record.transmitter] = record
-        echoes = self.echoes.get(record.cpi, [])
-        if not echoes or any(name not in known for name in plan.transmitters):
+        if record.cpi not in self.echoes or any(name not in known for name in plan.transmitters):
             return None
-        positions = tuple(slot.position for slot, _ in echoes)
-        received = np.concatenate([echo for _, echo in echoes], axis=1)
-        transmitted = collate(plan, known, received.shape[0])
+        return self.settle(ap, plan)
+
+    def settle(self, ap: str, plan: CpiPlan) -> Message | None:
+        """Return the statistics of the slots whose waveforms are known; None if there was nothing to report on."""
+        records = self.records.get(plan.cpi, {})
+        given = [(slot.position, echo) for slot, echo in self.echoes.get(plan.cpi, [])]
+        usable = [(at, echo) for at, echo in given if waveform_known(plan, records, at, self.illumination)]
+        self.echoes.pop(plan.cpi, None)
+        if not given:
+            return None
+        positions = tuple(position for position, _ in usable)
+        received = np.concatenate([echo for _, echo in usable] or [given[0][1][:, :0]], axis=1)
+        transmitted = collate(plan, records, received.shape[0])
         columns = sample_columns(positions, plan.slots[0].n_snapshots)
-        self.forget(record.cpi)
         return StatisticsReport(
             source=ap,
             destination="central",
-            cpi=record.cpi,
+            cpi=plan.cpi,
             positions=positions,
             transmitters=plan.transmitters,
             cross=cross_statistic(received, transmitted[:, :, columns]),
@@ -109,6 +128,13 @@ class StatisticsSplit(FunctionalSplit):
         for kept in (self.echoes, self.records):
             for old in [c for c in kept if c <= cpi]:
                 del kept[old]
+
+
+def waveform_known(plan: CpiPlan, records: Mapping[str, object], position: int, illumination: str) -> bool:
+    """Return whether the records say everything that illuminated the targets in a slot."""
+    if illumination == "sensing":
+        return plan.slots[position].sensing_transmitter in records
+    return all(name in records for name in plan.transmitters)
 
 
 @lru_cache(maxsize=256)

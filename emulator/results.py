@@ -115,7 +115,7 @@ class RunResult:
         resolved = sum(status == "resolved" for cpi in self.cpis for status in cpi.score.status)
         found = np.isfinite(self.errors_m)
         median = f"{np.median(self.errors_m[found]):.3g} m" if found.any() else "none"
-        se = np.mean([cpi.se_bit_s_hz.sum() for cpi in self.cpis])
+        se = sum(cpi.se_bit_s_hz.sum() for cpi in self.cpis) / max(len(self.cpis), 1)
         fused = f"{sum(c.reports_fused for c in self.cpis)} of {sum(c.reports_expected for c in self.cpis)}"
         return (
             f"RunResult({len(self.cpis)} CPIs: {resolved} of {self.errors_m.size} targets resolved, "

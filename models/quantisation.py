@@ -31,5 +31,6 @@ def quantise(samples: Complex, n_bits: int, n_axes: int = 2) -> Complex:
     axes = tuple(range(-n_axes, 0))
     scale = np.abs(parts).max(axis=axes, keepdims=True, initial=0.0)
     step = np.where(scale > 0.0, scale, 1.0) * 2.0 ** (1 - n_bits)
-    codes = np.minimum(np.floor(parts / step), 2.0 ** (n_bits - 1) - 1.0)
-    return np.where(scale > 0.0, (codes + 0.5) * step, 0.0).view(np.complex128)
+    with np.errstate(invalid="ignore"):  # samples that are not finite stay so, for the reader to find
+        codes = np.minimum(np.floor(parts / step), 2.0 ** (n_bits - 1) - 1.0)
+        return np.where(scale == 0.0, 0.0, (codes + 0.5) * step).view(np.complex128)

@@ -115,6 +115,14 @@ class Sneaky(AccessPoint):
 
 
 @dataclass(kw_only=True, eq=False)
+class Saver(AccessPoint):
+    """Spends in its sensing slots what it did not spend in the others."""
+
+    def sensing_waveform(self, slot):
+        return super().sensing_waveform(slot) * 4.0**0.5
+
+
+@dataclass(kw_only=True, eq=False)
 class Undefined(AccessPoint):
     """Radiates what is not a number."""
 
@@ -139,6 +147,7 @@ class Truncating(AccessPoint):
     ("behaviour", "complaint"),
     [
         (Sneaky, "budget"),
+        (Saver, "holds the token.*budget"),
         (Undefined, "budget"),
         (Misshapen, r"ap-\d\.transmit.*shape \(2, 2\)"),
         (Truncating, r"ap-\d\.report.*shape \(4, 1\)"),
@@ -146,7 +155,7 @@ class Truncating(AccessPoint):
 )
 def test_what_cannot_be_radiated_or_reported_is_refused(small, behaviour, complaint):
     with pytest.raises(EmulationError, match=complaint):
-        small().build(access_point=behaviour, estimator=None).run(2)
+        small().build(access_point=behaviour, estimator=None).run(30)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -450,6 +459,10 @@ def test_a_state_fits_only_its_own_network(small):
     state = small().build().state()
     with pytest.raises(ValueError, match="ue-3"):
         small({"user_equipment.count": 4}).build().restore(state)
+    with pytest.raises(ValueError, match="seed: 1 there, 2 here"):
+        small().build(seed=2).restore(state)
+    with pytest.raises(ValueError, match="frame"):
+        small({"schedule.snapshots_per_slot": 5}).build().restore(state)
     started = small().build(estimator=None)
     started.run(1)
     with pytest.raises(ValueError, match="fresh"):
@@ -474,7 +487,10 @@ def test_one_node_of_another_class(small):
     assert result.cpis[0].reports_fused == 7
 
 
-@pytest.mark.parametrize(("common", "odd"), [("iq", StatisticsSplit), ("statistics", partial(IqSplit, iq_bits=None))])
+@pytest.mark.parametrize(
+    ("common", "odd"),
+    [("iq", partial(StatisticsSplit, illumination="sensing")), ("statistics", partial(IqSplit, iq_bits=None))],
+)
 def test_splits_may_be_mixed(small, common, odd):
     """One AP with another split changes how its reports travel, not what is fused of them."""
     scenario = small({"fronthaul.split": common})
@@ -485,6 +501,70 @@ def test_splits_may_be_mixed(small, common, odd):
     np.testing.assert_allclose(mixed.observation.cross, plain.observation.cross, rtol=1e-3, atol=1e-12)
     np.testing.assert_array_equal(mixed.observation.n_samples, plain.observation.n_samples)
     assert mixed.reports_fused == mixed.reports_expected == {"iq": 7, "statistics": 5}[common]
+
+
+@dataclass(kw_only=True, eq=False)
+class Deaf(AccessPoint):
+    def on_message(self, message):
+        raise KeyError("what")
+
+
+@dataclass(kw_only=True, eq=False)
+class Noncommittal(AccessPoint):
+    def report(self, slot, echo):
+        return echo * np.nan
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "name"), [(Deaf, r"ap-\d\.on_message"), (Noncommittal, r"\['ap-\d'.*not finite")]
+)
+def test_an_error_in_another_hook_names_the_node(small, behaviour, name):
+    with pytest.raises(EmulationError, match=name):
+        small().build(access_point=behaviour, estimator=None).run(1)
+
+
+@pytest.mark.parametrize("split", ["iq", "statistics"])
+def test_a_slow_fronthaul_delays_and_loses_nothing(small, split):
+    """Latency of several CPIs, with a lead and a deadline to match."""
+    overrides = {"fronthaul.split": split, "fronthaul.latency_s": 1e-3, "fronthaul.deadline_s": 8e-3,
+                 "schedule.lead_s": 2e-3}  # fmt: skip
+    result = small(overrides).build(estimator=None).run(3)
+    assert all(cpi.reports_fused == cpi.reports_expected for cpi in result.cpis)
+
+
+def test_a_receiver_reports_on_the_slots_whose_waveform_it_knows(small):
+    """A lost record costs its slot, with either split."""
+
+    @dataclass(kw_only=True, eq=False)
+    class Secretive(AccessPoint):
+        def _send(self, message):
+            if type(message).__name__ != "TransmissionRecord":
+                super()._send(message)
+
+    observations = []
+    for split in (partial(IqSplit, iq_bits=None), partial(StatisticsSplit, illumination="sensing")):
+        first = next(small().build(estimator=None).cpis(1))
+        name = f"ap-{first.assignment.transmitters[1]}"
+        emulation = small().build(estimator=None, split=split, access_points={name: Secretive})
+        observations.append(next(emulation.cpis(1)).observation)
+    iq, statistics = observations
+    np.testing.assert_array_equal(iq.n_samples, statistics.n_samples)
+    assert (iq.n_samples == 2 * 4 * 4).all()
+    np.testing.assert_allclose(iq.cross, statistics.cross, atol=1e-12 * np.abs(iq.cross).max())
+
+
+def test_an_ap_that_stays_silent_is_given_a_rest(small):
+    class Dead(AccessPoint):
+        def _send(self, message):
+            pass
+
+    first = next(small().build(estimator=None).cpis(1))
+    index = int(first.assignment.transmitters[0])
+    emulation = small({"fronthaul.deadline_s": 4e-5}).build(estimator=None, access_points={f"ap-{index}": Dead})
+    modes = [cpi.assignment.modes[index] for cpi in emulation.cpis(9)]
+    assert modes[:3] == [Mode.TRANSMIT] * 3
+    assert Mode.IDLE in modes
+    assert Mode.TRANSMIT in modes[modes.index(Mode.IDLE) :]
 
 
 def test_a_result_prints_as_one_line(small):
