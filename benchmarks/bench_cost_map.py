@@ -179,8 +179,8 @@ def growth(quick: bool) -> dict[str, float]:
 def run(quick: bool) -> dict[str, Any]:
     """Return the figures of maps of orthogonal and of overlapping signals."""
     with threadpool_limits(limits=1):
-        orthogonal = compare(False, 1 if quick else 6, 0 if quick else 3)
-        overlapping = compare(True, 1 if quick else 4, 0 if quick else 2)
+        orthogonal = compare(False, 1 if quick else 3, 0 if quick else 2)
+        overlapping = compare(True, 1 if quick else 2, 0 if quick else 1)
         observation = case(0, False)
         nodes, echoes = MapNodes.of(observation.network, AREA, 1.0), Echoes.of(observation)
         return {

@@ -36,9 +36,10 @@ Index = NDArray[np.intp]
 
 SIDES = (8, 16, 32, 64)  # of tiles, in pixels
 MARGIN_NODES = 3.0  # nodes of a tile over which the phase hardly turns
-NODES_PER_RAD = 0.7  # further nodes for each radian by which the fastest phase turns over half the tile
+NODES_PER_RAD = 0.6  # further nodes for each radian by which the fastest phase turns over half the tile
 DISC_SHARE, DISC_LARGEST_M = 0.45, 64.0  # radius: share of the distance to the nearest other AP, and at most
-DISC_RADII = 9
+EXTRA_ANTENNAS = 2  # the phase does not turn evenly along a tile, and D divides
+RADII_PER_ANTENNA = 0.75  # of a disc
 EXTRA_HARMONICS = 26  # of a disc, beyond the pi (N - 1) of a fraction that does not vary
 FINE_ANGLES = 2048  # of a disc, linear interpolation in between
 
@@ -61,7 +62,7 @@ class _Discs(NamedTuple):
     pixel: Index  # flat index in the padded map, (n,)
     angle: Index  # disc and fine angle below the pixel, (n,)
     fraction: Single  # of a step of the fine angle, (n, 1)
-    radial: Single  # weights of the radii, (n, DISC_RADII)
+    radial: Single  # weights of the radii, (n, n_radii)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,11 +152,12 @@ def _disc_radii_m(network: Network) -> Float:
 
 def _disc_power(discs: _Discs, values: Single) -> Single:
     """Return the power at the pixels of the discs from that at their nodes."""
-    spectrum = np.fft.rfft(values.reshape(discs.n_discs, DISC_RADII, discs.n_angles), axis=-1)
+    n_radii = discs.radial.shape[1]
+    spectrum = np.fft.rfft(values.reshape(discs.n_discs, n_radii, discs.n_angles), axis=-1)
     fine = np.fft.irfft(spectrum, FINE_ANGLES, axis=-1) * (FINE_ANGLES / discs.n_angles)
     table = fine.astype(np.float32).swapaxes(1, 2)
     step = np.roll(table, -1, axis=1) - table
-    table, step = table.reshape(-1, DISC_RADII), step.reshape(-1, DISC_RADII)
+    table, step = table.reshape(-1, n_radii), step.reshape(-1, n_radii)
     near = step[discs.angle]
     near *= discs.fraction
     near += table[discs.angle]
@@ -201,6 +203,11 @@ class _Grid:
     def steps_m(self) -> tuple[float, float]:
         """Distance of pixels along y and x."""
         return 2.0 * float(self.y[0]), 2.0 * float(self.x[0])
+
+    @property
+    def n_radii(self) -> int:
+        """Radii at which each disc is evaluated."""
+        return math.ceil(MARGIN_NODES + RADII_PER_ANTENNA * (self.network.n_antennas + EXTRA_ANTENNAS - 1))
 
     def groups(self) -> Iterator[tuple[_Tiles, Float]]:
         """Return the tiles, alike ones together, and the positions of their nodes, shape (n, 2)."""
@@ -263,7 +270,7 @@ class _Grid:
                 np.maximum(share[..., axis], across * np.abs(side) / square, out=share[..., axis])
         rate = share / np.maximum(nearest, 1e-6)[..., None]
         highest = np.partition(rate, -2, axis=2)[:, :, -2:] if self.network.n_aps > 1 else rate
-        return math.pi * (self.network.n_antennas - 1) * highest.sum(axis=2)
+        return math.pi * (self.network.n_antennas + EXTRA_ANTENNAS - 1) * highest.sum(axis=2)
 
     def disc_nodes(self, tiles: tuple[_Tiles, ...]) -> tuple[_Discs, Float]:
         """Return the discs, which fill what the tiles leave, and the positions of their nodes, shape (n, 2)."""
@@ -283,7 +290,7 @@ class _Grid:
             row * self.padded[1] + column,
             disc * FINE_ANGLES + below,
             (turns - below).astype(np.float32)[:, None],
-            _weights(DISC_RADII, place),
+            _weights(self.n_radii, place),
         )
         return discs, self._polar(used, n_angles)
 
@@ -291,7 +298,7 @@ class _Grid:
         """Return the nodes of the discs around some APs: disc, radius, angle in this order."""
         angle = 2.0 * math.pi * np.arange(n_angles) / n_angles
         around = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        radius = 0.5 * self.radii_m[aps, None] * (1.0 + _unit_nodes(DISC_RADII))
+        radius = 0.5 * self.radii_m[aps, None] * (1.0 + _unit_nodes(self.n_radii))
         nodes = self.network.ap_positions_m[aps, None, None] + radius[..., None, None] * around
         return nodes.reshape(-1, 2)
 

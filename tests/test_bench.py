@@ -1,0 +1,72 @@
+"""The benchmarks compare like with like, and their table says what was measured. Nothing here is timed."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import bench_cost_map, bench_fisher, bench_lattice, suite
+from models.cost_maps import MapNodes
+from models.likelihood import Echoes
+from scenarios.cli import app
+
+SAME_BOUND = 1e-6
+
+
+def test_full_fisher_matrix_gives_the_bound_of_the_map():
+    case = bench_fisher.Case(n_aps=6, n_antennas=4)
+    expected = np.concatenate([case.plain(1, i) for i in range(3)])
+    assert case.map_of(3)() == pytest.approx(expected, rel=SAME_BOUND)
+
+
+def test_full_fisher_matrix_gives_the_joint_bound():
+    case = bench_fisher.Case(n_aps=6, n_antennas=4)
+    assert case.joint(2) == pytest.approx(case.plain(2), rel=SAME_BOUND)
+
+
+@pytest.mark.parametrize("model", ["structured", "free"])
+def test_both_ways_find_the_same_lobe(model):
+    echoes, target = bench_lattice.case(1)
+    bench_lattice.require_same_lobe(echoes, model, target)
+
+
+def test_both_maps_lead_to_the_same_targets():
+    observation = bench_cost_map.case(1, False, n_aps=6, n_antennas=4)
+    echoes, step = Echoes.of(observation), 4.0
+    exact = bench_cost_map.clean(bench_cost_map.plain(observation, step), echoes, step)
+    nodes = MapNodes.of(observation.network, bench_cost_map.AREA, step)
+    found = bench_cost_map.clean(nodes.power, echoes, step)
+    assert len(exact) >= 1
+    assert bench_cost_map.shared(found, exact) == len(exact) == len(found)
+
+
+def row(**changes):
+    settings = {"what": "w", "kernel": "k", "figure": "us/12", "unit": "us", "aim": 1.0, "ratio": "ratio",
+                "aim_ratio": 10.0}  # fmt: skip
+    return suite.Row(**(settings | changes))
+
+
+@pytest.mark.parametrize(
+    ("figure", "ratio", "unit", "met"),
+    [(0.9, 11.0, "us", True), (1.1, 11.0, "us", False), (0.9, 9.0, "us", False), (1.1, 11.0, "slots/s", True)],
+)
+def test_an_aim_is_met_only_if_both_figures_reach_it(figure, ratio, unit, met):
+    assert suite.row_data(row(unit=unit), {"us": {12: figure}, "ratio": ratio})["met"] is met
+
+
+def test_a_row_without_aims_is_neither_met_nor_missed():
+    data = suite.row_data(row(aim=None, aim_ratio=None), {"us": {12: 3.0}, "ratio": 2.0})
+    assert data["met"] is None
+    assert data["figure"] == 3.0
+
+
+def test_bench_outside_of_a_checkout_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["bench", "--quick"])
+    assert result.exit_code == 2
+    assert "benchmarks/suite.py" in result.stderr
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path):
+    result = CliRunner().invoke(app, ["bench", "--out", str(tmp_path / "missing" / "x.json")])
+    assert result.exit_code == 2
+    assert "--out" in result.stderr
