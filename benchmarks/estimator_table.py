@@ -7,6 +7,7 @@ Each trial draws 12 APs, boresights, targets, waveforms and noise anew (1 km^2, 
     false     estimates left over, a map
     lobe      share of targets with an error below 5 coherent PEB (real free amplitudes, all targets together)
     RMSE/PEB  of the targets in the right lobe, with a 95 % bootstrap interval
+    GOSPA     mean over the CPIs of the GOSPA distance (order 2, cut-off 10 m) in m, with a 95 % bootstrap interval
     possible  share in the right lobe at the global maximum of the likelihood around the truth (others known)
 
 Run from the root of the repository:
@@ -29,10 +30,11 @@ from models.fisher import target_bounds_m
 from models.likelihood import Echoes
 from models.localisation import coarse_peaks, search_lobes
 from models.scene import Found, Scene
-from models.scoring import score
+from models.scoring import gospa, score
 from tests.simulate import AREA, observe, random_truth
 
 RIGHT_LOBE = 5.0  # coherent PEBs
+CUTOFF_M = 10.0  # of GOSPA: an estimate farther off counts as one false target and one missed
 ESTIMATORS = {"two-stage": TwoStage(), "paper": PaperEstimator()}
 
 
@@ -70,17 +72,20 @@ def trial(seed, index, n_targets, power_dbm, full):
         judged = score(estimate, truth.targets_m, noncoherent)
         ratio = judged.error_m / coherent
         resolved = [bool(m >= 0 and estimate.resolved[m]) for m in judged.matched]
+        distance = gospa(estimate.positions_m, truth.targets_m, CUTOFF_M).distance_m
         rows[name] = {"ratio": ratio, "resolved": resolved, "n_false": len(judged.false_indices), "seconds": seconds}
+        rows[name]["gospa_m"] = distance
     rows["possible"] = {"ratio": best_possible_m(truth, observation) / coherent}
     return rows
 
 
-def interval(ratios, rng, n_resamples=1000):
-    """Return the 95 % bootstrap interval of the root mean square, (low, high)."""
-    if len(ratios) < 2:
+def interval(values, rng, order=2, n_resamples=1000):
+    """Return the 95 % bootstrap interval of the root mean square (order 2) or the mean (order 1), (low, high)."""
+    if len(values) < 2:
         return None
-    resampled = rng.choice(ratios, (n_resamples, len(ratios)))
-    return [round(float(v), 3) for v in np.percentile(np.sqrt(np.mean(resampled**2, axis=1)), [2.5, 97.5])]
+    resampled = rng.choice(values, (n_resamples, len(values)))
+    means = np.mean(resampled**order, axis=1) ** (1.0 / order)
+    return [round(float(v), 3) for v in np.percentile(means, [2.5, 97.5])]
 
 
 def summary(trials, name, rng):
@@ -92,13 +97,15 @@ def summary(trials, name, rng):
     if name == "possible":
         return cell
     resolved = np.concatenate([r["resolved"] for r in rows]).astype(bool)
-    seconds = np.array([r["seconds"] for r in rows])
+    seconds, distance = (np.array([r[key] for r in rows]) for key in ("seconds", "gospa_m"))
     return cell | {
         "p_d": round(float(np.mean(~np.isnan(ratio))), 4),
         "false_a_map": round(float(np.mean([r["n_false"] for r in rows])), 4),
         "resolved_but_wrong": round(float(np.mean(resolved & ~right)), 4),
         "rmse_over_peb": round(float(np.sqrt(np.mean(ratio[right] ** 2))), 3) if right.any() else None,
         "rmse_over_peb_95": interval(ratio[right], rng),
+        "gospa_m": round(float(distance.mean()), 3),
+        "gospa_m_95": interval(distance, rng, order=1),
         "seconds_median": round(float(np.median(seconds)), 3),
         "seconds_mean": round(float(seconds.mean()), 3),
         "seconds_max": round(float(seconds.max()), 3),
