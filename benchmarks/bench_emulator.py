@@ -104,7 +104,7 @@ def slots_per_second(emulation: Emulation, n_cpis: int, repeats: int) -> float:
     return float(np.median(rates))
 
 
-# -- the plain way --------------------------------------------------------------------------------------------------------
+# -- the plain way -----------------------------------------------------------------------------------------------------
 
 
 class Plain:

@@ -1,7 +1,7 @@
 """The timeline: who did what when, drawn from a trace.
 
-One lane an AP (communication, sensing on top, listening), two for the fronthaul (towards and from the APs) and one
-for the central processor (plan, fuse, publish).
+One lane an AP (communication, sensing, listening), two for the fronthaul (links that leave the central processor, and
+all others) and one for the central processor (plan, fuse, publish).
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,10 @@ LABELS = {
     Kind.COMMUNICATE: "communicates", Kind.SENSE: "communicates and senses", Kind.LISTEN: "listens",
 }  # fmt: skip
 FRONTHAUL_COLOUR, SILENT_COLOUR = "#7F7F7F", "#D55E00"
-MARKERS = {Kind.PLAN: ("|", "#1A1A1A", "plan"), Kind.FUSE: ("o", "#009E73", "fuse and publish")}
-MOST_SLOTS = 24
+MARKERS = {
+    Kind.PLAN: ("|", "#1A1A1A", "plan"), Kind.FUSE: ("o", "#009E73", "fuse"), Kind.PUBLISH: (".", "#1A1A1A", "publish"),
+}  # fmt: skip
+MOST_SLOTS = 26
 
 Columns = Mapping[str, Any]
 
@@ -48,12 +50,12 @@ def draw(trace: Columns, ax: Axes, from_ns: int | None = None, until_ns: int | N
     ax
         Where to draw.
     from_ns, until_ns
-        The window of emulated time; by default the first 24 slots.
+        The window of emulated time; by default the first 24 slots in which an AP was active, and two before.
     """
     nodes = [str(name) for name in trace["nodes"]]
     lanes = _lanes(trace)
     slot_ns = _slot_ns(trace)
-    start_ns = int(trace["time_ns"].min(initial=0)) if from_ns is None else from_ns
+    start_ns = max(_first_slot_ns(trace) - 2 * slot_ns, 0) if from_ns is None else from_ns
     end_ns = start_ns + MOST_SLOTS * slot_ns if until_ns is None else until_ns
     end_ns = min(end_ns, int(trace["time_ns"].max(initial=0)) + slot_ns)
     height = {name: i for i, name in enumerate(reversed(["central", "up", "down", *lanes]))}
@@ -91,6 +93,12 @@ def _lanes(trace: Columns) -> list[str]:
     return [str(trace["nodes"][i]) for i in seen]
 
 
+def _first_slot_ns(trace: Columns) -> int:
+    """Return when an AP was active for the first time; the start if none ever was."""
+    active = np.isin(trace["kind"], list(COLOURS))
+    return int(trace["time_ns"][active].min(initial=np.iinfo(np.int64).max)) if active.any() else 0
+
+
 def _slot_ns(trace: Columns) -> int:
     """Return the duration of a slot, from the first and the last slot in which an AP was active."""
     active = np.isin(trace["kind"], list(COLOURS))
@@ -124,7 +132,7 @@ def _draw_central(trace: Columns, level: int, ax: Axes) -> None:
 
 
 def _decorate(ax: Axes, height: dict[str, int], start_ns: int, end_ns: int) -> None:
-    names = {"up": "fronthaul, from APs", "down": "fronthaul, to APs", "central": "central processor"}
+    names = {"up": "other links", "down": "links from the centre", "central": "central processor"}
     ax.set_yticks(list(height.values()), [names.get(name, name) for name in height])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.7, len(height) - 0.3)

@@ -190,7 +190,11 @@ def _frame(scenario: "Scenario") -> Frame:
 
 def _split(scenario: "Scenario") -> FunctionalSplit:
     keys = scenario.fronthaul
-    return StatisticsSplit(illumination=scenario.radio.illumination) if keys.split == "statistics" else IqSplit(iq_bits=keys.iq_bits)
+    return (
+        StatisticsSplit(illumination=scenario.radio.illumination)
+        if keys.split == "statistics"
+        else IqSplit(iq_bits=keys.iq_bits)
+    )
 
 
 def fronthaul_graph(scenario: "Scenario") -> nx.DiGraph:

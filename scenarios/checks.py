@@ -18,10 +18,15 @@ _AMPLITUDE_KEYS = ("amplitude", "grid_step_m", "false_alarm_probability")
 
 
 def unsupported(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the data without the tables whose effect is not built, and a problem for each of them."""
+    """Return the data without the tables whose effect is not built, and a problem for each key without effect."""
     found = [key for key in NOT_BUILT if key in data]
     kept = {key: value for key, value in data.items() if key not in found}
-    return kept, [Problem((key,), "not supported in this version; leave it out") for key in found]
+    problems = [Problem((key,), "not supported in this version; leave it out") for key in found]
+    fronthaul = data.get("fronthaul")
+    if isinstance(fronthaul, Mapping) and fronthaul.get("split") == "statistics" and "iq_bits" in fronthaul:
+        text = 'the split "statistics" sends no samples; leave it out'
+        problems.append(Problem(("fronthaul.iq_bits",), text))
+    return kept, problems
 
 
 def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +60,8 @@ def effective(scenario: Scenario, data: dict[str, Any]) -> dict[str, Any]:
     for table in ("access_points", "user_equipment"):
         if "positions_m" in data[table]:
             del data[table]["count"]
+    if scenario.fronthaul.split == "statistics":
+        del data["fronthaul"]["iq_bits"]
     fields = settings_of(implementation(scenario.estimator.kind, ESTIMATORS))
     for key in _AMPLITUDE_KEYS:
         if key not in fields:
@@ -221,12 +228,21 @@ def _graph(path: Path, names: tuple[str, ...]) -> Iterator[Problem]:
         yield Problem(key, f'got "{path}"; {", ".join(apart[:8])} cannot reach central and be reached from it')
 
 
-_LINK_LIMITS = {"rate_bit_s": (1e-300, 1e15), "latency_s": (0.0, 3600.0), "loss_probability": (0.0, 1.0)}
+_LINK_LIMITS = {
+    "rate_bit_s": (1e-300, 1e15),
+    "latency_s": (0.0, 3600.0),
+    "queue_bits": (1e-300, 1e300),
+    "loss_probability": (0.0, 1.0),
+}
 
 
 def _links(graph: Any, path: Path) -> Iterator[Problem]:
     """Check what the links of a GraphML file say of themselves, as the keys of the same names are checked."""
     for a, b, link in graph.edges(data=True):
+        for name in set(link) - set(_LINK_LIMITS):
+            near = closest(name, _LINK_LIMITS)
+            if near.startswith("did you mean"):
+                yield Problem(("fronthaul.topology",), f'"{path}": link {a}-{b} has the attribute "{name}"; {near}')
         for name, (low, high) in _LINK_LIMITS.items():
             value = link.get(name, low)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

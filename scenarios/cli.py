@@ -7,6 +7,7 @@ progress and messages go to standard error.
 import enum
 import functools
 import importlib
+import math
 import os
 import signal
 import sys
@@ -200,12 +201,16 @@ def timeline(
     end_ms: Annotated[float | None, typer.Option("--until", help="End of the window in ms.")] = None,
 ) -> None:
     """Draw timeline.png of an output folder again from its trace."""
+    from scenarios.problems import ScenarioError
     from scenarios.results import load_trace, replaced
 
     trace = load_trace(folder / "trace.npz")
     from emulator.timeline import save
 
     window = {"from_ns": start_ms, "until_ns": end_ms}
+    wrong = [f"{ms} ms" for ms in (start_ms, end_ms) if ms is not None and not math.isfinite(ms)]
+    if wrong or (start_ms is not None and end_ms is not None and not start_ms < end_ms):
+        raise ScenarioError("--from, --until", [f"got {start_ms} and {end_ms}; allowed: finite times in ms, in order"])
     with replaced(folder / "timeline.png") as path:
         save(trace, path, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
     say(f"{folder / 'timeline.png'}")

@@ -111,6 +111,8 @@ def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str,
         return data
     rival = {"count": "positions_m", "positions_m": "count"}.get(name)
     dropped = {rival} if f"{table}.{rival}" not in overrides else set()
+    if key == "fronthaul.split" and overrides[key] == "statistics" and "fronthaul.iq_bits" not in overrides:
+        dropped = {"iq_bits"}
     if name == "kind" and keys.get("kind") != overrides[key]:
         dropped = {other for other in keys if other not in _settings_of_kind(table, overrides[key])}
     return {**data, table: {k: v for k, v in keys.items() if k not in dropped}}

@@ -151,6 +151,12 @@ def check_folder(folder: Path) -> None:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
         text = f'got "{folder}", which holds other files and no {MARK}; allowed: a folder, new or of an earlier run'
         raise ScenarioError("--out", [text])
+    ancestor = next(parent for parent in folder.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".dmimo-", dir=ancestor):
+            pass
+    except OSError as error:
+        raise ScenarioError("--out", [f'got "{folder}", where nothing can be written ({error.strerror})']) from error
 
 
 @contextmanager

@@ -268,7 +268,7 @@ class FronthaulKeys(_Keys):
         "iq", "What a receiver sends: quantised samples of each slot, or its statistics once a CPI.", "", OURS
     )
     iq_bits: Count = _key(
-        16, "Bits of a real number of the samples; of no effect with the split statistics.", "bit", OURS, ge=1, le=24
+        16, "Bits of a real number of the samples; with the split iq alone.", "bit", OURS, ge=1, le=24
     )
     deadline_s: Number = _key(500e-6, "How long after the last slot reports are waited for.", "s", OURS, ge=0, le=3600)
     payload_bits_per_symbol: Number = _key(

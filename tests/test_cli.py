@@ -458,3 +458,25 @@ def test_every_listed_command_has_help():
         result = dmimo(name, "--help")
         assert result.exit_code == 0
         assert "Usage" in result.stdout
+
+
+@pytest.mark.parametrize("window", [["--from", "nan"], ["--from", "5", "--until", "1"]])
+def test_a_timeline_window_out_of_order_is_refused(finished_run, window):
+    outcome = CliRunner().invoke(app, ["timeline", str(finished_run / "o"), *window])
+    assert outcome.exit_code == 2
+    assert "finite times in ms, in order" in outcome.stderr
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused_before_the_run():
+    outcome = CliRunner().invoke(app, ["run", "paper", "--out", "/proc/dmimo"])
+    assert outcome.exit_code == 2
+    assert "nothing can be written" in outcome.stderr
+
+
+def test_quantisation_of_what_is_not_sent_is_refused(tmp_path):
+    (tmp_path / "s.toml").write_text('[fronthaul]\nsplit = "statistics"\niq_bits = 3\n')
+    outcome = CliRunner().invoke(app, ["validate", "s.toml"])
+    assert outcome.exit_code == 2
+    assert "fronthaul.iq_bits" in outcome.stderr
+    statistics = load("paper", {"fronthaul.split": "statistics"})
+    assert "iq_bits" not in statistics.data()["fronthaul"]
