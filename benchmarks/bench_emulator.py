@@ -31,8 +31,8 @@ class SilentAir(Air):
     def _settle(self, slot: Any, truth: Any, emissions: Any) -> Any:
         return (), np.empty((0, 0, 0))
 
-    def _return_echoes(self, slot: Any, truth: Any, emissions: Any, listeners: Any) -> None:
-        for index, (noise, _) in listeners:
+    def _return_echoes(self, slot: Any, truth: Any, emissions: Any) -> None:
+        for index, (noise, _) in self._listeners.items():
             self._echo_doors[index](slot, noise)
 
     def _serve(self, slot: Any, truth: Any, radiating: Any, samples: Any) -> None:
@@ -50,7 +50,7 @@ class SilentAP(AccessPoint):
     """Lives every slot, without drawing or multiplying anything."""
 
     def _prepare(self, cpi: int, assignment: Any) -> None:
-        self._communication = self._noise = np.zeros((8, 60), dtype=complex)
+        self._communication = np.zeros((8, 60), dtype=complex)
         self._precoding = np.zeros((8, 10), dtype=complex)
 
     def sensing_waveform(self, slot: Any) -> Any:

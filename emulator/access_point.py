@@ -71,7 +71,8 @@ class AccessPoint(Node):
     _past: dict[int, CpiPlan] = field(default_factory=dict, init=False)
     _precoding: Complex | None = field(default=None, init=False)
     _communication: Complex | None = field(default=None, init=False)
-    _noise: Complex = field(default_factory=lambda: np.empty(0, dtype=complex), init=False)
+    _next_ns: int = field(default=0, init=False)
+    """When the next slot or CPI begins for this AP."""
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
     _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
     """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
@@ -128,23 +129,29 @@ class AccessPoint(Node):
             raise self.failure("on_message", None, error) from error
 
     def wake(self) -> None:
-        """Begin a slot: transmit, listen, or neither."""
-        frame, now_ns = self.emulation.frame, self.wake_ns
+        """Begin a slot, or a CPI if this AP does not transmit; see to reports that are overdue."""
+        now_ns = self.wake_ns
+        if now_ns >= self._next_ns:
+            self._begin(now_ns)
+        while self._settle and self._settle[0][0] <= now_ns:
+            plan = self._past.get(self._settle.pop(0)[1])
+            self._send(None if plan is None else self.split.settle(self.name, plan))
+        self.wake_ns = min(self._next_ns, self._settle[0][0]) if self._settle else self._next_ns
+
+    def _begin(self, now_ns: int) -> None:
+        frame = self.emulation.frame
         if now_ns < frame.lead_ns:
-            self.wake_ns = frame.lead_ns
+            self._next_ns = frame.lead_ns
             return
         cpi, position = divmod((now_ns - frame.lead_ns) // frame.slot_ns, frame.n_slots)
         if position == 0:
             self._close()
             self._open(cpi)
-        if self._settle and self._settle[0][0] <= now_ns:
-            plan = self._past.get(self._settle.pop(0)[1])
-            self._send(None if plan is None else self.split.settle(self.name, plan))
         if self._mode is Mode.TRANSMIT:
             self._radiate(self.plan.slots[position])  # type: ignore[union-attr]  # no mode without a plan
-        elif self._mode is Mode.RECEIVE:
-            self._listen(self.plan.slots[position])  # type: ignore[union-attr]
-        self.wake_ns = now_ns + frame.slot_ns
+            self._next_ns = now_ns + frame.slot_ns
+        else:
+            self._next_ns = frame.cpi_start_ns(cpi + 1)
 
     def _radiate(self, slot: Slot) -> None:
         try:
@@ -161,12 +168,6 @@ class AccessPoint(Node):
             kind = COMMUNICATE if emission.sensing is None else SENSE
             self.record((slot.start_ns, kind, self.rank, slot.index))
 
-    def _listen(self, slot: Slot) -> None:
-        first = slot.position * slot.n_snapshots
-        self.emulation.air.hear(slot, self.name, self._noise[:, first : first + slot.n_snapshots])
-        if self.record is not None:
-            self.record((slot.start_ns, LISTEN, self.rank, slot.index))
-
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
         try:
@@ -179,7 +180,8 @@ class AccessPoint(Node):
         except Exception as error:
             raise self.failure("report", slot, error) from error
         if self.record is not None:
-            self.record((slot.end_ns, WITHHOLD if given is None else REPORT, self.rank, slot.index))
+            kind = WITHHOLD if given is None else REPORT
+            self.record((slot.start_ns, LISTEN, self.rank, slot.index, slot.end_ns, kind, self.rank, slot.index))
         self._send(message)
 
     def _open(self, cpi: int) -> None:
@@ -197,7 +199,8 @@ class AccessPoint(Node):
             self._prepare(cpi, assignment)
         elif self._mode is Mode.RECEIVE:
             shape = (self.n_antennas, self.emulation.frame.n_samples)
-            self._noise = complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
+            noise = complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
+            self.emulation.air.hear(self.name, noise)
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
         self._communication = None

@@ -211,13 +211,13 @@ class Air(Node):
             raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
         self._emissions[index] = (emission, phase_rad)
 
-    def hear(self, slot: Slot, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
-        """Listen in a slot; ``noise`` are the receiver's own samples, shape (N, n_snapshots).
+    def hear(self, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
+        """Listen for the rest of the CPI; ``noise`` are the receiver's own samples of the CPI, shape (N, n_samples).
 
         Raises
         ------
         AirRuleError
-            If the AP radiates in the slot.
+            If the AP radiates in the slot that begins.
         """
         index = self._ap_index[name]
         if index in self._emissions:
@@ -270,14 +270,15 @@ class Air(Node):
     def _finish(self, slot: Slot) -> None:
         self.slots_completed += 1
         truth = self.truth(slot.cpi)
-        emissions = sorted(self._emissions.items())
-        listeners = sorted(self._listeners.items())
-        self._emissions, self._listeners = {}, {}
+        emissions, self._emissions = sorted(self._emissions.items()), {}
         radiating, samples = self._settle(slot, truth, emissions)
-        if listeners:
-            self._return_echoes(slot, truth, emissions, listeners)
+        if self._listeners:
+            self._return_echoes(slot, truth, emissions)
         self._serve(slot, truth, radiating, samples)
-        if slot.index == 0 or slot.position == slot.n_slots - 1:
+        last = slot.position == slot.n_slots - 1
+        if last:
+            self._listeners = {}
+        if last or slot.index == 0:
             self._audit()
 
     def _settle(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> tuple[tuple[int, ...], Complex]:
@@ -316,17 +317,17 @@ class Air(Node):
                     f"snapshots of {slots}; its budget is {budget_w:.3g} W: scale what transmit returns"
                 )
 
-    def _return_echoes(
-        self, slot: Slot, truth: CpiTruth, emissions: Emissions, listeners: list[tuple[int, tuple[Complex, float]]]
-    ) -> None:
+    def _return_echoes(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> None:
         """Superpose the echoes for all listeners at once, add their noise and hand them over."""
-        indices = tuple(index for index, _ in listeners)
-        heard = np.array([noise for _, (noise, _) in listeners])
+        indices = tuple(sorted(self._listeners))
+        first = slot.position * slot.n_snapshots
+        heard = np.array([self._listeners[i][0][:, first : first + slot.n_snapshots] for i in indices])
         incident = self._incident(slot, truth, emissions)
         if incident is not None:
             back = self._back_legs(truth.places_m[slot.position], indices)
             echoes = (back @ (truth.reflection[:, None] * incident)).reshape(heard.shape)
-            for i, (_, (_, phase_rad)) in enumerate(listeners):
+            for i, index in enumerate(indices):
+                phase_rad = self._listeners[index][1]
                 if phase_rad != 0.0:
                     echoes[i] *= np.exp(1j * phase_rad)
             heard += echoes

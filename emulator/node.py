@@ -4,7 +4,7 @@ What a node will do next stands in its attributes, never in a local variable of 
 an emulation can be taken between any two events and continued elsewhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -41,7 +41,7 @@ class Node:
     wake_ns: int = field(default=0, init=False)
     emulation: "Emulation" = field(init=False, repr=False)
     rank: int = field(default=0, init=False, repr=False)
-    record: Callable[[tuple[int, int, int, int]], None] | None = field(default=None, init=False, repr=False)
+    record: Callable[[Iterable[int]], None] | None = field(default=None, init=False, repr=False)
 
     wiring: ClassVar[frozenset[str]] = frozenset({"emulation", "rank", "record"})
     """Attributes that the emulation was built with; all others are state."""

@@ -56,7 +56,7 @@ class Frame:
     lead_ns: int
     deadline_ns: int
 
-    @property
+    @cached_property
     def cpi_ns(self) -> int:
         """Duration of a CPI."""
         return self.n_slots * self.slot_ns
@@ -69,7 +69,7 @@ class Frame:
         """Return when a slot starts; it ends when the next one starts."""
         return self.lead_ns + index * self.slot_ns
 
-    @property
+    @cached_property
     def n_samples(self) -> int:
         """Snapshots of a CPI."""
         return self.n_slots * self.n_snapshots
