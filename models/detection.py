@@ -6,6 +6,7 @@ from scipy import ndimage, special
 
 from models.likelihood import Echoes, degrees_of_freedom
 from models.network import Area
+from models.observation import Observation
 
 __all__ = [
     "cell_averaging_threshold",
@@ -13,10 +14,15 @@ __all__ = [
     "independent_cells",
     "local_maxima",
     "map_threshold",
+    "noise_levels",
     "point_threshold",
+    "residual_level",
 ]
 
 Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+SPARED = 3.0  # targets like the strongest that are not taken for errors of the model
+ROUNDING = 1e-13  # share of the total energy below which a difference means nothing
 CELLS_AT_REFERENCE = 1200.0  # measured on maps of noise alone: 12 APs of 8 antennas
 REFERENCE_APS, REFERENCE_ANTENNAS = 12, 8
 
@@ -49,6 +55,57 @@ def map_threshold(echoes: Echoes, area: Area, step_m: float, false_alarm_probabi
     n_aps = len(echoes.transmitters) + len(echoes.receivers)
     cells = independent_cells(n_aps, echoes.network.n_antennas, len(x) * len(y))
     return point_threshold(degrees_of_freedom(echoes), false_alarm_probability / cells)
+
+
+def noise_levels(observation: Observation) -> Float:
+    """Return how many times the noise power that an observation names each receiver really has, at least 1; (n_rx,).
+
+    What lies outside of the span of the transmitted signals is noise, wherever targets are:
+
+        E_r - tr(Z_r Q_r^+ Z_r^H)  ~  sigma^2 Gamma(n, 1),    n = samples of r - N rank Q_r
+
+    A value above the 1e-9 quantile tells of an error that the noise power leaves out: coarse quantisation, for one.
+    Where there are no spare samples nothing is known. The share of the total energy that rounding may be wrong by
+    counts as noise in any case.
+    """
+    n_rx, n_antennas, n_tx, _ = observation.cross.shape
+    grams = observation.gram if observation.shared_gram is None else observation.shared_gram[None]
+    bases = [_whitened_basis(gram.reshape(n_tx * n_antennas, -1)) for gram in grams]
+    level = np.full(n_rx, max(1.0, ROUNDING * observation.energy.sum() / observation.noise_power_w))
+    for r, n_samples in enumerate(observation.n_samples):
+        basis = bases[r % len(bases)]
+        n_spare = int(n_samples) - n_antennas * basis.shape[1]
+        if n_spare > 0:
+            spanned = observation.cross[r].reshape(n_antennas, -1) @ basis
+            spare = (observation.energy[r] - np.linalg.norm(spanned) ** 2) / observation.noise_power_w
+            if spare > special.gammainccinv(n_spare, 1e-9):
+                level[r] = max(level[r], spare / n_spare)
+    return level
+
+
+def _whitened_basis(gram: Complex) -> Complex:
+    """Return U with U U^H the pseudo-inverse of Q, shape (size, rank)."""
+    values, vectors = np.linalg.eigh(gram)
+    usable = values > 1e-10 * values.max(initial=0.0)
+    return vectors[:, usable] / np.sqrt(values[usable])
+
+
+def residual_level(echoes: Echoes, peak_power: float) -> float:
+    """Return how many times more power than noise the echoes hold, a few targets like the strongest left out.
+
+        (sum_r tr(Z_r Q_r^+ Z_r^H) - 3 T_peak) / sum_r N rank Q_r,    at least 1
+
+    A point target is a good part of all that is left, so it passes a threshold raised by this. What errors of the
+    model leave is spread over everything, and its maxima do not pass. With few samples the level is always 1.
+    """
+    _, n_antennas, n_tx, _ = echoes.cross.shape
+    bases = [_whitened_basis(gram.reshape(n_tx * n_antennas, -1)) for gram in echoes.gram]
+    power, size = -SPARED * peak_power, 0
+    for r, cross in enumerate(echoes.cross):
+        basis = bases[r % len(bases)]
+        power += float(np.linalg.norm(cross.reshape(n_antennas, -1) @ basis) ** 2)
+        size += n_antennas * basis.shape[1]
+    return max(1.0, power / size) if size else 1.0
 
 
 def excess_threshold(degrees_of_freedom: float, probability: float = 1e-3) -> float:

@@ -28,6 +28,8 @@ Float = NDArray[np.float64]
 BATCH_TILES = 8
 BLOCK, BEST_BLOCKS = 5, 6  # the best point of a block of 5 x 5 is looked at again, in six blocks a tile or more
 SHARPENING_STEPS, MOST_SHARPENED = 2, 1500
+POINT_COST, TILE_COST, SEARCH_COST = 1.2, 5e4, 3e6  # operations: a point and pair of APs, a tile, a search
+MOST_OPERATIONS = 8e8  # of one search
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
 
@@ -56,6 +58,11 @@ class _Tiles(NamedTuple):
     centres_m: Float  # (n_tiles, 2)
     axes: Float  # (2, 2), rows: directions of the offsets a and b
     offsets: tuple[Float, Float]  # lattice offsets along a and b
+
+    def operations(self, n_pairs: int) -> float:
+        """Return about how many operations it takes to search them."""
+        points = len(self.offsets[0]) * len(self.offsets[1])
+        return SEARCH_COST + len(self.centres_m) * (TILE_COST + POINT_COST * points * n_pairs)
 
 
 def _cover(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, step_m: float, largest_m: float) -> _Tiles:
@@ -96,7 +103,7 @@ class LobeSearch:
     largest_tile_m: float = 1.0
 
     def search(self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float) -> Lobes:
-        """Return the best lattice points of the ellipse, at most six a tile.
+        """Return the best lattice points of the ellipse; none where it takes too many tiles to search it.
 
         Parameters
         ----------
@@ -110,6 +117,10 @@ class LobeSearch:
         doubled = self.coherent == "free" and not echoes.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
         tiles = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m)
+        operations = tiles.operations(echoes.n_pairs)
+        if operations > MOST_OPERATIONS or not echoes.effort.allows(operations):
+            return Lobes(np.empty((0, 2)), np.empty(0))
+        echoes.effort.spend(operations)
         legs = _Legs.at(echoes, tiles)
         batches = [slice(i, i + BATCH_TILES) for i in range(0, len(tiles.centres_m), BATCH_TILES)]
         n_best = max(BEST_BLOCKS, self.n_best * BEST_BLOCKS // len(tiles.centres_m))

@@ -8,13 +8,14 @@ vector) from the point to a transmitter t and to a receiver r,
 and each cost is an explained power over the noise power. Not modelled here: several targets (see ``mixture``).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.effort import Effort
 from models.geometry import rays
 from models.network import Area, Network
 from models.observation import Observation
@@ -39,6 +40,7 @@ Float = NDArray[np.float64]
 Index = NDArray[np.intp]
 BLOCK_POINTS = 1024  # points at a time: the intermediate products then stay in the cache
 CLEARANCE_M = 0.1  # points closer than this to an AP are moved off it: directions are undefined at the AP
+MAP_COST, OVERLAPPING_MAP_COST = 5.0, 13.0  # operations for a point, a pair of APs and an antenna
 NEGLIGIBLE = 1e-9  # share of the strongest power below which a signal counts as absent or dependent
 
 
@@ -58,6 +60,8 @@ class Echoes:
         True if the signals of different transmitters are correlated, so that Q has cross terms.
     amplitude_unit_m2
         The unit of structured amplitudes in m^2.
+    effort
+        What was spent on them so far, shared by all echoes that remain of the same CPI.
     """
 
     network: Network
@@ -67,10 +71,16 @@ class Echoes:
     gram: Complex
     overlapping: bool
     amplitude_unit_m2: float
+    effort: Effort = field(default_factory=Effort)
 
     @classmethod
-    def of(cls, observation: Observation) -> "Echoes":
-        """Return the echoes of an observation; a receiver without samples counts as one that heard nothing."""
+    def of(cls, observation: Observation, noise_levels: Float | None = None, effort: Effort | None = None) -> "Echoes":
+        """Return the echoes of an observation; a receiver without samples counts as one that heard nothing.
+
+        A receiver whose noise is higher than the observation names by a factor in ``noise_levels``, shape (n_rx,),
+        counts for less: statistics of its samples and signals divided by the root of that factor.
+        """
+        noise_power_w = observation.noise_power_w
         gram, n_tx, n_antennas = observation.gram, observation.gram.shape[1], observation.gram.shape[2]
         shared = observation.shared_gram is not None
         silent = observation.n_samples == 0
@@ -78,6 +88,10 @@ class Echoes:
             gram = gram[:1]
         elif silent.any():
             gram = np.where(silent[:, None, None, None, None], 0.0, gram)
+        cross = observation.cross
+        if noise_levels is not None and np.any(noise_levels != 1.0):
+            cross = cross / noise_levels[:, None, None, None]
+            gram = gram / noise_levels[:, None, None, None, None]
         diagonal = np.einsum("rtntn->r", gram).real.max(initial=0.0) / max(1, n_tx * n_antennas)
         power = diagonal if diagonal > 0.0 else 1.0
         scaled = gram / power
@@ -85,11 +99,17 @@ class Echoes:
             network=observation.network,
             transmitters=observation.assignment.transmitters,
             receivers=observation.assignment.receivers,
-            cross=observation.cross / np.sqrt(power * observation.noise_power_w),
+            cross=cross / np.sqrt(power * noise_power_w),
             gram=scaled,
             overlapping=_has_cross_terms(scaled),
-            amplitude_unit_m2=float(np.sqrt(observation.noise_power_w / power)),
+            amplitude_unit_m2=float(np.sqrt(noise_power_w / power)),
+            effort=effort or Effort(),
         )
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs of a transmitter and a receiver."""
+        return len(self.transmitters) * len(self.receivers)
 
     def minus(self, cross: Complex) -> "Echoes":
         """Return the echoes that remain when the statistic ``cross`` of known targets is taken away."""
@@ -214,6 +234,8 @@ def _eliminate(kernel: NDArray, right: NDArray) -> NDArray:
 
 def noncoherent_power(echoes: Echoes, phasor: Complex) -> Float:
     """Return the non-coherent explained power over sigma^2 at points given by their phasors, shape (n_points,)."""
+    cost = OVERLAPPING_MAP_COST if echoes.overlapping else MAP_COST
+    echoes.effort.spend(cost * phasor.shape[1] * echoes.n_pairs * echoes.network.n_antennas)
     starts = range(0, phasor.shape[1], BLOCK_POINTS)
     blocks = [explained_power(match(echoes, phasor[:, i : i + BLOCK_POINTS])) for i in starts]
     return np.concatenate(blocks) if blocks else np.zeros(0)

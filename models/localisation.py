@@ -27,7 +27,8 @@ Float = NDArray[np.float64]
 N_RIVALS = 4  # further maxima of the map that may turn out higher once polished
 MIRROR_RANGE_M = 100.0  # APs closer than this may have put the peak on the wrong side of their array
 PATCH_RANGE_M, PATCH_STEP_M, PATCH_HALF_M = 60.0, 3.0, 12.0  # the map is finer near an AP than its grid
-N_SIGMA, SMALLEST_M, LARGEST_M = 4.0, 0.3, 25.0  # of the ellipse that is searched
+N_SIGMA, SMALLEST_M = 4.0, 0.3  # of the ellipse that is searched
+WIDEST_M = 60.0  # an ellipse that reaches further is not searched at all
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
 LARGEST_SEARCH_M2 = 1500.0  # no further ellipse is searched once this much has been
 OUTSIDE_M = 50.0  # a non-coherent peak of a target near the edge may lie this far outside of the area
@@ -53,7 +54,7 @@ class Region(NamedTuple):
 
 
 class Fine(NamedTuple):
-    """Polished lobes, best first."""
+    """Polished lobes, best first; none where the search would have taken too long."""
 
     state: Float  # (n, 2), for "free" (n, 3)
     power: Float  # (n,)
@@ -68,7 +69,7 @@ class Fine(NamedTuple):
 
 
 def strongest_peaks(echoes: Echoes, area: Area, step_m: float, threshold: float) -> Float:
-    """Return the highest maxima of the non-coherent map, shape (n, 2) in m; empty if none exceeds the threshold."""
+    """Return the highest maxima of the non-coherent map, shape (n, 2) in m; empty if none comes near the threshold."""
     points, phasor = grid_phasors(echoes.network, area, step_m)
     power = noncoherent_power(echoes, phasor)
     x, y = area.grid(step_m)
@@ -127,12 +128,16 @@ def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area) -
     search = LobeSearch(coherent=model)
     found, searched, area_m2 = [], np.empty((0, 2)), 0.0
     for position, covariance in zip(coarse.positions_m[close], coarse.covariance_m2[close], strict=True):
-        half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, LARGEST_M)
+        half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, WIDEST_M)
+        if half[1] >= WIDEST_M:
+            continue
         if np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0]) or area_m2 > LARGEST_SEARCH_M2:
             continue
         area_m2 += np.pi * half.prod()
         searched = np.concatenate([searched, position[None]])
         found.append(search.search(echoes, position, half, axes))
+    if not found:
+        return Fine(np.empty((0, 3 if model == "free" else 2)), np.empty(0))
     lobes = Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))
     order = np.argsort(-lobes.power - 1e9 * _inside(area, lobes.positions_m, EDGE_M), kind="stable")[: search.n_best]
     return polish_lobes(echoes, lobes.positions_m[order], model)
@@ -141,6 +146,8 @@ def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area) -
 def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: int = 6) -> Fine:
     """Return the local maxima of the coherent cost next to the positions, each once, best first."""
     state = initial_state(model, positions_m[:, None])
+    if not len(state):
+        return Fine(state[:, 0], np.empty(0))
     if model == "free":
         state[:, 0, 2] = coherent_free_power(echoes, positions_m)[1]
     reach = echoes.network.wavelength_m / 8.0

@@ -24,6 +24,7 @@ __all__ = ["Amplitude", "Fit", "climb", "echo_channel", "fit", "initial_state", 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 Amplitude = Literal["structured", "free", "noncoherent"]
+FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 2e4, 90.0  # operations: a call, a target, a pair of unknowns
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
 
 
@@ -58,11 +59,19 @@ def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
     state
         Shape (batch, n_targets, 2) in m; for "free" (batch, n_targets, 3), the third the phase phi in rad.
     """
+    echoes.effort.spend(_fit_cost(echoes, model, *state.shape[:2]))
     products = structured_products if model == "structured" else pair_products
     v, gram = products(echoes, state[..., :2])
     if model == "free":
         return _eliminate_amplitudes(*_real_amplitudes(v, gram, state[..., 2]), state.shape[1])
     return _eliminate_amplitudes(v, gram, state.shape[1])
+
+
+def _fit_cost(echoes: Echoes, model: Amplitude, batch: int, n_targets: int) -> float:
+    """Return about how many operations a fit takes."""
+    if model == "structured":
+        return FIT_COST + STRUCTURED_COST * batch * n_targets
+    return FIT_COST + PAIRS_COST * batch * len(echoes.receivers) * (3.0 * n_targets * len(echoes.transmitters)) ** 2
 
 
 def _real_amplitudes(v: Complex, gram: Complex, phase_rad: Float) -> tuple[Float, Float]:

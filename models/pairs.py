@@ -26,6 +26,7 @@ __all__ = ["PairGuess", "best_pair", "pair_guesses", "pair_power"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 N_CANDIDATES = 500
+COHERENCE_COST = 30.0  # operations for two points and a receiver
 N_STARTS = 24
 ROUNDS = 4  # of refinement: all pairs, then each target of the best pair anew given the other
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
@@ -115,6 +116,7 @@ def pair_power(echoes: Echoes, points_m: Float) -> Float:
     """
     n_rx, n_tx, n_antennas = len(echoes.receivers), len(echoes.transmitters), echoes.network.n_antennas
     size = n_tx * n_antennas
+    echoes.effort.spend(COHERENCE_COST * len(points_m) ** 2 * n_rx)
     back = leg_jets(echoes.network, points_m, echoes.receivers, True)[0]
     towards = leg_jets(echoes.network, points_m, echoes.transmitters, True)[0]
     towards = towards.swapaxes(0, 1).reshape(len(points_m), size)
@@ -133,20 +135,27 @@ def pair_power(echoes: Echoes, points_m: Float) -> Float:
     return np.divide(numerator, determinant, out=np.zeros_like(determinant), where=apart)
 
 
-def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> Fine:
-    """Return the best two targets, state (2, 2) and the power of both, of the first guess that explains enough."""
-    found = []
+def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> Fine | None:
+    """Return the best two targets, state (2, 2) and the power of both, of the first guess that explains enough.
+
+    None if no guess can be searched with the effort that is left.
+    """
+    best: Fine | None = None
     for guess in guesses:
-        found.append(_pair_in(echoes, guess))
-        if found[-1].power[0] > guess.enough:
+        found = None if echoes.effort.exhausted else _pair_in(echoes, guess)
+        if found and (best is None or found.power[0] > best.power[0]):
+            best = found
+        if found and found.power[0] > guess.enough:
             break
-    return max(found, key=lambda fine: fine.power[0])
+    return best
 
 
-def _pair_in(echoes: Echoes, guess: PairGuess) -> Fine:
+def _pair_in(echoes: Echoes, guess: PairGuess) -> Fine | None:
     """Return the best two targets in the regions of a guess, which hold one target each, or both."""
     search = LobeSearch(n_best=N_CANDIDATES // len(guess.regions))
     candidates = [search.search(echoes, *region).positions_m for region in guess.regions]
+    if not all(len(c) for c in candidates):
+        return None
     points = np.concatenate(candidates)
     power = pair_power(echoes, points)
     if len(guess.regions) > 1:
@@ -154,7 +163,7 @@ def _pair_in(echoes: Echoes, guess: PairGuess) -> Fine:
         power[:first, :first] = power[first:, first:] = 0.0
     state, best = _refined(echoes, points[_strongest(power)])
     for _ in range(ROUNDS):
-        if best > guess.enough:
+        if best > guess.enough or echoes.effort.exhausted:
             break
         again, rival = _refined(echoes, _with_one_moved(echoes, state, guess.regions))
         if rival <= best + 1e-3:
@@ -186,4 +195,4 @@ def _with_one_moved(echoes: Echoes, state: Float, regions: list[Region]) -> Floa
         for region in regions:
             points = LobeSearch(n_best=N_STARTS // 2).search(rest, *region).positions_m
             starts += [np.stack([state[1 - s], point]) for point in points]
-    return np.array(starts)
+    return np.array(starts or [state])

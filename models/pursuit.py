@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detection import excess_threshold
+from models.detection import excess_threshold, residual_level
 from models.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
 from models.localisation import SAME_LOBE_M, Coarse, coarse_peaks, polish_lobes, search_lobes, strongest_peaks
 from models.mixture import Amplitude, fit
@@ -22,7 +22,7 @@ from models.scene import Found, Scene
 __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
-MAX_TARGETS, MAX_ROUNDS = 24, 2
+MAX_TARGETS, MAX_ROUNDS = 20, 2
 TARGET_PRICE = 20.0  # explained power that a target must add
 SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
@@ -73,7 +73,7 @@ class Pursuit:
 
     def _grown(self, scene: Scene) -> Scene:
         """Return the scene with targets added until the residual map is quiet."""
-        while len(scene) < MAX_TARGETS:
+        while len(scene) < MAX_TARGETS and not scene.echoes.effort.exhausted:
             residual = scene.residual()
             peaks = self.detect(residual)
             if peaks is None:
@@ -100,10 +100,15 @@ class Pursuit:
         return [s for s in near if scene.targets[s].model == "noncoherent"]
 
     def detect(self, echoes: Echoes) -> Coarse | None:
-        """Return the polished peaks of the map if the highest exceeds the threshold."""
+        """Return the polished peaks of the map if the highest exceeds the threshold.
+
+        Where much more than noise is left everywhere, the threshold is raised as much.
+        """
         peaks = strongest_peaks(echoes, self.area, self.step_m, self.threshold)
         coarse = coarse_peaks(echoes, peaks, self.area) if len(peaks) else None
-        return coarse if coarse and len(coarse.power) and coarse.power[0] > self.threshold else None
+        if coarse is None or not len(coarse.power) or coarse.power[0] <= self.threshold:
+            return None
+        return coarse if coarse.power[0] > self.threshold * residual_level(echoes, coarse.power[0]) else None
 
     def score(self, scene: Scene) -> float:
         """Return the explained power less the price of the targets."""
@@ -121,7 +126,7 @@ class Pursuit:
         which disturbs the search for others less than a wrong lobe, and looked at again later.
         """
         lobes = search_lobes(echoes, coarse, model, self.area)
-        if coarse.power[0] - lobes.power[0] < self._misfit_limit(echoes, model):
+        if len(lobes.power) and coarse.power[0] - lobes.power[0] < self._misfit_limit(echoes, model):
             return Found(model, lobes.state[0], lobes.lead())
         return Found("noncoherent", coarse.positions_m[0])
 
@@ -135,8 +140,9 @@ class Pursuit:
         for cycle in range(RELAX_CYCLES):
             before = self.score(scene)
             for s in range(len(scene)):
-                scene = self._reconsidered(scene, s, anywhere=cycle == 0)
-            if self.score(scene) < before + LOBE_MARGIN:
+                if not scene.echoes.effort.exhausted:
+                    scene = self._reconsidered(scene, s, anywhere=cycle == 0)
+            if self.score(scene) < before + LOBE_MARGIN or scene.echoes.effort.exhausted:
                 break
         return scene
 
@@ -155,7 +161,9 @@ class Pursuit:
         peaks = self.detect(alone) if anywhere and not fits else None
         model: Amplitude = "free" if target.model == "free" else self.model
         lobes = search_lobes(alone, peaks or coarse, model, self.area)
-        if target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < SAME_LOBE_M:
+        if not len(lobes.power):
+            options: list[Scene] = []
+        elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < SAME_LOBE_M:
             scene = scene.with_lead(s, lobes.lead())
             options = []
         else:
@@ -175,7 +183,7 @@ class Pursuit:
         tried = [t for t in scene.targets if t.model == "noncoherent"][:MAX_REPAIRS]
         for target in tried:
             s = scene.index_of(target)
-            if s is not None:
+            if s is not None and not scene.echoes.effort.exhausted:
                 free = [scene.replaced(s, option) for option in self._options(scene, s)]
                 better = self._best(scene, *free)
                 scene = better if better is not scene else self._best(scene, *self._paired(scene, s))
@@ -194,9 +202,9 @@ class Pursuit:
             guesses = pair_guesses(alone, scene.positions_m[s], SPLIT_GAIN, neighbour)
             if len(group) == 2:
                 guesses = [guess for guess in guesses if len(guess.regions) == 2]
-            if not guesses:
-                continue
             pair = best_pair(alone, guesses)
+            if pair is None:
+                continue
             found.append(scene.exchanged(group, [Found("structured", p, SAFE_LEAD) for p in pair.state]))
         return found
 
@@ -207,14 +215,14 @@ class Pursuit:
         if self.amplitude != "automatic" or not len(coarse.power):
             return []
         lobes = search_lobes(alone, coarse, "structured", self.area)
-        if lobes.power[0] < CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone)):
+        if not len(lobes.power) or lobes.power[0] < CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone)):
             return []
         free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
         return [Found("free", free.state[0], free.lead())]
 
     def _pruned(self, scene: Scene) -> Scene:
         """Return the scene without targets that are not worth their price."""
-        while len(scene) > 1:
+        while len(scene) > 1 and not scene.echoes.effort.exhausted:
             fewer = max((scene.without(s) for s in range(len(scene))), key=self.score)
             if self.score(fewer) <= self.score(scene):
                 break

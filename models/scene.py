@@ -88,6 +88,7 @@ class Scene:
         others = [t for t in current if t.model != model and t.amplitudes is not None]
         echoes = self.echoes.minus(radiate(self.echoes, _channel(self.echoes, others))) if others else self.echoes
         state = np.array([current[s].state for s in members])[None]
+        n_steps = 0 if echoes.effort.exhausted else n_steps
         reach = 0.5 if model == "noncoherent" else echoes.network.wavelength_m / 8.0
         state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps, LEAST_GAIN)
         covariance[members] = position_covariance_m2(found.information[0], len(members))

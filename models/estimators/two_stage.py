@@ -8,7 +8,8 @@ resolved, at its non-coherent position.
 from dataclasses import dataclass
 from typing import Literal
 
-from models.detection import map_threshold
+from models.detection import map_threshold, noise_levels
+from models.effort import Effort
 from models.estimators.base import Estimator
 from models.estimators.settings import check_map_settings
 from models.likelihood import Echoes
@@ -16,6 +17,8 @@ from models.observation import Estimate, Observation
 from models.pursuit import Pursuit
 
 __all__ = ["TwoStage"]
+
+MOST_OPERATIONS = 2.5e9  # of one CPI: seconds; what needs more is reported as not resolved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class TwoStage(Estimator):
 
     def estimate(self, observation: Observation) -> Estimate:
         """Return the targets found, strongest first."""
-        echoes = Echoes.of(observation)
+        echoes = Echoes.of(observation, noise_levels(observation), Effort(limit=MOST_OPERATIONS))
         threshold = map_threshold(echoes, observation.area, self.grid_step_m, self.false_alarm_probability)
         pursuit = Pursuit(
             area=observation.area, step_m=self.grid_step_m, threshold=threshold, amplitude=self.amplitude
