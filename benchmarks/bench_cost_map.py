@@ -28,7 +28,7 @@ Map = Callable[[Echoes], NDArray]
 
 N_TARGETS, FALSE_ALARM = 4, 1e-6
 SAME_M, DISTINCT_M, FROM_AP_M = 0.01, 0.02, 10.0
-MOST_TARGETS = 8
+MOST_TARGETS, LAST_STEPS = 8, 200  # weak targets next to an AP move for long
 STENCIL_M, LONGEST_STEP_M, NEWTON_STEPS, CONVERGED_M = 0.02, 0.5, 25, 1e-4
 
 
@@ -98,7 +98,7 @@ def clean(power: Map, echoes: Echoes, step_m: float = 1.0) -> Float:
         if not len(peak.power):
             break
         scene = scene.refined([*scene.targets, Found("noncoherent", peak.positions_m[0])])
-    return scene.positions_m
+    return scene.refined(scene.targets, n_steps=LAST_STEPS).positions_m if len(scene) else scene.positions_m
 
 
 def shared(found: Float, expected: Float) -> int:
