@@ -1,0 +1,198 @@
+"""The statistical studies of the estimator: their counting, intervals and reference curves, on few trials."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from benchmarks import (
+    estimator_table,
+    studies,
+    study_close_pairs,
+    study_detection,
+    study_false_alarms,
+    study_model_choice,
+    study_threshold,
+)
+from models.estimators.two_stage import TwoStage
+from models.fisher import target_bounds_m
+from models.observation import Estimate
+from tests.simulate import AREA, NOISE_W, observe, random_truth, receive, summarise, waveform
+
+ROUNDING = 1e-9
+BOUND_RTOL = 1e-3  # the fit loads its diagonal by 1e-11, which the carrier phase that is projected out magnifies
+
+
+class TestIntervals:
+    def test_share_has_the_clopper_pearson_interval(self):
+        found = studies.share(3, 20)
+        low, high = stats.beta(3, 18).ppf(0.025), stats.beta(4, 17).ppf(0.975)
+        assert [found["low"], found["high"]] == pytest.approx([low, high], abs=1e-4)
+        assert (found["share"], found["n"]) == (0.15, 20)
+
+    def test_share_of_nothing_is_unknown(self):
+        assert studies.share(0, 0)["share"] is None
+
+    def test_bootstrap_covers_the_standard_error(self):
+        values = np.random.default_rng(1).normal(size=400)
+        mean, (low, high) = studies.bootstrap(values, np.mean)
+        assert mean == pytest.approx(values.mean())
+        assert high - low == pytest.approx(2 * 1.96 / 20.0, rel=0.2)
+
+    def test_table_shows_every_row(self):
+        text = studies.table([{"a": 1, "b": studies.share(1, 2)}, {"a": None, "b": studies.share(0, 0)}])
+        assert text.splitlines()[2] == "| 1 | 0.5 [0.013, 0.99] |"
+        assert text.splitlines()[3] == "| – | – |"
+
+    def test_report_writes_seeds_setting_and_tables(self, tmp_path, capsys):
+        options = argparse.Namespace(trials=2, seed=9, workers=2, out=tmp_path / "new" / "x.json")
+        studies.report(options, {"T": [{"a": 1.5}]}, 0.0, "[9, 0..1]")
+        data = json.loads(options.out.read_text())
+        assert data["tables"] == {"T": [{"a": 1.5}]}
+        assert data["setting"] == {"trials": 2, "seed": 9}
+        assert "seeds [9, 0..1]" in capsys.readouterr().out
+
+
+class TestHalf:
+    def test_crossing_is_interpolated(self):
+        assert study_threshold.crossing([10.0, 12.0, 14.0], [0.0, 0.4, 0.8]) == pytest.approx(12.5)
+        assert np.isnan(study_threshold.crossing([10.0, 12.0], [0.1, 0.4]))
+        assert np.isnan(study_threshold.crossing([10.0, 12.0], [0.6, 0.9]))
+
+    def test_dips_are_pooled(self):
+        np.testing.assert_allclose(study_threshold.rising([0.1, 0.4, 0.2, 0.9]), [0.1, 0.3, 0.3, 0.9])
+
+    def test_gap_of_curves_a_step_apart(self):
+        powers = np.arange(10.0, 20.0)
+        centres = np.random.default_rng(2).uniform(13.0, 16.0, 80)
+        hits = (powers > centres[:, None])[..., None]
+        later = (powers > centres[:, None] + 1.0)[..., None]
+        gap, (low, high) = study_threshold.gap_db(later, hits, powers)
+        assert low <= gap <= high
+        assert gap == pytest.approx(1.0, abs=0.3)
+
+
+class TestFalseAlarms:
+    def test_what_the_map_decides_the_estimator_does_too(self):
+        """CPIs of noise in which the study does not run the estimator have no estimate, the others may."""
+        for index in range(4):
+            rng = np.random.default_rng([2, index])
+            observation = observe(rng, random_truth(rng, n_targets=0))
+            counts = study_false_alarms.alarms(2, index, False)
+            for p, count in zip(study_false_alarms.PROBABILITIES, counts, strict=True):
+                assert len(TwoStage(false_alarm_probability=p).estimate(observation).positions_m) == count
+
+    def test_tails_are_those_of_the_highest_point_of_the_map_or_beyond(self):
+        tails = study_false_alarms.tails(1, 0, 6, 3, 4)
+        assert len(tails) == study_false_alarms.MAPS_A_LAYOUT
+        typical = special.gammaincc(9, 9.0)  # of a single point
+        assert all(0.0 < tail < 0.1 * typical for tail in tails)
+
+    def test_cells_of_independent_values(self):
+        """The largest of 500 independent values gives N_eff = 500."""
+        rng = np.random.default_rng(3)
+        rows = rng.uniform(size=(400, 4, 500)).min(axis=2)
+        row = study_false_alarms.cells_row(rows, 12, 6, 8)
+        assert row["N_eff at 0.1"] == pytest.approx(500, rel=0.2)
+        assert row["95 % at 0.1"][0] <= row["N_eff at 0.1"] <= row["95 % at 0.1"][1]
+
+
+class TestDetection:
+    def test_known_position_is_detected_as_theory_says(self):
+        """The threshold is exact at a point: 2T is noncentral chi-squared with 2 M_t M_r degrees of freedom."""
+        trials = [study_detection.trial(3, i, False) for i in range(40)]
+        for row in zip(*trials, strict=True):
+            expected = np.mean([r["theory"] for r in row])
+            spread = np.sqrt(max(expected * (1 - expected), 1e-3) / len(row))
+            assert abs(np.mean([r["above"] for r in row]) - expected) < 4.0 * spread
+
+    def test_strong_target_is_in_the_right_lobe(self):
+        rows = study_detection.trial(3, 0, True)
+        assert rows[-1]["judged"] == (True, True, True, 0)
+        assert rows[0]["theory"] < 0.01
+        assert study_detection.summary([rows], len(rows) - 1)["right lobe"]["share"] == 1.0
+
+
+@pytest.fixture(scope="module")
+def pair():
+    rng = np.random.default_rng(4)
+    truth = study_close_pairs.random_pair(rng, 1.0)
+    observation = observe(rng, truth, power_w=10.0)
+    return truth, observation, study_close_pairs.pair_bounds_m(truth, observation)
+
+
+class TestClosePairs:
+    def test_pair_is_as_far_apart_as_asked_and_in_the_area(self, pair):
+        targets = pair[0].targets_m
+        assert np.linalg.norm(targets[1] - targets[0]) == pytest.approx(1.0)
+        assert np.all((targets > 0.0) & (targets < AREA.width_m))
+
+    def test_truth_is_both(self, pair):
+        truth, observation, bounds = pair
+        found = Estimate.at(truth.targets_m[::-1])
+        expected = {"both": True, "wrong": False, "phantoms": 0, "found": 2}
+        assert study_close_pairs.judged(found, truth, bounds) == expected
+        assert not study_close_pairs.misses_more(observation, found, truth)
+
+    def test_one_for_two_is_not_both(self, pair):
+        truth, observation, bounds = pair
+        found = Estimate.at(truth.targets_m[[0, 0]])
+        assert not study_close_pairs.judged(found, truth, bounds)["both"]
+        assert study_close_pairs.misses_more(observation, Estimate.at(truth.targets_m[:1]), truth)
+
+    def test_middle_is_withheld_or_wrong(self, pair):
+        truth, _, bounds = pair
+        middle = truth.targets_m.mean(axis=0, keepdims=True)
+        withheld = Estimate(positions_m=middle, resolved=np.array([False]))
+        assert study_close_pairs.judged(withheld, truth, bounds) == {
+            "both": False, "wrong": False, "phantoms": 0, "found": 1,
+        }  # fmt: skip
+        assert study_close_pairs.judged(Estimate.at(middle), truth, bounds)["wrong"]
+
+    def test_far_estimate_is_a_phantom(self, pair):
+        truth, _, bounds = pair
+        far = Estimate.at(np.concatenate([truth.targets_m, truth.targets_m[:1] + 150.0]))
+        judged = study_close_pairs.judged(far, truth, bounds)
+        assert (judged["both"], judged["wrong"], judged["phantoms"]) == (True, True, 1)
+
+    def test_nothing_found_is_nothing_wrong(self, pair):
+        truth, _, bounds = pair
+        judged = study_close_pairs.judged(Estimate.at([]), truth, bounds)
+        assert judged == {"both": False, "wrong": False, "phantoms": 0, "found": 0}
+
+    def test_trial_is_the_same_again(self):
+        one, two = (study_close_pairs.trial(4, 1, 3.0, 40.0) for _ in range(2))
+        assert {**one, "seconds": 0} == {**two, "seconds": 0}
+
+
+class TestModelChoice:
+    @pytest.mark.parametrize(("model", "kind"), [("free", "coherent"), ("noncoherent", "non-coherent")])
+    def test_bound_of_isotropic_targets_is_the_fisher_one(self, model, kind):
+        rng = np.random.default_rng(6)
+        truth = random_truth(rng, n_targets=2)
+        samples = waveform(rng, 6, 8)
+        gram = summarise(truth, samples, receive(truth, samples), NOISE_W).gram[0]
+        scene = (truth.network, truth.assignment, truth.targets_m, truth.rcs_m2, truth.phase_rad)
+        expected = target_bounds_m(*scene, gram, NOISE_W, kind)
+        found = study_model_choice.bound_m(truth, samples, None, model)
+        np.testing.assert_allclose(found, expected, rtol=BOUND_RTOL)
+
+    def test_random_phases_are_withheld(self):
+        row = study_model_choice.trial(5, 0, "random phase", 40.0, 1)
+        assert not row["resolved"].any()
+        assert np.all(row["noncoherent"] < 5.0)
+
+    def test_summary_counts_every_target_once(self):
+        trials = [study_model_choice.trial(5, i, "isotropic", 30.0, 1) for i in range(2)]
+        row = study_model_choice.summary(trials, "isotropic", 30.0)
+        shares = [row[name]["share"] for name in ("right", "wrong", "withheld")]
+        assert sum(shares) == pytest.approx(row["P_d"]["share"])
+
+
+def test_estimator_table_has_gospa_beside_the_ratio():
+    trials = [estimator_table.trial(1, i, 1, 30.0, False) for i in range(2)]
+    cell = estimator_table.summary(trials, "two-stage", np.random.default_rng(1))
+    low, high = cell["gospa_m_95"]
+    assert low <= cell["gospa_m"] <= high < estimator_table.CUTOFF_M
