@@ -31,11 +31,12 @@ def independent_cells(n_aps: int, n_antennas: int, n_grid: int) -> float:
     """Return about how many independent values a non-coherent map of noise alone has.
 
     The map depends on angles only, so it does not change when the network is scaled; its resolution cells shrink as
-    1 / (N - 1) in two directions, and there are as many of them around each AP. Measured at 12 APs of 8 antennas
-    (1200), scaled from there, and never more than the points of the grid.
+    1 / (N - 1) in two directions. More APs add little, since each contributes a smaller share of the map: measured
+    over 4 to 48 APs the number grows as the root of theirs or less (docs/estimation.md). Measured at 12 APs of 8
+    antennas (1200), scaled from there, and never more than the points of the grid.
     """
     sharpness = max(1, n_antennas - 1) / (REFERENCE_ANTENNAS - 1)
-    return float(np.clip(CELLS_AT_REFERENCE * n_aps / REFERENCE_APS * sharpness**2, 1.0, max(1, n_grid)))
+    return float(np.clip(CELLS_AT_REFERENCE * np.sqrt(n_aps / REFERENCE_APS) * sharpness**2, 1.0, max(1, n_grid)))
 
 
 def point_threshold(degrees_of_freedom: int, probability: float) -> float:
