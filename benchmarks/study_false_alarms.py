@@ -70,7 +70,7 @@ def tails(seed: int, layout: int, n_aps: int, n_receivers: int, n_antennas: int)
 
 
 def cells_row(found: list[list[float]], n_aps: int, n_receivers: int, n_antennas: int) -> dict[str, Any]:
-    """Return N_eff of one network at several probabilities beside that of the rule, and the rate that the rule gives."""
+    """Return N_eff of one network at several probabilities, that of the rule, and the rate that the rule gives."""
     rule = independent_cells(n_aps, n_antennas, 10_000)
 
     def cells(rows: Any, p: float) -> Any:
