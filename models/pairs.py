@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.detection import excess_threshold
 from models.lattice import LobeSearch, ellipse_axes
 from models.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.localisation import Fine, Region
+from models.localisation import SAME_LOBE_M, Region
 from models.mixture import climb, fit, position_covariance_m2
 from models.scene import Found, Scene
 from models.signals import leg_jets
@@ -35,6 +35,17 @@ RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around o
 CLEARLY_TWO = 75.0  # non-coherent power that a second point adds where one ellipse for both is not looked at
 GHOST_MARGIN, MAX_ALTERNATIVES = 150.0, 3  # non-coherent power, and number, of pairs of ellipses looked at
 SMALLEST_M, LARGEST_M, WIDENED = 2.5, 25.0, 1.5  # of the ellipse in which both are looked for
+
+
+class PairFit(NamedTuple):
+    """Two targets of structured amplitude."""
+
+    state: Float
+    """Positions, shape (2, 2)."""
+    power: float
+    """Power over sigma^2 that both explain."""
+    lead: float
+    """By how much it is ahead of the best other pair."""
 
 
 class PairGuess(NamedTuple):
@@ -135,22 +146,25 @@ def pair_power(echoes: Echoes, points_m: Float) -> Float:
     return np.divide(numerator, determinant, out=np.zeros_like(determinant), where=apart)
 
 
-def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> Fine | None:
-    """Return the best two targets, state (2, 2) and the power of both, of the first guess that explains enough.
+def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> PairFit | None:
+    """Return the best two targets of the first guess that explains enough, else of all.
 
     None if no guess can be searched with the effort that is left.
     """
-    best: Fine | None = None
+    best: PairFit | None = None
     for guess in guesses:
         found = None if echoes.effort.exhausted else _pair_in(echoes, guess)
-        if found and (best is None or found.power[0] > best.power[0]):
-            best = found
-        if found and found.power[0] > guess.enough:
+        if found and best:
+            lead = abs(found.power - best.power)
+            best = max(found, best, key=lambda pair: pair.power)
+            best = best._replace(lead=min(lead, best.lead))
+        best = best or found
+        if best and best.power > guess.enough:
             break
     return best
 
 
-def _pair_in(echoes: Echoes, guess: PairGuess) -> Fine | None:
+def _pair_in(echoes: Echoes, guess: PairGuess) -> PairFit | None:
     """Return the best two targets in the regions of a guess, which hold one target each, or both."""
     search = LobeSearch(n_best=N_CANDIDATES // len(guess.regions))
     candidates = [search.search(echoes, *region).positions_m for region in guess.regions]
@@ -161,15 +175,25 @@ def _pair_in(echoes: Echoes, guess: PairGuess) -> Fine | None:
     if len(guess.regions) > 1:
         first = len(candidates[0])
         power[:first, :first] = power[first:, first:] = 0.0
-    state, best = _refined(echoes, points[_strongest(power)])
+    states, powers = _refined(echoes, points[_strongest(power)])
     for _ in range(ROUNDS):
-        if best > guess.enough or echoes.effort.exhausted:
+        best = int(powers.argmax())
+        if powers[best] > guess.enough or echoes.effort.exhausted:
             break
-        again, rival = _refined(echoes, _with_one_moved(echoes, state, guess.regions))
-        if rival <= best + 1e-3:
+        again, rivals = _refined(echoes, _with_one_moved(echoes, states[best], guess.regions))
+        states, powers = np.concatenate([states, again]), np.concatenate([powers, rivals])
+        if rivals.max() <= powers[best] + 1e-3:
             break
-        state, best = again, rival
-    return Fine(state, np.array([best, best]))
+    return _leading(states, powers)
+
+
+def _leading(states: Float, powers: Float) -> PairFit:
+    """Return the best of some pairs and how far it is ahead of the best that differs from it."""
+    best = int(powers.argmax())
+    swapped = states[:, ::-1]
+    apart = np.minimum(*(np.linalg.norm(pair - states[best], axis=2).max(axis=1) for pair in (states, swapped)))
+    others = powers[apart > SAME_LOBE_M]
+    return PairFit(states[best], float(powers[best]), float(powers[best] - others.max(initial=0.0)))
 
 
 def _strongest(power: Float) -> NDArray[np.intp]:
@@ -179,12 +203,11 @@ def _strongest(power: Float) -> NDArray[np.intp]:
     return np.stack(np.unravel_index(np.argpartition(-upper, n_best - 1)[:n_best], power.shape), axis=-1)
 
 
-def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, float]:
-    """Return the best of the local maxima reached from pairs of points (n, 2, 2), and its power."""
+def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, Float]:
+    """Return the local maxima reached from pairs of points, both of shape (n, 2, 2), and their power."""
     reach = echoes.network.wavelength_m / 8.0
     state, found = climb(lambda q: fit(echoes, "structured", q), starts_m, reach, 15, 1e-2)
-    best = int(np.argmax(found.power))
-    return state[best], float(found.power[best])
+    return state, found.power
 
 
 def _with_one_moved(echoes: Echoes, state: Float, regions: list[Region]) -> Float:

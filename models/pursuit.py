@@ -27,6 +27,7 @@ TARGET_PRICE = 20.0  # explained power that a target must add
 SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
+PAIR_MARGIN = 5.0  # two targets in the place of one need a lead of this much over the second pair
 RELAX_CYCLES = 2
 SPLIT_GAIN = 25.0  # non-coherent power that a second point must add for two ellipses to be searched
 MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
@@ -203,9 +204,8 @@ class Pursuit:
             if len(group) == 2:
                 guesses = [guess for guess in guesses if len(guess.regions) == 2]
             pair = best_pair(alone, guesses)
-            if pair is None:
-                continue
-            found.append(scene.exchanged(group, [Found("structured", p, SAFE_LEAD) for p in pair.state]))
+            if pair and pair.lead > PAIR_MARGIN:
+                found.append(scene.exchanged(group, [Found("structured", p, pair.lead) for p in pair.state]))
         return found
 
     def _options(self, scene: Scene, s: int) -> list[Found]:
