@@ -29,7 +29,7 @@ BATCH_TILES = 8
 BLOCK, BEST_BLOCKS = 5, 6  # the best point of a block of 5 x 5 is looked at again, in six blocks a tile or more
 SHARPENING_STEPS, MOST_SHARPENED = 2, 1500
 POINT_COST, TILE_COST, SEARCH_COST = 1.2, 5e4, 3e6  # operations: a point and pair of APs, a tile, a search
-MOST_OPERATIONS = 8e8  # of one search
+MOST_OPERATIONS = 1e9  # of one search
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
 

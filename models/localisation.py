@@ -27,8 +27,8 @@ Float = NDArray[np.float64]
 N_RIVALS = 4  # further maxima of the map that may turn out higher once polished
 MIRROR_RANGE_M = 100.0  # APs closer than this may have put the peak on the wrong side of their array
 PATCH_RANGE_M, PATCH_STEP_M, PATCH_HALF_M = 60.0, 3.0, 12.0  # the map is finer near an AP than its grid
-N_SIGMA, SMALLEST_M = 4.0, 0.3  # of the ellipse that is searched
-WIDEST_M = 150.0  # an ellipse that reaches further is not searched at all
+N_SIGMA, FEWER_SIGMA, SMALLEST_M = 4.0, 2.5, 0.3  # of the ellipse that is searched, or else of a smaller one
+WIDEST_M = 100.0  # an ellipse that reaches further is not searched at all
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
 LARGEST_SEARCH_M2 = 1500.0  # no further ellipse is searched once this much has been
 OUTSIDE_M = 50.0  # a non-coherent peak of a target near the edge may lie this far outside of the area
@@ -128,8 +128,10 @@ def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area) -
     search = LobeSearch(coherent=model)
     found, searched, area_m2 = [], np.empty((0, 2)), 0.0
     for position, covariance in zip(coarse.positions_m[close], coarse.covariance_m2[close], strict=True):
-        half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, WIDEST_M)
-        if half[1] >= WIDEST_M:
+        half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, np.inf)
+        if np.pi * half.prod() > LARGEST_SEARCH_M2:
+            half, axes = ellipse_axes(covariance, FEWER_SIGMA, SMALLEST_M, np.inf)
+        if half[1] > WIDEST_M:
             continue
         if np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0]) or area_m2 > LARGEST_SEARCH_M2:
             continue

@@ -27,6 +27,7 @@ TARGET_PRICE = 20.0  # explained power that a target must add
 SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
+LEAST_PAIR_POWER = 4.0 * TARGET_PRICE  # less than this, over what noise explains, is not tried as two targets
 PAIR_MARGIN = 5.0  # two targets in the place of one need a lead of this much over the second pair
 RELAX_CYCLES = 2
 SPLIT_GAIN = 25.0  # non-coherent power that a second point must add for two ellipses to be searched
@@ -192,7 +193,8 @@ class Pursuit:
 
     def _paired(self, scene: Scene, s: int) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
-        if self.model == "free":
+        power = float(noncoherent_power(scene.residual(s), phasors(scene.echoes.network, scene.positions_m[[s]]))[0])
+        if self.model == "free" or power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
             return []
         distance = np.linalg.norm(scene.positions_m - scene.positions_m[s], axis=1)
         neighbours = [i for i in np.argsort(distance)[1:2] if distance[i] < NEIGHBOUR_M]
