@@ -30,6 +30,7 @@ MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
 LEAST_PAIR_POWER = 4.0 * TARGET_PRICE  # less than this, over what noise explains, is not tried as two targets
 PAIR_MARGIN = 5.0  # two targets in the place of one need a lead of this much over the second pair
 RELAX_CYCLES = 2
+LEAST_MOVE_M = 0.1  # of a target without a lobe
 SPLIT_GAIN = 25.0  # non-coherent power that a second point must add for two ellipses to be searched
 MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
 CLUSTER_M, LARGEST_CLUSTER = 60.0, 2  # more targets without a lobe are not looked for at one place
@@ -114,9 +115,9 @@ class Pursuit:
 
     def score(self, scene: Scene) -> float:
         """Return the explained power less the price of the targets."""
-        step = excess_threshold((degrees_of_freedom(scene.echoes) - 1) / 2.0, MISFIT_PROBABILITY)
-        price = {"structured": TARGET_PRICE, "free": TARGET_PRICE + step, "noncoherent": TARGET_PRICE + 2.0 * step}
-        return scene.power - sum(price[t.model] for t in scene.targets)
+        free, noncoherent = (self._misfit_limit(scene.echoes, model) for model in ("free", "structured"))
+        price = {"structured": 0.0, "free": free, "noncoherent": noncoherent}
+        return scene.power - sum(TARGET_PRICE + price[t.model] for t in scene.targets)
 
     def _best(self, *scenes: Scene) -> Scene:
         return max(scenes, key=self.score)
@@ -171,8 +172,9 @@ class Pursuit:
         else:
             scene = scene.with_lead(s, lobes.lead(target.position_m))
             options = [scene.replaced(s, Found(model, lobes.state[0], lobes.lead()))]
-        if not fits and target.model != "noncoherent":
-            options.append(scene.replaced(s, Found("noncoherent", coarse.positions_m[0])))
+        elsewhere = (peaks or coarse).positions_m[0]
+        if not fits and (target.model != "noncoherent" or np.linalg.norm(elsewhere - target.position_m) > LEAST_MOVE_M):
+            options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
         return self._best(scene, *options)
 
     def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
