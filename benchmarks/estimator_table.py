@@ -53,7 +53,7 @@ def best_possible_m(truth, observation):
         alone = scene.residual(s)
         coarse = coarse_peaks(alone, target[None], AREA)
         lobes = search_lobes(alone, coarse, "structured", AREA) if len(coarse.power) else None
-        errors.append(np.linalg.norm(lobes.state[0, :2] - target) if lobes else np.inf)
+        errors.append(np.linalg.norm(lobes.state[0, :2] - target) if lobes and len(lobes.power) else np.inf)
     return np.array(errors)
 
 

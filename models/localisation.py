@@ -31,6 +31,7 @@ N_SIGMA, FEWER_SIGMA, SMALLEST_M = 4.0, 2.5, 0.3  # of the ellipse that is searc
 WIDEST_M = 100.0  # an ellipse that reaches further is not searched at all
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
 LARGEST_SEARCH_M2 = 1500.0  # no further ellipse is searched once this much has been
+RINGS_M = (np.geomspace(1.0, 30.0, 8)[:, None] * np.exp(2j * np.pi * np.arange(24) / 24)).reshape(-1, 1).view(float)
 OUTSIDE_M = 50.0  # a non-coherent peak of a target near the edge may lie this far outside of the area
 EDGE_M = 0.1  # a lobe may lie this far outside of it
 SAME_LOBE_M = 0.005  # two polished positions this close are the same lobe
@@ -84,7 +85,11 @@ def strongest_peaks(echoes: Echoes, area: Area, step_m: float, threshold: float)
 
 
 def _with_rivals(echoes: Echoes, area: Area, peaks_m: Float) -> Float:
-    """Return the peaks, mirror images of the first about near APs, and the best of a fine patch near an AP."""
+    """Return the peaks and what the map may have missed near APs, where it changes faster than from cell to cell.
+
+    These are the mirror images of the first peak about near APs, the best of a fine patch around it, and the best of
+    rings around all APs: a target beside an AP lights up a whole ray from it on the map, but not its own cell.
+    """
     network = echoes.network
     active = np.concatenate([echoes.transmitters, echoes.receivers])
     offset = peaks_m[0] - network.ap_positions_m[active]
@@ -97,6 +102,9 @@ def _with_rivals(echoes: Echoes, area: Area, peaks_m: Float) -> Float:
         patch = peaks_m[0] + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
         power = noncoherent_power(echoes, phasors(network, patch))
         candidates.append(patch[np.argsort(-power, kind="stable")[:2]])
+    rings = (network.ap_positions_m[active][:, None] + RINGS_M).reshape(-1, 2)
+    power = noncoherent_power(echoes, phasors(network, rings))
+    candidates.append(rings[np.argsort(-power, kind="stable")[:2]])
     points = np.concatenate(candidates)
     return points[_inside(area, points)]
 
