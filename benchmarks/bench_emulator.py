@@ -234,16 +234,57 @@ def run(quick: bool = False) -> dict[str, Any]:
     }
 
 
-def profile(n_cpis: int = 200, rows: int = 25) -> None:
-    """Print where the time of the full emulation goes."""
+PARTS = {
+    "random numbers": ("emulator/randomness.py",),
+    "the air: superposition, rules": ("emulator/air.py", "models/channel.py"),
+    "access points: loop, precoding, records": ("emulator/access_point.py", "models/transmission.py"),
+    "fronthaul: queues, messages": ("emulator/fronthaul.py", "emulator/messages.py"),
+    "central processor: plans, statistics": (
+        "emulator/central_processor.py", "emulator/functional_split.py", "models/statistics.py",
+        "models/quantisation.py", "models/selectors/", "models/network.py", "emulator/payload.py",
+    ),
+    "kernel: SimPy, processes": ("simpy/", "emulator/kernel.py", "emulator/node.py"),
+    "UEs and targets": ("emulator/user_equipment.py", "emulator/target.py", "models/trajectories.py"),
+}  # fmt: skip
+
+
+def profile(n_cpis: int = 200) -> dict[str, float]:
+    """Return the share of each part in the profiled time; library code counts for the part that calls it."""
     emulation = build(False)
     emulation.run(5)
     profiler = cProfile.Profile()
     profiler.runcall(emulation.run, n_cpis)
-    pstats.Stats(profiler).sort_stats("tottime").print_stats(rows)
+    seconds = dict.fromkeys([*PARTS, "other"], 0.0)
+    for (path, _, _), (_, _, own, _, callers) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
+        if _part(path) is not None:
+            seconds[_part(path) or "other"] += own
+            continue
+        for (caller, _, _), (_, _, spent, _) in callers.items():
+            seconds[_part(caller) or "other"] += spent
+    total = sum(seconds.values())
+    return {part: spent / total for part, spent in seconds.items()}
+
+
+def _part(path: str) -> str | None:
+    return next((part for part, files in PARTS.items() if any(name in path for name in files)), None)
+
+
+def estimation_share(n_cpis: int = 5) -> dict[str, float]:
+    """Return the process CPU time of a CPI in s: without and with scoring, and with the two-stage estimator too."""
+    times = {}
+    for name, keys in (("bare", {"estimator": None, "scoring": False}), ("scored", {"estimator": None}), ("whole", {})):
+        emulation = load("paper").build(seed=1, **keys)
+        emulation.run(1)
+        start = time.process_time()
+        emulation.run(n_cpis)
+        times[name] = (time.process_time() - start) / n_cpis
+    return times
 
 
 if __name__ == "__main__":
     for key, value in run().items():
         print(f"{key:26} {value}")
-    profile()
+    for key, share in sorted(profile().items(), key=lambda item: -item[1]):
+        print(f"{100 * share:5.1f} %  {key}")
+    for key, seconds in estimation_share().items():
+        print(f"{1e3 * seconds:8.2f} ms a CPI, {key}")
