@@ -200,7 +200,8 @@ def _noise_power(kernel: Complex | None, slope: Float, offset_m: Float) -> _Expa
     terms = kernel * turn[:, :, None] * turn[:, None, :].conj()
     d_a, d_b = (k[:, :, None] - k[:, None, :] for k in slope)
     value, f_a, f_b, f_aa, f_ab, f_bb = (
-        np.sum(terms * factor, axis=(1, 2)).real for factor in (1.0, 1j * d_a, 1j * d_b, -d_a**2, -d_a * d_b, -d_b**2)
+        np.sum(terms * factor, axis=(1, 2)).real
+        for factor in (1.0, 1j * d_a, 1j * d_b, -(d_a**2), -d_a * d_b, -(d_b**2))
     )
     return _Expansion(np.maximum(value, 1e-30), (f_a, f_b), (f_aa, f_ab, f_bb))
 
@@ -268,7 +269,6 @@ class _Legs(NamedTuple):
             (distance[:, sides[0]], distance[:, sides[1]]),
             (slope[..., sides[0]], slope[..., sides[1]]),
         )
-
 
     def structured_weights(self) -> Complex:
         """Return c v e^{jk(d_t + d_r)}, c = 1 / (d_t d_r), shape (tiles, rx, tx)."""

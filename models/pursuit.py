@@ -3,6 +3,10 @@
 Every change of the scene (a target more, a target fewer, a jump to another lobe, another model of the amplitude) is
 accepted if it raises the score: explained power less a price for each target that covers what noise alone would
 explain with as many unknowns.
+
+The lead of a lobe over the second one is the logarithm of their likelihood ratio. One target in 140 random layouts at
+16-22 dBm (12 APs of 8 antennas, 10 snapshots): of the lobes ahead by less than 1 a fifth (5 of 26) were right, by 1 to
+2 5 of 9, by 2 to 3 5 of 7, by more all 58. From a margin of 2 on, two of three answers or more are right.
 """
 
 from dataclasses import dataclass

@@ -133,4 +133,3 @@ def _explained(echoes: Echoes, targets: "list[Found]") -> float:
     """Return ||y||^2 - ||y - H X||^2 over sigma^2 of the channel H of all targets: 2 Re <H, Z> - <H, H Q>."""
     channel = _channel(echoes, targets)
     return float(np.vdot(channel, 2.0 * echoes.cross - radiate(echoes, channel)).real)
-

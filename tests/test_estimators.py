@@ -184,3 +184,20 @@ def test_a_weak_target_is_detected_but_not_resolved():
         estimate = TwoStage().estimate(observe(rng, truth, power_w=0.02))
         resolved += estimate.resolved.tolist()
     assert not all(resolved)
+
+
+def test_a_target_beside_an_ap_is_found_between_the_points_of_the_grid():
+    rng = np.random.default_rng(57)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0], [0.0, 0.0]])
+    beside = truth.network.ap_positions_m[truth.assignment.transmitters[0]] + [1.9, 1.1]
+    truth = replace(truth, targets_m=np.stack([truth.targets_m[0], beside]))
+    estimate = TwoStage().estimate(observe(rng, truth, power_w=10.0))
+    assert len(estimate.positions_m) == 2
+    assert np.linalg.norm(truth.targets_m[:, None] - estimate.positions_m, axis=2).min(axis=1).max() < 0.01
+
+
+def test_a_weak_target_is_not_taken_for_two():
+    for seed in range(6):
+        rng = np.random.default_rng([58, seed])
+        estimate = TwoStage().estimate(observe(rng, random_truth(rng, n_targets=1), power_w=0.1))
+        assert len(estimate.positions_m) <= 1

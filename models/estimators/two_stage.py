@@ -50,7 +50,5 @@ class TwoStage(Estimator):
         """Return the targets found, strongest first."""
         echoes = Echoes.of(observation, noise_levels(observation), Effort(limit=MOST_OPERATIONS))
         threshold = map_threshold(echoes, observation.area, self.grid_step_m, self.false_alarm_probability)
-        pursuit = Pursuit(
-            area=observation.area, step_m=self.grid_step_m, threshold=threshold, amplitude=self.amplitude
-        )
+        pursuit = Pursuit(area=observation.area, step_m=self.grid_step_m, threshold=threshold, amplitude=self.amplitude)
         return pursuit.report(pursuit.run(echoes))
