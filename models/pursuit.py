@@ -29,6 +29,7 @@ Float = NDArray[np.float64]
 MAX_TARGETS, MAX_ROUNDS = 20, 2
 TARGET_PRICE = 20.0  # explained power that a target must add
 SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
+UNCHANGED = 1.0  # change of the power to explain below which lobes are not compared again
 LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
 MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
 LEAST_PAIR_POWER = 4.0 * TARGET_PRICE  # less than this, over what noise explains, is not tried as two targets
@@ -134,7 +135,7 @@ class Pursuit:
         """
         lobes = search_lobes(echoes, coarse, model, self.area)
         if len(lobes.power) and coarse.power[0] - lobes.power[0] < self._misfit_limit(echoes, model):
-            return Found(model, lobes.state[0], lobes.lead())
+            return Found(model, lobes.state[0], lobes.lead(), float(coarse.power[0]))
         return Found("noncoherent", coarse.positions_m[0])
 
     def _misfit_limit(self, echoes: Echoes, model: Amplitude) -> float:
@@ -156,14 +157,16 @@ class Pursuit:
     def _reconsidered(self, scene: Scene, s: int, anywhere: bool) -> Scene:
         """Return the scene with one target moved to its best lobe, or given up as coherent, if the score grows.
 
-        A target that fits and whose lobe is far ahead is left alone; one that does not fit may move ``anywhere``.
+        A target that fits and whose lobe is far ahead, or was compared on nearly the same echoes, is left alone; one
+        that does not fit may move ``anywhere``.
         """
         alone, target = scene.residual(s), scene.targets[s]
         coarse = coarse_peaks(alone, target.position_m[None], self.area)
         if not len(coarse.power):
             return scene
         fits = target.model != "noncoherent" and self._fits(alone, target, coarse)
-        if fits and target.lead > SAFE_LEAD:
+        seen = float(coarse.power[0])
+        if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < UNCHANGED):
             return scene
         peaks = self.detect(alone) if anywhere and not fits else None
         model: Amplitude = "free" if target.model == "free" else self.model
@@ -171,11 +174,11 @@ class Pursuit:
         if not len(lobes.power):
             options: list[Scene] = []
         elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < SAME_LOBE_M:
-            scene = scene.with_lead(s, lobes.lead())
+            scene = scene.with_lead(s, lobes.lead(), seen)
             options = []
         else:
-            scene = scene.with_lead(s, lobes.lead(target.position_m))
-            options = [scene.replaced(s, Found(model, lobes.state[0], lobes.lead()))]
+            scene = scene.with_lead(s, lobes.lead(target.position_m), seen)
+            options = [scene.replaced(s, Found(model, lobes.state[0], lobes.lead(), seen))]
         elsewhere = (peaks or coarse).positions_m[0]
         if not fits and (target.model != "noncoherent" or np.linalg.norm(elsewhere - target.position_m) > LEAST_MOVE_M):
             options.append(scene.replaced(s, Found("noncoherent", elsewhere)))

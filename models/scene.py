@@ -21,12 +21,14 @@ LEAST_GAIN = 1e-6  # explained power over sigma^2 at which positions count as co
 class Found:
     """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
 
-    ``lead`` is by how much explained power its lobe was ahead of the second one when they were last compared.
+    ``lead`` is by how much explained power its lobe was ahead of the second one when they were last compared, and
+    ``seen`` the non-coherent power that there was to explain then.
     """
 
     model: Amplitude
     state: Float
     lead: float = 0.0
+    seen: float = float("nan")
     amplitudes: Complex | None = None
 
     @property
@@ -105,9 +107,9 @@ class Scene:
         same = [s for s in near if self.targets[s].model == target.model]
         return same[0] if same else None
 
-    def with_lead(self, index: int, lead: float) -> "Scene":
+    def with_lead(self, index: int, lead: float, seen: float) -> "Scene":
         """Return the scene with the lead of one target's lobe updated."""
-        targets = tuple(replace(t, lead=lead) if s == index else t for s, t in enumerate(self.targets))
+        targets = tuple(replace(t, lead=lead, seen=seen) if s == index else t for s, t in enumerate(self.targets))
         return replace(self, targets=targets)
 
     def without(self, *indices: int) -> "Scene":
