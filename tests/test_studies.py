@@ -193,6 +193,6 @@ class TestModelChoice:
 
 def test_estimator_table_has_gospa_beside_the_ratio():
     trials = [estimator_table.trial(1, i, 1, 30.0, False) for i in range(2)]
-    cell = estimator_table.summary(trials, "two-stage", np.random.default_rng(1))
+    cell = estimator_table.summary(trials, "two-stage")
     low, high = cell["gospa_m_95"]
     assert low <= cell["gospa_m"] <= high < estimator_table.CUTOFF_M
