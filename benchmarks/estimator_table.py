@@ -10,8 +10,8 @@ Each trial draws 12 APs, boresights, targets, waveforms and noise anew (1 km^2, 
     GOSPA     mean over the CPIs of the GOSPA distance (order 2, cut-off 10 m) in m, with a 95 % bootstrap interval
     possible  share in the right lobe at the global maximum of the likelihood around the truth (others known)
 
-Intervals are 95 % bootstrap intervals that draw layouts, so that targets of one CPI stay together. "p_against_prototype"
-compares P_d and right lobe with an independent prototype of the recipe by Fisher's exact test.
+Intervals are 95 % bootstrap intervals that draw layouts, so that targets of one CPI stay together.
+"p_against_prototype" compares P_d and right lobe with an independent prototype of the recipe by Fisher's exact test.
 
 Run from the root of the repository:
 
@@ -46,7 +46,8 @@ PROTOTYPE = {
     ("sensing", 1, 20.0): (14, 0.79, 0.57), ("sensing", 1, 30.0): (14, 1.0, 1.0), ("sensing", 1, 40.0): (14, 1.0, 1.0),
     ("sensing", 2, 20.0): (36, 0.80, 0.59), ("sensing", 2, 30.0): (36, 1.0, 0.98),
     ("sensing", 2, 40.0): (36, 0.99, 0.99),
-    ("sensing", 4, 20.0): (28, 0.83, 0.66), ("sensing", 4, 30.0): (28, 0.99, 0.98), ("sensing", 4, 40.0): (28, 1.0, 0.99),
+    ("sensing", 4, 20.0): (28, 0.83, 0.66), ("sensing", 4, 30.0): (28, 0.99, 0.98),
+    ("sensing", 4, 40.0): (28, 1.0, 0.99),
     ("full", 2, 10.0): (22, 0.77, 0.50), ("full", 2, 20.0): (22, 1.0, 0.91), ("full", 2, 30.0): (22, 1.0, 1.0),
 }  # fmt: skip
 
