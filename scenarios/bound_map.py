@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from models.bound_maps import any_gram_map_m, closed_form_map_m
@@ -167,7 +167,9 @@ def write(result: BoundMap, folder: Path) -> tuple[Path, Path]:
 
 def _picture(result: BoundMap) -> Figure:
     with draw.styled():
-        figure = Figure(figsize=(8.6, 7.6), layout="constrained")
+        width, height = result.area.width_m, result.area.height_m
+        tall = np.clip(1.6 + 6.0 * height / width, 3.4, 12.0)
+        figure = Figure(figsize=(8.6, tall), layout="constrained")
         plot(result, draw.draw_area(figure.subplots(), result.area, result.network))
         figure.legend(loc="outside lower center", ncols=4)
     return figure
@@ -179,6 +181,8 @@ def plot(result: BoundMap, ax: Axes) -> Axes:
     limits = ax.get_xlim(), ax.get_ylim()
     if len(known):
         _draw_bounds(result, ax, known)
+    else:
+        ax.text(0.5, 0.5, "no bound anywhere", transform=ax.transAxes, ha="center", va="center", color=draw.GREY)
     ax.set(xlim=limits[0], ylim=limits[1])
     ax.spines[:].set_visible(False)
     draw.draw_access_points(ax, result.network, result.assignment, on_image=True)
@@ -200,8 +204,10 @@ def _draw_bounds(result: BoundMap, ax: Axes, known: Float) -> None:
     if 0.0 < result.covered < 1.0:
         ax.contour(result.x_m, result.y_m, result.peb_m, levels=[result.threshold_m], colors="white", linewidths=1.4)
         ax.plot([], [], color="#B0B0B0", lw=1.4, label="PEB = λ/10")
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02, extend="both")
-    bar.set_ticks(LogLocator(subs=(1.0, 2.0, 5.0)), format="{x:g}")
+    # Ticks and their labels go in together: a colour bar that gets its ticks later replaces the labels.
+    ticks, labels = LogLocator(subs=(1.0, 2.0, 5.0)), FuncFormatter(lambda value, _: f"{value:g}")
+    share = min(1.0, result.area.height_m / result.area.width_m)
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046 * share, pad=0.02, extend="both", ticks=ticks, format=labels)
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.set_label(f"position error bound ({unit})")
     bar.outline.set_visible(False)

@@ -94,6 +94,30 @@ def test_pixels_of_an_oblong_area_are_square(coarse):
     assert result.data()["step_m"] == 20.0
 
 
+def test_labels_of_the_colour_bar_are_plain_numbers(coarse):
+    figure = bound_map._picture(bound_map.bound_map(load("paper", WEAK_SETTING), 1))
+    figure.draw_without_rendering()
+    low, high = figure.axes[1].get_ylim()
+    shown = {text.get_text() for text in figure.axes[1].get_yticklabels() if low <= text.get_position()[1] <= high}
+    assert len(shown) >= 2
+    assert shown <= {f"{digit * 10.0**power:g}" for digit in (1, 2, 5) for power in range(-3, 6)}
+
+
+def test_colour_bar_is_as_high_as_the_map(coarse):
+    for size in ([400.0, 100.0], [300.0, 400.0]):
+        result = bound_map.bound_map(load("paper", {"area.size_m": size}), 1)
+        figure = bound_map._picture(result)
+        figure.draw_without_rendering()
+        image, bar = (ax.get_window_extent().height for ax in figure.axes)
+        assert 0.6 < bar / image < 1.2
+
+
+def test_map_without_any_bound_says_so(coarse):
+    scenario = load("paper", {"schedule.n_receivers": 1, "access_points.count": 2, "access_points.n_antennas": 1})
+    figure = bound_map._picture(bound_map.bound_map(scenario, 1))
+    assert "no bound anywhere" in [text.get_text() for text in figure.axes[0].texts]
+
+
 def test_files_are_the_same_bytes_again(coarse, tmp_path):
     first, second = (bound_map.write(bound_map.bound_map(load("paper"), 2), tmp_path / name) for name in "ab")
     for one, other in zip(first, second, strict=True):
