@@ -1,4 +1,4 @@
-"""Bounds for any illumination: the shared-field map and the joint bound of a CPI, against the full Fisher matrix.
+"""Bounds for any illumination, of one target and of several jointly, in batches, against the full Fisher matrix.
 
 The plain way is the Fisher matrix of all unknowns (positions, a phase a target, an amplitude a target, transmitter
 and receiver), one point at a time: derivatives of the samples of each receiver, their Gram matrix, one solve of the
@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.workload import AREA, NOISE_W, cpu_s, exponent, layout, peak_mib, samples
 from models.bound_maps import any_gram_map_m
 from models.bounds import target_bounds_m
+from models.joint_bound_maps import joint_bounds_m
 from models.network import ModeAssignment, Network
 from models.sensing import echo_amplitude_m2
 from models.statistics import gram_statistic
@@ -87,8 +88,13 @@ class Case:
         points = self.points[:n_points]
         return lambda: any_gram_map_m(self.network, self.assignment, points, 1.0, self.gram, NOISE_W)
 
+    def joint_of(self, n_targets: int, n_sets: int) -> Callable[[], Float]:
+        """Return the joint bounds of sets of targets, one set after the other among the points."""
+        sets = self.points[: n_targets * n_sets].reshape(n_sets, n_targets, 2)
+        return lambda: joint_bounds_m(self.network, self.assignment, sets, 1.0, 0.0, self.gram, NOISE_W)
+
     def joint(self, n_targets: int) -> Float:
-        """Return the joint bound of the first targets."""
+        """Return the joint bound of the first targets, as one CPI needs it."""
         split, targets = (self.network, self.assignment), self.points[:n_targets]
         return target_bounds_m(*split, targets, 1.0, 0.0, self.gram, NOISE_W, "coherent")
 
@@ -115,39 +121,42 @@ def one_target(quick: bool) -> dict[str, float]:
 
 
 def several_targets(quick: bool) -> dict[str, Any]:
-    """Time the joint bound of the targets of one CPI; nothing is batched over CPIs."""
-    case, result = Case(), {}
+    """Time the joint bounds of many sets of targets, and those of one CPI alone, against the plain way."""
+    case, result, (n_sets, n_plain) = Case(), {}, (256, 3) if quick else (1024, 9)
     for n in (2, 4):
-        np.testing.assert_allclose(case.joint(n), case.plain(n), rtol=AGREEMENT)
-        fast_s = cpu_s(lambda n=n: case.joint(n), 5 if quick else 25)
-        plain_s = cpu_s(lambda n=n: case.plain(n), 3 if quick else 9)
+        expected = [case.plain(n, i * n) for i in range(n_plain)]
+        np.testing.assert_allclose(case.joint_of(n, n_plain)(), expected, rtol=AGREEMENT)
+        np.testing.assert_allclose(case.joint(n), expected[0], rtol=AGREEMENT)
+        fast_s = cpu_s(case.joint_of(n, n_sets), 3 if quick else 9) / n_sets
+        plain_s = cpu_s(lambda n=n: [case.plain(n, i * n) for i in range(n_plain)], 1 if quick else 5) / n_plain
         result[f"targets_{n}"] = {
-            "fast_s": fast_s,
-            "plain_s": plain_s,
+            "fast_s": fast_s * n_sets,
+            "plain_s": plain_s * n_sets,
             "ratio": plain_s / fast_s,
-            "us_per_point": 1e6 * fast_s,
-            "plain_us_per_point": 1e6 * plain_s,
-            "peak_mib": peak_mib(lambda n=n: case.joint(n)),
+            "us_per_set": 1e6 * fast_s,
+            "plain_us_per_set": 1e6 * plain_s,
+            "one_cpi_us": 1e6 * cpu_s(lambda n=n: case.joint(n), 5 if quick else 25),
+            "peak_mib": peak_mib(case.joint_of(n, n_sets)),
         }
     return result
 
 
 def growth(quick: bool) -> dict[str, float]:
-    """Return how the time grows with points, APs, antennas (one target, map) and targets (joint bound)."""
-    points, aps, antennas, targets = (1024, 2048, 4096), (6, 12, 18), (4, 8), (1, 2, 4, 8)
-    if not quick:
-        points, targets = (1024, 2048, 4096, 8192), (1, 2, 4, 8, 16)
+    """Return how the time grows with points, APs, antennas (one target, map) and targets (joint bounds)."""
+    aps, antennas = (6, 12, 18), (4, 8)
+    points = [1024, 2048, 4096] if quick else [1024, 2048, 4096, 8192]
+    targets = [1, 2, 4] if quick else [1, 2, 4, 8]
     case = Case()
     return {
         "exponent_points": exponent(points, [cpu_s(case.map_of(n), 3) for n in points]),
         "exponent_aps": exponent(aps, [cpu_s(Case(n_aps=n).map_of(1024), 3) for n in aps]),
         "exponent_antennas": exponent(antennas, [cpu_s(Case(n_antennas=n).map_of(1024), 3) for n in antennas]),
-        "exponent_targets": exponent(targets, [cpu_s(lambda n=n: case.joint(n), 3) for n in targets]),
+        "exponent_targets": exponent(targets, [cpu_s(case.joint_of(n, 256), 3) for n in targets]),
     }
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Return the figures of one target, and of several of one CPI."""
+    """Return the figures of one target and of several."""
     with threadpool_limits(limits=1):
         return {"name": "fisher", **one_target(quick), **several_targets(quick), **growth(quick)}
 

@@ -22,7 +22,7 @@ from models.geometry import rays
 from models.network import ModeAssignment, Network
 from models.sensing import echo_amplitude_m2, leg_response
 
-__all__ = ["KINDS", "position_covariance_m2", "target_bounds_m"]
+__all__ = ["KINDS", "gram_root", "position_covariance_m2", "target_bounds_m"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -116,7 +116,7 @@ def position_covariance_m2(
     out, back = (_legs(network, points, aps, kind) for aps in (assignment.transmitters, assignment.receivers))
     if not len(points) or not len(out.response) or not len(back.response):
         return np.full((len(points), 2, 2), np.nan)
-    nuisance, shared = _derivatives(out, back, np.broadcast_to(amplitude, len(points)), _root(gram), kind)
+    nuisance, shared = _derivatives(out, back, np.broadcast_to(amplitude, len(points)), gram_root(gram), kind)
     lengths = np.linalg.norm(shared, axis=(0, 1))
     square_root = _stack(_eliminate(nuisance, shared, np.linalg.norm(nuisance, axis=-2)))
     n = square_root.shape[-1] - 2 * len(points)
@@ -137,7 +137,7 @@ def _legs(network: Network, points: Float, aps: NDArray[np.intp], kind: str) -> 
     return _Legs(response, response[..., None, :] * logarithmic)
 
 
-def _root(gram: Complex) -> Complex:
+def gram_root(gram: Complex) -> Complex:
     """Return F with Q = F F^H, shape (n_rx or 1, n_tx, N, rank); one for all receivers where they share Q."""
     n_tx, n_antennas = gram.shape[-4:-2]
     if gram.ndim == 5 and (gram.strides[0] == 0 or not len(gram)):
