@@ -45,6 +45,8 @@ class Row:
         Memory allocated at the peak of a call, in MiB.
     growth
         Fitted exponents: symbol to path.
+    low, high
+        Ends of the 95 % interval of the figure. An aim is met if the end that is worse for it reaches it.
     """
 
     what: str
@@ -57,6 +59,8 @@ class Row:
     aim_ratio: float | None = None
     peak: str | None = None
     growth: Mapping[str, str] = field(default_factory=dict)
+    low: str | None = None
+    high: str | None = None
 
 
 _ALL_GROWTH = {"M": "exponent_aps", "N": "exponent_antennas", "points": "exponent_points"}
@@ -68,13 +72,20 @@ ROWS = (
         growth={"M": "exponent_aps", "points": "exponent_points"},
     ),
     Row(what="bound map on a 1 m grid, 100 APs", kernel="bounds", figure="grid_us_per_point/100", unit="us/point",
-        ratio="grid_ratio/100", aim_ratio=5.0, peak="grid_peak_mib"),
+        plain="grid_plain_us_per_point/100", ratio="grid_ratio/100", aim_ratio=5.0, peak="grid_peak_mib"),
     Row(what="the same, 1000 APs", kernel="bounds", figure="grid_us_per_point/1000", unit="us/point",
-        ratio="grid_ratio/1000", aim_ratio=10.0),
+        plain="grid_plain_us_per_point/1000", ratio="grid_ratio/1000", aim_ratio=10.0),
     Row(what="the same, 5000 APs", kernel="bounds", figure="grid_us_per_point/5000", unit="us/point",
-        ratio="grid_ratio/5000", aim_ratio=10.0),
+        plain="grid_plain_us_per_point/5000", ratio="grid_ratio/5000", aim_ratio=10.0),
+    Row(what="6 receivers of 12, greedy", kernel="selection", figure="greedy_ms/12", unit="ms", aim=100.0),
+    Row(what="the same with exchanges", kernel="selection", figure="greedy_exchange_ms/12", unit="ms", aim=100.0),
+    Row(what="all 924 splits", kernel="selection", figure="exhaustive_12_ms", unit="ms"),
+    Row(what="coverage short of all splits, greedy", kernel="selection", figure="shortfall_12/greedy/mean",
+        low="shortfall_12/greedy/low", high="shortfall_12/greedy/high", unit="of area", aim=0.01),
+    Row(what="the same with exchanges", kernel="selection", figure="shortfall_12/greedy_exchange/mean",
+        low="shortfall_12/greedy_exchange/low", high="shortfall_12/greedy_exchange/high", unit="of area", aim=0.01),
     Row(what="6 receivers of 24, greedy", kernel="selection", figure="greedy_ms/24", unit="ms",
-        ratio="ratio", peak="peak_mib", growth={"M": "exponent_aps"}),
+        plain="plain_ms", ratio="ratio", peak="peak_mib", growth={"M": "exponent_aps"}),
     Row(what="6 receivers of 96, greedy", kernel="selection", figure="greedy_ms/96", unit="ms", aim=100.0),
     Row(what="the same with exchanges", kernel="selection", figure="greedy_exchange_ms/96", unit="ms", aim=500.0),
     Row(what="1 m cost map, orthogonal", kernel="cost map", figure="us_per_point", unit="us/point", aim=0.15,
@@ -88,10 +99,10 @@ ROWS = (
     Row(what="bound, any illumination, S = 1", kernel="fisher", figure="us_per_point", unit="us/point", aim=12.0,
         plain="plain_us_per_point", ratio="ratio", aim_ratio=200.0, peak="peak_mib",
         growth={**_ALL_GROWTH, "S": "exponent_targets"}),
-    Row(what="the same, S = 2", kernel="fisher", figure="targets_2/us_per_point", unit="us/point", aim=100.0,
-        plain="targets_2/plain_us_per_point", ratio="targets_2/ratio", aim_ratio=100.0, peak="targets_2/peak_mib"),
-    Row(what="the same, S = 4", kernel="fisher", figure="targets_4/us_per_point", unit="us/point", aim=350.0,
-        plain="targets_4/plain_us_per_point", ratio="targets_4/ratio", aim_ratio=100.0, peak="targets_4/peak_mib"),
+    Row(what="joint bounds, the same, S = 2", kernel="fisher", figure="targets_2/us_per_set", unit="us/set", aim=100.0,
+        plain="targets_2/plain_us_per_set", ratio="targets_2/ratio", aim_ratio=100.0, peak="targets_2/peak_mib"),
+    Row(what="joint bounds, the same, S = 4", kernel="fisher", figure="targets_4/us_per_set", unit="us/set", aim=350.0,
+        plain="targets_4/plain_us_per_set", ratio="targets_4/ratio", aim_ratio=100.0, peak="targets_4/peak_mib"),
     Row(what="emulator, all signal physics", kernel="emulator", figure="slots_per_s", unit="slots/s", aim=5000.0,
         plain="plain_slots_per_s", ratio="ratio", aim_ratio=10.0, peak="peak_mib",
         growth={"M": "exponent_aps", "N": "exponent_antennas", "K": "exponent_ues", "S": "exponent_targets"}),
@@ -164,7 +175,9 @@ def run(quick: bool, report: Callable[[str], None]) -> dict[str, Any]:
         "quick": quick,
         "machine": machine(),
         "wall_s": time.perf_counter() - start,
-        "rows": [row_data(row, kernels[row.kernel]) for row in ROWS if _at(kernels[row.kernel], row.figure)],
+        "rows": [
+            row_data(row, kernels[row.kernel]) for row in ROWS if _at(kernels[row.kernel], row.figure) is not None
+        ],
         "kernels": kernels,
     }
 
@@ -190,15 +203,19 @@ def _processor() -> str:
 
 def row_data(row: Row, result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of the table as plain data; ``met``: whether all of its aims are."""
-    figure, ratio = _at(result, row.figure), _at(result, row.ratio)
+    figure, ratio, low, high = (_at(result, path) for path in (row.figure, row.ratio, row.low, row.high))
     assert figure is not None
     reached = []
     if row.aim is not None:
-        reached.append(figure >= row.aim if row.unit.endswith("/s") else figure <= row.aim)
+        rate = row.unit.endswith("/s")
+        worse = low if rate else high
+        worst = figure if worse is None else worse
+        reached.append(worst >= row.aim if rate else worst <= row.aim)
     if row.aim_ratio is not None and ratio is not None:
         reached.append(ratio >= row.aim_ratio)
     return {
-        "what": row.what, "figure": figure, "unit": row.unit, "aim": row.aim, "plain": _at(result, row.plain),
+        "what": row.what, "figure": figure, "low": low, "high": high,
+        "unit": row.unit, "aim": row.aim, "plain": _at(result, row.plain),
         "ratio": ratio, "aim_ratio": row.aim_ratio, "met": all(reached) if reached else None,
         "peak_mib": _at(result, row.peak), "growth": {k: _at(result, path) for k, path in row.growth.items()},
     }  # fmt: skip
@@ -224,10 +241,16 @@ def table(data: Mapping[str, Any]) -> Table:
         growth = " ".join(f"{k}^{v:.1f}" for k, v in row["growth"].items() if v is not None)
         met = {True: "met", False: "missed", None: ""}[row["met"]]
         result.add_row(
-            row["what"], f"{_short(row['figure'])} {row['unit']}", _short(row["aim"]), _short(row["plain"]),
+            row["what"], _taken(row), _short(row["aim"]), _short(row["plain"]),
             _short(row["ratio"]), _short(row["aim_ratio"]), _short(row["peak_mib"]), growth, met,
         )  # fmt: skip
     return result
+
+
+def _taken(row: Mapping[str, Any]) -> str:
+    """Return the figure with its unit, and its interval if it has one."""
+    interval = "" if row["low"] is None else f" ({_short(row['low'])}, {_short(row['high'])})"
+    return f"{_short(row['figure'])}{interval} {row['unit']}"
 
 
 def _short(number: float | None) -> str:

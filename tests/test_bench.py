@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import bench_cost_map, bench_fisher, bench_lattice, suite
+from benchmarks import bench_cost_map, bench_fisher, bench_lattice, bench_selection, suite
 from models.cost_maps import MapNodes
 from models.likelihood import Echoes
 from scenarios.cli import app
 
 SAME_BOUND = 1e-6
+ROUNDING = 1e-12
 
 
 def test_full_fisher_matrix_gives_the_bound_of_the_map():
@@ -21,6 +22,7 @@ def test_full_fisher_matrix_gives_the_bound_of_the_map():
 def test_full_fisher_matrix_gives_the_joint_bound():
     case = bench_fisher.Case(n_aps=6, n_antennas=4)
     assert case.joint(2) == pytest.approx(case.plain(2), rel=SAME_BOUND)
+    assert case.joint_of(2, 1)()[0] == pytest.approx(case.plain(2), rel=SAME_BOUND)
 
 
 @pytest.mark.parametrize("model", ["structured", "free"])
@@ -51,6 +53,30 @@ def row(**changes):
 )
 def test_an_aim_is_met_only_if_both_figures_reach_it(figure, ratio, unit, met):
     assert suite.row_data(row(unit=unit), {"us": {12: figure}, "ratio": ratio})["met"] is met
+
+
+@pytest.mark.parametrize(
+    ("unit", "low", "high", "met"), [("us", 0.7, 0.9, True), ("us", 0.7, 1.1, False), ("slots/s", 0.9, 1.1, False)]
+)
+def test_an_aim_is_met_only_if_the_whole_interval_reaches_it(unit, low, high, met):
+    limits = row(unit=unit, low="low", high="high", aim_ratio=None)
+    data = suite.row_data(limits, {"us": {12: 0.8 if unit == "us" else 1.05}, "low": low, "high": high})
+    assert data["met"] is met
+    assert (data["low"], data["high"]) == (low, high)
+
+
+def test_every_ratio_stands_beside_the_figure_of_the_plain_way():
+    assert all(row.plain for row in suite.ROWS if row.ratio)
+
+
+def test_shortfall_is_paired_with_exhaustive_search():
+    found = bench_selection.shortfall(2)
+    assert found["exhaustive"]["mean"] == found["exhaustive"]["largest"] == 0.0
+    for name in ("greedy", "greedy_exchange", "farthest_point"):
+        lost = found["exhaustive"]["coverage"] - found[name]["coverage"]
+        assert found[name]["mean"] == pytest.approx(lost, abs=ROUNDING)
+        assert found[name]["low"] <= found[name]["mean"] <= found[name]["high"]
+        assert found[name]["largest"] >= 0.0
 
 
 def test_a_row_without_aims_is_neither_met_nor_missed():
