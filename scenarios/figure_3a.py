@@ -7,7 +7,7 @@ once over random layouts.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -22,7 +22,7 @@ from models.estimators.two_stage import TwoStage
 from models.scoring import score
 from scenarios import draw
 from scenarios.figure_2 import expected_bounds_m, layout_scenario
-from scenarios.figures import each_realization, realization_seed
+from scenarios.figures import Interval, each_realization, realization_seed, share_interval
 from scenarios.files import load
 from scenarios.schema import Scenario
 
@@ -35,6 +35,33 @@ POWERS_DBM = (0.0, 10.0, 20.0, 30.0, 40.0)
 N_TARGETS = 2
 ESTIMATORS: tuple[Estimator, Estimator] = (TwoStage(), PaperEstimator())
 LAYOUTS = ("figure 2", "random")
+RIGHT_BOUNDS = 5.0
+"""An error below this many bounds tells of the right lobe of the carrier phase."""
+FEWEST_FOR_RMS, N_RESAMPLES = 10, 2000
+
+
+class Tally(NamedTuple):
+    """Counts over all targets at one power, and the RMSE over the bound among those in the right lobe."""
+
+    n: int
+    found: int
+    resolved: int
+    right: int
+    rms_over_peb: Interval
+    found_gradient: int
+    right_gradient: int
+
+    def data(self) -> dict[str, Any]:
+        """Return the tally as plain data, with the 95 % interval of the share in the right lobe."""
+        share = share_interval(self.right, self.n)
+        counts = {name: value for name, value in self._asdict().items() if name != "rms_over_peb"}
+        names = (("share_right", share), ("rms_over_peb", self.rms_over_peb))
+        intervals = {f"{k}{end}": _number(v) for k, i in names for end, v in zip(("", "_low", "_high"), i, strict=True)}
+        return counts | intervals
+
+
+def _number(value: Float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +100,22 @@ class Errors:
             "error_gradient_m": _found(self.error_gradient_m),
             "n_missed_gradient": np.isnan(self.error_gradient_m).sum(axis=1).tolist(),
             "peb_m": np.median(self.peb_m, axis=1).tolist(),
+            "tally": [self.tally(power).data() for power in range(len(self.error_m))],
         }
+
+    def tally(self, power: int) -> Tally:
+        """Return the counts over realisations and targets at one of the powers."""
+        ratio, gradient = (e[power] / self.peb_m[power] for e in (self.error_m, self.error_gradient_m))
+        right = ratio[self.resolved[power] & (ratio < RIGHT_BOUNDS)]
+        return Tally(
+            n=ratio.size,
+            found=int(np.sum(~np.isnan(ratio))),
+            resolved=int(self.resolved[power].sum()),
+            right=len(right),
+            rms_over_peb=_rms_interval(right),
+            found_gradient=int(np.sum(~np.isnan(gradient))),
+            right_gradient=int(np.sum(gradient < RIGHT_BOUNDS)),
+        )
 
     def rows(self, layout: str) -> Iterator[Sequence[Any]]:
         """Yield a row for each power, realisation and target."""
@@ -119,7 +161,7 @@ class Figure3a:
         lines = []
         for layout, errors in zip(LAYOUTS, (self.fixed, self.random), strict=True):
             for i, power in enumerate(POWERS_DBM):
-                lines.append(f"{layout}, {power:.0f} dBm: {_summary(errors, i)}")
+                lines.append(f"{layout}, {power:.0f} dBm: {_summary(errors.tally(i))}")
         return lines
 
     def picture(self) -> Figure:
@@ -130,15 +172,22 @@ class Figure3a:
         return figure
 
 
-def _summary(errors: Errors, power: int) -> str:
-    ratio = errors.error_m[power] / errors.peb_m[power]
-    right = ratio[errors.resolved[power] & (ratio < 5.0)]
-    rms = f"{np.sqrt(np.mean(right**2)):.2f}" if len(right) else "–"
-    found = np.mean(~np.isnan(errors.error_m[power]))
-    gradient = np.mean(errors.error_gradient_m[power] < 5.0 * errors.peb_m[power])
+def _rms_interval(ratio: Float) -> Interval:
+    """Return the root mean square of errors over bounds with its bootstrap interval; NaN for fewer than ten."""
+    if len(ratio) < FEWEST_FOR_RMS:
+        return Interval(*np.full(3, np.nan))
+    picks = np.random.default_rng(len(ratio)).integers(len(ratio), size=(N_RESAMPLES, len(ratio)))
+    low, high = np.quantile(np.sqrt(np.mean(ratio[picks] ** 2, axis=1)), (0.025, 0.975))
+    return Interval(np.sqrt(np.mean(ratio**2)), low, high)
+
+
+def _summary(tally: Tally) -> str:
+    share, rms = share_interval(tally.right, tally.n), tally.rms_over_peb
+    known = f" (RMSE / PEB there {rms.value:.2f}, {rms.low:.2f} to {rms.high:.2f})" if np.isfinite(rms.value) else ""
     return (
-        f"found {found:.2f}, within 5 PEB {right.size / ratio.size:.2f} (RMSE / PEB there {rms}); "
-        f"gradient refinement within 5 PEB {gradient:.2f}"
+        f"found {tally.found} of {tally.n}, resolved {tally.resolved}, within 5 PEB {tally.right}, "
+        f"{share.low:.2f} to {share.high:.2f} of all{known}; "
+        f"gradient refinement found {tally.found_gradient}, within 5 PEB {tally.right_gradient}"
     )
 
 
@@ -198,7 +247,7 @@ def plot(result: Figure3a, axes: Sequence[Axes]) -> Sequence[Axes]:
         ax.set_title(f"Target {target} of figure 2, at ({x:.0f}, {y:.0f}) m")
     _draw_panel(axes[-1], result.random, colors, slice(None))
     axes[-1].set_title("Random layouts, both targets; bound: median")
-    axes[0].set(ylabel="share of all realisations", ylim=(0.0, 1.02), xscale="log")
+    axes[0].set(ylabel="share of all realisations", ylim=(0.0, 1.1), yticks=np.linspace(0.0, 1.0, 6), xscale="log")
     for ax in axes:
         ax.set_xlabel("position error (m)")
         ax.grid(True)
@@ -207,10 +256,18 @@ def plot(result: Figure3a, axes: Sequence[Axes]) -> Sequence[Axes]:
 
 
 def _draw_panel(ax: Axes, errors: Errors, colors: Sequence[str], targets: slice) -> None:
-    for i, color in enumerate(colors):
+    silent = []
+    for i, (power, color) in enumerate(zip(POWERS_DBM, colors, strict=True)):
         _draw_cdf(ax, errors.error_m[i, :, targets], color, "-", 2.0)
         _draw_cdf(ax, errors.error_gradient_m[i, :, targets], color, "--", 1.2)
-        ax.axvline(float(np.median(errors.peb_m[i, :, targets])), color=color, ls=":", lw=1.1, zorder=1)
+        bound = float(np.median(errors.peb_m[i, :, targets]))
+        ax.plot([bound, bound], [0.0, 1.02], color=color, ls=":", lw=1.1, zorder=1)
+        ax.annotate(f"{power:.0f}", (bound, 1.03), ha="center", va="bottom", fontsize=8.5, color=color)
+        if np.isnan(errors.error_m[i, :, targets]).all() and np.isnan(errors.error_gradient_m[i, :, targets]).all():
+            silent.append(f"{power:.0f}")
+    if silent:
+        text = f"{', '.join(silent)} dBm:\nnothing found"
+        ax.annotate(text, (0.58, 0.5), xycoords="axes fraction", ha="center", fontsize=9.5, color=draw.GREY)
 
 
 def _draw_cdf(ax: Axes, error_m: Float, color: str, dashes: str, width: float) -> None:
@@ -226,5 +283,9 @@ def _draw_cdf(ax: Axes, error_m: Float, color: str, dashes: str, width: float) -
 def _legend_handles(colors: Sequence[str]) -> list[Line2D]:
     powers = zip(colors, POWERS_DBM, strict=True)
     handles = [Line2D([], [], color=color, lw=2.4, label=f"{power:.0f} dBm") for color, power in powers][::-1]
-    looks = (("-", 2.0, "two-stage, lobe search"), ("--", 1.2, "CFAR and gradient"), (":", 1.1, "bound (PEB)"))
+    looks = (
+        ("-", 2.0, "two-stage, lobe search"),
+        ("--", 1.2, "CFAR and gradient"),
+        (":", 1.1, "bound (PEB), power on top"),
+    )
     return handles + [Line2D([], [], color=draw.BLACK, ls=ls, lw=lw, label=label) for ls, lw, label in looks]

@@ -17,7 +17,7 @@ from scenarios.results import json_text, replaced
 
 __all__ = [
     "Interval", "Result", "check_out", "each_realization", "mean_interval", "median_interval", "realization_seed",
-    "save",
+    "save", "share_interval",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -143,6 +143,20 @@ def median_interval(samples: ArrayLike) -> Interval:
     if rank < 1:
         return Interval(median, np.full_like(median, np.nan), np.full_like(median, np.nan))
     return Interval(median, values[rank - 1], values[n - rank])
+
+
+def share_interval(count: int, n: int) -> Interval:
+    """Return a share of n trials with the interval of Clopper and Pearson, which holds it with at least 95 %.
+
+    >>> share_interval(0, 10).high.round(3)
+    np.float64(0.308)
+    """
+    from scipy.stats import beta
+
+    tail = 0.5 - 0.5 * CONFIDENCE
+    low = beta.ppf(tail, count, n - count + 1) if count else 0.0
+    high = beta.ppf(1.0 - tail, count + 1, n - count) if count < n else 1.0
+    return Interval(*np.array([count / n, low, high]))
 
 
 def check_out(folder: Path) -> None:

@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,10 +164,46 @@ class TestFigure3a:
         assert data["n_missed_gradient"] == [[2]]
         assert data["peb_m"] == [[0.2]]
 
+    def test_tally_counts_what_was_found_and_what_is_right(self):
+        columns = np.zeros((12, 1, 4, 1))
+        columns[:, 0, 0, 0] = [np.nan, 9.0, *[2.0] * 10]  # one missed, one in a wrong lobe, ten off by two bounds
+        columns[:, 0, 1, 0] = [np.nan, 1.0, *[9.0] * 10]
+        columns[:, 0, 2, 0] = [0, *[1] * 11]
+        columns[:, 0, 3, 0] = 1.0
+        tally = figure_3a.Errors.of(columns).tally(0)
+        assert (tally.n, tally.found, tally.resolved, tally.right) == (12, 11, 11, 10)
+        assert (tally.found_gradient, tally.right_gradient) == (11, 1)
+        assert tally.rms_over_peb == (2.0, 2.0, 2.0)
+        assert tally.data()["share_right_low"] == pytest.approx(0.516, abs=1e-3)  # Clopper and Pearson, 10 of 12
+        few = figure_3a.Errors.of(columns[:5]).tally(0).data()
+        assert few["right"] == 3
+        assert few["rms_over_peb"] is None
+
+    @pytest.mark.slow
+    def test_docs_show_the_table_that_the_command_gives(self):
+        text = (Path(__file__).parents[1] / "docs" / "paper.md").read_text(encoding="utf-8")
+        result = figure_3a.run()
+        for layout, errors in zip(figure_3a.LAYOUTS, (result.fixed, result.random), strict=True):
+            for power in range(len(figure_3a.POWERS_DBM)):
+                assert _documented(layout, errors, power) in text
+
     def test_table_has_a_row_for_each_power_realization_and_target(self, errors):
         _, _, rows = errors
         assert len(rows) == 1 + 2 * 2 * 2
         assert {len(row) for row in rows} == {len(rows[0])}
+
+
+def _documented(layout, errors, power):
+    """The row of the table of figure 3a in docs/paper.md."""
+    tally, share = errors.tally(power), figures.share_interval(errors.tally(power).right, errors.tally(power).n)
+    rms = "–"
+    if np.isfinite(tally.rms_over_peb.value):
+        rms = "{:.2f} ({:.2f}-{:.2f})".format(*tally.rms_over_peb)
+    bounds = ", ".join(figure_3a.draw.length_text(float(bound)) for bound in np.median(errors.peb_m[power], axis=0))
+    right = f"{tally.right} ({share.low:.2f}-{share.high:.2f})"
+    gradient = f"{tally.found_gradient}, {tally.right_gradient}"
+    dbm = f"{figure_3a.POWERS_DBM[power]:.0f}"
+    return " | ".join([f"| {layout}", dbm, str(tally.found), str(tally.resolved), right, rms, gradient, f"{bounds} |"])
 
 
 class TestFigure3b:
