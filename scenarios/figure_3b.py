@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from models.bound_maps import closed_form_map_m
@@ -52,6 +53,9 @@ class Figure3b:
         M_r, shape (n,).
     coverage, sum_se_bit_s_hz
         By name of the scheme, values of shape (n,).
+    coverage_gain, sum_se_gain_bit_s_hz
+        What the last scheme has more than the first: the mean of the differences layout by layout, so that what
+        layouts differ in cancels, shape (n,).
     """
 
     seed: int
@@ -60,13 +64,18 @@ class Figure3b:
     n_receivers: NDArray[np.intp]
     coverage: dict[str, Interval]
     sum_se_bit_s_hz: dict[str, Interval]
+    coverage_gain: Interval
+    sum_se_gain_bit_s_hz: Interval
 
     def _columns(self) -> dict[str, Float]:
         columns: dict[str, Float] = {}
         for quantity, curves in (("coverage", self.coverage), ("sum_se", self.sum_se_bit_s_hz)):
             for scheme, curve in curves.items():
                 name = f"{quantity}_{scheme}"
-                columns |= {name: curve.value, f"{name}_low": curve.low, f"{name}_high": curve.high}
+                columns |= _column(name, curve)
+        names = list(self.coverage)
+        for quantity, gain in (("coverage", self.coverage_gain), ("sum_se", self.sum_se_gain_bit_s_hz)):
+            columns |= _column(f"{quantity}_{names[-1]}_minus_{names[0]}", gain)
         return columns
 
     def data(self) -> dict[str, Any]:
@@ -95,7 +104,16 @@ class Figure3b:
                 f"there {rate[best]:.1f} bit/s/Hz; sum SE {rate[0]:.1f} at M_r = {self.n_receivers[0]}, "
                 f"{rate[-1]:.1f} at M_r = {self.n_receivers[-1]}"
             )
-        return lines
+        return [*lines, self._difference()]
+
+    def _difference(self) -> str:
+        """Return where the last scheme is ahead of the first, layout by layout, and where behind."""
+        names = [name.replace("_", "-") for name in self.coverage]
+        parts = []
+        for quantity, gain in (("coverage", self.coverage_gain), ("sum SE", self.sum_se_gain_bit_s_hz)):
+            more, less = (self.n_receivers[found].tolist() for found in (gain.low > 0.0, gain.high < 0.0))
+            parts.append(f"{quantity} higher at M_r = {more}, lower at {less}")
+        return f"{names[-1]} against {names[0]}, paired, 95 %: {'; '.join(parts)}"
 
     def picture(self) -> Figure:
         """Return the figure drawn."""
@@ -125,11 +143,13 @@ def run(
     workers
         Processes; None: one for each core.
     selectors
-        The schemes by name; `plot` knows how to draw the two of the paper.
+        At least one scheme by name; `plot` knows how to draw the two of the paper.
     """
     task = partial(_layout_values, seed=seed, selectors=tuple(selectors.values()))
     found = each_realization(task, n_realizations, workers, "figure 3b")
-    covered, rate = (mean_interval(values) for values in np.moveaxis(np.array(found), 1, 0))
+    values = np.moveaxis(np.array(found), 1, 0)  # (coverage or SE, layout, scheme, M_r)
+    covered, rate = (mean_interval(one) for one in values)
+    coverage_gain, rate_gain = (mean_interval(one[:, -1] - one[:, 0]) for one in values)
     scenario = load("paper", SETTING)
     return Figure3b(
         seed=seed,
@@ -138,7 +158,13 @@ def run(
         n_receivers=np.arange(1, scenario.access_points.count),
         coverage={name: _share(_of(covered, i)) for i, name in enumerate(selectors)},
         sum_se_bit_s_hz={name: _of(rate, i) for i, name in enumerate(selectors)},
+        coverage_gain=coverage_gain,
+        sum_se_gain_bit_s_hz=rate_gain,
     )
+
+
+def _column(name: str, curve: Interval) -> dict[str, Float]:
+    return {name: curve.value, f"{name}_low": curve.low, f"{name}_high": curve.high}
 
 
 def _of(interval: Interval, index: int) -> Interval:
@@ -169,21 +195,25 @@ LOOK = {
 
 
 def plot(result: Figure3b, axes: Sequence[Axes]) -> Sequence[Axes]:
-    """Draw coverage and sum spectral efficiency on two axes and return them."""
+    """Draw coverage and sum spectral efficiency on two axes and return them; filled: the paired difference counts."""
     left, right = axes
-    _curves(left, result.n_receivers, result.coverage)
+    _curves(left, result.n_receivers, result.coverage, result.coverage_gain)
     left.set(ylabel="share of the area with PEB ≤ λ/10", ylim=(0.0, None), title="Sensing coverage")
-    _curves(right, result.n_receivers, result.sum_se_bit_s_hz)
+    _curves(right, result.n_receivers, result.sum_se_bit_s_hz, result.sum_se_gain_bit_s_hz)
     right.set(ylabel="sum spectral efficiency (bit/s/Hz)", ylim=(0.0, None), title="Communication")
     handles, labels = left.get_legend_handles_labels()
-    left.legend(handles, labels, loc="lower center")
+    handles.append(Line2D([], [], color=draw.GREY, marker="o", mfc="white", ms=6, ls=""))
+    right.legend(handles, [*labels, "open: no difference, 95 % paired"], loc="lower left")
     return axes
 
 
-def _curves(ax: Axes, n_receivers: NDArray[np.intp], curves: dict[str, Interval]) -> None:
+def _curves(ax: Axes, n_receivers: NDArray[np.intp], curves: dict[str, Interval], gain: Interval) -> None:
+    alike = ~((gain.low > 0.0) | (gain.high < 0.0))
     for scheme, curve in curves.items():
         color, marker, label = LOOK[scheme]
         ax.fill_between(n_receivers, curve.low, curve.high, color=color, alpha=0.18, lw=0)
-        ax.plot(n_receivers, curve.value, color=color, marker=marker, ms=5, lw=1.8, label=label)
+        ax.plot(n_receivers, curve.value, color=color, marker=marker, ms=5.5, lw=1.8, label=label)
+        style: dict[str, Any] = {"ls": "", "mec": color, "mfc": "white", "mew": 1.5, "ms": 5.5, "marker": marker}
+        ax.plot(n_receivers[alike], curve.value[alike], zorder=4, **style)
     ax.set(xlabel="receiving access points $M_r$ of 12", xticks=n_receivers)
     ax.grid(True)

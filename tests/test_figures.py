@@ -225,6 +225,17 @@ class TestFigure3b:
             assert np.all(np.array(data[name]) <= data[f"{name}_high"])
         assert data["n_receivers"] == list(range(1, 12))
 
+    def test_difference_is_paired_layout_by_layout(self):
+        scenario = load("paper", figure_3b.SETTING)
+        layouts = [Layout.draw(scenario, 1, i, figure_3b.N_DRAWS) for i in range(3)]
+        schemes = figure_3b.SELECTORS.values()
+        rates = np.array([one.sum_spectral_efficiency([one.assignment(s, 6) for s in schemes]) for one in layouts])
+        expected = figures.mean_interval(rates[:, 1] - rates[:, 0])
+        data = figure_3b.run(3, seed=1, workers=1).data()
+        name = "sum_se_sensing_centric_minus_communication_centric"
+        found = [data[f"{name}{end}"][5] for end in ("", "_low", "_high")]
+        np.testing.assert_allclose(found, expected, rtol=ROUNDING)
+
     def test_coverage_is_that_of_the_bound_of_a_target_alone(self):
         scenario = load("paper", figure_3b.SETTING)
         layout = Layout.draw(scenario, 1, 0, 1)
