@@ -112,7 +112,7 @@ class Figure3c:
         """Return the figure drawn."""
         with draw.styled():
             figure = Figure(figsize=(12.4, 5.2), layout="constrained")
-            plot(self, figure.subplots(1, 2, sharex=True, sharey=True))
+            plot(self, figure.subplots(1, 2, sharey=True))
         return figure
 
 
@@ -187,37 +187,39 @@ def _median_bounds_m(layout: Layout, assignment: ModeAssignment, rho: float) -> 
 
 
 LOOK = {2: (draw.VERMILION, "s"), 8: (draw.BLUE, "o")}
-TITLES = {
-    "sensing": "Sensing waveform alone illuminates",
-    "full": "Communication symbols illuminate too",
-}
+LABELS = {"sensing": "sensing waveform alone", "full": "communication symbols too"}
 
 
 def plot(result: Figure3c, axes: Sequence[Axes]) -> Sequence[Axes]:
-    """Draw the curves on two axes, one for each illumination, and return them."""
-    for ax, illumination in zip(axes, ILLUMINATIONS, strict=True):
+    """Draw the curves on two axes, one for the coherent bound and one for the non-coherent, and return them."""
+    for ax, kind in zip(axes, KINDS, strict=True):
+        factor, unit = (1000.0, "mm") if kind == "coherent" else (1.0, "m")
         for curve in result.curves:
-            if curve.illumination == illumination:
-                _draw_curve(ax, curve, result.comm_power_fraction)
-        ax.set(xscale="log", xlabel="position error bound (m), median", title=TITLES[illumination])
+            if curve.coherent == (kind == "coherent"):
+                _draw_curve(ax, curve, result.comm_power_fraction, factor)
+        ax.set(xscale="log", xlabel=f"position error bound ({unit}), median", title=f"{kind.capitalize()} bound")
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.margins(x=0.08)
         ax.grid(True)
-    bounds = np.array([curve.peb_m.value for curve in result.curves])
     axes[0].set(ylabel="sum spectral efficiency (bit/s/Hz)", ylim=(0.0, None))
-    axes[0].set_xlim(0.3 * bounds.min(), 2.0 * np.where(np.isfinite(bounds), bounds, 0.0).max())
     axes[1].figure.legend(handles=_legend_handles(), loc="outside right center")
     return axes
 
 
-def _draw_curve(ax: Axes, curve: Curve, shares: Float) -> None:
+def _draw_curve(ax: Axes, curve: Curve, shares: Float, factor: float) -> None:
+    """Draw a curve with its bands: the bound's over layouts along x, the spectral efficiency's along y."""
     color, marker = LOOK[curve.n_antennas]
-    x, y = curve.peb_m.value, curve.sum_se_bit_s_hz.value
-    ax.fill_betweenx(y, curve.peb_m.low, curve.peb_m.high, color=color, alpha=0.15, lw=0)
-    face = color if curve.coherent else "white"
-    ax.plot(x, y, "-" if curve.coherent else "--", color=color, marker=marker, mfc=face, ms=4.5, lw=1.6)
-    for rho in MARKED if curve.coherent else ():
+    alone = curve.illumination == "sensing"
+    x, y, rate = factor * curve.peb_m.value, curve.sum_se_bit_s_hz.value, curve.sum_se_bit_s_hz
+    ax.fill_betweenx(y, factor * curve.peb_m.low, factor * curve.peb_m.high, color=color, alpha=0.16, lw=0)
+    reach = np.nan_to_num([y - rate.low, rate.high - y])
+    ax.errorbar(x, y, reach, ls="none", ecolor=color, elinewidth=0.9, alpha=0.6)
+    ax.plot(x, y, "-" if alone else "--", color=color, marker=marker, mfc=color if alone else "white", ms=4.5, lw=1.6)
+    for rho in MARKED if alone else ():
         i = int(np.argmin(np.abs(shares - rho)))
-        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": color}
-        ax.annotate(f"{shares[i]:g}", (x[i], y[i]), (-7, 3), ha="right", **style)
+        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8.5, "color": color}
+        place = (8, -6) if i else (-2, -11)  # the first below its mark: beside it is another curve
+        ax.annotate(f"{shares[i]:g}", (x[i], y[i]), place, ha="left", va="center", **style)
 
 
 def _legend_handles() -> list[Line2D]:
@@ -225,7 +227,13 @@ def _legend_handles() -> list[Line2D]:
         Line2D([], [], color=color, marker=marker, ms=5, lw=1.6, label=f"N = {n} antennas")
         for n, (color, marker) in LOOK.items()
     ]
-    handles.append(Line2D([], [], color=draw.BLACK, lw=1.6, label="coherent"))
-    handles.append(Line2D([], [], color=draw.BLACK, lw=1.6, ls="--", label="non-coherent"))
-    handles.append(Line2D([], [], ls="", label="numbers: ρ, the share\nof communication power"))
+    for illumination, dashes in zip(ILLUMINATIONS, ("-", "--"), strict=True):
+        face = draw.BLACK if illumination == "sensing" else "white"
+        label = f"illuminated by the\n{LABELS[illumination]}"
+        style: dict[str, Any] = {"ls": dashes, "marker": "o", "mfc": face, "ms": 5, "lw": 1.6}
+        handles.append(Line2D([], [], color=draw.BLACK, label=label, **style))
+    handles.append(
+        Line2D([], [], ls="", label="numbers: ρ, the share\nof communication power,\nthe same at equal height")
+    )
+    handles.append(Line2D([], [], ls="", label="bands and bars: 95 %"))
     return handles
