@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bound_maps import keep_memory
 from models.geometry import rays
 from models.likelihood import Echoes, clear_of_aps, match
 
@@ -121,6 +122,7 @@ class LobeSearch:
         if operations > MOST_OPERATIONS or not echoes.effort.allows(operations):
             return Lobes(np.empty((0, 2)), np.empty(0))
         echoes.effort.spend(operations)
+        keep_memory()
         legs = _Legs.at(echoes, tiles)
         batches = [slice(i, i + BATCH_TILES) for i in range(0, len(tiles.centres_m), BATCH_TILES)]
         n_best = max(BEST_BLOCKS, self.n_best * BEST_BLOCKS // len(tiles.centres_m))
@@ -232,7 +234,8 @@ def _block_maxima(power: NDArray, n_best: int) -> NDArray[np.intp]:
     """Return the flat indices of the maxima of the best blocks of each tile, (n_tiles, <= n_best)."""
     n_tiles, n_a, n_b = power.shape
     blocks = power.reshape(n_tiles, n_a // BLOCK, BLOCK, n_b // BLOCK, BLOCK)
-    highest = blocks.max(axis=4).max(axis=2).reshape(n_tiles, -1)
+    highest = blocks.max(axis=2)  # the long way first: contiguous, and a fifth is left for the short one
+    highest = highest.max(axis=3).reshape(n_tiles, -1)
     n_best = min(n_best, highest.shape[1])
     best = np.argpartition(-highest, n_best - 1, axis=1)[:, :n_best]
     row, column = np.divmod(best, n_b // BLOCK)
@@ -316,11 +319,11 @@ class _Lattice(NamedTuple):
     def _sum(self, weights: Complex, doubled: bool) -> NDArray[np.complex64]:
         """Return sum_rt weights_rt e^{j kappa_rt . (a, b)}, (tiles, n_a, n_b), with the phases doubled on demand."""
         factors = []
-        for towards, back in self.turns:
-            pair = (back[..., :, None] * towards[..., None, :]).reshape(*back.shape[:2], -1)
-            factors.append(pair**2 if doubled else pair)
-        weighted = factors[0] * weights.reshape(len(weights), 1, -1)
-        return weighted.astype(np.complex64) @ factors[1].swapaxes(1, 2).astype(np.complex64)
+        for sides in self.turns:
+            towards, back = ((leg**2 if doubled else leg).astype(np.complex64) for leg in sides)
+            factors.append((back[..., :, None] * towards[..., None, :]).reshape(*back.shape[:2], -1))
+        factors[0] *= weights.reshape(len(weights), 1, -1).astype(np.complex64)
+        return factors[0] @ factors[1].swapaxes(1, 2)
 
     def structured(self, overlapping: bool) -> NDArray[np.float32]:
         """Return |sum c v e^{jk(d_t + d_r)}|^2 over its noise power, c = 1/(d_t d_r); (tiles, n_a, n_b)."""
@@ -338,7 +341,8 @@ class _Lattice(NamedTuple):
     def free(self) -> NDArray[np.float32]:
         """Return (1/2) sum |v|^2/D + (1/2) |sum (v e^{jk(d_t + d_r)})^2 / D|, without cross terms."""
         constant = np.sum(np.abs(self.legs.output) ** 2 * self.legs.inverse_power(), axis=(1, 2))[:, None, None]
-        return (constant.astype(np.float32) + np.abs(self._sum(self.legs.doubled_weights(), doubled=True))) / 2.0
+        total = self._sum(self.legs.doubled_weights(), doubled=True)
+        return (constant.astype(np.float32) + np.sqrt(total.real**2 + total.imag**2)) / np.float32(2.0)
 
 
 def _kernel_lattice(kernel: Complex, turn_a: Complex, turn_b: Complex) -> NDArray[np.float32]:
