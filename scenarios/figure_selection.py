@@ -235,7 +235,7 @@ LOOK = {
     "greedy-surrogate": (SKY, "^", "greedy-surrogate"),
     "greedy-se": (draw.GREEN, "v", "greedy-se"),
     "bound-greedy": (PURPLE, "P", "bound-greedy"),
-    "exhaustive": (draw.BLACK, "*", "exhaustive"),
+    "exhaustive": (draw.BLACK, "*", "exhaustive (coverage)"),
 }
 JOINT = [name for name in SELECTORS if name not in LOOK]
 """Selectors that differ in a weight; they are drawn as one line."""
@@ -254,6 +254,10 @@ def plot(result: SelectionStudy, axes: Sequence[Axes]) -> Sequence[Axes]:
     return axes
 
 
+BEHIND = ("communication-centric", "greedy-surrogate", "bound-greedy")
+"""Selectors whose choice is often that of another: their marks are larger and lie below."""
+
+
 def _draw_selectors(ax: Axes, points: Float, reach: Float | None = None) -> None:
     """Draw a marker a selector at (coverage, sum SE), shape (n_selectors, 2), with error bars if given."""
     places = dict(zip(SELECTORS, points, strict=True))
@@ -263,6 +267,8 @@ def _draw_selectors(ax: Axes, points: Float, reach: Float | None = None) -> None
         x, y = places[name]
         style: dict[str, Any] = {"color": color, "marker": marker, "ms": 13 if marker == "*" else 8.5, "zorder": 6}
         face = "white" if name.endswith("amplitude") else color
+        if name in BEHIND:
+            style |= {"ms": 12.5, "zorder": 5.5}
         half = reach[list(SELECTORS).index(name)] if reach is not None else (0.0, 0.0)
         bars = ax.errorbar(x, y, half[1], half[0], elinewidth=1.3, mfc=face, mec=color, ls="none", **style)
         bars.set_label(label)
@@ -299,7 +305,10 @@ def _draw_ue_rates(result: SelectionStudy, ax: Axes) -> None:
     for i, name in enumerate(SELECTORS):
         if name in LOOK:
             color = LOOK[name][0]
-            ax.ecdf(rates[:, i].ravel(), color=color, lw=1.8, ls=":" if name.endswith("amplitude") else "-")
+            dotted = name.endswith("amplitude")
+            label = "(19), of amplitudes" if dotted else "_"
+            ax.ecdf(rates[:, i].ravel(), color=color, lw=1.8, ls=":" if dotted else "-", label=label)
+    ax.legend(loc="upper left")
     ax.axhline(LIKELY, color=draw.BLACK, lw=0.9, ls=(0, (4, 3)))
     ax.annotate("95 %-likely", (1.0, LIKELY), (-4, 4), "axes fraction", "offset points", ha="right")
     ax.set(xlabel="spectral efficiency of a UE (bit/s/Hz)", ylabel="share of UEs below", xscale="log")
