@@ -267,7 +267,7 @@ def _draw_panel(ax: Axes, errors: Errors, colors: Sequence[str], targets: slice)
             silent.append(f"{power:.0f}")
     if silent:
         text = f"{', '.join(silent)} dBm:\nnothing found"
-        ax.annotate(text, (0.58, 0.5), xycoords="axes fraction", ha="center", fontsize=9.5, color=draw.GREY)
+        ax.annotate(text, (0.65, 0.5), xycoords="axes fraction", ha="center", fontsize=9.5, color=draw.GREY)
 
 
 def _draw_cdf(ax: Axes, error_m: Float, color: str, dashes: str, width: float) -> None:
