@@ -77,9 +77,7 @@ class Emulation:
         }  # fmt: skip
         self._ranks = {name: i for i, name in enumerate(self._service_order())}
         self.trace = Trace(tuple(self._ranks)) if tracing else None
-        self.record: Callable[[Iterable[int]], None] | None = (
-            self.trace.rows.extend if self.trace is not None else None
-        )
+        self.record: Callable[[Iterable[int]], None] | None = self.trace.rows.extend if self.trace is not None else None
         self.events = 0
         self.completed = 0
         self._outbox: list[CpiResult] = []

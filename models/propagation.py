@@ -88,9 +88,7 @@ def cell_free(distance_m: ArrayLike, carrier_hz: float) -> Float:
     return 30.5 + 36.7 * np.log10(_clamped_m(distance_m)[0])
 
 
-PATH_LOSS: Mapping[str, PathLoss] = MappingProxyType(
-    {"umi-los": umi_los, "umi-nlos": umi_nlos, "cell-free": cell_free}
-)
+PATH_LOSS: Mapping[str, PathLoss] = MappingProxyType({"umi-los": umi_los, "umi-nlos": umi_nlos, "cell-free": cell_free})
 """Path loss by the name used in scenario files."""
 
 

@@ -130,9 +130,7 @@ def test_the_phase_of_a_ue_turns_only_its_specular_part():
 def test_covariance_of_the_scattered_part_is_beta_over_k_plus_1_times_r(angular_std_rad):
     network = make_network(n_aps=2, n_ues=2)
     channel, rng, n_draws = make_channel(network, angular_std_rad=angular_std_rad), np.random.default_rng(5), 4000
-    draws = np.array(
-        [channel.realize(complex_normals(rng, 2, 2, 4), np.zeros(2), *NO_TARGETS) for _ in range(n_draws)]
-    )
+    draws = np.array([channel.realize(complex_normals(rng, 2, 2, 4), np.zeros(2), *NO_TARGETS) for _ in range(n_draws)])
     scattered = draws - channel.line_of_sight
     measured = np.einsum("dtkm,dtkn->tkmn", scattered, scattered.conj()) / n_draws
     ray = rays(network, network.ue_positions_m)

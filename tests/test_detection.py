@@ -42,9 +42,7 @@ def test_cell_averaging_keeps_its_false_alarm_rate_at_any_level():
 def test_local_maxima_are_those_of_a_plain_loop():
     image = np.random.default_rng(2).random((9, 11))
     padded = np.pad(image, 1, constant_values=-1.0)
-    expected = {
-        i * 11 + j for i in range(9) for j in range(11) if padded[i : i + 3, j : j + 3].max() == image[i, j]
-    }
+    expected = {i * 11 + j for i in range(9) for j in range(11) if padded[i : i + 3, j : j + 3].max() == image[i, j]}
     found = local_maxima(image)
     assert set(found.tolist()) == expected
     assert np.all(np.diff(image.ravel()[found]) <= 0.0)

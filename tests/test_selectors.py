@@ -205,9 +205,9 @@ class TestFixed(SelectorContract):
 def test_farthest_point_by_hand():
     r"""Start farthest from the centroid (0), then the AP whose nearest receiver is farthest (3), then 1.
 
-         1 (0, 40)
+    1 (0, 40)
 
-         0 (0, 0) .. 2 (30, 0) ............ 3 (70, 0)
+    0 (0, 0) .. 2 (30, 0) ............ 3 (70, 0)
     """
     positions = np.array([[0.0, 0.0], [0.0, 40.0], [30.0, 0.0], [70.0, 0.0]])
     for n_receivers, expected in ((1, {3}), (2, {1, 3}), (3, {0, 1, 3})):
