@@ -4,24 +4,20 @@
 """
 
 import math
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from benchmarks.workload import NOISE_W, cpu_s, exponent, layout, plain_leg
 from models.bound_grid import grid_map_m
 from models.bound_maps import any_gram_map_m, closed_form_map_m
 from models.bounds import information_gain, target_bounds_m
 from models.network import ModeAssignment, Network
-from models.sensing import echo_amplitude_m2
 from models.statistics import gram_statistic
 
 Float = NDArray[np.float64]
 
-NOISE_W = 4e-16
 ENERGY_W = 6.25e-4
 SIDE_M = 1024.0
 AGREEMENT = 1e-7
@@ -29,15 +25,7 @@ AGREEMENT = 1e-7
 
 def network_of(n_aps: int, seed: int = 1) -> tuple[Network, ModeAssignment]:
     """Return a random network, half of whose APs transmit."""
-    rng = np.random.default_rng(seed)
-    network = Network(
-        ap_names=tuple(f"ap-{i}" for i in range(n_aps)),
-        ap_positions_m=rng.uniform(0.0, SIDE_M, (n_aps, 2)),
-        boresights_rad=rng.uniform(-np.pi, np.pi, n_aps),
-        n_antennas=8,
-        carrier_hz=3.5e9,
-    )
-    return network, ModeAssignment.of(n_aps, list(range(0, n_aps, 2)), list(range(1, n_aps, 2)))
+    return layout(np.random.default_rng(seed), n_aps)
 
 
 def points_of(n_points: int, seed: int = 2) -> Float:
@@ -54,7 +42,7 @@ def plain(network: Network, assignment: ModeAssignment, points_m: Float) -> Floa
     pairs = [(t, r) for t in assignment.transmitters for r in assignment.receivers]
     gain = 2.0 * ENERGY_W / NOISE_W
     return np.array(
-        [_plain_bound_m([_leg(network, ap, p) for ap in range(network.n_aps)], pairs, gain) for p in points_m]
+        [_plain_bound_m([plain_leg(network, ap, p) for ap in range(network.n_aps)], pairs, gain) for p in points_m]
     )
 
 
@@ -78,34 +66,6 @@ def _plain_bound_m(legs: list[NDArray[np.complex128]], pairs: list[tuple[int, in
     return math.sqrt(np.trace(covariance * scale[:2] * scale[:2, None]))
 
 
-def _leg(network: Network, ap: int, point: Float) -> NDArray[np.complex128]:
-    """Return a leg of the echo and its derivatives with respect to x and y, shape (3, N)."""
-    offset = point - network.ap_positions_m[ap]
-    distance, axis, element = math.hypot(*offset), network.array_axes[ap], np.arange(network.n_antennas)
-    direction = offset / distance
-    sine, wavenumber = direction @ axis, network.wavenumber_rad_m
-    leg = np.exp(1j * (math.pi * element * sine - wavenumber * distance)) / distance
-    leg *= math.sqrt(float(echo_amplitude_m2(network.wavelength_m, 1.0)))
-    slope = math.pi * np.outer((axis - sine * direction) / distance, element) - wavenumber * direction[:, None]
-    return np.vstack([leg, 1j * slope * leg])
-
-
-def cpu_s(work: Callable[[], object], repeats: int) -> float:
-    """Return the median process CPU time of ``work`` in s, after one call to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
-
-
-def exponent(sizes: list[int], seconds: list[float]) -> float:
-    """Return the slope of log time over log size."""
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
-
-
 def closed_form(quick: bool) -> dict[str, object]:
     """Time the closed-form map at 12 APs, and how it grows with APs and points."""
     network, assignment = network_of(12)
@@ -125,8 +85,8 @@ def closed_form(quick: bool) -> dict[str, object]:
         by_points.append(cpu_s(lambda p=points: closed_form_map_m(network, assignment, p, gain), repeats))
     by_aps = []
     for n in n_aps:
-        layout, points = network_of(n), points_of(2000)
-        by_aps.append(cpu_s(lambda split=layout, p=points: closed_form_map_m(*split, p, gain), 3))
+        drawn, points = network_of(n), points_of(2000)
+        by_aps.append(cpu_s(lambda split=drawn, p=points: closed_form_map_m(*split, p, gain), 3))
     fast_s = cpu_s(lambda: closed_form_map_m(network, assignment, many, gain), repeats) / len(many)
     return {
         "fast_s": fast_s * len(many),

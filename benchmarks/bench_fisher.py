@@ -5,7 +5,6 @@ and receiver), one point at a time: derivatives of the samples of each receiver,
 whole. It takes a factor of Q for the samples and no pseudo-inverse. Both ways agree on the points timed.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.workload import AREA, NOISE_W, cpu_s, exponent, layout, peak_mib, samples
+from benchmarks.workload import AREA, NOISE_W, cpu_s, exponent, layout, peak_mib, plain_leg, samples
 from models.bound_maps import any_gram_map_m
 from models.bounds import target_bounds_m
 from models.joint_bound_maps import joint_bounds_m
 from models.network import ModeAssignment, Network
-from models.sensing import echo_amplitude_m2
 from models.statistics import gram_statistic
 
 __all__ = ["plain", "run"]
@@ -33,7 +31,7 @@ def plain(network: Network, assignment: ModeAssignment, targets_m: Float, root: 
     n_targets, n_tx = len(targets_m), len(assignment.transmitters)
     n_free = n_tx * n_targets
     fisher = np.zeros((3 * n_targets + n_free * len(assignment.receivers),) * 2)
-    legs = [[_leg(network, ap, p) for p in targets_m] for ap in range(network.n_aps)]
+    legs = [[plain_leg(network, ap, p) for p in targets_m] for ap in range(network.n_aps)]
     for i, r in enumerate(assignment.receivers):
         shared = np.zeros((3 * n_targets, network.n_antennas * root.shape[-1]), dtype=complex)
         free = []
@@ -58,18 +56,6 @@ def _position_bounds_m(fisher: Float, n_targets: int) -> Float:
     inverse = np.linalg.solve(fisher * scale * scale[:, None], np.eye(len(fisher))[:, : 2 * n_targets])
     variance = np.diag(inverse) * scale[: 2 * n_targets] ** 2
     return np.sqrt(variance.reshape(n_targets, 2).sum(axis=1))
-
-
-def _leg(network: Network, ap: int, point: Float) -> Complex:
-    """Return a leg of an echo and its derivatives with respect to x and y, shape (3, N)."""
-    offset = point - network.ap_positions_m[ap]
-    distance, axis, element = math.hypot(*offset), network.array_axes[ap], np.arange(network.n_antennas)
-    direction = offset / distance
-    sine, wavenumber = direction @ axis, network.wavenumber_rad_m
-    leg = np.exp(1j * (math.pi * element * sine - wavenumber * distance)) / distance
-    leg *= math.sqrt(float(echo_amplitude_m2(network.wavelength_m, 1.0)))
-    slope = math.pi * np.outer((axis - sine * direction) / distance, element) - wavenumber * direction[:, None]
-    return np.vstack([leg, 1j * slope * leg])
 
 
 class Case:

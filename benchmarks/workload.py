@@ -1,5 +1,6 @@
 """What the benchmarks share: clocks, growth, memory, and observations drawn without the emulator."""
 
+import math
 import statistics
 import time
 import tracemalloc
@@ -13,7 +14,7 @@ from models.observation import Observation
 from models.sensing import echo_amplitude_m2, leg_response
 from models.statistics import cross_statistic, energy_statistic, gram_statistic
 
-__all__ = ["AREA", "NOISE_W", "cpu_s", "exponent", "layout", "normals", "observe", "peak_mib", "samples"]
+__all__ = ["AREA", "NOISE_W", "cpu_s", "exponent", "layout", "normals", "observe", "peak_mib", "plain_leg", "samples"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -105,3 +106,15 @@ def observe(
         n_samples=np.full(len(back), received[0].size),
         noise_power_w=NOISE_W,
     )
+
+
+def plain_leg(network: Network, ap: int, point: Float) -> Complex:
+    """Return a leg of an echo and its derivatives with respect to x and y, shape (3, N)."""
+    offset = point - network.ap_positions_m[ap]
+    distance, axis, element = math.hypot(*offset), network.array_axes[ap], np.arange(network.n_antennas)
+    direction = offset / distance
+    sine, wavenumber = direction @ axis, network.wavenumber_rad_m
+    leg = np.exp(1j * (math.pi * element * sine - wavenumber * distance)) / distance
+    leg *= math.sqrt(float(echo_amplitude_m2(network.wavelength_m, 1.0)))
+    slope = math.pi * np.outer((axis - sine * direction) / distance, element) - wavenumber * direction[:, None]
+    return np.vstack([leg, 1j * slope * leg])

@@ -79,7 +79,6 @@ class Emulation:
         self.trace = Trace(tuple(self._ranks)) if tracing else None
         self.record: Callable[[Iterable[int]], None] | None = self.trace.rows.extend if self.trace is not None else None
         self.events = 0
-        self.completed = 0
         self._outbox: list[CpiResult] = []
         self._kernel: Kernel | None = None
         self._resume_ns = 0
@@ -135,7 +134,6 @@ class Emulation:
         for _ in range(n_cpis):
             with self._blas.limit(limits=1, user_api="blas"):
                 self.events += self.kernel.advance(self._outbox)
-            self.completed += 1
             yield self._outbox.pop(0)
 
     def run(self, n_cpis: int) -> RunResult:
@@ -165,7 +163,6 @@ class Emulation:
                 "identity": self._identity(),
                 "now_ns": self.now_ns,
                 "events": self.events,
-                "completed": self.completed,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
                 "fronthaul": self.fronthaul.state(),
                 "trace": self.trace.rows if self.trace is not None else [],
@@ -192,7 +189,7 @@ class Emulation:
                 odd = f"{what}: {state['identity'][what]} there, {value} here"
                 raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
         state = deepcopy(state)
-        self._resume_ns, self.events, self.completed = state["now_ns"], state["events"], state["completed"]
+        self._resume_ns, self.events = state["now_ns"], state["events"]
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
         self.fronthaul.restore(state["fronthaul"])
