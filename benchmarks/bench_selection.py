@@ -3,15 +3,12 @@
 `run` returns process CPU times, one BLAS thread. Both ways search alike and must choose the same receivers.
 """
 
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 from threadpoolctl import threadpool_limits
 
+from benchmarks.workload import cpu_s
 from models.bounds import closed_form_information, coverage, information_gain, position_error_bound_m, sensing_energy_w
 from models.network import Area, ModeAssignment, Network, Radio, View
 from models.selectors.base import ModeSelector
@@ -78,20 +75,9 @@ def plain(view: View, n_moves: int = N_RECEIVERS) -> list[int]:
     return sorted(receivers)
 
 
-def cpu_s(work: Callable[[], object], repeats: int) -> float:
-    """Return the median process CPU time of ``work`` in s."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
-
-
 def select_s(selector: BoundGreedy | Exhaustive, view: View, repeats: int) -> float:
     """Return the time of one selection in s, after one to warm up."""
     rng = np.random.default_rng(0)
-    selector.select(view, rng)
     return cpu_s(lambda: selector.select(view, rng), repeats)
 
 
