@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from models.bound_maps import keep_memory
 from models.geometry import rays
-from models.likelihood import Echoes, clear_of_aps, match
+from models.likelihood import Echoes, clear_of_aps, match, noncoherent_power, phasors
 
 __all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
 
@@ -30,7 +30,8 @@ BATCH_TILES = 8
 BLOCK, BEST_BLOCKS = 3, 8  # no two lobes fit into a block of 3 x 3; its best point is looked at again, eight a tile
 SHARPENING_STEPS, MOST_SHARPENED = 2, 1500
 POINT_COST, TILE_COST, SEARCH_COST = 1.2, 5e4, 3e6  # operations: a point and pair of APs, a tile, a search
-MOST_OPERATIONS = 1e9  # of one search
+MOST_OPERATIONS = 1.2e9  # of one search
+WIDENING = 2.0  # of the ellipse, beyond which nothing is looked for
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
 
@@ -62,26 +63,46 @@ class _Tiles(NamedTuple):
 
     def operations(self, n_pairs: int) -> float:
         """Return about how many operations it takes to search them."""
-        points = len(self.offsets[0]) * len(self.offsets[1])
-        return SEARCH_COST + len(self.centres_m) * (TILE_COST + POINT_COST * points * n_pairs)
+        return SEARCH_COST + len(self.centres_m) * self._operations_of_one(n_pairs)
+
+    def _operations_of_one(self, n_pairs: int) -> float:
+        return TILE_COST + POINT_COST * len(self.offsets[0]) * len(self.offsets[1]) * n_pairs
+
+    def most_likely(self, echoes: Echoes, inside: NDArray[np.bool_], least_power: float) -> "_Tiles":
+        """Return the tiles inside the ellipse and those of enough power; if too many, the likeliest."""
+        most = int(MOST_OPERATIONS / self._operations_of_one(echoes.n_pairs))
+        if inside.all() and len(inside) <= most:
+            return self
+        power = noncoherent_power(echoes, phasors(echoes.network, self.centres_m))
+        kept = np.flatnonzero(inside | (power > least_power))
+        if len(kept) > most:
+            kept = np.sort(kept[np.argsort(-power[kept], kind="stable")[:most]])
+        return self._replace(centres_m=self.centres_m[kept])
 
 
-def _cover(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, step_m: float, largest_m: float) -> _Tiles:
-    """Return the tiles that touch the ellipse."""
+def _cover(
+    echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, step_m: float, largest_m: float, widening: float
+) -> tuple[_Tiles, NDArray[np.bool_]]:
+    """Return the tiles that touch an ellipse, ``widening`` times as large, and which touch the ellipse itself."""
     active = np.concatenate([echoes.transmitters, echoes.receivers])
     nearest = rays(echoes.network, clear_of_aps(echoes.network, centre_m[None]), active).distance_m.min()
     side = tile_side_m(max(nearest - half_axes_m[1], 0.25 * nearest, 1.0), echoes.network.wavenumber_rad_m, largest_m)
-    counts = np.maximum(1, np.ceil(2.0 * half_axes_m / side)).astype(int)
-    sides = 2.0 * half_axes_m / counts
-    coordinates = [(np.arange(n) - (n - 1) / 2.0) * s for n, s in zip(counts, sides, strict=True)]
+    sides = 2.0 * half_axes_m / np.maximum(1, np.ceil(2.0 * half_axes_m / side))
+    coordinates = [
+        _centred(int(np.ceil(widening * 2.0 * h / s - 1e-6)), s) for h, s in zip(half_axes_m, sides, strict=True)
+    ]
     grid = np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1).reshape(-1, 2)
     inner = np.maximum(np.abs(grid) - sides / 2.0, 0.0) / half_axes_m
-    grid = grid[np.hypot(inner[:, 0], inner[:, 1]) < 1.0]
-    offsets = []
-    for length in sides:
-        n = BLOCK * max(1, int(np.ceil(length / (BLOCK * step_m))))
-        offsets.append((np.arange(n) - (n - 1) / 2.0) * length / n)
-    return _Tiles(centre_m + grid @ axes, axes, (offsets[0], offsets[1]))
+    radius = np.hypot(inner[:, 0], inner[:, 1])
+    touched = radius < widening
+    counts = [BLOCK * max(1, int(np.ceil(length / (BLOCK * step_m)))) for length in sides]
+    offsets = [_centred(n, length / n) for n, length in zip(counts, sides, strict=True)]
+    return _Tiles(centre_m + grid[touched] @ axes, axes, (offsets[0], offsets[1])), radius[touched] < 1.0
+
+
+def _centred(n: int, step_m: float) -> Float:
+    """Return n evenly spaced coordinates around zero."""
+    return np.asarray((np.arange(n) - (n - 1) / 2.0) * step_m, dtype=float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +124,10 @@ class LobeSearch:
     n_best: int = 16
     largest_tile_m: float = 1.0
 
-    def search(self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float) -> Lobes:
-        """Return the best lattice points of the ellipse; none where it takes too many tiles to search it.
+    def search(
+        self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, least_power: float | None = None
+    ) -> Lobes:
+        """Return the best lattice points of the ellipse; none where that takes more than the effort that is left.
 
         Parameters
         ----------
@@ -114,12 +137,18 @@ class LobeSearch:
             Centre of the ellipse, shape (2,).
         half_axes_m, axes
             Its half axes, shape (2,), ascending, and their directions in rows, shape (2, 2).
+        least_power
+            Beyond the ellipse, up to twice its axes, tiles are searched where the non-coherent power is at least this:
+            where an error ellipse is long, the level set of the power is a better region than the ellipse. Default:
+            the ellipse alone.
         """
         doubled = self.coherent == "free" and not echoes.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
-        tiles = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m)
+        widening = 1.0 if least_power is None else WIDENING
+        tiles, inside = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m, widening)
+        tiles = tiles.most_likely(echoes, inside, -np.inf if least_power is None else least_power)
         operations = tiles.operations(echoes.n_pairs)
-        if operations > MOST_OPERATIONS or not echoes.effort.allows(operations):
+        if not echoes.effort.allows(operations):
             return Lobes(np.empty((0, 2)), np.empty(0))
         echoes.effort.spend(operations)
         keep_memory()

@@ -27,13 +27,15 @@ Float = NDArray[np.float64]
 N_RIVALS = 4  # further maxima of the map that may turn out higher once polished
 MIRROR_RANGE_M = 100.0  # APs closer than this may have put the peak on the wrong side of their array
 PATCH_RANGE_M, PATCH_STEP_M, PATCH_HALF_M = 60.0, 3.0, 12.0  # the map is finer near an AP than its grid
-N_SIGMA, FEWER_SIGMA, SMALLEST_M = 4.0, 2.5, 0.3  # of the ellipse that is searched, or else of a smaller one
-WIDEST_M = 100.0  # an ellipse that reaches further is not searched at all
+N_SIGMA, SMALLEST_M = 4.0, 0.3  # of the ellipse that is searched
+LEVEL = 10.0  # non-coherent power below the best at which lobes are looked for beyond the ellipse, too
+WIDEST_M = 200.0  # an ellipse that reaches further is not searched at all
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002  # peaks this close to the best are searched for lobes too
 LARGEST_SEARCH_M2 = 1500.0  # no further ellipse is searched once this much has been
 RINGS_M = (np.geomspace(1.0, 30.0, 8)[:, None] * np.exp(2j * np.pi * np.arange(24) / 24)).reshape(-1, 1).view(float)
 OUTSIDE_M = 50.0  # a non-coherent peak of a target near the edge may lie this far outside of the area
 EDGE_M = 0.1  # a lobe may lie this far outside of it
+N_LEADING, LEADING_STEPS = 6, 30  # lobes polished to the end: two starts in one lobe must not pass for two lobes
 SAME_LOBE_M = 0.005  # two polished positions this close are the same lobe
 COARSE_GAIN, LOBE_GAIN = 1e-3, 1e-2  # explained power, over sigma^2, that a step must promise to be taken
 
@@ -137,15 +139,13 @@ def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area) -
     found, searched, area_m2 = [], np.empty((0, 2)), 0.0
     for position, covariance in zip(coarse.positions_m[close], coarse.covariance_m2[close], strict=True):
         half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, np.inf)
-        if np.pi * half.prod() > LARGEST_SEARCH_M2:
-            half, axes = ellipse_axes(covariance, FEWER_SIGMA, SMALLEST_M, np.inf)
         if half[1] > WIDEST_M:
             continue
         if np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0]) or area_m2 > LARGEST_SEARCH_M2:
             continue
         area_m2 += np.pi * half.prod()
         searched = np.concatenate([searched, position[None]])
-        found.append(search.search(echoes, position, half, axes))
+        found.append(search.search(echoes, position, half, axes, coarse.power[0] - LEVEL))
     if not found:
         return Fine(np.empty((0, 3 if model == "free" else 2)), np.empty(0))
     lobes = Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))
@@ -162,7 +162,12 @@ def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: 
         state[:, 0, 2] = coherent_free_power(echoes, positions_m)[1]
     reach = echoes.network.wavelength_m / 8.0
     state, found = climb(lambda s: fit(echoes, model, s), state, reach, n_steps, LOBE_GAIN)
-    return _distinct(state[:, 0], found.power, echoes.network.wavelength_m / 20.0)
+    rough = _distinct(state[:, 0], found.power, apart_m=echoes.network.wavelength_m / 20.0)
+    leading = rough.state[:N_LEADING, None]
+    state, found = climb(lambda s: fit(echoes, model, s), leading, reach, LEADING_STEPS, LOBE_GAIN)
+    states = np.concatenate([state[:, 0], rough.state[N_LEADING:]])
+    powers = np.concatenate([found.power, rough.power[N_LEADING:]])
+    return _distinct(states, powers, apart_m=echoes.network.wavelength_m / 20.0)
 
 
 def _distinct(state: Float, power: Float, apart_m: float) -> Fine:

@@ -9,7 +9,7 @@ from models.detection import noise_levels, residual_level
 from models.effort import Effort
 from models.estimators import two_stage
 from models.estimators.two_stage import TwoStage
-from models.lattice import LobeSearch
+from models.lattice import MOST_OPERATIONS, LobeSearch
 from models.likelihood import Echoes
 from models.localisation import Coarse, search_lobes
 from models.pairs import best_pair, pair_guesses
@@ -90,12 +90,19 @@ def test_effort_is_shared_by_what_remains_of_the_echoes():
     assert echoes.effort.spent == rest.effort.spent > 0.0
 
 
-@pytest.mark.parametrize(("limit", "half_axes_m"), [(1e5, (0.5, 0.5)), (np.inf, (80.0, 90.0))])
-def test_a_search_beyond_the_effort_returns_nothing_and_costs_nothing(limit, half_axes_m):
+def test_a_search_beyond_the_effort_returns_nothing_and_costs_nothing():
     rng = np.random.default_rng(75)
-    echoes = Echoes.of(observe(rng, random_truth(rng)), effort=Effort(limit=limit))
-    assert not len(LobeSearch().search(echoes, np.array([400.0, 400.0]), np.array(half_axes_m), np.eye(2)).power)
+    echoes = Echoes.of(observe(rng, random_truth(rng)), effort=Effort(limit=1e5))
+    assert not len(LobeSearch().search(echoes, np.array([400.0, 400.0]), np.array([0.5, 0.5]), np.eye(2)).power)
     assert echoes.effort.spent == 0.0
+
+
+def test_one_search_has_its_own_limit_and_takes_the_likeliest_tiles():
+    rng = np.random.default_rng(75)
+    echoes = Echoes.of(observe(rng, random_truth(rng, targets_m=[[430.0, 390.0]])))
+    lobes = LobeSearch().search(echoes, np.array([400.0, 400.0]), np.array([80.0, 90.0]), np.eye(2))
+    assert np.linalg.norm(lobes.positions_m[0] - [430.0, 390.0]) < 0.02
+    assert echoes.effort.spent < 1.05 * MOST_OPERATIONS + 1e8
 
 
 def test_no_lobes_and_no_pairs_without_effort():
