@@ -29,11 +29,11 @@ class SilentAir(Air):
     """Serves every event and calls every hook, without arithmetic."""
 
     def _settle(self, slot: Any, truth: Any, emissions: Any) -> Any:
-        return (), np.empty((0, 0, 0))
+        return (), np.empty((0, 0))
 
     def _return_echoes(self, slot: Any, truth: Any, emissions: Any) -> None:
         for index, (noise, _) in self._listeners.items():
-            self._echo_doors[index](slot, noise)
+            self._ap_doors[index][1](slot, noise)
 
     def _serve(self, slot: Any, truth: Any, radiating: Any, samples: Any) -> None:
         for _, receive in self._ue_doors.values():

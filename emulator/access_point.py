@@ -72,7 +72,7 @@ class AccessPoint(Node):
     _precoding: Complex | None = field(default=None, init=False)
     _communication: Complex | None = field(default=None, init=False)
     _next_ns: int = field(default=0, init=False)
-    """When the next slot or CPI begins for this AP."""
+    """When the next CPI begins."""
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
     _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
     """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
@@ -120,7 +120,7 @@ class AccessPoint(Node):
         """Take the place in an emulation."""
         super().start(emulation)
         emulation.fronthaul.connect(self.name, self._take)
-        emulation.air.connect_access_point(self.name, self.on_echo)
+        emulation.air.connect_access_point(self.name, self._radiate, self.on_echo)
 
     def _take(self, message: Message) -> None:
         try:
@@ -129,31 +129,22 @@ class AccessPoint(Node):
             raise self.failure("on_message", None, error) from error
 
     def wake(self) -> None:
-        """Begin a slot, or a CPI if this AP does not transmit; see to reports that are overdue."""
-        now_ns = self.wake_ns
+        """End a CPI and begin the next; see to reports that are overdue."""
+        now_ns, frame = self.wake_ns, self.emulation.frame
         if now_ns >= self._next_ns:
-            self._begin(now_ns)
+            cpi = frame.cpi_at(now_ns)
+            if cpi is not None:
+                self._close()
+                self._open(cpi)
+            self._next_ns = frame.next_cpi_ns(now_ns)
         while self._settle and self._settle[0][0] <= now_ns:
             plan = self._past.get(self._settle.pop(0)[1])
             self._send(None if plan is None else self.split.settle(self.name, plan))
         self.wake_ns = min(self._next_ns, self._settle[0][0]) if self._settle else self._next_ns
 
-    def _begin(self, now_ns: int) -> None:
-        frame = self.emulation.frame
-        if now_ns < frame.lead_ns:
-            self._next_ns = frame.lead_ns
-            return
-        cpi, position = divmod((now_ns - frame.lead_ns) // frame.slot_ns, frame.n_slots)
-        if position == 0:
-            self._close()
-            self._open(cpi)
-        if self._mode is Mode.TRANSMIT:
-            self._radiate(self.plan.slots[position])  # type: ignore[union-attr]  # no mode without a plan
-            self._next_ns = now_ns + frame.slot_ns
-        else:
-            self._next_ns = frame.cpi_start_ns(cpi + 1)
-
-    def _radiate(self, slot: Slot) -> None:
+    def _radiate(self, position: int) -> None:
+        """Transmit in a slot; called by the air at its start."""
+        slot = self.plan.slots[position]  # type: ignore[union-attr]  # who transmits has a plan
         try:
             emission = self.transmit(slot)
             if emission is None:
@@ -163,7 +154,7 @@ class AccessPoint(Node):
             raise self.failure("transmit", slot, error) from error
         part = emission.sensing if self.illumination == "sensing" else emission.total
         if part is not None:
-            self._radiated.append((slot.position, part))
+            self._radiated.append((position, part))
         if self.record is not None:
             kind = COMMUNICATE if emission.sensing is None else SENSE
             self.record((slot.start_ns, kind, self.rank, slot.index))
@@ -197,6 +188,7 @@ class AccessPoint(Node):
         self._mode = assignment.plan.mode(self.name)
         if self._mode is Mode.TRANSMIT:
             self._prepare(cpi, assignment)
+            self.emulation.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:
             shape = (self.n_antennas, self.emulation.frame.n_samples)
             noise = complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)

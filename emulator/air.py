@@ -14,17 +14,21 @@ a kilometre is a third of a symbol; the carrier phase of every path is exact).
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainccinv
 
+from emulator.kernel import Alarm
 from emulator.node import Node
 from emulator.slot import Slot
 from models.channel import AccessChannel
 from models.network import Network, Radio
 from models.sensing import echo_amplitude_m2, leg_response
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
 
 __all__ = ["Air", "AirRuleError", "CpiTruth", "Emission", "energy_quantile"]
 
@@ -136,7 +140,10 @@ class Air(Node):
     slots_completed: int = 0
     truths: dict[int, CpiTruth] = field(default_factory=dict, init=False)
     """Of the CPI on the air and of those that are not scored yet."""
-    _tokens: dict[int, str] = field(default_factory=dict, init=False)
+    _licensed: dict[int, Slot] = field(default_factory=dict, init=False)
+    """The slots to come, by index."""
+    _transmitters: list[int] = field(default_factory=list, init=False)
+    """AP indices of those who are called at the start of every slot of the CPI."""
     _emissions: dict[int, tuple[Emission, float]] = field(default_factory=dict, init=False)
     _listeners: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
     _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
@@ -145,21 +152,30 @@ class Air(Node):
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
-        "network", "radio", "access_channel", "n_targets", "_echo_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "_legs",
+        "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
+        "_legs", "_noise", "_shape", "_begin_rank",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
         self._ap_index = {name: i for i, name in enumerate(self.network.ap_names)}
         self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
-        self._echo_doors: dict[int, Callable[[Slot, Complex], None]] = {}
+        self._ap_doors: dict[int, tuple[Callable[[int], None], Callable[[Slot, Complex], None]]] = {}
         self._ue_doors: dict[int, tuple[Node, Callable[[Slot, Complex], None]]] = {}
+        self._noise: Complex | None = None
         self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
         self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
 
-    def connect_access_point(self, name: str, deliver: Callable[[Slot, Complex], None]) -> None:
-        """Hand the echoes of the AP of this name to ``deliver``."""
-        self._echo_doors[self._ap_index[name]] = deliver
+    def start(self, emulation: "Emulation") -> None:
+        """Take the place in an emulation."""
+        super().start(emulation)
+        self._shape = (self.network.n_antennas, emulation.frame.n_snapshots)
+        self._begin_rank = emulation.rank(emulation.central.name) - 0.5  # after all who may have woken at this instant
+
+    def connect_access_point(
+        self, name: str, begin: Callable[[int], None], deliver: Callable[[Slot, Complex], None]
+    ) -> None:
+        """Call ``begin(position)`` at the start of a slot in which the AP transmits, ``deliver`` at the end with echoes."""
+        self._ap_doors[self._ap_index[name]] = begin, deliver
 
     def connect_user_equipment(self, node: Node, receive: Callable[[Slot, Complex], None]) -> None:
         """Hand the samples of a UE to its hook ``receive``."""
@@ -168,7 +184,7 @@ class Air(Node):
     def license(self, slots: tuple[Slot, ...]) -> None:
         """Note who holds the sensing token in each slot."""
         for slot in slots:
-            self._tokens[slot.index] = slot.sensing_transmitter
+            self._licensed[slot.index] = slot
 
     # -- pushed by nodes ------------------------------------------------------------------------------------------
 
@@ -187,8 +203,12 @@ class Air(Node):
         """Return the channels of an AP to all UEs in a CPI, shape (n_ues, N): perfect channel state information."""
         return self.truth(cpi).channel[self._ap_index[name]]
 
+    def transmit(self, name: str) -> None:
+        """Have an AP called at the start of every slot of the CPI that begins."""
+        self._transmitters.append(self._ap_index[name])
+
     def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
-        """Radiate in a slot; ``phase_rad`` is the oscillator phase of the AP.
+        """Radiate in the slot on the air; ``phase_rad`` is the oscillator phase of the AP.
 
         Raises
         ------
@@ -198,18 +218,20 @@ class Air(Node):
             If a part has another shape than (N, n_snapshots).
         """
         index = self._ap_index[name]
-        expected = (self.network.n_antennas, slot.n_snapshots)
         for what, part in (("communication", emission.communication), ("sensing", emission.sensing)):
-            if part is not None and part.shape != expected:
-                raise ValueError(f"{what} part of shape {part.shape}; give (antennas, snapshots) = {expected}")
+            if part is not None and part.shape != self._shape:
+                raise ValueError(f"{what} part of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
-        if emission.sensing is not None and self._tokens.get(slot.index) != name:
-            holder = self._tokens.get(slot.index)
-            raise AirRuleError(f"{name} radiates a sensing part without the token, which {holder} holds")
+        if emission.sensing is not None and self._token_holder() != name:
+            raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
         if emission.communication is not None and emission.precoding is None and self.network.n_ues:
             raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
         self._emissions[index] = (emission, phase_rad)
+
+    def _token_holder(self) -> str | None:
+        slot = self._licensed.get(self.slots_completed)
+        return None if slot is None else slot.sensing_transmitter
 
     def hear(self, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
         """Listen for the rest of the CPI; ``noise`` are the receiver's own samples of the CPI, shape (N, n_samples).
@@ -223,6 +245,7 @@ class Air(Node):
         if index in self._emissions:
             raise AirRuleError(f"{name} listens while it radiates: a half-duplex AP does one of the two in a slot")
         self._listeners[index] = (noise, phase_rad)
+        self._noise = None
 
     # -- the truth ------------------------------------------------------------------------------------------------
 
@@ -251,21 +274,29 @@ class Air(Node):
         noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
         return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
 
-    # -- at slot end ----------------------------------------------------------------------------------------------
+    # -- the slots ------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Finish the slot that ends now, if any."""
-        frame = self.emulation.frame
-        if self.wake_ns > frame.lead_ns:
+        """Finish the slot that ends now; the next one begins when all who wake at this instant have woken."""
+        frame, now_ns = self.emulation.frame, self.wake_ns
+        if now_ns > frame.lead_ns:
             self._finish(self._slot_in_hand())
-        self.wake_ns = frame.slot_start_ns(self.slots_completed + 1)
+        if now_ns >= frame.lead_ns:
+            Alarm(self.emulation.kernel, now_ns, self._begin_rank, self._begin)
+        self.wake_ns = frame.slot_start_ns(self.slots_completed + (now_ns >= frame.lead_ns))
+
+    def _begin(self, _: object) -> None:
+        """Call all who transmit."""
+        position = self.slots_completed % self.emulation.frame.n_slots
+        for index in self._transmitters:
+            self._ap_doors[index][0](position)
 
     def _slot_in_hand(self) -> Slot:
         frame, index = self.emulation.frame, self.slots_completed
-        return Slot(
-            index, *divmod(index, frame.n_slots), frame.n_slots, frame.slot_start_ns(index),
-            frame.slot_start_ns(index + 1), frame.n_snapshots, self._tokens.pop(index, ""),
-        )  # fmt: skip
+        if index not in self._licensed:  # nobody planned it
+            cpi, position = divmod(index, frame.n_slots)
+            return frame.slots(cpi, ("",) * frame.n_slots)[position]
+        return self._licensed.pop(index)
 
     def _finish(self, slot: Slot) -> None:
         self.slots_completed += 1
@@ -277,12 +308,12 @@ class Air(Node):
         self._serve(slot, truth, radiating, samples)
         last = slot.position == slot.n_slots - 1
         if last:
-            self._listeners = {}
+            self._listeners, self._transmitters, self._noise = {}, [], None
         if last or slot.index == 0:
             self._audit()
 
     def _settle(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> tuple[tuple[int, ...], Complex]:
-        """Book emissions; return who radiated and what, (n_tx, N, n_snapshots), oscillator phase included."""
+        """Book emissions; return who radiated and what, (n_tx x N, n_snapshots), oscillator phase included."""
         sensing_power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
         totals = {}
         for index, (emission, phase_rad) in emissions:
@@ -291,17 +322,17 @@ class Air(Node):
                 totals[index] = total if phase_rad == 0.0 else total * np.exp(1j * phase_rad)
                 power_w = 0.0 if emission.sensing is None else sensing_power_w
                 truth.radiated.append((slot.position, index, emission.precoding, power_w))
-        samples = np.array(list(totals.values()), dtype=complex)
-        radiating = tuple(totals)
-        if radiating:
-            self._charge(slot, radiating, samples)
+        if not totals:
+            return (), np.empty((0, slot.n_snapshots), dtype=complex)
+        radiating, samples = tuple(totals), np.concatenate(list(totals.values()), dtype=complex)
+        self._charge(slot, radiating, samples)
         return radiating, samples
 
     def _charge(self, slot: Slot, radiating: tuple[int, ...], samples: Complex) -> None:
         """Add up energies and snapshots of those who radiated."""
         parts = samples.view(np.float64).reshape(len(radiating), -1)
         holder = self._ap_index.get(slot.sensing_transmitter)
-        for index, energy in zip(radiating, np.einsum("ts,ts->t", parts, parts).tolist(), strict=True):
+        for index, energy in zip(radiating, np.vecdot(parts, parts).tolist(), strict=True):
             book = self._spent[index, index == holder]
             book[0] += energy
             book[1] += slot.n_snapshots
@@ -320,8 +351,9 @@ class Air(Node):
     def _return_echoes(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> None:
         """Superpose the echoes for all listeners at once, add their noise and hand them over."""
         indices = tuple(sorted(self._listeners))
-        first = slot.position * slot.n_snapshots
-        heard = np.array([self._listeners[i][0][:, first : first + slot.n_snapshots] for i in indices])
+        if self._noise is None:
+            self._noise = self._noise_by_slot(indices)
+        heard = self._noise[slot.position]
         incident = self._incident(slot, truth, emissions)
         if incident is not None:
             back = self._back_legs(truth.places_m[slot.position], indices)
@@ -331,8 +363,14 @@ class Air(Node):
                 if phase_rad != 0.0:
                     echoes[i] *= np.exp(1j * phase_rad)
             heard += echoes
-        for i, index in enumerate(indices):
-            self._echo_doors[index](slot, heard[i])
+        for index, echo in zip(indices, heard, strict=True):
+            self._ap_doors[index][1](slot, echo)
+
+    def _noise_by_slot(self, listeners: tuple[int, ...]) -> Complex:
+        """Return the noise of the listeners, shape (n_slots, n_rx, N, n_snapshots)."""
+        n_antennas, n_snapshots = self._shape
+        noise = np.array([self._listeners[i][0] for i in listeners])
+        return noise.reshape(len(listeners), n_antennas, -1, n_snapshots).transpose(2, 0, 1, 3).copy()
 
     def _incident(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> Complex | None:
         """Return the field at the targets, shape (n_targets, n_snapshots); None where there is none."""
@@ -365,7 +403,7 @@ class Air(Node):
         first = slot.position * slot.n_snapshots
         received = truth.ue_noise[:, first : first + slot.n_snapshots]
         if radiating:
-            received = received + truth.channel_from(radiating) @ samples.reshape(-1, slot.n_snapshots)
+            received = received + truth.channel_from(radiating) @ samples
         for index, (node, receive) in self._ue_doors.items():
             try:
                 receive(slot, received[index])

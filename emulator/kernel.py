@@ -35,7 +35,7 @@ class Kernel(simpy.Environment):
 class Alarm(simpy.Event):
     """An event at a given time. Yield it from a process, or give it callbacks."""
 
-    def __init__(self, kernel: Kernel, at_ns: int, rank: int, *callbacks: Callable[[simpy.Event], None]) -> None:
+    def __init__(self, kernel: Kernel, at_ns: int, rank: float, *callbacks: Callable[[simpy.Event], None]) -> None:
         self.env = kernel
         self.callbacks = [*callbacks]
         self._ok = True
