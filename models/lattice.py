@@ -13,6 +13,7 @@ is one small matrix product for all lattice points of a tile, without trigonomet
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +27,11 @@ __all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
-BATCH_TILES = 8
-BLOCK, BEST_BLOCKS = 3, 8  # no two lobes fit into a block of 3 x 3; its best point is looked at again, eight a tile
-SHARPENING_STEPS, MOST_SHARPENED = 2, 1500
+BATCH_POINTS = 2**16  # lattice points looked at in one product: they fit into the cache
+BLOCK = 3  # no two lobes fit into a block of 3 x 3
+CANDIDATES_PER_TILE, FEWEST_CANDIDATES, MOST_CANDIDATES = 16, 256, 1500  # best points of blocks that are sharpened
+POINT = np.dtype([("tile", np.intp), ("a", np.intp), ("b", np.intp), ("power", np.float32)])
+LATTICE_SHARE = 0.3  # of the power of a lobe, at least, is left at the lattice point next to it
 POINT_COST, TILE_COST, SEARCH_COST = 1.2, 5e4, 3e6  # operations: a point and pair of APs, a tile, a search
 MOST_OPERATIONS = 1.2e9  # of one search
 WIDENING = 2.0  # of the ellipse, beyond which nothing is looked for
@@ -152,124 +155,10 @@ class LobeSearch:
             return Lobes(np.empty((0, 2)), np.empty(0))
         echoes.effort.spend(operations)
         keep_memory()
-        legs = _Legs.at(echoes, tiles)
-        batches = [slice(i, i + BATCH_TILES) for i in range(0, len(tiles.centres_m), BATCH_TILES)]
-        n_best = max(BEST_BLOCKS, self.n_best * BEST_BLOCKS // len(tiles.centres_m))
-        found = [_scan(_Lattice.of(legs, tiles.offsets, batch), doubled, echoes.overlapping, n_best)
-                 for batch in batches]  # fmt: skip
-        index, power = (np.concatenate(part) for part in zip(*found, strict=True))
-        a, b = np.unravel_index(index, (len(tiles.offsets[0]), len(tiles.offsets[1])))
-        tile = np.repeat(np.arange(len(index)), index.shape[1])
-        offset = np.stack([tiles.offsets[0][a].ravel(), tiles.offsets[1][b].ravel()], axis=-1)
-        best = np.argsort(-power.ravel(), kind="stable")[: max(MOST_SHARPENED, 4 * self.n_best)]
-        tile, offset, power = tile[best], offset[best], power.ravel()[best]
-        offset, before, after = _sharpened(legs, tile, offset, doubled, step)
-        power = power + (after - before) / 2.0 if doubled else power * after / before
-        order = np.argsort(-power, kind="stable")[: self.n_best]
-        return Lobes((tiles.centres_m[tile] + offset @ tiles.axes)[order], power[order])
-
-
-def _scan(lattice: "_Lattice", doubled: bool, overlapping: bool, n_best: int) -> tuple[NDArray[np.intp], Float]:
-    """Return flat indices and power of the best separated lattice points of each tile, (n_tiles, n) each."""
-    power = lattice.free() if doubled else lattice.structured(overlapping)
-    index = _block_maxima(power, n_best)
-    return index, np.take_along_axis(power.reshape(len(power), -1), index, axis=1).astype(float)
-
-
-def _sharpened(
-    legs: "_Legs", tile: NDArray[np.intp], offset_m: Float, doubled: bool, step_m: float
-) -> tuple[Float, Float, Float]:
-    """Return lattice points moved to the maximum next to them, and the coherent sum before and after.
-
-    The sum is f for structured amplitudes, and its root, |W|, for free ones.
-
-    Rounding to the lattice costs up to a quarter of the power, more than the difference between good and best lobes.
-    Newton steps on f = |sum_i w_i e^{j kappa_i . offset}|^2 / noise, at most half a lattice step each.
-    """
-    towards, back = legs.slope[0][:, tile], legs.slope[1][:, tile]
-    slope = (back[..., :, None] + towards[..., None, :]).reshape(2, len(tile), -1) * (2.0 if doubled else 1.0)
-    weights = (legs.doubled_weights() if doubled else legs.structured_weights())[tile].reshape(len(tile), -1)
-    kernel = None
-    if legs.gram.ndim == 4 and not doubled:
-        one = 1.0 / legs.distance_m[0][tile]
-        kernel = _kernel(legs.gram[tile], legs.distance_m[1][tile]) * one[:, :, None] * one[:, None, :]
-    values = []
-    for _ in range(SHARPENING_STEPS):
-        value, move = _newton_move(_signal_power(weights, slope, offset_m), _noise_power(kernel, towards, offset_m))
-        values.append(value)
-        offset_m = offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0)
-    last, _ = _newton_move(_signal_power(weights, slope, offset_m), _noise_power(kernel, towards, offset_m))
-    first = np.maximum(values[0], 1e-300)
-    return (offset_m, np.sqrt(first), np.sqrt(last)) if doubled else (offset_m, first, last)
-
-
-class _Expansion(NamedTuple):
-    """A real function of the offset to second order, each of shape (n,)."""
-
-    value: Float
-    slope: tuple[Float, Float]
-    bend: tuple[Float, Float, Float]  # aa, ab, bb
-
-
-def _signal_power(weights: Complex, slope: Float, offset_m: Float) -> _Expansion:
-    """Return |sum_i w_i e^{j slope_i . offset}|^2."""
-    terms = weights * np.exp(1j * (slope[0] * offset_m[:, :1] + slope[1] * offset_m[:, 1:]))
-    total = terms.sum(axis=1)
-    s_a, s_b = (1j * np.sum(terms * k, axis=1) for k in slope)
-    s_aa, s_ab, s_bb = (-np.sum(terms * k, axis=1) for k in (slope[0] ** 2, slope[0] * slope[1], slope[1] ** 2))
-    bend = [2.0 * (total.conj() * second + first).real for second, first in
-            ((s_aa, s_a.conj() * s_a), (s_ab, s_a.conj() * s_b), (s_bb, s_b.conj() * s_b))]  # fmt: skip
-    slopes = (2.0 * (total.conj() * s_a).real, 2.0 * (total.conj() * s_b).real)
-    return _Expansion(np.abs(total) ** 2, slopes, (bend[0], bend[1], bend[2]))
-
-
-def _noise_power(kernel: Complex | None, slope: Float, offset_m: Float) -> _Expansion | None:
-    """Return sum_tt' kernel_tt' e^{j (slope_t - slope_t') . offset}; None for one that does not vary."""
-    if kernel is None:
-        return None
-    turn = np.exp(1j * (slope[0] * offset_m[:, :1] + slope[1] * offset_m[:, 1:]))
-    terms = kernel * turn[:, :, None] * turn[:, None, :].conj()
-    d_a, d_b = (k[:, :, None] - k[:, None, :] for k in slope)
-    value, f_a, f_b, f_aa, f_ab, f_bb = (
-        np.sum(terms * factor, axis=(1, 2)).real
-        for factor in (1.0, 1j * d_a, 1j * d_b, -(d_a**2), -d_a * d_b, -(d_b**2))
-    )
-    return _Expansion(np.maximum(value, 1e-30), (f_a, f_b), (f_aa, f_ab, f_bb))
-
-
-def _newton_move(signal: _Expansion, noise: _Expansion | None) -> tuple[Float, Float]:
-    """Return f = signal / noise and the Newton step towards its maximum, zero where f is not concave."""
-    value, (g_a, g_b), (h_aa, h_ab, h_bb) = signal
-    if noise is not None:  # f' = (S' - f N') / N, and likewise once more
-        value = value / noise.value
-        h_aa, h_ab, h_bb = (h - value * n for h, n in zip(signal.bend, noise.bend, strict=True))
-        g_a, g_b = ((g - value * n) / noise.value for g, n in zip(signal.slope, noise.slope, strict=True))
-        (n_a, n_b), scale = noise.slope, 1.0 / noise.value
-        h_aa, h_bb = (h_aa - 2.0 * g_a * n_a) * scale, (h_bb - 2.0 * g_b * n_b) * scale
-        h_ab = (h_ab - g_a * n_b - g_b * n_a) * scale
-    determinant = h_aa * h_bb - h_ab**2
-    concave = (determinant > 0.0) & (h_aa < 0.0)
-    inverse = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=concave)
-    return value, np.stack([(h_ab * g_b - h_bb * g_a) * inverse, (h_ab * g_a - h_aa * g_b) * inverse], axis=-1)
-
-
-def _kernel(gram: Complex, receive_distance_m: Float) -> Complex:
-    """Return sum_r K_r,tt' / d_r^2, shape (n, tx, tx), of K of shape (n, rx or 1, tx, tx)."""
-    weight = 1.0 / receive_distance_m**2
-    return np.einsum("gr,grtu->gtu", weight if gram.shape[1] > 1 else weight.sum(axis=1, keepdims=True), gram)
-
-
-def _block_maxima(power: NDArray, n_best: int) -> NDArray[np.intp]:
-    """Return the flat indices of the maxima of the best blocks of each tile, (n_tiles, <= n_best)."""
-    n_tiles, n_a, n_b = power.shape
-    blocks = power.reshape(n_tiles, n_a // BLOCK, BLOCK, n_b // BLOCK, BLOCK)
-    highest = blocks.max(axis=2)  # the long way first: contiguous, and a fifth is left for the short one
-    highest = highest.max(axis=3).reshape(n_tiles, -1)
-    n_best = min(n_best, highest.shape[1])
-    best = np.argpartition(-highest, n_best - 1, axis=1)[:, :n_best]
-    row, column = np.divmod(best, n_b // BLOCK)
-    inside = blocks[np.arange(n_tiles)[:, None], row, :, column].reshape(n_tiles, n_best, -1).argmax(axis=2)
-    return (row * BLOCK + inside // BLOCK) * n_b + column * BLOCK + inside % BLOCK
+        waves = _Waves.of(_Legs.at(echoes, tiles), doubled, echoes.overlapping)
+        tile, offset = _candidates(waves, tiles.offsets, self.n_best)
+        tile, offset, power = _sharpened(waves, tile, offset, step, self.n_best)
+        return Lobes(tiles.centres_m[tile] + offset @ tiles.axes, power)
 
 
 class _Legs(NamedTuple):
@@ -296,19 +185,18 @@ class _Legs(NamedTuple):
         slope = np.einsum("mgx,ax->agm", gradient, tiles.axes)
         distance = ray.distance_m.T
         return cls(
-            np.moveaxis(np.asarray(output, dtype=complex), -1, 0),
-            np.moveaxis(np.asarray(gram, dtype=complex), -1, 0),
+            np.ascontiguousarray(np.moveaxis(output, -1, 0)),
+            np.ascontiguousarray(np.moveaxis(gram, -1, 0)),
             (distance[:, sides[0]], distance[:, sides[1]]),
             (slope[..., sides[0]], slope[..., sides[1]]),
         )
 
-    def structured_weights(self) -> Complex:
-        """Return c v e^{jk(d_t + d_r)}, c = 1 / (d_t d_r), shape (tiles, rx, tx)."""
-        return self.output / (self.distance_m[1][:, :, None] * self.distance_m[0][:, None])
-
-    def doubled_weights(self) -> Complex:
-        """Return (v e^{jk(d_t + d_r)})^2 / D, zero for pairs without data, shape (tiles, rx, tx)."""
-        return self.output**2 * self.inverse_power()
+    def noise_kernel(self) -> Complex:
+        """Return sum_r c_rt K_rtt' c_rt', c = 1 / (d_t d_r), (tiles, tx), or (tiles, tx, tx) of overlapping signals."""
+        towards, back = (1.0 / d for d in self.distance_m)
+        weight = back**2 if self.gram.shape[1] > 1 else np.sum(back**2, axis=1, keepdims=True)
+        kernel = np.einsum("gr,gr...->g...", weight, self.gram)
+        return kernel * (towards**2 if kernel.ndim == 2 else towards[:, :, None] * towards[:, None, :])
 
     def inverse_power(self) -> Float:
         """Return 1 / D, zero for pairs without data, shape (tiles, rx, tx)."""
@@ -316,69 +204,216 @@ class _Legs(NamedTuple):
         return np.divide(1.0, power, out=np.zeros_like(power), where=power > 1e-9 * power.max(initial=0.0))
 
 
-def _turns(slope_rad_m: Float, offsets_m: Float) -> Complex:
-    """Return e^{j slope offset} of evenly spaced offsets, (tiles, n, legs), by doubling: log2 n products, no exp."""
-    n = len(offsets_m)
-    turn = np.empty((slope_rad_m.shape[0], n, slope_rad_m.shape[1]), dtype=complex)
-    turn[:, 0] = np.exp(1j * slope_rad_m * offsets_m[0])
-    ratio = np.exp(1j * slope_rad_m * (offsets_m[1] - offsets_m[0] if n > 1 else 0.0))[:, None]
+class _Waves(NamedTuple):
+    """The coherent sum of every tile, W = sum_rt weight_rt e^{j (slope_t + slope_r) . offset}."""
+
+    weight: Complex  # (tiles, rx, tx)
+    slope: tuple[Float, Float]  # in rad/m, of the transmitters' legs (2, tiles, tx), and of the receivers'
+    kernel: Complex | None = None  # |W|^2 is divided by sum_tt' kernel_tt' e^{j (slope_t - slope_t') . offset}
+    constant: Float | None = None  # the power is not |W|^2, but (constant + |W|) / 2; (tiles,)
+
+    @classmethod
+    def of(cls, legs: _Legs, doubled: bool, overlapping: bool) -> "_Waves":
+        """Return the sum of amplitudes c / (d_t d_r), or, with the phases doubled, of free ones.
+
+        These explain |sum v c e^{jk(d_t + d_r)}|^2 over the noise power, c = 1/(d_t d_r), and, without cross terms,
+        (1/2) sum |v|^2/D + (1/2) |sum (v e^{jk(d_t + d_r)})^2 / D|.
+        """
+        if doubled:
+            inverse = legs.inverse_power()
+            constant = np.einsum("grt,grt->g", np.abs(legs.output) ** 2, inverse)
+            return cls(legs.output**2 * inverse, (2.0 * legs.slope[0], 2.0 * legs.slope[1]), constant=constant)
+        kernel = legs.noise_kernel()
+        noise = np.maximum(np.einsum("gtt->g" if overlapping else "gt->g", kernel).real, 1e-30)
+        towards, back = legs.distance_m
+        weight = legs.output / (np.sqrt(noise)[:, None, None] * back[:, :, None] * towards[:, None])
+        return cls(weight, legs.slope, kernel / noise[:, None, None] if overlapping else None)
+
+    def at(self, tile: slice | NDArray[np.intp]) -> "_Waves":
+        """Return those of some tiles."""
+        slope = (self.slope[0][:, tile], self.slope[1][:, tile])
+        kernel = None if self.kernel is None else self.kernel[tile]
+        return _Waves(self.weight[tile], slope, kernel, None if self.constant is None else self.constant[tile])
+
+    def turn(self, offset_m: Float) -> Complex:
+        """Return e^{j (slope_t + slope_r) . offset} at one offset, or one for each tile; (tiles, rx, tx)."""
+        towards, back = (_turn(slope, offset_m) for slope in self.slope)
+        return back[:, :, None] * towards[:, None, :]
+
+    def power(self, square: NDArray) -> NDArray:
+        """Return the explained power over sigma^2, given |W|^2 over the noise power, shape (tiles, ...)."""
+        if self.constant is None:
+            return square
+        constant = self.constant.reshape(-1, *(1,) * (square.ndim - 1))
+        return ((constant + np.sqrt(square)) / 2.0).astype(square.dtype)
+
+    def squares(self, offsets_m: tuple[Float, Float]) -> NDArray[np.float32]:
+        """Return |W|^2 over the noise power on the lattice, (tiles, n_a, n_b)."""
+        first, steps = _first(offsets_m), _steps(offsets_m)
+        start = (self.weight * self.turn(first)).reshape(len(self.weight), -1)
+        ratio = [self.turn(step).reshape(start.shape) for step in steps]
+        left = _powers(start, ratio[0], len(offsets_m[0]))
+        right = _powers(np.ones_like(start), ratio[1], len(offsets_m[1]))
+        total = left.swapaxes(0, 1) @ right.transpose(1, 2, 0)
+        square = total.real**2
+        square += total.imag**2
+        if self.kernel is not None:
+            square /= np.maximum(_noise_lattice(self.kernel, self.slope[0], offsets_m), np.float32(1e-6))
+        return square
+
+    def expand(self, offset_m: Float) -> tuple[Float, Float]:
+        """Return |W|^2 over the noise power at one offset for each tile, and the Newton step to its maximum."""
+        slope = (self.slope[1][..., :, None] + self.slope[0][..., None, :]).reshape(2, len(offset_m), -1)
+        signal = _signal_power((self.weight * self.turn(offset_m)).reshape(len(offset_m), -1), slope)
+        noise = None if self.kernel is None else _noise_power(self.kernel, self.slope[0], offset_m)
+        return _newton_move(signal, noise)
+
+
+def _first(offsets_m: tuple[Float, Float]) -> Float:
+    return np.array([offsets_m[0][0], offsets_m[1][0]])
+
+
+def _steps(offsets_m: tuple[Float, Float]) -> Float:
+    return np.diag([offsets_m[0][1] - offsets_m[0][0], offsets_m[1][1] - offsets_m[1][0]])
+
+
+def _turn(slope: Float, offset_m: Float) -> Complex:
+    """Return e^{j slope . offset}, shape (tiles, legs), of slopes (2, tiles, legs) and offsets (2,) or (tiles, 2)."""
+    return np.exp(1j * (slope[0] * offset_m[..., :1] + slope[1] * offset_m[..., 1:]))
+
+
+def _powers(start: Complex, ratio: Complex, n: int) -> NDArray[np.complex64]:
+    """Return start, start ratio, start ratio^2, ..., (n, *shape), by doubling: log2 n products, no exp."""
+    power = np.empty((n, *start.shape), dtype=np.complex64)
+    power[0] = start
     done = 1
     while done < n:
         more = min(done, n - done)
-        turn[:, done : done + more] = turn[:, :more] * ratio
+        np.multiply(power[:more], ratio.astype(np.complex64), out=power[done : done + more])
         ratio, done = ratio * ratio, done + more
-    return turn
+    return power
 
 
-class _Lattice(NamedTuple):
-    """What the lattices of a batch of tiles are made of; tuples hold the transmitters' legs, then the receivers'."""
-
-    legs: _Legs
-    turns: tuple[tuple[Complex, Complex], tuple[Complex, Complex]]  # [axis][side]: (tiles, n_axis, legs)
-
-    @classmethod
-    def of(cls, legs: _Legs, offsets: tuple[Float, Float], batch: slice) -> "_Lattice":
-        """Return the lattices of the tiles in a slice."""
-        turns = [[_turns(slope[axis, batch], offsets[axis]) for slope in legs.slope] for axis in (0, 1)]
-        distance = (legs.distance_m[0][batch], legs.distance_m[1][batch])
-        slope = (legs.slope[0][:, batch], legs.slope[1][:, batch])
-        pairs = ((turns[0][0], turns[0][1]), (turns[1][0], turns[1][1]))
-        return cls(_Legs(legs.output[batch], legs.gram[batch], distance, slope), pairs)
-
-    def _sum(self, weights: Complex, doubled: bool) -> NDArray[np.complex64]:
-        """Return sum_rt weights_rt e^{j kappa_rt . (a, b)}, (tiles, n_a, n_b), with the phases doubled on demand."""
-        factors = []
-        for sides in self.turns:
-            towards, back = ((leg**2 if doubled else leg).astype(np.complex64) for leg in sides)
-            factors.append((back[..., :, None] * towards[..., None, :]).reshape(*back.shape[:2], -1))
-        factors[0] *= weights.reshape(len(weights), 1, -1).astype(np.complex64)
-        return factors[0] @ factors[1].swapaxes(1, 2)
-
-    def structured(self, overlapping: bool) -> NDArray[np.float32]:
-        """Return |sum c v e^{jk(d_t + d_r)}|^2 over its noise power, c = 1/(d_t d_r); (tiles, n_a, n_b)."""
-        total, gram = self._sum(self.legs.structured_weights(), doubled=False), self.legs.gram
-        power = total.real**2 + total.imag**2
-        towards, back = (1.0 / d for d in self.legs.distance_m)
-        if not overlapping:
-            receive_weight = back**2 if gram.shape[1] > 1 else (back**2).sum(axis=1, keepdims=True)
-            noise = np.einsum("gr,grt,gt->g", receive_weight, gram.real, towards**2)[:, None, None]
-            return power / np.maximum(noise, 1e-30).astype(np.float32)
-        kernel = _kernel(gram, self.legs.distance_m[1]) * towards[:, :, None] * towards[:, None, :]
-        floor = 1e-6 * np.einsum("gtt->g", kernel).real[:, None, None] + 1e-30
-        return power / np.maximum(_kernel_lattice(kernel, *(turn[0] for turn in self.turns)), floor.astype(np.float32))
-
-    def free(self) -> NDArray[np.float32]:
-        """Return (1/2) sum |v|^2/D + (1/2) |sum (v e^{jk(d_t + d_r)})^2 / D|, without cross terms."""
-        constant = np.sum(np.abs(self.legs.output) ** 2 * self.legs.inverse_power(), axis=(1, 2))[:, None, None]
-        total = self._sum(self.legs.doubled_weights(), doubled=True)
-        return (constant.astype(np.float32) + np.sqrt(total.real**2 + total.imag**2)) / np.float32(2.0)
+def _noise_lattice(kernel: Complex, slope: Float, offsets_m: tuple[Float, Float]) -> NDArray[np.float32]:
+    """Return sum_tt' kernel_tt' e^{j (slope_t - slope_t') . (a, b)}, real, (tiles, n_a, n_b)."""
+    one, other = np.triu_indices(kernel.shape[1], 1)
+    difference = slope[..., one] - slope[..., other]
+    start = 2.0 * kernel[:, one, other] * _turn(difference, _first(offsets_m))
+    ratio = [_turn(difference, step) for step in _steps(offsets_m)]
+    left = _powers(start, ratio[0], len(offsets_m[0]))
+    right = _powers(np.ones_like(start), ratio[1], len(offsets_m[1]))
+    left_parts = np.concatenate([left.real, -left.imag], axis=-1)
+    right_parts = np.concatenate([right.real, right.imag], axis=-1)
+    mixed = left_parts.swapaxes(0, 1) @ right_parts.transpose(1, 2, 0)
+    mixed += np.einsum("gtt->g", kernel).real[:, None, None].astype(np.float32)
+    return mixed
 
 
-def _kernel_lattice(kernel: Complex, turn_a: Complex, turn_b: Complex) -> NDArray[np.float32]:
-    """Return sum_tt' kernel_tt' e^{j (kappa_t - kappa_t') . (a, b)}, real, (tiles, n_a, n_b); conjugated phases."""
-    n_tx = kernel.shape[1]
-    first, second = np.triu_indices(n_tx, 1)
-    left = (turn_a[..., first] * turn_a[..., second].conj()) * kernel[:, None, first, second]
-    right = turn_b[..., first] * turn_b[..., second].conj()
-    mixed = left.astype(np.complex64) @ right.swapaxes(1, 2).astype(np.complex64)
-    return np.einsum("gtt->g", kernel).real[:, None, None].astype(np.float32) + 2.0 * mixed.real
+def _block_maxima(square: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the maxima of the blocks of each tile, (tiles, n_a / BLOCK, n_b / BLOCK)."""
+    rows = reduce(np.maximum, [square[:, i::BLOCK] for i in range(BLOCK)])
+    return reduce(np.maximum, [rows[..., i::BLOCK] for i in range(BLOCK)])
+
+
+def _candidates(waves: _Waves, offsets_m: tuple[Float, Float], n_best: int) -> tuple[NDArray[np.intp], Float]:
+    """Return the tiles and offsets of the lattice points among which the best lobes are."""
+    n_tiles, n_points = len(waves.weight), len(offsets_m[0]) * len(offsets_m[1])
+    most = int(np.clip(CANDIDATES_PER_TILE * n_tiles, FEWEST_CANDIDATES, MOST_CANDIDATES))
+    found, least = np.empty(0, dtype=POINT), -np.inf
+    batch = max(1, BATCH_POINTS // n_points)
+    for start in range(0, n_tiles, batch):
+        part = waves.at(slice(start, start + batch))
+        square = part.squares(offsets_m)
+        more = _block_points(square, part.power(_block_maxima(square)), least)
+        more["tile"] += start
+        found = np.concatenate([found, more])
+        if len(found) > 2 * most:
+            found = _best(found, most)
+            least = found["power"][-1]
+    found = _best(found, most)
+    found = found[found["power"] >= LATTICE_SHARE * found["power"][:n_best][-1]]
+    return found["tile"], np.stack([offsets_m[0][found["a"]], offsets_m[1][found["b"]]], axis=-1)
+
+
+def _best(points: NDArray[np.void], most: int) -> NDArray[np.void]:
+    """Return the points of the highest power, best first."""
+    return points[np.argsort(-points["power"], kind="stable")[:most]]
+
+
+def _block_points(square: NDArray[np.float32], power: NDArray[np.float32], least: float) -> NDArray[np.void]:
+    """Return the best points of the blocks whose power, (tiles, n_a / BLOCK, n_b / BLOCK), is more than the least."""
+    tile, row, column = np.unravel_index(np.flatnonzero(power > least), power.shape)
+    n_tiles, n_a, n_b = square.shape
+    blocks = square.reshape(n_tiles, n_a // BLOCK, BLOCK, n_b // BLOCK, BLOCK)
+    a, b = np.divmod(blocks[tile, row, :, column].reshape(-1, BLOCK * BLOCK).argmax(axis=1), BLOCK)
+    points = np.empty(len(tile), dtype=POINT)
+    points["tile"], points["a"], points["b"] = tile, BLOCK * row + a, BLOCK * column + b
+    points["power"] = power[tile, row, column]
+    return points
+
+
+def _sharpened(
+    waves: _Waves, tile: NDArray[np.intp], offset_m: Float, step_m: float, n_best: int
+) -> tuple[NDArray[np.intp], Float, Float]:
+    """Return the best lattice points moved to the maximum next to them, best first, and their power.
+
+    Rounding to the lattice costs up to a quarter of the power, more than the difference between good and best lobes.
+    Newton steps, at most half a lattice step each, all points take one, the best of them another.
+    """
+    some = waves.at(tile)
+    _, move = some.expand(offset_m)
+    offset_m = offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0)
+    square, move = some.expand(offset_m)
+    best = np.argsort(-some.power(square), kind="stable")[: 4 * n_best]
+    offset_m = (offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0))[best]
+    some = some.at(best)
+    power = some.power(some.expand(offset_m)[0])
+    order = np.argsort(-power, kind="stable")[:n_best]
+    return tile[best[order]], offset_m[order], power[order]
+
+
+class _Expansion(NamedTuple):
+    """A real function of the offset to second order, each of shape (n,)."""
+
+    value: Float
+    slope: tuple[Float, Float]
+    bend: tuple[Float, Float, Float]  # aa, ab, bb
+
+
+def _signal_power(terms: Complex, slope: Float) -> _Expansion:
+    """Return |sum_i terms_i e^{j slope_i . offset}|^2 about zero."""
+    total = terms.sum(axis=1)
+    s_a, s_b = (1j * np.sum(terms * k, axis=1) for k in slope)
+    s_aa, s_ab, s_bb = (-np.sum(terms * k, axis=1) for k in (slope[0] ** 2, slope[0] * slope[1], slope[1] ** 2))
+    bend = [2.0 * (total.conj() * second + first).real for second, first in
+            ((s_aa, s_a.conj() * s_a), (s_ab, s_a.conj() * s_b), (s_bb, s_b.conj() * s_b))]  # fmt: skip
+    slopes = (2.0 * (total.conj() * s_a).real, 2.0 * (total.conj() * s_b).real)
+    return _Expansion(np.abs(total) ** 2, slopes, (bend[0], bend[1], bend[2]))
+
+
+def _noise_power(kernel: Complex, slope: Float, offset_m: Float) -> _Expansion:
+    """Return sum_tt' kernel_tt' e^{j (slope_t - slope_t') . offset}."""
+    turn = _turn(slope, offset_m)
+    terms = kernel * turn[:, :, None] * turn[:, None, :].conj()
+    d_a, d_b = (k[:, :, None] - k[:, None, :] for k in slope)
+    value, f_a, f_b, f_aa, f_ab, f_bb = (
+        np.sum(terms * factor, axis=(1, 2)).real
+        for factor in (1.0, 1j * d_a, 1j * d_b, -(d_a**2), -d_a * d_b, -(d_b**2))
+    )
+    return _Expansion(np.maximum(value, 1e-6), (f_a, f_b), (f_aa, f_ab, f_bb))
+
+
+def _newton_move(signal: _Expansion, noise: _Expansion | None) -> tuple[Float, Float]:
+    """Return f = signal / noise and the Newton step towards its maximum, zero where f is not concave."""
+    value, (g_a, g_b), (h_aa, h_ab, h_bb) = signal
+    if noise is not None:  # f' = (S' - f N') / N, and likewise once more
+        value = value / noise.value
+        h_aa, h_ab, h_bb = (h - value * n for h, n in zip(signal.bend, noise.bend, strict=True))
+        g_a, g_b = ((g - value * n) / noise.value for g, n in zip(signal.slope, noise.slope, strict=True))
+        (n_a, n_b), scale = noise.slope, 1.0 / noise.value
+        h_aa, h_bb = (h_aa - 2.0 * g_a * n_a) * scale, (h_bb - 2.0 * g_b * n_b) * scale
+        h_ab = (h_ab - g_a * n_b - g_b * n_a) * scale
+    determinant = h_aa * h_bb - h_ab**2
+    concave = (determinant > 0.0) & (h_aa < 0.0)
+    inverse = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=concave)
+    return value, np.stack([(h_ab * g_b - h_bb * g_a) * inverse, (h_ab * g_a - h_aa * g_b) * inverse], axis=-1)
