@@ -89,6 +89,30 @@ def test_objective_is_the_coverage_of_the_map():
     assert value_of(view, chosen) == pytest.approx(coverage(peb, threshold_m) + 1e-3 * smooth, rel=1e-9)
 
 
+def test_objective_of_a_pool_leaves_out_the_other_aps():
+    view, alive = view_of(10, power_dbm=20.0), np.array([0, 2, 3, 5, 7])
+    without = dataclasses.replace(
+        view.network, ap_names=tuple("abcde"), ap_positions_m=view.network.ap_positions_m[alive]
+    )
+    without = dataclasses.replace(without, boresights_rad=view.network.boresights_rad[alive])
+    small = dataclasses.replace(view, network=without, alive=np.ones(5, dtype=bool))
+    some = CoverageObjective.of(view, alive, 0.01, 10, 1.0)
+    only = CoverageObjective.of(small, np.arange(5), 0.01, 10, 1.0)
+    members = np.array([[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 1]], dtype=bool)
+    among_all = np.zeros((3, 8), dtype=bool)
+    among_all[:, alive] = members
+    np.testing.assert_allclose(some(among_all), only(members), rtol=1e-9)
+
+
+def test_sets_without_a_bound_are_worth_nothing():
+    view = view_of(11, n_aps=3, n_receivers=1)
+    nobody = np.zeros((1, 3), dtype=bool)
+    assert CoverageObjective.of(view, np.arange(3), 0.01, 10, 1.0)(nobody) == 0.0
+    # Three single antennas: two on one side tell one direction, the third by itself none.
+    single = dataclasses.replace(view, network=dataclasses.replace(view.network, n_antennas=1))
+    np.testing.assert_array_equal(CoverageObjective.of(single, np.arange(3), 0.01, 10, 1.0)(np.eye(3, dtype=bool)), 0.0)
+
+
 def test_sets_one_by_one_or_together_and_either_side():
     view = view_of(4)
     objective = CoverageObjective.of(view, np.arange(8), 0.01, 10, 1.0)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from models.bound_maps import ap_moments, bound_from_moments_m
+from models.bound_maps import SINGULAR, ap_moments, keep_memory
 from models.bounds import information_gain, sensing_energy_w
 from models.network import ModeAssignment, View
 from models.selectors.base import ModeSelector
@@ -40,15 +41,18 @@ class CoverageObjective:
     Attributes
     ----------
     moments
-        Of each AP, shape (n_aps, 6, n_points).
+        Of each AP, about the mean of the pool (see `_about_mean`), shape (6, n_aps, n_points).
     total
         Their sum over the pool, shape (6, n_points).
+    least
+        Least information that is more than rounding, over the product of the weights of the sides, shape (n_points,).
     threshold_m
         Largest bound in m at which a point counts as covered.
     """
 
     moments: Float
     total: Float
+    least: Float
     threshold_m: float
 
     @classmethod
@@ -59,33 +63,87 @@ class CoverageObjective:
         network, radio = view.network, view.radio
         step = max(view.area.width_m, view.area.height_m) / points_per_side
         points = np.stack(np.meshgrid(*view.area.grid(step), indexing="ij"), axis=-1).reshape(-1, 2)
-        offset = points[:, None, :] - network.ap_positions_m
-        points = points[np.all(np.hypot(offset[..., 0], offset[..., 1]) >= NEAREST_POINT_M, axis=1)]
+        points = points[cdist(points, network.ap_positions_m).min(axis=1) >= NEAREST_POINT_M]
         energy = sensing_energy_w(radio, network.n_antennas)
         gain = information_gain(network, energy, rcs_m2, radio.noise_power_w)
-        moments = ap_moments(network, points, np.arange(network.n_aps), gain)
-        return cls(moments=moments, total=moments[pool].sum(axis=0), threshold_m=threshold_m)
+        keep_memory()
+        moments = np.empty((6, network.n_aps, len(points)))
+        for ap in range(network.n_aps):
+            moments[:, ap] = ap_moments(network, points, np.array([ap]), gain)[0]
+        weight, _, _, xx, _, yy = moments[:, pool].sum(axis=1)
+        _about_mean(moments, pool)
+        total = moments[:, pool].sum(axis=1)
+        return cls(moments=moments, total=total, least=2.0 * SINGULAR * (xx + yy) / weight, threshold_m=threshold_m)
 
     def __call__(self, members: Members) -> Float:
         """Return the value of each set of ``members``, shape (n_sets, n_aps)."""
         common = members.all(axis=0)
-        base, added = self.moments[common].sum(axis=0), members & ~common
+        base, added = self.moments[:, common].sum(axis=1), members & ~common
         batches = (added[start : start + SETS_AT_ONCE] for start in range(0, len(added), SETS_AT_ONCE))
-        return np.concatenate([self._value(base + self._sums(batch)) for batch in batches])
+        return np.concatenate([self._value(base, batch) for batch in batches])
 
-    def _sums(self, added: Members) -> Float:
-        """Return the summed moments of each set, shape (n_sets, 6, n_points)."""
+    def _value(self, base: Float, added: Members) -> Float:
+        """Return the value of sets: the APs that ``base`` is the sum of, and those added."""
         if np.all(added.sum(axis=1) == 1):
-            return self.moments[added.argmax(axis=1)]
-        used = added.any(axis=0)
-        return np.tensordot(added[:, used].astype(float), self.moments[used], axes=1)
+            only = added.argmax(axis=1)
+            receive = [start + moment[only] for start, moment in zip(base, self.moments, strict=True)]
+        else:
+            receive = [start + added.astype(float) @ moment for start, moment in zip(base, self.moments, strict=True)]
+        bound = np.sqrt(_squared_bounds_m2(self.total, self.least, receive))
+        covered = np.count_nonzero(bound <= self.threshold_m, axis=-1) / bound.shape[-1]
+        return covered + TIE_BREAK * np.mean(self.threshold_m / (self.threshold_m + bound), axis=-1)
 
-    def _value(self, receive: Float) -> Float:
-        """Return the value of sides of these summed moments against the rest of the pool."""
-        ratio = bound_from_moments_m(self.total - receive, receive) / self.threshold_m
-        smooth = 1.0 / (1.0 + ratio)
-        smooth[np.isnan(smooth)] = 0.0  # a point without a bound counts nothing
-        return np.mean(ratio <= 1.0, axis=-1) + TIE_BREAK * np.mean(smooth, axis=-1)
+
+def _about_mean(moments: Float, pool: Index) -> None:
+    """Take the phase gradients of all APs about their mean over the pool, point by point, in place.
+
+    The bound does not change, as each side's own mean is taken out of it anyway; but now the means of two sides that
+    make up the pool are opposite, and one of them does.
+    """
+    mean_x, mean_y = moments[1:3, pool].sum(axis=1) / moments[0, pool].sum(axis=0)
+    for weight, x, y, xx, xy, yy in moments.swapaxes(0, 1):
+        shift_x, shift_y = mean_x * weight, mean_y * weight
+        xx -= mean_x * (2.0 * x - shift_x)
+        xy -= mean_x * y + mean_y * (x - shift_x)
+        yy -= mean_y * (2.0 * y - shift_y)
+        x -= shift_x
+        y -= shift_y
+
+
+def _squared_bounds_m2(total: Float, least: Float, receive: list[Float]) -> Float:
+    """Return the squared bounds of sides of these moments against the rest of the pool; inf where there is none.
+
+        J = W_t S_r + W_r S_t - (W_t / W_r + W_r / W_t) m m^T
+
+    with the weights W, the second moments S and the mean m of the receivers, that of the transmitters being -m.
+
+    Parameters
+    ----------
+    total, least
+        Those of `CoverageObjective`.
+    receive
+        Moments of the receivers of each set, shape (n_sets, n_points) each. They are overwritten.
+    """
+    weight, x, y, *second = receive
+    rest = total[0] - weight
+    with np.errstate(divide="ignore", invalid="ignore"):  # a side without an AP
+        product = weight * rest
+        uneven, floor = total[0] ** 2 / product - 2.0, least * product
+        rest -= weight
+        for moment, of_pool in zip(second, total[3:], strict=True):
+            moment *= rest
+            moment += weight * of_pool
+        xx, xy, yy = second
+        x_uneven = x * uneven
+        xx -= x * x_uneven
+        xy -= y * x_uneven
+        yy -= y * y * uneven
+        trace, determinant = xx + yy, xx * yy - xy * xy
+        regular = determinant > floor * np.maximum(trace, floor)
+        trace /= determinant
+    if not regular.all():
+        trace[~regular] = np.inf
+    return trace
 
 
 @dataclass(frozen=True, kw_only=True)
