@@ -27,7 +27,7 @@ Index = NDArray[np.intp]
 
 NEAREST_POINT_M = 1.0
 MOST_APS_TO_EXHAUST = 16
-SETS_AT_ONCE = 8
+AT_ONCE = 8  # sets, or APs: what they take stays in the cache
 # Coverage is 0, or the same, for many splits; this share of a smooth score decides between them.
 TIE_BREAK = 1e-3
 
@@ -68,8 +68,8 @@ class CoverageObjective:
         gain = information_gain(network, energy, rcs_m2, radio.noise_power_w)
         keep_memory()
         moments = np.empty((6, network.n_aps, len(points)))
-        for ap in range(network.n_aps):
-            moments[:, ap] = ap_moments(network, points, np.array([ap]), gain)[0]
+        for some in np.split(np.arange(network.n_aps), range(AT_ONCE, network.n_aps, AT_ONCE)):
+            moments[:, some] = ap_moments(network, points, some, gain).swapaxes(0, 1)
         weight, _, _, xx, _, yy = moments[:, pool].sum(axis=1)
         _about_mean(moments, pool)
         total = moments[:, pool].sum(axis=1)
@@ -79,7 +79,7 @@ class CoverageObjective:
         """Return the value of each set of ``members``, shape (n_sets, n_aps)."""
         common = members.all(axis=0)
         base, added = self.moments[:, common].sum(axis=1), members & ~common
-        batches = (added[start : start + SETS_AT_ONCE] for start in range(0, len(added), SETS_AT_ONCE))
+        batches = (added[start : start + AT_ONCE] for start in range(0, len(added), AT_ONCE))
         return np.concatenate([self._value(base, batch) for batch in batches])
 
     def _value(self, base: Float, added: Members) -> Float:
