@@ -26,86 +26,89 @@ Index = NDArray[np.intp]
 SINGULAR = 1e-13
 # A Gram pivot that lost more than this share of its value belongs to a column that depends on the ones before it.
 DEPENDENT = 1e-12
-BLOCK_APS = 32
-BLOCK_ELEMENTS = 48_000
+BLOCK_APS = 8
+BLOCK_ELEMENTS = 96_000
 BLOCK_POINTS_ANY_GRAM = 512
 # Memory kept from block to block: measured, 15 us a point of `any_gram_map_m` became 10.
 KEPT_BYTES = 16_000_000
 
 
-def _terms(network: Network, points_m: Float, aps: Index) -> tuple[Float, ...]:
-    """Return s = 1/d, -s omega_x / k, -s omega_y / k, -s h b_x / k, s h b_y / k, shape (n_aps, n_points) each.
+def _terms(network: Network, points_m: Float, aps: Index) -> tuple[Float, Float]:
+    """Return w = 1/d^2, shape (n_aps, n_points), and (o_x, o_y, -c_x, c_y) / d, shape (4, n_aps, n_points).
 
-    With e_perp = e turned by +90 degrees and h = pi (N - 1)/2: b = grad u = (axis . e_perp) e_perp / d and
-    omega = -k e + h b. In these units (see `_units`) it takes 16 operations on the blocks, and time is all they take.
+    With e_perp = e turned by +90 degrees, grad u = cos(theta) e_perp / d, and c = h / k grad u, h = pi (N - 1)/2, is
+    what the array takes from o = e - c = -omega / k. Every operation is a pass over the block, and all that counts.
     """
-    position = network.ap_positions_m[aps, :, None]
-    lever = _half_aperture(network) / network.wavenumber_rad_m * network.array_axes[aps, :, None]
-    x, y = points_m[:, 0] - position[:, 0], points_m[:, 1] - position[:, 1]
-    weight, turn = x * x, y * y
-    weight += turn
-    if not weight.all():
-        raise ValueError("a point lies exactly on an access point, where directions are undefined: move it away")
-    np.divide(1.0, weight, out=weight)
-    x *= weight
-    y *= weight
-    np.multiply(lever[:, 1], x, out=turn)
-    turn -= lever[:, 0] * y
-    slope_x, slope_y = turn * y, turn
-    slope_y *= x
-    x += slope_x
-    y -= slope_y
-    return np.sqrt(weight, out=weight), x, y, slope_x, slope_y
+    axis, position = network.array_axes[aps], network.ap_positions_m[aps].T[..., None]
+    boresight = _lever_m(network) * np.stack([axis[:, 1:], -axis[:, :1]])
+    terms = np.empty((4, len(aps), len(points_m)))
+    direction, spare = terms[:2], terms[2:]
+    np.subtract(np.ascontiguousarray(points_m.T)[:, None], position, out=direction)
+    np.multiply(direction, direction, out=spare)
+    weight = spare[0] + spare[1]
+    try:
+        with np.errstate(divide="raise"):
+            np.divide(1.0, weight, out=weight)
+    except FloatingPointError:
+        message = "a point lies exactly on an access point, where directions are undefined: move it away"
+        raise ValueError(message) from None
+    direction *= weight
+    np.multiply(boresight, direction, out=spare)
+    turn = np.add(spare[0], spare[1], out=spare[0])
+    np.multiply(turn, direction[0], out=spare[1])
+    turn *= direction[1]
+    direction[0] += turn
+    direction[1] -= spare[1]
+    return weight, terms
 
 
-def _half_aperture(network: Network) -> float:
-    """Return h = pi (N - 1)/2: the phase from an array's first element to its centre is h u."""
-    return 0.5 * math.pi * (network.n_antennas - 1)
-
-
-def _units(network: Network) -> Float:
-    """Return what each of the terms is to be multiplied by to be s, s omega and s b; 0 for b if N = 1."""
-    wavenumber, half = network.wavenumber_rad_m, _half_aperture(network)
-    slope = wavenumber / half if half else 0.0
-    return np.array([1.0, -wavenumber, -wavenumber, -slope, slope])
-
-
-# Pairs of terms whose products are the nine moments: weight, its mean phase gradient, and two symmetric matrices.
-_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2), (3, 3), (3, 4), (4, 4))
+def _lever_m(network: Network) -> float:
+    """Return h / k, the share of an array's phase gradient that u has in that of its centre, in m."""
+    return 0.5 * math.pi * (network.n_antennas - 1) / network.wavenumber_rad_m
 
 
 def side_moments(network: Network, points_m: Float, aps: Index) -> Float:
     """Return the nine moments of the APs of one side, summed over them.
 
-        sum w,  sum w omega (x, y),  sum w omega omega^T (xx, xy, yy),  sum w b b^T (xx, xy, yy),   w = 1/d^2
+        sum w,  sum w o (x, y),  sum w o o^T (xx, xy, yy),  sum w c c^T (xx, xy, yy),
+        w = 1/d^2,  o = -omega / k,  c = pi (N - 1) / (2 k) grad u
 
     Parameters
     ----------
     network
         The survey.
     points_m
-        Shape (n_points, 2), in m, none of them on an AP. A thousand or so at a time are fastest.
+        Shape (n_points, 2), in m, none of them on an AP. Ten thousand or so at a time are fastest.
     aps
         Indices of the APs, shape (n_aps,).
 
     Returns
     -------
     ndarray
-        Shape (9, n_points), in 1/m^2 and 1/m^4.
+        Shape (9, n_points), in 1/m^2.
     """
-    moments = np.zeros((9, len(points_m)))
     step = max(BLOCK_APS, BLOCK_ELEMENTS // max(len(points_m), 1))
-    for start in range(0, len(aps), step):
-        terms = _terms(network, points_m, aps[start : start + step])
-        for moment, (i, j) in zip(moments, _PAIRS, strict=True):
-            moment += np.einsum("mg,mg->g", terms[i], terms[j])
-    return moments * _moment_units(network)
+    blocks = (aps[start : start + step] for start in range(0, max(len(aps), 1), step))
+    moments = _sums(*_terms(network, points_m, next(blocks)))
+    for block in blocks:
+        moments += _sums(*_terms(network, points_m, block))
+    return moments
 
 
-def _moment_units(network: Network) -> Float:
-    """Return what each of the nine products of terms is to be multiplied by, shape (9, 1)."""
-    unit = _units(network)
-    return np.array([[unit[i] * unit[j]] for i, j in _PAIRS])
+def _sums(weight: Float, terms: Float) -> Float:
+    """Return the nine moments of some APs from their terms; |o|^2 = 1 + |c|^2 spares one product."""
+    moments = np.empty((9, weight.shape[1]))
+    phase, array = terms[:2], terms[2:]
+    weight.sum(axis=0, out=moments[0])
+    np.einsum("mg,img->ig", np.sqrt(weight), phase, out=moments[1:3])
+    np.einsum("mg,img->ig", phase[0], phase, out=moments[3:5])
+    np.einsum("mg,img->ig", array[0], array, out=moments[6:8])
+    np.einsum("mg,mg->g", array[1], array[1], out=moments[8])
+    np.negative(moments[7], out=moments[7])
+    np.add(moments[6], moments[8], out=moments[5])
+    moments[5] += moments[0]
+    moments[5] -= moments[3]
+    return moments
 
 
 def ap_moments(network: Network, points_m: Float, aps: Index, gain: float, kind: str = "coherent") -> Float:
@@ -113,9 +116,12 @@ def ap_moments(network: Network, points_m: Float, aps: Index, gain: float, kind:
 
     Parameters are those of `closed_form_map_m`. They add up: the moments of a side are the sum of those of its APs.
     """
-    terms = _terms(network, points_m, aps)
-    nine = np.stack([terms[i] * terms[j] for i, j in _PAIRS], axis=1)
-    return six_moments(nine * _moment_units(network), network, gain, kind)
+    weight, terms = _terms(network, points_m, aps)
+    x, y, array_x, array_y = terms
+    inverse = np.sqrt(weight)
+    mean, outer = (inverse * x, inverse * y), (x * x, x * y, y * y)
+    nine = np.stack([weight, *mean, *outer, array_x**2, -array_x * array_y, array_y**2], axis=1)
+    return six_moments(nine, network, gain, kind)
 
 
 def six_moments(nine: Float, network: Network, gain: float, kind: str) -> Float:
@@ -124,14 +130,21 @@ def six_moments(nine: Float, network: Network, gain: float, kind: str) -> Float:
     J = W_r (H_t - m_t m_t^T / W_t) + W_t (H_r - m_r m_r^T / W_r)
     """
     _require_kind(kind)
-    n = network.n_antennas
-    phase = math.sqrt(gain) * n if kind == "coherent" else 0.0
-    array = gain * math.pi**2 * n * n * (n * n - 1) / 12.0
+    n, wavenumber = network.n_antennas, network.wavenumber_rad_m
+    phase = -wavenumber * math.sqrt(gain) * n if kind == "coherent" else 0.0
+    array = gain * _array_factor(network)
     six = np.empty((*nine.shape[:-2], 6, nine.shape[-1]))
     six[..., 0, :] = nine[..., 0, :]
-    six[..., 1:3, :] = phase * nine[..., 1:3, :]
-    six[..., 3:, :] = phase**2 * nine[..., 3:6, :] + array * nine[..., 6:, :]
+    np.multiply(nine[..., 1:3, :], phase, out=six[..., 1:3, :])
+    np.multiply(nine[..., 3:6, :], phase**2, out=six[..., 3:, :])
+    six[..., 3:, :] += array * nine[..., 6:, :]
     return six
+
+
+def _array_factor(network: Network) -> float:
+    """Return N V pi^2 / |h / k|^2 = k^2 N^2 (N + 1) / (3 (N - 1)), V of `closed_form_information`; 0 if N = 1."""
+    n = network.n_antennas
+    return (network.wavenumber_rad_m * n) ** 2 * (n + 1) / (3.0 * (n - 1)) if n > 1 else 0.0
 
 
 def bound_from_moments_m(transmit: Float, receive: Float) -> Float:
@@ -285,15 +298,15 @@ def any_gram_map_m(
     if not len(transmitters) or not len(receivers):
         return np.full(len(points), np.nan)
     gain = 2.0 * float(echo_amplitude_m2(network.wavelength_m, rcs_m2)) ** 2 / noise_power_w
-    array = math.pi**2 * n * (n * n - 1) / 12.0
+    wavenumber = network.wavenumber_rad_m
 
     def block_bound(block: Float) -> Float:
         reduced, phase, energy = _field_information(network, block, transmitters, gram, kind)
         weight, mean, outer, slope = np.split(side_moments(network, block, receivers), (1, 3, 6))
-        scatter = outer - mean[[0, 0, 1]] * mean[[0, 1, 1]] / weight
-        information = gain * (n * (weight * reduced + phase * scatter) + array * energy * slope)
-        scale = gain * n * energy * (outer[0] + outer[2] if kind == "coherent" else 0.0)
-        xx, xy, yy = information
+        scatter = wavenumber**2 * (outer - mean[[0, 0, 1]] * mean[[0, 1, 1]] / weight)
+        array = _array_factor(network) / n**2 * slope
+        xx, xy, yy = gain * n * (weight * reduced + phase * scatter + energy * array)
+        scale = gain * n * energy * (wavenumber**2 * (outer[0] + outer[2]) if kind == "coherent" else 0.0)
         return _bound_m(xx, xy, yy, np.maximum(scale, xx + yy))
 
     return _in_blocks(block_bound, points, BLOCK_POINTS_ANY_GRAM)
@@ -346,9 +359,12 @@ def _fields(network: Network, points: Float, transmitters: Index, kind: str) -> 
 
     Amplitudes are held fixed; so is the phase of the array's centre unless the bound is coherent.
     """
-    n = network.n_antennas
-    inverse, *terms = _terms(network, points, transmitters)
-    omega_x, omega_y, slope_x, slope_y = (u * t / inverse for u, t in zip(_units(network)[1:], terms, strict=True))
+    n, wavenumber, lever = network.n_antennas, network.wavenumber_rad_m, _lever_m(network)
+    weight, terms = _terms(network, points, transmitters)
+    inverse = np.sqrt(weight)
+    x, y, array_x, array_y = terms / inverse
+    omega_x, omega_y = -wavenumber * x, -wavenumber * y
+    slope_x, slope_y = (-array_x / lever, array_y / lever) if lever else (array_x, array_y)
     position, axis = network.ap_positions_m[transmitters, :, None], network.array_axes[transmitters, :, None]
     sine = ((points.T - position) * axis).sum(axis=1) * inverse
     field = np.empty((len(transmitters), n, len(points)), dtype=complex)
