@@ -21,6 +21,7 @@ __all__ = ["plain", "run"]
 Float = NDArray[np.float64]
 Model = Literal["structured", "free"]
 HALF_BOX_M = 5.0  # an error ellipse with these half axes
+LARGE_M = np.array([25.0, 60.0])  # half axes of the error ellipse of a weak target
 POINTS_PER_WAVELENGTH = {"structured": 7.0, "free": 14.0}  # of the lattice, the lobes of "free" being half as wide
 SAME_LOBE_M = 0.005
 
@@ -53,12 +54,12 @@ def lattice(centre_m: Float, half_m: float, step_m: float) -> Float:
     return centre_m + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 
 
-def case(seed: int, **size: int) -> tuple[Echoes, Float]:
+def case(seed: int, *, overlapping: bool = False, n_aps: int = 12, n_antennas: int = 8) -> tuple[Echoes, Float]:
     """Return the echoes of a target at 30 dBm, 100 m or more from all APs, and its position."""
     rng = np.random.default_rng([43, seed])
     target = rng.uniform(100.0, 900.0, (1, 2))
     while True:
-        observation = observe(rng, target, **size)
+        observation = observe(rng, target, overlapping=overlapping, n_aps=n_aps, n_antennas=n_antennas)
         if rays(observation.network, target).distance_m.min() > 100.0:
             return Echoes.of(observation), target[0]
 
@@ -78,6 +79,14 @@ def search_of(echoes: Echoes, model: Model, centre_m: Float, half_m: float) -> C
     return lambda: LobeSearch(coherent=model).search(echoes, centre_m, np.full(2, half_m), np.eye(2))
 
 
+def large_ms_per_m2(model: Model, overlapping: bool, quick: bool) -> float:
+    """Return the time of a square metre of a region of thousands of tiles (quick: of hundreds)."""
+    echoes, target = case(0, overlapping=overlapping)
+    half = LARGE_M / 4.0 if quick else LARGE_M
+    search_s = cpu_s(lambda: LobeSearch(coherent=model).search(echoes, target, half, np.eye(2)), 3)
+    return 1e3 * search_s / (np.pi * float(half.prod()))
+
+
 def compare(model: Model, quick: bool) -> dict[str, float]:
     """Return times for a square metre of lattice, and for the whole circle of 5 m."""
     echoes, target = case(0)
@@ -92,6 +101,7 @@ def compare(model: Model, quick: bool) -> dict[str, float]:
         "plain_s": plain_s * area_m2,
         "ratio": plain_s / fast_s,
         "ms_per_m2": 1e3 * fast_s,
+        "large_ms_per_m2": large_ms_per_m2(model, False, quick),
         "plain_ms_per_m2": 1e3 * plain_s,
         "us_per_point": 1e6 * fast_s / density,
         "plain_us_per_point": 1e6 * plain_s / density,
@@ -107,8 +117,8 @@ def growth(quick: bool) -> dict[str, float]:
     echoes, target = case(0)
     by_area = [cpu_s(search_of(echoes, "structured", target, half), 3) for half in halves]
 
-    def search_s(**size: int) -> float:
-        return cpu_s(search_of(*_swapped(case(0, **size)), HALF_BOX_M), 3)
+    def search_s(n_aps: int = 12, n_antennas: int = 8) -> float:
+        return cpu_s(search_of(*_swapped(case(0, n_aps=n_aps, n_antennas=n_antennas)), HALF_BOX_M), 3)
 
     return {
         "exponent_points": exponent([half**2 for half in halves], by_area),
@@ -128,6 +138,7 @@ def run(quick: bool) -> dict[str, Any]:
             "name": "lattice",
             **compare("free", quick),
             "structured": compare("structured", quick),
+            "overlapping": {"large_ms_per_m2": large_ms_per_m2("structured", True, quick)},
             **growth(quick),
         }
 

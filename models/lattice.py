@@ -29,12 +29,12 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 Complex64 = NDArray[np.complex64]
 Float32 = NDArray[np.float32]
-BATCH_POINTS = 2**17  # lattice points looked at in one product: they fit into the cache
+BATCH_POINTS = 2**18  # lattice points looked at together: few calls for each tile, and they still fit into the cache
 BLOCK = 3  # no two lobes fit into a block of 3 x 3
 CANDIDATES_PER_TILE, FEWEST_CANDIDATES, MOST_CANDIDATES = 8, 128, 1500  # best points of blocks that are sharpened
 POINT = np.dtype([("tile", np.intp), ("a", np.intp), ("b", np.intp), ("power", np.float32)])
 LATTICE_SHARE = 0.5  # of the power of a lobe, at least, is left at the lattice point next to it
-POINT_COST, TILE_COST, SEARCH_COST = 1.2, 5e4, 3e6  # operations: a point and pair of APs, a tile, a search
+POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
 MOST_OPERATIONS = 1.2e9  # of one search
 WIDENING = 2.0  # of the ellipse, beyond which nothing is looked for
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
@@ -66,16 +66,18 @@ class _Tiles(NamedTuple):
     axes: Float  # (2, 2), rows: directions of the offsets a and b
     offsets: tuple[Float, Float]  # lattice offsets along a and b
 
-    def operations(self, n_pairs: int) -> float:
+    def operations(self, echoes: Echoes) -> float:
         """Return about how many operations it takes to search them."""
-        return SEARCH_COST + len(self.centres_m) * self._operations_of_one(n_pairs)
+        return SEARCH_COST + len(self.centres_m) * self._operations_of_one(echoes)
 
-    def _operations_of_one(self, n_pairs: int) -> float:
-        return TILE_COST + POINT_COST * len(self.offsets[0]) * len(self.offsets[1]) * n_pairs
+    def _operations_of_one(self, echoes: Echoes) -> float:
+        n_tx = len(echoes.transmitters)
+        n_waves = echoes.n_pairs + (n_tx * (n_tx - 1) // 2 if echoes.overlapping else 0)
+        return TILE_COST + POINT_COST * len(self.offsets[0]) * len(self.offsets[1]) * n_waves
 
     def most_likely(self, echoes: Echoes, inside: NDArray[np.bool_], least_power: float) -> "_Tiles":
         """Return the tiles inside the ellipse and those of enough power; if too many, the likeliest."""
-        most = int(MOST_OPERATIONS / self._operations_of_one(echoes.n_pairs))
+        most = int(MOST_OPERATIONS / self._operations_of_one(echoes))
         if inside.all() and len(inside) <= most:
             return self
         power = noncoherent_power(echoes, phasors(echoes.network, self.centres_m))
@@ -154,7 +156,7 @@ class LobeSearch:
         widening = 1.0 if least_power is None else WIDENING
         tiles, inside = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m, widening)
         tiles = tiles.most_likely(echoes, inside, -np.inf if least_power is None else least_power)
-        operations = tiles.operations(echoes.n_pairs)
+        operations = tiles.operations(echoes)
         if not echoes.effort.allows(operations):
             return Lobes(np.empty((0, 2)), np.empty(0))
         echoes.effort.spend(operations)
@@ -290,7 +292,8 @@ def _steps(offsets_m: tuple[Float, Float]) -> Float:
 
 def _turn(slope: Float32, offset_m: Float) -> Complex64:
     """Return e^{j slope . offset}, shape (tiles, legs), of slopes (2, tiles, legs) and offsets (2,) or (tiles, 2)."""
-    phase = (slope[0] * offset_m[..., :1] + slope[1] * offset_m[..., 1:]).astype(np.float32)
+    offset = offset_m.astype(np.float32)
+    phase = slope[0] * offset[..., :1] + slope[1] * offset[..., 1:]
     turn = np.empty(phase.shape, dtype=np.complex64)
     turn.real, turn.imag = np.cos(phase), np.sin(phase)  # a tenth of the time of np.exp
     return turn
@@ -340,18 +343,15 @@ def _candidates(waves: _Waves, offsets_m: tuple[Float, Float], n_best: int) -> t
         square = part.squares(offsets_m)
         more = _block_points(square, part.power(_block_maxima(square)), least, most)
         more["tile"] += start
-        found = np.concatenate([found, more])
-        if len(found) > 2 * most:
-            found = _best(found, most)
-            least = found["power"][-1]
-    found = _best(found, most)
-    found = found[found["power"] >= LATTICE_SHARE * found["power"][:n_best][-1]]
+        found = _best(np.concatenate([found, more]), most)
+        least = found["power"].min() if len(found) == most else least
+    found = found[found["power"] >= LATTICE_SHARE * _best(found, n_best)["power"].min()]
     return found["tile"], np.stack([offsets_m[0][found["a"]], offsets_m[1][found["b"]]], axis=-1)
 
 
 def _best(points: NDArray[np.void], most: int) -> NDArray[np.void]:
-    """Return the points of the highest power, best first."""
-    return points[np.argsort(-points["power"], kind="stable")[:most]]
+    """Return the points of the highest power, in any order."""
+    return points if len(points) <= most else points[np.argpartition(-points["power"], most)[:most]]
 
 
 def _block_points(square: Float32, power: Float32, least: float, most: int) -> NDArray[np.void]:
