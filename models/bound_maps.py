@@ -8,7 +8,7 @@ amplitude of the radar equation is a product of a transmit and a receive factor.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 from models.network import ModeAssignment, Network
 from models.sensing import echo_amplitude_m2
 
-__all__ = ["any_gram_map_m", "ap_moments", "bound_from_moments_m", "closed_form_map_m", "side_moments", "six_moments"]
+__all__ = [
+    "Legs",
+    "any_gram_map_m",
+    "ap_moments",
+    "bound_from_moments_m",
+    "closed_form_map_m",
+    "fields",
+    "keep_memory",
+    "legs",
+    "side_moments",
+    "six_moments",
+]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -317,7 +328,7 @@ def _field_information(
 ) -> tuple[Float, Float, Float]:
     """Return P_xy|0 as (xx, xy, yy), P_00 (0 if not coherent) and the energy |sum b_t|^2, over the points."""
     n_tx = len(transmitters)
-    table: Any = _field_gram(_fields(network, points, transmitters, kind), gram)
+    table: Any = _field_gram(fields(network, points, transmitters, kind), gram)
     energy = table[:n_tx, :n_tx].real.sum(axis=(0, 1))
     if kind == "coherent":
         table = _with_phase(table, n_tx)
@@ -325,9 +336,9 @@ def _field_information(
     return np.stack([table[-2, -2].real, table[-2, -1].real, table[-1, -1].real]), phase, energy
 
 
-def _field_gram(fields: tuple[Complex, Complex, Complex], gram: Complex) -> Complex:
+def _field_gram(sent: tuple[Complex, Complex, Complex], gram: Complex) -> Complex:
     """Return the inner products of the b_t, d_x sum b_t and d_y sum b_t, shape (n_tx + 2, n_tx + 2, n_points)."""
-    field, *gradient = fields
+    field, *gradient = sent
     n_tx, n, n_points = field.shape
     kernel = gram.conj().reshape(n_tx * n, n_tx * n)
     seen = np.matmul(kernel.reshape(n_tx * n, n_tx, n).swapaxes(0, 1), field).reshape(n_tx, n_tx, n, n_points)
@@ -354,30 +365,46 @@ def _with_phase(table: Complex, n_tx: int) -> Float:
     return real
 
 
-def _fields(network: Network, points: Float, transmitters: Index, kind: str) -> tuple[Complex, Complex, Complex]:
+class Legs(NamedTuple):
+    """One leg of every echo, points last."""
+
+    first: Complex
+    """Response of element 0, exp(-jkd) / d, shape (n_aps, n_points)."""
+    step: Complex
+    """exp(j pi u), from one element to the next, shape (n_aps, n_points)."""
+    omega: Float
+    """Phase gradient of the array's centre in rad/m, shape (2, n_aps, n_points); 0 if that phase is unknown."""
+    slope: Float
+    """pi grad u, from one element to the next, in rad/m, shape (2, n_aps, n_points)."""
+
+
+def legs(network: Network, points_m: Float, aps: Index, kind: str) -> Legs:
+    """Return the legs between points and APs for the coherent bound, or the non-coherent one, which knows no omega."""
+    weight, terms = _terms(network, points_m, aps)
+    distance, lever = 1.0 / np.sqrt(weight), _lever_m(network)
+    terms *= distance
+    position, axis = network.ap_positions_m[aps].T[..., None], network.array_axes[aps].T[..., None]
+    cosine_x, cosine_y = (points_m.T[:, None] - position) * axis
+    step = np.exp(1j * math.pi * (cosine_x + cosine_y) / distance)
+    slope = terms[2:] * (np.array([-math.pi, math.pi]) / lever if lever else np.zeros(2))[:, None, None]
+    omega = (-network.wavenumber_rad_m if kind == "coherent" else 0.0) * terms[:2]
+    return Legs(np.exp(-1j * network.wavenumber_rad_m * distance) / distance, step, omega, slope)
+
+
+def fields(network: Network, points: Float, transmitters: Index, kind: str) -> tuple[Complex, Complex, Complex]:
     """Return the transmit legs g_ts and their derivatives with respect to x and y, (n_tx, N, n_points) each.
 
     Amplitudes are held fixed; so is the phase of the array's centre unless the bound is coherent.
     """
-    n, wavenumber, lever = network.n_antennas, network.wavenumber_rad_m, _lever_m(network)
-    weight, terms = _terms(network, points, transmitters)
-    inverse = np.sqrt(weight)
-    x, y, array_x, array_y = terms / inverse
-    omega_x, omega_y = -wavenumber * x, -wavenumber * y
-    slope_x, slope_y = (-array_x / lever, array_y / lever) if lever else (array_x, array_y)
-    position, axis = network.ap_positions_m[transmitters, :, None], network.array_axes[transmitters, :, None]
-    sine = ((points.T - position) * axis).sum(axis=1) * inverse
+    first, step, omega, slope = legs(network, points, transmitters, kind)
+    n = network.n_antennas
     field = np.empty((len(transmitters), n, len(points)), dtype=complex)
-    field[:, 0] = inverse * np.exp(-1j * network.wavenumber_rad_m / inverse)
-    step = np.exp(1j * math.pi * sine)
+    field[:, 0] = first
     for element in range(1, n):
         np.multiply(field[:, element - 1], step, out=field[:, element])
-    centred = math.pi * (np.arange(n)[:, None] - 0.5 * (n - 1))
-    x, y = centred * slope_x[:, None], centred * slope_y[:, None]
-    if kind == "coherent":
-        x, y = x + omega_x[:, None], y + omega_y[:, None]
-    turned = 1j * field
-    return field, x * turned, y * turned
+    centred, turned = np.arange(n)[:, None] - 0.5 * (n - 1), 1j * field
+    x, y = ((phase[:, None] + centred * tilt[:, None]) * turned for phase, tilt in zip(omega, slope, strict=True))
+    return field, x, y
 
 
 def _eliminate(table: NDArray[Any], n_nuisances: int) -> Float:

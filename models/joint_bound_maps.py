@@ -2,23 +2,22 @@
 
 The columns of the Fisher matrix are products of a receive and a transmit factor as long as the amplitudes are those of
 the radar equation. The inner products of the transmit factors, S n_tx amplitudes and 3 S slopes, serve all receivers;
-a receiver adds three numbers for each pair of targets. What is eliminated stands in the first axes, and position sets
-and receivers in the last, so that each step is one operation on the whole block.
+a receiver adds three numbers for each pair of targets. What is eliminated stands in the first axes, and receivers
+and position sets in the last, so that each step is one operation on the whole block.
 
 Inner products are eliminated, not vectors as in `models.fisher`: of targets that are hard to tell apart, twice as many
 digits are lost.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.arrays import steering
-from models.bound_maps import keep_memory
+from models.bound_maps import fields, keep_memory, legs
 from models.fisher import gram_root
-from models.geometry import rays
 from models.network import ModeAssignment, Network
 from models.sensing import echo_amplitude_m2
 
@@ -31,31 +30,34 @@ Table = NDArray[Any]  # real or complex
 
 # A column that loses all but this share of its energy to the columns before it is one of their combinations.
 DEPENDENT = 1e-12
-BLOCK_SETS = 128
+# Inner products held at a time, over all receivers and position sets.
+BLOCK_PRODUCTS = 900_000
 
 
-class _Legs(NamedTuple):
-    """One leg of every echo."""
+class _Sent(NamedTuple):
+    """Inner products of the transmitted signals, sets last. Columns: b_ts (s first), f_s, f_s twice, (d_x, d_y) f_s."""
 
-    response: Complex
-    """g, shape (n_aps, n_points, N)."""
-    omega: Float
-    """Phase gradient of the array's centre in rad/m, shape (2, n_aps, n_points); 0 if that phase is unknown."""
-    slope: Float
-    """pi grad u in rad/m, shape (2, n_aps, n_points)."""
+    real: Float
+    """Real part of the rows of the b_ts, shape (S n_tx, S (n_tx + 5), n_sets)."""
+    imaginary: Float
+    """Their imaginary part."""
+    shared: Complex
+    """Rows of f_s and (d_x, d_y) f_s, columns without the b_ts, shape (3 S, 5 S, n_sets)."""
 
 
 class _Receive(NamedTuple):
-    """What the receivers add; targets of row and column come first."""
+    """What the receivers add; targets of row and column come first, then places: sets of one receiver after another."""
 
     moments: Complex
-    """m_k, n counted from the array's centre: shape (3, S, S, n_rx, n_sets)."""
+    """m_k, n counted from the array's centre: shape (3, S, S, n_places)."""
+    twice: Complex
+    """The same with a column for each coordinate of a target: shape (3, S, 2 S, n_places)."""
     turns: Complex
-    """j (omega_s'i m_k + slope_s'i m_{k+1}), k = 0, 1: shape (2, S, 2 S, n_rx, n_sets)."""
+    """j (omega_s'i m_k + slope_s'i m_{k+1}), k = 0, 1: shape (2, S, 2 S, n_places)."""
     omega: Float
-    """Phase gradient of the array's centre in rad/m, shape (2 S, n_rx, n_sets)."""
+    """Phase gradient of the array's centre in rad/m, shape (2 S, n_places)."""
     slope: Float
-    """pi grad u in rad/m, shape (2 S, n_rx, n_sets)."""
+    """pi grad u in rad/m, shape (2 S, n_places)."""
 
 
 def joint_bounds_m(
@@ -113,11 +115,13 @@ def joint_bounds_m(
     scaled: Complex = np.broadcast_to(math.sqrt(2.0 / noise_power_w) * amplitude, bounds.shape)
     root = gram_root(gram)[0]
     keep_memory()
-    for start in range(0, len(sets), BLOCK_SETS):
-        block = slice(start, start + BLOCK_SETS)
-        transmitted = _transmitted_gram(network, sets[block], assignment.transmitters, root, kind)
+    n_rows = sets.shape[1] * (len(assignment.transmitters) + 3)
+    step = max(1, BLOCK_PRODUCTS // (n_rows * n_rows * len(assignment.receivers)))
+    for start in range(0, len(sets), step):
+        block = slice(start, start + step)
+        sent = _sent(network, sets[block], assignment.transmitters, root, kind)
         receive = _receive(network, sets[block], scaled[block], assignment.receivers, kind)
-        information, scale = _information(*_table(transmitted, receive, kind))
+        information, scale = _information(*_table(sent, receive, kind), len(assignment.receivers))
         bounds[block] = _bounds_m(information, scale, sets.shape[1]).T
     return bounds
 
@@ -132,100 +136,107 @@ def _require(sets: Float, gram: Complex, kind: str) -> None:
         raise ValueError(f"gram has {gram.ndim} axes: give one Q (n_tx, N, n_tx, N), which all receivers share")
 
 
-def _transmitted_gram(network: Network, sets: Float, transmitters: Index, root: Complex, kind: str) -> Complex:
-    """Return the inner products of the b_ts (s first), f_s and (d_x f_s, d_y f_s), shape (n, n, n_sets)."""
+def _sent(network: Network, sets: Float, transmitters: Index, root: Complex, kind: str) -> _Sent:
+    """Return the inner products of the transmitted signals."""
+    n_targets, n_free = sets.shape[1], sets.shape[1] * len(transmitters)
+    signals = _signals(network, sets, transmitters, root, kind)
+    conjugate, vectors = signals.conj(), signals.swapaxes(1, 2)
+    rows = (conjugate[:, :n_free] @ vectors).transpose(1, 2, 0)
+    shared = (conjugate[:, n_free:] @ vectors[..., n_free:]).transpose(1, 2, 0)
+    columns = np.r_[:n_targets, _target_of_place(n_targets), n_targets : 3 * n_targets]
+    every = np.r_[:n_free, n_free + columns]
+    real, imaginary = (np.ascontiguousarray(part)[:, every] for part in (rows.real, rows.imag))
+    return _Sent(real, imaginary, shared[:, columns])
+
+
+def _signals(network: Network, sets: Float, transmitters: Index, root: Complex, kind: str) -> Complex:
+    """Return the samples of b_ts (s first), f_s and (d_x f_s, d_y f_s), shape (n_sets, S (n_tx + 3), rank)."""
     (n_sets, n_targets), n_tx, rank = sets.shape[:2], len(transmitters), root.shape[-1]
-    points = sets.reshape(-1, 2)
-    legs, omega, slope = _legs(network, points, transmitters, kind)
-    element = _elements(network)
-    signals = np.empty((n_sets, n_targets * (n_tx + 3), rank), dtype=complex)
-    own = (legs @ root).reshape(n_tx, n_sets, n_targets, rank)
     first, last = n_targets * n_tx, n_targets * (n_tx + 1)
+    field, *gradient = fields(network, sets.reshape(-1, 2), transmitters, kind)
+    signals = np.empty((n_sets, n_targets * (n_tx + 3), rank), dtype=complex)
+    own = (field.swapaxes(1, 2) @ root).reshape(n_tx, n_sets, n_targets, rank)
     signals[:, :first] = own.transpose(1, 2, 0, 3).reshape(n_sets, first, rank)
     signals[:, first:last] = own.sum(axis=0)
-    for i in range(2):
-        factor = 1j * (omega[i][..., None] + slope[i][..., None] * element)
-        vectors = (legs * factor).swapaxes(0, 1).reshape(len(points), -1)
-        signals[:, last + i :: 2] = (vectors @ root.reshape(-1, rank)).reshape(n_sets, n_targets, rank)
-    return np.ascontiguousarray((signals.conj() @ signals.swapaxes(1, 2)).transpose(1, 2, 0))
-
-
-def _elements(network: Network) -> Float:
-    """Return the indices of the antenna elements counted from the array's centre."""
-    return np.arange(network.n_antennas, dtype=float) - 0.5 * (network.n_antennas - 1)
-
-
-def _legs(network: Network, points: Float, aps: Index, kind: str) -> _Legs:
-    """Return the legs from all points to the APs."""
-    ray = rays(network, points, aps)
-    common = np.exp(-1j * network.wavenumber_rad_m * ray.distance_m) / ray.distance_m
-    response = common[..., None] * steering(ray.sine, network.n_antennas)
-    slope = math.pi * np.moveaxis(ray.sine_gradient, -1, 0)
-    if kind == "non-coherent":
-        return _Legs(response, np.zeros_like(slope), slope)
-    omega = 0.5 * (network.n_antennas - 1) * slope - network.wavenumber_rad_m * np.moveaxis(ray.direction, -1, 0)
-    return _Legs(response, omega, slope)
+    for i, vectors in enumerate(gradient):
+        slopes = vectors.reshape(-1, n_sets * n_targets).T @ root.reshape(-1, rank)
+        signals[:, last + i :: 2] = slopes.reshape(n_sets, n_targets, rank)
+    return signals
 
 
 def _receive(network: Network, sets: Float, amplitude: Complex, receivers: Index, kind: str) -> _Receive:
     """Return what the receivers add to the inner products of the transmitted signals."""
-    (n_sets, n_targets), n_rx = sets.shape[:2], len(receivers)
-    points, element = sets.reshape(-1, 2), _elements(network)
-    legs, *gradients = _legs(network, points, receivers, kind)
-    legs *= amplitude.reshape(-1, 1)
-    legs = np.ascontiguousarray(legs.reshape(n_rx, n_sets, n_targets, -1).transpose(3, 2, 0, 1))
-    conjugate, moments = legs.conj(), np.empty((3, n_targets, n_targets, n_rx, n_sets), dtype=complex)
-    for power in range(3):
-        np.einsum("narg,nbrg->abrg", conjugate, legs, out=moments[power])
-        conjugate *= element[:, None, None, None]
-    omega, slope = (x.reshape(2, n_rx, n_sets, n_targets).transpose(3, 0, 1, 2) for x in gradients)
-    turns = 1j * np.asarray(omega * moments[:2, :, :, None] + slope * moments[1:, :, :, None], dtype=complex)
-    shape = 2 * n_targets, n_rx, n_sets
-    return _Receive(moments, turns.reshape(2, n_targets, *shape), omega.reshape(shape), slope.reshape(shape))
+    (n_sets, n_targets), n_rx, n = sets.shape[:2], len(receivers), network.n_antennas
+    leg = legs(network, sets.reshape(-1, 2), receivers, kind)
+    shape = n_rx, n_sets, n_targets
+    first, step = (
+        np.moveaxis(x.reshape(shape), 2, 0).reshape(n_targets, -1)
+        for x in (leg.first.reshape(shape) * amplitude, leg.step)
+    )
+    powers = np.empty((n, n_targets, n_targets, n_rx * n_sets), dtype=complex)
+    np.multiply(first.conj()[:, None], first, out=powers[0])
+    ratio = step.conj()[:, None] * step
+    for element in range(1, n):
+        np.multiply(powers[element - 1], ratio, out=powers[element])
+    weights = np.vander(np.arange(n) - 0.5 * (n - 1), 3, increasing=True).T
+    moments = (weights @ powers.reshape(n, -1).view(float)).view(complex).reshape(3, *powers.shape[1:])
+    twice = np.repeat(moments, 2, axis=2)
+    omega, slope = (x.reshape(2, *shape).transpose(3, 0, 1, 2).reshape(2 * n_targets, -1) for x in leg[2:])
+    return _Receive(moments, twice, 1j * (omega * twice[:2] + slope * twice[1:]), omega, slope)
 
 
-def _table(transmitted: Complex, receive: _Receive, kind: str) -> tuple[Table, int]:
+def _table(sent: _Sent, receive: _Receive, kind: str) -> tuple[Table, int]:
     """Return the inner products of amplitudes, phases (if coherent) and positions, and how many amplitudes there are.
 
-    Shape (n, n, n_rx, n_sets), of which the upper triangle is filled; real if the amplitudes and phases are.
+    Shape (n, n, n_places), of which the upper triangle is filled; real if the amplitudes and phases are.
     """
-    real, (_, n_targets, _, *block) = kind == "coherent", receive.moments.shape
-    n_free = len(transmitted) - 3 * n_targets
-    size = len(transmitted) if real else n_free + 2 * n_targets
-    table = np.empty((size, size, *block), dtype=float if real else complex)
-    _fill_amplitudes(table, transmitted[:n_free, :, None], receive, real)
-    _fill_shared(table[n_free:, n_free:], transmitted[n_free:, n_free:, None], receive, real)
+    real, n_targets, n_free = kind == "coherent", receive.moments.shape[1], len(sent.real)
+    size = n_free + (3 if real else 2) * n_targets
+    table = np.empty((size, size, receive.omega.shape[-1]), dtype=float if real else complex)
+    _fill_amplitudes(table, sent, receive, real)
+    _fill_shared(table[n_free:, n_free:], sent.shared, receive, real)
     return table, n_free
 
 
-def _fill_amplitudes(table: Table, sent: Complex, receive: _Receive, real: bool) -> None:
+def _fill_amplitudes(table: Table, sent: _Sent, receive: _Receive, real: bool) -> None:
     """Fill the rows of the amplitudes from the rows of the b_ts, target by target."""
-    weight, turn = receive.moments[0], receive.turns[0]
-    n_free, n_targets = len(sent), len(weight)
-    n_tx, target = n_free // n_targets, _target_of_place(n_targets)
-    field, slopes = sent[:, n_free : n_free + n_targets], sent[:, n_free + n_targets :]
+    n_free, n_targets = len(sent.real), receive.moments.shape[1]
+    n_tx, n_places = n_free // n_targets, table.shape[-1]
     for s in range(n_targets):
-        rows = slice(s * n_tx, (s + 1) * n_tx)
-        own = slice(rows.start, n_free)
-        table[rows, own] = _product(np.repeat(weight[s, s:], n_tx, axis=0), sent[rows, own], real)
-        table[rows, -2 * n_targets :] = _product(weight[s, target], slopes[rows], real)
-        table[rows, -2 * n_targets :] += _product(turn[s], field[rows][:, target], real)
+        rows, shape = slice(s * n_tx, (s + 1) * n_tx), (n_tx, n_targets - s, n_tx, -1)
+        cuts = n_free - rows.start + n_targets * np.array([0, 1, 3])
+        parts = (np.split(_spread(part[rows, rows.start :], n_places), cuts, axis=1) for part in sent[:2])
+        own, field, twice, slopes = zip(*parts, strict=True)
+        block = table[rows, rows.start : n_free].reshape(shape)
+        _product(receive.moments[0, s, s:, None], [part.reshape(shape) for part in own], block)
+        places = table[rows, -2 * n_targets :]
+        _product(receive.twice[0, s], slopes, places)
+        turned = np.empty_like(places)
+        _product(receive.turns[0, s], twice, turned)
+        places += turned
         if real:
-            table[rows, n_free : n_free + n_targets] = -(weight[s] * field[rows]).imag
+            _product(1j * receive.moments[0, s], field, table[rows, n_free : n_free + n_targets])
+
+
+def _spread(sent: Table, n_places: int) -> Table:
+    """Return what is the same for all receivers at the place of each receiver and set."""
+    return np.tile(sent, n_places // sent.shape[-1])
 
 
 def _fill_shared(table: Table, sent: Complex, receive: _Receive, real: bool) -> None:
     """Fill the rows of phases (if real) and positions from the inner products of f_s and d_i f_s."""
     n_targets = receive.moments.shape[1]
     target = _target_of_place(n_targets)
-    field, slopes = sent[:n_targets], sent[n_targets:]
-    weight, slope_weight = (moment[:, target] for moment in receive.moments[:2])
-    own, other = field[:, n_targets:], field[:, :n_targets][:, target]
-    across, tilted = weight * own + receive.turns[0] * other, slope_weight * own + receive.turns[1] * other
+    sent = _spread(sent, table.shape[-1])
+    rows, slopes = sent[:n_targets], sent[-2 * n_targets :]
+    field, twice, own = np.split(rows, (n_targets, 3 * n_targets), axis=1)
+    across, tilted = (receive.twice[k] * own + receive.turns[k] * twice for k in range(2))
     if real:
-        table[:n_targets, :n_targets] = (receive.moments[0] * field[:, :n_targets]).real
+        table[:n_targets, :n_targets] = (receive.moments[0] * field).real
         table[:n_targets, n_targets:] = across.imag
-    places = weight[target] * slopes[:, n_targets:] + receive.turns[0][target] * slopes[:, :n_targets][:, target]
+        table[n_targets:, :n_targets] = 0.0
+    places = receive.twice[0][target] * slopes[:, -2 * n_targets :]
+    places += receive.turns[0][target] * slopes[:, n_targets : 3 * n_targets]
     places -= 1j * (receive.omega[:, None] * across[target] + receive.slope[:, None] * tilted[target])
     table[-2 * n_targets :, -2 * n_targets :] = places.real if real else places
 
@@ -235,23 +246,25 @@ def _target_of_place(n_targets: int) -> Index:
     return np.repeat(np.arange(n_targets), 2)
 
 
-def _product(left: Complex, right: Complex, real: bool) -> Table:
-    """Return the product, or its real part."""
-    if not real:
-        return left * right
-    product = left.real * right.real
-    product -= left.imag * right.imag
-    return product
+def _product(left: Complex, right: Sequence[Float], out: Table) -> None:
+    """Write the product with real and imaginary parts to the right, or its real part if the table is real."""
+    real, imaginary = np.ascontiguousarray(left.real), np.ascontiguousarray(left.imag)
+    np.multiply(real, right[0], out=out.real)
+    out.real -= imaginary * right[1]
+    if np.iscomplexobj(out):
+        np.multiply(real, right[1], out=out.imag)
+        out.imag += imaginary * right[0]
 
 
-def _information(table: Table, n_free: int) -> tuple[Float, Float]:
+def _information(table: Table, n_free: int, n_rx: int) -> tuple[Float, Float]:
     """Eliminate the amplitudes at each receiver and add up; return the information and its diagonal before that.
 
     Shapes (n, n, n_sets), the upper triangle, and (n, n_sets).
     """
-    flat = table.reshape(*table.shape[:2], -1)
-    _factor(flat, n_free, np.einsum("iix->ix", flat).real.copy())
-    total, lost = table[n_free:, n_free:].real.sum(axis=2), table[:n_free, n_free:]
+    _factor(table, n_free, np.einsum("iig->ig", table).real.copy())
+    shape = *table.shape[:2], n_rx, -1
+    whole = table.reshape(shape)
+    total, lost = whole[n_free:, n_free:].real.sum(axis=2), whole[:n_free, n_free:]
     scale = np.einsum("iig->ig", total).copy()
     for part in (lost.real, lost.imag) if np.iscomplexobj(lost) else (lost,):
         for i in range(len(total)):

@@ -134,7 +134,7 @@ def test_blocks_do_not_show(monkeypatch, n_sets):
     rng, network, split, gram = scene(10)
     sets = rng.uniform(0.0, 1000.0, (n_sets, 2, 2))
     whole = joint_bounds_m(network, split, sets, 1.0, 0.0, gram, NOISE_W)
-    monkeypatch.setattr(joint_bound_maps, "BLOCK_SETS", 2)
+    monkeypatch.setattr(joint_bound_maps, "BLOCK_PRODUCTS", 2 * 4 * (2 * (4 + 3)) ** 2)  # two sets
     blocked = joint_bounds_m(network, split, sets, 1.0, 0.0, gram, NOISE_W)
     assert whole.shape == (n_sets, 2)
     np.testing.assert_allclose(blocked, whole, rtol=WELL_CONDITIONED_RTOL)
