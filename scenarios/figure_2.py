@@ -7,8 +7,8 @@ has one maximum for both, and only the carrier phase tells them apart.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +48,8 @@ APART_M = 100.0
 DETECTED_SHARE, VALLEY_SHARE = 0.5, 0.9
 """A maximum is a detection if it reaches this share of the highest, and no higher one without a valley this deep."""
 DECIMALS = 3  # of the cost in files
+PLACES = {"left": 0.0565, "right": 0.934, "bottom": 0.16, "top": 0.9, "wspace": 0.315}
+"""Of the two axes, square beside their colour bars: working them out (constrained layout) takes longer than drawing."""
 
 
 class Outcome(NamedTuple):
@@ -69,8 +71,6 @@ class CostMap:
         Explained power over noise power, shape (n_y, n_x).
     truth_m
         Shape (2, 2).
-    detections_m
-        Maxima of the averaged map, highest first, shape (n_found, 2); see `map_detections_m`.
     outcomes
         What two-stage estimation made of each realisation.
     """
@@ -79,8 +79,12 @@ class CostMap:
     y_m: Float
     cost: Float
     truth_m: Float
-    detections_m: Float
     outcomes: tuple[Outcome, ...]
+
+    @cached_property
+    def detections_m(self) -> Float:
+        """Maxima of the map, highest first, shape (n_found, 2); see `map_detections_m`."""
+        return map_detections_m(self.x_m, self.y_m, self.cost)
 
     @property
     def estimates_m(self) -> Float:
@@ -118,8 +122,9 @@ class CostMap:
 
     def rows(self, panel: str) -> Iterator[tuple[Any, ...]]:
         """Yield the map, the truth, the detections and the estimates as rows of a table."""
-        for y, line in zip(self.y_m, np.round(self.cost.astype(float), DECIMALS), strict=True):
-            yield from ((panel, "cost", float(x), float(y), float(c)) for x, c in zip(self.x_m, line, strict=True))
+        x_m, cost = self.x_m.tolist(), np.round(self.cost.astype(float), DECIMALS).tolist()
+        for y, line in zip(self.y_m.tolist(), cost, strict=True):
+            yield from ((panel, "cost", x, y, c) for x, c in zip(x_m, line, strict=True))
         kinds = (("truth", self.truth_m), ("detection", self.detections_m), ("estimate", self.estimates_m))
         for kind, points in kinds:
             yield from ((panel, kind, float(x), float(y), math.nan) for x, y in points)
@@ -172,8 +177,8 @@ class Figure2:
     def picture(self) -> Figure:
         """Return the figure drawn."""
         with draw.styled():
-            figure = Figure(figsize=(13.2, 6.6), layout="constrained")
-            plot(self, figure.subplots(1, 2))
+            figure = Figure(figsize=(13.8, 6.6))
+            plot(self, figure.subplots(1, 2, gridspec_kw=PLACES))
         return figure
 
 
@@ -277,18 +282,13 @@ def _one_map(scenario: Scenario, seed: int, zoomed: bool) -> CostMap:
     cpi = next(emulation.cpis(1))
     assert cpi.observation is not None, "nothing is lost on the paper's fronthaul"
     x, y, cost = _around(cpi.observation, cpi.truth_m) if zoomed else interpolated_cost_map(cpi.observation, STEP_M)
-    outcome = _outcome(emulation, cpi)
-    return _cost_map(x, y, np.asarray(cost, dtype=float), cpi.truth_m, (outcome,))
+    cost, outcomes = np.asarray(cost, dtype=float), (_outcome(emulation, cpi),)
+    return CostMap(x_m=x, y_m=y, cost=cost, truth_m=cpi.truth_m, outcomes=outcomes)
 
 
 def _outcome(emulation: Emulation, cpi: CpiResult) -> Outcome:
     bounds = expected_bounds_m(emulation, cpi.assignment, cpi.truth_m, "non-coherent")
     return Outcome(cpi.estimate.positions_m, score(cpi.estimate, cpi.truth_m, bounds))
-
-
-def _cost_map(x: Float, y: Float, cost: Float, truth: Float, outcomes: tuple[Outcome, ...]) -> CostMap:
-    found = map_detections_m(x, y, cost)
-    return CostMap(x_m=x, y_m=y, cost=cost, truth_m=truth, detections_m=found, outcomes=outcomes)
 
 
 def map_detections_m(x_m: Float, y_m: Float, cost: Float) -> Float:
@@ -321,10 +321,9 @@ def _around(observation: Observation, truth_m: Float) -> tuple[Float, Float, Flo
 
 
 def _averaged(maps: list[CostMap]) -> CostMap:
-    """Return the mean of maps, the maxima of that mean, and the outcomes of all."""
-    cost = np.mean([one.cost for one in maps], axis=0)
+    """Return the mean of maps, with the outcomes of all."""
     outcomes = tuple(outcome for one in maps for outcome in one.outcomes)
-    return _cost_map(maps[0].x_m, maps[0].y_m, cost, maps[0].truth_m, outcomes)
+    return replace(maps[0], cost=np.mean([one.cost for one in maps], axis=0), outcomes=outcomes)
 
 
 def plot(result: Figure2, axes: "NDArray[Any] | Sequence[Axes]") -> "NDArray[Any] | Sequence[Axes]":

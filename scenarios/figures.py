@@ -77,10 +77,12 @@ def each_realization(task: Callable[[int], T], n_realizations: int, workers: int
     ScenarioError
         If one of the numbers is below 1.
     """
-    from joblib import Parallel, delayed, effective_n_jobs
-
     _check_count("--realizations", n_realizations)
     _check_count("--workers", 1 if workers is None else workers)
+    if n_realizations == 1:  # neither processes nor a bar, and no time spent on loading them
+        return [_single_threaded(task, 0)]
+    from joblib import Parallel, delayed, effective_n_jobs
+
     n_jobs = min(n_realizations, effective_n_jobs(-1) if workers is None else workers)
     one = delayed(_single_threaded)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(one(task, i) for i in range(n_realizations))
@@ -183,12 +185,25 @@ def save(result: Result, name: str, folder: Path) -> list[Path]:
         data.write_text(json_text(result.data()), encoding="utf-8")
         with table.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(map(_cells, result.rows()))
-        figure = result.picture()
+        figure = _laid_out(result.picture())
         draw.save(figure, png)
-        figure.set_layout_engine("none")  # what was laid out for the PNG stays
         with draw.styled():
             figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return paths
+
+
+def _laid_out(figure: Figure) -> Figure:
+    """Return the figure with everything in the place where it stays.
+
+    Left with a layout engine, a figure is drawn twice for each file that it is saved to: once to lay it out.
+    """
+    with draw.styled():
+        figure.set_dpi(draw.STYLE["savefig.dpi"])
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(None)
+    return figure
 
 
 def _cells(row: Sequence[Any]) -> list[Any]:

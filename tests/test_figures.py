@@ -1,13 +1,17 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 from typer.testing import CliRunner
 
 from models.bounds import coverage
 from models.efficiency import spectral_efficiency
+from models.observation import Estimate
+from models.scoring import score
 from models.selectors.farthest_point import FarthestPoint
 from models.transmission import precoding_matrix
 from scenarios import figure_2, figure_3a, figure_3b, figure_3c, figures
@@ -76,14 +80,19 @@ class TestFigure2:
         assert len(figure_2.local_maxima(rippled)) > 1
         assert len(figure_2.map_detections_m(x, x, rippled)) == 1
 
-    def test_missed_target_is_called_missed_and_has_no_error(self):
-        result = figure_2.run(seed=4, workers=1)  # one target weak, in a corner
-        assert result.separated.outcomes[0].score.status[0] == "missed"
+    def test_missed_target_is_called_missed_and_has_no_error(self, cost_maps):
+        one, second = cost_maps.separated, cost_maps.separated.truth_m[1:] + 0.1
+        missed = figure_2.Outcome(second, score(Estimate.at(second), one.truth_m, np.ones(2)))
+        result = replace(cost_maps, separated=replace(one, outcomes=(missed,)))
         assert "target 0 missed;" in result.summary()[0]
         assert "missed" in result.picture().axes[0].get_title(loc="left")
         assert result.data()["error_m"][0][0] is None
         assert result.data()["n_found"] == [0, 1]
-        assert not len(result.close.detections_m)  # the cost rises up to the edge of the view
+
+    def test_map_whose_cost_rises_up_to_its_edge_shows_nothing(self):
+        weak = figure_2.run(seed=4, workers=1)  # one target in a corner
+        assert not len(weak.close.detections_m)
+        assert "the map shows no maximum" in weak.summary()[1]
 
     def test_targets_that_were_drawn_again_are_owned_up_to(self, monkeypatch, cost_maps):
         assert cost_maps.data()["redrawn"] is False
@@ -114,6 +123,15 @@ class TestFigure2:
         np.testing.assert_array_equal(both.detections_m, expected)
         assert "of 2 draws" in both.fates()
         assert not np.array_equal(one.cost, two.cost)
+
+    def test_nothing_is_cut_off_at_the_edge_of_the_picture(self, cost_maps):
+        figure = cost_maps.picture()
+        figure.draw_without_rendering()
+        width, height = figure.get_size_inches()
+        drawn = figure.get_tightbbox()
+        assert min(drawn.x0, drawn.y0) >= 0.0
+        assert drawn.x1 <= width
+        assert drawn.y1 <= height
 
     def test_data_is_the_contracts(self, cost_maps):
         data = cost_maps.data()
@@ -344,6 +362,11 @@ class TestFanOut:
         assert [index for index, _ in found] == [0, 1, 2]
         assert {threads for _, threads in found} <= {1}
 
+    def test_one_realization_is_worked_out_here(self):
+        assert figures.each_realization(_threads, 1, 2, "test") == [(0, 1)]
+        with threadpool_limits(limits=2):
+            assert figures.each_realization(_threads, 1, None, "test") == [(0, 1)]
+
     @pytest.mark.parametrize(("realizations", "workers", "named"), [(0, 1, "--realizations"), (1, 0, "--workers")])
     def test_counts_below_one_are_refused(self, realizations, workers, named):
         with pytest.raises(ScenarioError, match=named):
@@ -371,6 +394,11 @@ class TestFiles:
             assert one.read_bytes() == other.read_bytes(), one.name
         assert first[2].read_bytes().startswith(b"\x89PNG")
         assert b"CreationDate" not in first[3].read_bytes()
+
+    def test_layout_is_that_of_a_figure_saved_by_itself(self, tmp_path, trade_off):
+        *_, png, _ = figures.save(trade_off, "figure-3c", tmp_path)
+        figures.draw.save(trade_off.picture(), tmp_path / "by_itself.png")
+        assert png.read_bytes() == (tmp_path / "by_itself.png").read_bytes()
 
     def test_missing_numbers_are_null_and_empty_cells(self, tmp_path):
         single = figure_3b.run(1, seed=1, workers=1)
