@@ -21,7 +21,16 @@ from models.likelihood import (
 from models.mixture import Amplitude, climb, fit, initial_state, position_covariance_m2
 from models.network import Area
 
-__all__ = ["Coarse", "Fine", "Region", "coarse_peaks", "polish_lobes", "search_lobes", "strongest_peaks"]
+__all__ = [
+    "Coarse",
+    "Fine",
+    "Region",
+    "coarse_maxima",
+    "coarse_peaks",
+    "lattice_lobes",
+    "polish_lobes",
+    "search_lobes",
+]
 
 Float = NDArray[np.float64]
 N_RIVALS = 4  # further maxima of the map that may turn out higher once polished
@@ -63,15 +72,18 @@ class Fine(NamedTuple):
     power: Float  # (n,)
 
     def lead(self, position_m: Float | None = None) -> float:
-        """Return by how much the lobe at a position (default: the best) is ahead of the best other one."""
+        """Return the logarithm of the odds of the lobe at a position (default: the best) against all others, or none.
+
+        Explained power over sigma^2 is a log-likelihood, so the odds are e^{P} / (1 + sum of e^{P'} of the others).
+        """
         where = self.state[0, :2] if position_m is None else position_m
         mine = np.linalg.norm(self.state[:, :2] - where, axis=1) < SAME_LOBE_M
         if not mine.any():
             return -np.inf
-        return float(self.power[mine].max() - self.power[~mine].max(initial=0.0))
+        return float(self.power[mine].max() - np.logaddexp.reduce([0.0, *self.power[~mine]]))
 
 
-def strongest_peaks(echoes: Echoes, area: Area, step_m: float, threshold: float) -> Float:
+def _strongest_peaks(echoes: Echoes, area: Area, step_m: float, threshold: float) -> Float:
     """Return the highest maxima of the non-coherent map, shape (n, 2) in m; empty if none comes near the threshold."""
     points, phasor = grid_phasors(echoes.network, area, step_m)
     power = noncoherent_power(echoes, phasor)
@@ -94,11 +106,8 @@ def _with_rivals(echoes: Echoes, area: Area, peaks_m: Float) -> Float:
     """
     network = echoes.network
     active = np.concatenate([echoes.transmitters, echoes.receivers])
-    offset = peaks_m[0] - network.ap_positions_m[active]
-    distance = np.hypot(offset[:, 0], offset[:, 1])
-    axes = network.array_axes[active]
-    mirrored = network.ap_positions_m[active] + 2.0 * np.sum(offset * axes, axis=1)[:, None] * axes - offset
-    candidates = [peaks_m, mirrored[distance < MIRROR_RANGE_M]]
+    distance = np.linalg.norm(peaks_m[0] - network.ap_positions_m[active], axis=1)
+    candidates = [peaks_m, _mirror_images(echoes, peaks_m[0])]
     if distance.min() < PATCH_RANGE_M:
         ticks = np.arange(-PATCH_HALF_M, PATCH_HALF_M + 0.5 * PATCH_STEP_M, PATCH_STEP_M)
         patch = peaks_m[0] + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
@@ -111,46 +120,75 @@ def _with_rivals(echoes: Echoes, area: Area, peaks_m: Float) -> Float:
     return points[_inside(area, points)]
 
 
+def _mirror_images(echoes: Echoes, point_m: Float) -> Float:
+    """Return the mirror images of a point about the arrays near it, which cannot tell them apart, (n, 2)."""
+    active = np.concatenate([echoes.transmitters, echoes.receivers])
+    positions, axes = echoes.network.ap_positions_m[active], echoes.network.array_axes[active]
+    offset = point_m - positions
+    mirrored = positions + 2.0 * np.sum(offset * axes, axis=1)[:, None] * axes - offset
+    return np.asarray(mirrored[np.linalg.norm(offset, axis=1) < MIRROR_RANGE_M])
+
+
 def _inside(area: Area, points_m: Float, margin_m: float = 0.0) -> NDArray[np.bool_]:
     """Return which points lie in the area or at most a margin outside of it."""
     low, high = -margin_m, np.array([area.width_m, area.height_m]) + margin_m
     return np.all((points_m >= low) & (points_m <= high), axis=1)
 
 
-def coarse_peaks(echoes: Echoes, points_m: Float, area: Area, n_steps: int = 10) -> Coarse:
+def polished_peaks(echoes: Echoes, area: Area, step_m: float, threshold: float) -> Coarse:
+    """Return the maxima near the highest points of the map and near the mirror images of the best of them."""
+    points = _strongest_peaks(echoes, area, step_m, threshold)
+    found = coarse_peaks(echoes, points, area) if len(points) else Coarse(points, np.empty(0), np.empty((0, 2, 2)))
+    if not len(found.power):
+        return found
+    mirrored = _mirror_images(echoes, found.positions_m[0])
+    return coarse_peaks(echoes, np.concatenate([found.positions_m, mirrored]), area)
+
+
+def coarse_peaks(echoes: Echoes, points_m: Float, area: Area) -> Coarse:
     """Return the non-coherent maxima reached from the points, best first, those far outside of the area left out."""
+    found = coarse_maxima(echoes, points_m)
+    return Coarse(*(part[_inside(area, found.positions_m, OUTSIDE_M)] for part in found))
+
+
+def coarse_maxima(echoes: Echoes, points_m: Float, n_steps: int = 10) -> Coarse:
+    """Return the non-coherent maxima reached from the points, best first."""
     near = rays(echoes.network, clear_of_aps(echoes.network, points_m)).distance_m.min(axis=0)
     reach = np.clip(0.1 * near, 0.1, 5.0)
     state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps, COARSE_GAIN)
-    positions = state[:, 0]
-    kept = np.flatnonzero(_inside(area, positions, OUTSIDE_M))
-    order = kept[np.argsort(-found.power[kept], kind="stable")]
+    order = np.argsort(-found.power, kind="stable")
     covariance = [position_covariance_m2(found.information[i], 1)[0] for i in order]
-    return Coarse(positions[order], found.power[order], np.reshape(covariance, (-1, 2, 2)))
+    return Coarse(state[order, 0], found.power[order], np.reshape(covariance, (-1, 2, 2)))
 
 
-def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area) -> Fine:
-    """Return the best lobes in the error ellipses of the coarse peaks that come close to the best one.
+def search_lobes(echoes: Echoes, coarse: Coarse, model: Amplitude, area: Area, known_m: Float | None = None) -> Fine:
+    """Return the best lobes around the coarse peaks that come close to the best one, and one already known.
 
     Lobes outside of the area are considered only where there are too few inside.
     """
-    close = coarse.power >= coarse.power[0] - RIVAL_MARGIN - RIVAL_SHARE * coarse.power[0]
     search = LobeSearch(coherent=model)
-    found, searched, area_m2 = [], np.empty((0, 2)), 0.0
+    lobes = lattice_lobes(echoes, coarse, search)
+    order = np.argsort(-lobes.power - 1e9 * _inside(area, lobes.positions_m, EDGE_M), kind="stable")[: search.n_best]
+    positions = lobes.positions_m[order]
+    return polish_lobes(echoes, positions if known_m is None else np.vstack([positions, known_m]), model)
+
+
+def lattice_lobes(echoes: Echoes, coarse: Coarse, search: LobeSearch) -> Lobes:
+    """Return the best lattice points in the error ellipse of each coarse peak that comes close to the best one.
+
+    Also those beyond the ellipse, where the non-coherent power is nearly that of the best peak.
+    """
+    close = coarse.power >= coarse.power[0] - RIVAL_MARGIN - RIVAL_SHARE * coarse.power[0]
+    found, searched, area_m2 = [Lobes(np.empty((0, 2)), np.empty(0))], np.empty((0, 2)), 0.0
     for position, covariance in zip(coarse.positions_m[close], coarse.covariance_m2[close], strict=True):
         half, axes = ellipse_axes(covariance, N_SIGMA, SMALLEST_M, np.inf)
-        if half[1] > WIDEST_M:
-            continue
-        if np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0]) or area_m2 > LARGEST_SEARCH_M2:
+        near = np.any(np.linalg.norm(searched - position, axis=1) < 0.5 * half[0])
+        if half[1] > WIDEST_M or near or area_m2 > LARGEST_SEARCH_M2:
             continue
         area_m2 += np.pi * half.prod()
         searched = np.concatenate([searched, position[None]])
         found.append(search.search(echoes, position, half, axes, coarse.power[0] - LEVEL))
-    if not found:
-        return Fine(np.empty((0, 3 if model == "free" else 2)), np.empty(0))
-    lobes = Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))
-    order = np.argsort(-lobes.power - 1e9 * _inside(area, lobes.positions_m, EDGE_M), kind="stable")[: search.n_best]
-    return polish_lobes(echoes, lobes.positions_m[order], model)
+    return Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
 def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: int = 6) -> Fine:

@@ -12,20 +12,20 @@ the Schur complement of the amplitudes: the matrix of the Gauss-Newton step and,
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals import Echoes, leg_jets, pair_products, structured_products
+from models.signals import Amplitude, Echoes, leg_jets, pair_products, structured_products
 
 __all__ = ["Amplitude", "Fit", "climb", "echo_channel", "fit", "initial_state", "position_covariance_m2", "radiate"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
-Amplitude = Literal["structured", "free", "noncoherent"]
 FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 2e4, 90.0  # operations: a call, a target, a pair of unknowns
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
+LARGEST_SHRINKAGE = 1e-2  # of non-coherent amplitudes of several targets
 
 
 class Fit(NamedTuple):
@@ -60,11 +60,25 @@ def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
         Shape (batch, n_targets, 2) in m; for "free" (batch, n_targets, 3), the third the phase phi in rad.
     """
     echoes.effort.spend(_fit_cost(echoes, model, *state.shape[:2]))
-    products = structured_products if model == "structured" else pair_products
-    v, gram = products(echoes, state[..., :2])
+    n_targets = state.shape[1]
+    if model == "structured":
+        return _eliminate_amplitudes(*structured_products(echoes, state), n_targets)
+    v, gram = pair_products(echoes, state[..., :2], model)
     if model == "free":
-        return _eliminate_amplitudes(*_real_amplitudes(v, gram, state[..., 2]), state.shape[1])
-    return _eliminate_amplitudes(v, gram, state.shape[1])
+        return _eliminate_amplitudes(*_real_amplitudes(v, gram, state[..., 2]), n_targets)
+    return _eliminate_amplitudes(v, gram, n_targets, _shrinkage(echoes, n_targets) if n_targets > 1 else 0.0)
+
+
+def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
+    """Return the inverse variance of the amplitudes of several targets before they are measured, (rx or 1, n).
+
+    Echoes of neighbours are alike on many pairs of APs. Without a limit to their complex amplitudes these grow
+    without bound, with opposite signs, and drag the positions to where no target is. The share by which amplitudes
+    shrink leaves less than the noise of the strongest echo, too.
+    """
+    share = min(LARGEST_SHRINKAGE, 1.0 / max(1.0, float(np.linalg.norm(echoes.cross))))
+    power = echoes.network.n_antennas * np.einsum("rtntn->rt", echoes.gram).real
+    return np.tile(share * power, (1, n_targets))
 
 
 def _fit_cost(echoes: Echoes, model: Amplitude, batch: int, n_targets: int) -> float:
@@ -86,12 +100,12 @@ def _real_amplitudes(v: Complex, gram: Complex, phase_rad: Float) -> tuple[Float
     return v.real, gram.real
 
 
-def _eliminate_amplitudes(v: NDArray, gram: NDArray, n_targets: int) -> Fit:
+def _eliminate_amplitudes(v: NDArray, gram: NDArray, n_targets: int, shrinkage: Float | float = 0.0) -> Fit:
     """Return the fit from v (batch, rx, jet, n) and K (batch, rx, jet, n, jet, n), n = (target, transmitter)."""
     batch, n_rx, n_jets, n = v.shape
     normal = gram[:, :, 0, :, 0, :]
     diagonal = np.einsum("brnn->brn", normal).real
-    loading = LOADING * diagonal + np.where(diagonal > LOADING * diagonal.max(initial=0.0), 0.0, 1.0)
+    loading = shrinkage + LOADING * diagonal + np.where(diagonal > LOADING * diagonal.max(initial=0.0), 0.0, 1.0)
     normal = normal + loading[..., None] * np.eye(n)
     columns = np.concatenate([v[:, :, 0, :, None], gram[:, :, 0].reshape(batch, n_rx, n, n_jets * n)[..., n:]], axis=-1)
     solved = np.linalg.solve(normal, columns)
@@ -195,9 +209,8 @@ def echo_channel(echoes: Echoes, model: Amplitude, state: Float, amplitudes: Com
     amplitudes
         Shape (n_rx or 1, n_targets, n_tx or 1), as in ``Fit``.
     """
-    spreading = model == "structured"
-    back = leg_jets(echoes.network, state[:, :2], echoes.receivers, spreading)[0]
-    towards = leg_jets(echoes.network, state[:, :2], echoes.transmitters, spreading)[0]
+    back = leg_jets(echoes.network, state[:, :2], echoes.receivers, model)[0]
+    towards = leg_jets(echoes.network, state[:, :2], echoes.transmitters, model)[0]
     if model == "free":
         amplitudes = amplitudes * np.exp(1j * state[:, 2])[None, :, None]
     (n_rx, n_targets, n_antennas), n_tx = back.shape, len(towards)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.detection import excess_threshold
 from models.lattice import LobeSearch, ellipse_axes
 from models.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.localisation import SAME_LOBE_M, Region
+from models.localisation import SAME_LOBE_M, Region, coarse_maxima, lattice_lobes
 from models.mixture import climb, fit, position_covariance_m2
 from models.scene import Found, Scene
 from models.signals import leg_jets
@@ -28,6 +28,7 @@ Float = NDArray[np.float64]
 N_CANDIDATES = 500
 COHERENCE_COST = 30.0  # operations for two points and a receiver
 N_STARTS = 24
+CLEAR_LEAD = 15.0  # of a pair beside which no other is looked for
 ROUNDS = 4  # of refinement: all pairs, then each target of the best pair anew given the other
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
 PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
@@ -35,6 +36,15 @@ RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around o
 CLEARLY_TWO = 75.0  # non-coherent power that a second point adds where one ellipse for both is not looked at
 GHOST_MARGIN, MAX_ALTERNATIVES = 150.0, 3  # non-coherent power, and number, of pairs of ellipses looked at
 SMALLEST_M, LARGEST_M, WIDENED = 2.5, 25.0, 1.5  # of the ellipse in which both are looked for
+
+
+class PairGuess(NamedTuple):
+    """Where two targets may be."""
+
+    regions: list[Region]
+    """One ellipse for each, or one for both."""
+    enough: float
+    """Explained power at which two structured targets leave no more than noise."""
 
 
 class PairFit(NamedTuple):
@@ -47,14 +57,9 @@ class PairFit(NamedTuple):
     lead: float
     """By how much it is ahead of the best other pair."""
 
-
-class PairGuess(NamedTuple):
-    """Where two targets may be."""
-
-    regions: list[Region]
-    """One ellipse for each, or one for both."""
-    enough: float
-    """Explained power at which two structured targets leave no more than noise."""
+    def explains(self, guess: PairGuess) -> bool:
+        """Return whether nothing else need be looked at: what is left is noise, and no other pair comes close."""
+        return self.power > guess.enough and self.lead > CLEAR_LEAD
 
 
 def pair_guesses(
@@ -93,9 +98,9 @@ def _alternatives(state: Float, power: Float, least: float) -> list[int]:
 
 
 def _differ(one: Float, other: Float) -> bool:
-    """Return whether two pairs of points are more than two metres apart, in either order."""
+    """Return whether two pairs of points are more than five metres apart, in either order."""
     distances = [np.linalg.norm(one - pair, axis=1).max() for pair in (other, other[::-1])]
-    return min(distances) > 2.0
+    return min(distances) > 5.0
 
 
 def _opposite(centre_m: Float) -> Float:
@@ -109,10 +114,14 @@ def _opposite(centre_m: Float) -> Float:
 def _with_residual_peak(one: Scene) -> Float:
     """Return the point of a scene and the maximum near it of what it leaves, (2, 2)."""
     centre = one.targets[0].position_m
+    return np.stack([centre, _patch_maximum(one.residual(), centre)])
+
+
+def _patch_maximum(echoes: Echoes, centre_m: Float) -> Float:
+    """Return the best point of a non-coherent map around a centre, (2,)."""
     ticks = np.arange(-PATCH_HALF_M, PATCH_HALF_M + 0.5 * PATCH_STEP_M, PATCH_STEP_M)
-    patch = centre + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    power = noncoherent_power(one.residual(), phasors(one.echoes.network, patch))
-    return np.stack([centre, patch[power.argmax()]])
+    patch = centre_m + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    return np.asarray(patch[noncoherent_power(echoes, phasors(echoes.network, patch)).argmax()])
 
 
 def _region(centre_m: Float, covariance_m2: Float, smallest_m: float) -> Region:
@@ -128,8 +137,8 @@ def pair_power(echoes: Echoes, points_m: Float) -> Float:
     n_rx, n_tx, n_antennas = len(echoes.receivers), len(echoes.transmitters), echoes.network.n_antennas
     size = n_tx * n_antennas
     echoes.effort.spend(COHERENCE_COST * len(points_m) ** 2 * n_rx)
-    back = leg_jets(echoes.network, points_m, echoes.receivers, True)[0]
-    towards = leg_jets(echoes.network, points_m, echoes.transmitters, True)[0]
+    back = leg_jets(echoes.network, points_m, echoes.receivers, "structured")[0]
+    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "structured")[0]
     towards = towards.swapaxes(0, 1).reshape(len(points_m), size)
     v = np.zeros(len(points_m), dtype=complex)
     b = np.zeros((len(points_m), len(points_m)), dtype=complex)
@@ -159,7 +168,7 @@ def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> PairFit | None:
             best = max(found, best, key=lambda pair: pair.power)
             best = best._replace(lead=min(lead, best.lead))
         best = best or found
-        if best and best.power > guess.enough:
+        if best and best.explains(guess):
             break
     return best
 
@@ -177,12 +186,12 @@ def _pair_in(echoes: Echoes, guess: PairGuess) -> PairFit | None:
         power[:first, :first] = power[first:, first:] = 0.0
     states, powers = _refined(echoes, points[_strongest(power)])
     for _ in range(ROUNDS):
-        best = int(powers.argmax())
-        if powers[best] > guess.enough or echoes.effort.exhausted:
+        best = _leading(states, powers)
+        if best.explains(guess) or echoes.effort.exhausted:
             break
-        again, rivals = _refined(echoes, _with_one_moved(echoes, states[best], guess.regions))
+        again, rivals = _refined(echoes, _with_one_moved(echoes, best.state))
         states, powers = np.concatenate([states, again]), np.concatenate([powers, rivals])
-        if rivals.max() <= powers[best] + 1e-3:
+        if rivals.max() <= best.power + 1e-3:
             break
     return _leading(states, powers)
 
@@ -210,12 +219,12 @@ def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, Float]:
     return state, found.power
 
 
-def _with_one_moved(echoes: Echoes, state: Float, regions: list[Region]) -> Float:
+def _with_one_moved(echoes: Echoes, state: Float) -> Float:
     """Return pairs in which one target stays and the other is one of the best lobes that the first leaves."""
     starts = []
     for s in (0, 1):
         rest = Scene(echoes).refined([Found("structured", state[1 - s])], 0).residual()
-        for region in regions:
-            points = LobeSearch(n_best=N_STARTS // 2).search(rest, *region).positions_m
-            starts += [np.stack([state[1 - s], point]) for point in points]
+        peak = coarse_maxima(rest, _patch_maximum(rest, state[s])[None])
+        points = lattice_lobes(rest, peak, LobeSearch(n_best=N_STARTS // 2)).positions_m
+        starts += [np.stack([state[1 - s], point]) for point in points]
     return np.array(starts or [state])

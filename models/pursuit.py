@@ -4,9 +4,7 @@ Every change of the scene (a target more, a target fewer, a jump to another lobe
 accepted if it raises the score: explained power less a price for each target that covers what noise alone would
 explain with as many unknowns.
 
-The lead of a lobe over the second one is the logarithm of their likelihood ratio. One target in 140 random layouts at
-16-22 dBm (12 APs of 8 antennas, 10 snapshots): of the lobes ahead by less than 1 a fifth (5 of 26) were right, by 1 to
-2 5 of 9, by 2 to 3 5 of 7, by more all 58. From a margin of 2 on, two of three answers or more are right.
+The lead of a lobe is the logarithm of its odds against all other lobes. LEADTABLE
 """
 
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.detection import excess_threshold, residual_level
 from models.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.localisation import SAME_LOBE_M, Coarse, coarse_peaks, polish_lobes, search_lobes, strongest_peaks
+from models.localisation import SAME_LOBE_M, Coarse, Fine, coarse_peaks, polish_lobes, polished_peaks, search_lobes
 from models.mixture import Amplitude, fit
 from models.network import Area
 from models.observation import Estimate
@@ -27,14 +25,14 @@ __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
 MAX_TARGETS, MAX_ROUNDS = 20, 2
-TARGET_PRICE = 20.0  # explained power that a target must add
+TARGET_PRICE = 20.0  # explained power that a coherent target must add
 SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
 UNCHANGED = 1.0  # change of the power to explain below which lobes are not compared again
-LOBE_MARGIN = 2.0  # a coherent answer needs a lead of this much over the second lobe
-MISFIT_PROBABILITY = 1e-4  # of taking a target of the right model for a misfit
+LEAST_LEAD = float(np.log(2.0))  # of a coherent answer: odds of two to one
+MISFIT_PROBABILITY = 1e-3  # of taking a target of the right model for a misfit
 LEAST_PAIR_POWER = 4.0 * TARGET_PRICE  # less than this, over what noise explains, is not tried as two targets
 PAIR_MARGIN = 5.0  # two targets in the place of one need a lead of this much over the second pair
-RELAX_CYCLES = 2
+RELAX_CYCLES, LEAST_PROGRESS = 2, 2.0  # of the score, for another cycle
 LEAST_MOVE_M = 0.1  # of a target without a lobe
 SPLIT_GAIN = 25.0  # non-coherent power that a second point must add for two ellipses to be searched
 MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
@@ -112,9 +110,8 @@ class Pursuit:
 
         Where much more than noise is left everywhere, the threshold is raised as much.
         """
-        peaks = strongest_peaks(echoes, self.area, self.step_m, self.threshold)
-        coarse = coarse_peaks(echoes, peaks, self.area) if len(peaks) else None
-        if coarse is None or not len(coarse.power) or coarse.power[0] <= self.threshold:
+        coarse = polished_peaks(echoes, self.area, self.step_m, self.threshold)
+        if not len(coarse.power) or coarse.power[0] <= self.threshold:
             return None
         return coarse if coarse.power[0] > self.threshold * residual_level(echoes, coarse.power[0]) else None
 
@@ -133,10 +130,19 @@ class Pursuit:
         A strong target not found yet can make the right lobe look wrong: the target is then kept non-coherently,
         which disturbs the search for others less than a wrong lobe, and looked at again later.
         """
-        lobes = search_lobes(echoes, coarse, model, self.area)
-        if len(lobes.power) and coarse.power[0] - lobes.power[0] < self._misfit_limit(echoes, model):
-            return Found(model, lobes.state[0], lobes.lead(), float(coarse.power[0]))
-        return Found("noncoherent", coarse.positions_m[0])
+        lobes, seen = self._lobes(echoes, coarse, model), float(coarse.power[0])
+        if self._clear(lobes) and seen - lobes.power[0] < self._misfit_limit(echoes, model):
+            return Found(model, lobes.state[0], lobes.lead(), seen)
+        return Found("noncoherent", coarse.positions_m[0], -np.inf, seen)
+
+    def _lobes(self, echoes: Echoes, coarse: Coarse, model: Amplitude, known_m: Float | None = None) -> Fine:
+        """Return the best lobes around coarse peaks; none if noise alone explains as much."""
+        lobes = search_lobes(echoes, coarse, model, self.area, known_m)
+        return lobes if lobes.power.max(initial=0.0) > TARGET_PRICE else Fine(lobes.state[:0], lobes.power[:0])
+
+    def _clear(self, lobes: Fine) -> bool:
+        """Return whether there is a lobe that is more likely than all others together."""
+        return bool(len(lobes.power)) and lobes.lead() > LEAST_LEAD
 
     def _misfit_limit(self, echoes: Echoes, model: Amplitude) -> float:
         """Return what a coherent model may leave of the non-coherent power."""
@@ -150,7 +156,7 @@ class Pursuit:
             for s in range(len(scene)):
                 if not scene.echoes.effort.exhausted:
                     scene = self._reconsidered(scene, s, anywhere=cycle == 0)
-            if self.score(scene) < before + LOBE_MARGIN or scene.echoes.effort.exhausted:
+            if self.score(scene) < before + LEAST_PROGRESS or scene.echoes.effort.exhausted:
                 break
         return scene
 
@@ -168,9 +174,11 @@ class Pursuit:
         seen = float(coarse.power[0])
         if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < UNCHANGED):
             return scene
-        peaks = self.detect(alone) if anywhere and not fits else None
+        peaks = (self.detect(alone) if anywhere and not fits else None) or coarse
+        if self._tried(target, peaks):
+            return scene
         model: Amplitude = "free" if target.model == "free" else self.model
-        lobes = search_lobes(alone, peaks or coarse, model, self.area)
+        lobes = self._lobes(alone, peaks, model, target.position_m if target.model == model else None)
         if not len(lobes.power):
             options: list[Scene] = []
         elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < SAME_LOBE_M:
@@ -178,11 +186,17 @@ class Pursuit:
             options = []
         else:
             scene = scene.with_lead(s, lobes.lead(target.position_m), seen)
-            options = [scene.replaced(s, Found(model, lobes.state[0], lobes.lead(), seen))]
-        elsewhere = (peaks or coarse).positions_m[0]
+            best = Found(model, lobes.state[0], lobes.lead(), seen)
+            options = [scene.replaced(s, best)] if self._clear(lobes) else []
+        elsewhere = peaks.positions_m[0]
         if not fits and (target.model != "noncoherent" or np.linalg.norm(elsewhere - target.position_m) > LEAST_MOVE_M):
             options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
         return self._best(scene, *options)
+
+    def _tried(self, target: Found, peaks: Coarse) -> bool:
+        """Return whether lobes were looked for at the same place in nearly the same echoes, and none fitted."""
+        moved = np.linalg.norm(peaks.positions_m[0] - target.position_m) > LEAST_MOVE_M
+        return target.lead == -np.inf and not moved and abs(peaks.power[0] - target.seen) < UNCHANGED
 
     def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
         """Return whether a coherent target explains all that its place can explain."""
@@ -220,25 +234,32 @@ class Pursuit:
         return found
 
     def _options(self, scene: Scene, s: int) -> list[Found]:
-        """Return what else a target without a lobe could be."""
+        """Return what else a target without a lobe could be: coherent after all, or of free amplitudes."""
         alone, target = scene.residual(s), scene.targets[s]
         coarse = coarse_peaks(alone, target.position_m[None], self.area)
-        if self.amplitude != "automatic" or not len(coarse.power):
+        lobes = self._lobes(alone, coarse, self.model) if len(coarse.power) else None
+        if lobes is None or not len(lobes.power):
             return []
-        lobes = search_lobes(alone, coarse, "structured", self.area)
-        if not len(lobes.power) or lobes.power[0] < CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone)):
-            return []
+        found = Found(self.model, lobes.state[0], lobes.lead(), float(coarse.power[0]))
+        credible = lobes.power[0] > CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone))
+        if self.amplitude != "automatic" or not credible:
+            return [found]
         free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
-        return [Found("free", free.state[0], free.lead())]
+        return [found, Found("free", free.state[0], free.lead())]
 
     def _pruned(self, scene: Scene) -> Scene:
         """Return the scene without targets that are not worth their price."""
         while len(scene) > 1 and not scene.echoes.effort.exhausted:
-            fewer = max((scene.without(s) for s in range(len(scene))), key=self.score)
-            if self.score(fewer) <= self.score(scene):
+            fewer = [scene.without(s) for s in range(len(scene))]
+            spare = [rest.power + self._worth(t) - scene.power for rest, t in zip(fewer, scene.targets, strict=True)]
+            if max(spare) < 0.0:
                 break
-            scene = fewer
+            scene = fewer[int(np.argmax(spare))]
         return scene
+
+    def _worth(self, target: Found) -> float:
+        """Return the explained power that a target must add to be one: what makes it one on the map, or coherently."""
+        return self.threshold if target.model == "noncoherent" else TARGET_PRICE
 
     def report(self, scene: Scene) -> Estimate:
         """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
@@ -258,7 +279,7 @@ class Pursuit:
         structured = fit(alone, "structured", target.position_m[None, None])
         kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
         power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])
-        if target.model != "noncoherent" and target.lead > LOBE_MARGIN:
+        if target.model != "noncoherent" and target.lead > LEAST_LEAD:
             return power, target.position_m, scene.covariance_m2[s], True, kappa
         coarse = coarse_peaks(alone, target.position_m[None], self.area)
         if not len(coarse.power):

@@ -6,6 +6,8 @@ index a in {0, x, y} for value and derivatives ("jet"), all inner products of ec
     (W_i^H W_j)(F_j^T Q conj(F_i))  and  W_i^H Z conj(F_i)
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,15 +15,19 @@ from models.geometry import rays
 from models.likelihood import Echoes, clear_of_aps
 from models.network import Network
 
-__all__ = ["Echoes", "leg_jets", "pair_products", "structured_products"]
+__all__ = ["Amplitude", "Echoes", "leg_jets", "pair_products", "structured_products"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
+Amplitude = Literal["structured", "free", "noncoherent"]
 _HALF = np.array([0.5, 1.0, 1.0])  # the product rule written for all a counts a = 0 twice
 
 
-def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], spreading: bool) -> Complex:
-    """Return a leg a(u) e^{-jkd} and its derivatives along x and y.
+def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], model: Amplitude) -> Complex:
+    """Return a leg and its derivatives along x and y.
+
+    What a complex amplitude of each pair absorbs is left out: the leg is a(u) e^{-jkd} / d for structured amplitudes,
+    as in ``leg_response``, a(u) e^{-jkd} for free ones, and a(u) without phase coherence.
 
     Parameters
     ----------
@@ -31,8 +37,8 @@ def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], spreading
         Shape (..., 2).
     aps
         Indices of the APs.
-    spreading
-        True: divided by the distance, as in ``leg_response``; False: of modulus one.
+    model
+        Of the amplitudes.
 
     Returns
     -------
@@ -43,9 +49,10 @@ def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], spreading
     ray = rays(network, clear_of_aps(network, points_m.reshape(-1, 2)), aps)
     distance = ray.distance_m[..., None]
     index = np.arange(network.n_antennas)
-    leg = np.exp(1j * (np.pi * ray.sine[..., None] * index - network.wavenumber_rad_m * distance))
-    rate = -1j * network.wavenumber_rad_m * np.ones_like(distance)
-    if spreading:
+    wavenumber = 0.0 if model == "noncoherent" else network.wavenumber_rad_m
+    leg = np.exp(1j * (np.pi * ray.sine[..., None] * index - wavenumber * distance))
+    rate = -1j * wavenumber * np.ones_like(distance)
+    if model == "structured":
         leg, rate = leg / distance, rate - 1.0 / distance
     slopes = [leg * (rate * ray.direction[..., i, None] + 1j * np.pi * index * ray.sine_gradient[..., i, None])
               for i in (0, 1)]  # fmt: skip
@@ -81,8 +88,8 @@ def structured_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Compl
     """
     (batch, n_targets, _), n_rx, n_tx = points_m.shape, len(echoes.receivers), len(echoes.transmitters)
     n_antennas, size = echoes.network.n_antennas, 3 * n_targets
-    back = leg_jets(echoes.network, points_m, echoes.receivers, True).transpose(2, 0, 3, 1, 4)
-    towards = leg_jets(echoes.network, points_m, echoes.transmitters, True).transpose(2, 0, 3, 1, 4)
+    back = leg_jets(echoes.network, points_m, echoes.receivers, "structured").transpose(2, 0, 3, 1, 4)
+    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "structured").transpose(2, 0, 3, 1, 4)
     flat_back = back.reshape(batch, size, n_rx * n_antennas)
     flat_towards = towards.reshape(batch, size, n_tx * n_antennas)
     filtered = flat_back.conj() @ echoes.cross.reshape(n_rx * n_antennas, n_tx * n_antennas)
@@ -101,7 +108,7 @@ def structured_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Compl
     return v[:, None], gram.sum(axis=1, keepdims=True)
 
 
-def pair_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Complex]:
+def pair_products(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Complex, Complex]:
     """Return v and K of targets whose amplitude is free for each pair of APs, and of their derivatives.
 
     Parameters
@@ -110,6 +117,8 @@ def pair_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Complex]:
         Scaled statistics.
     points_m
         Shape (batch, n_targets, 2).
+    model
+        "free" or "noncoherent".
 
     Returns
     -------
@@ -120,8 +129,8 @@ def pair_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Complex]:
     """
     (batch, n_targets, _), n_rx, n_tx = points_m.shape, len(echoes.receivers), len(echoes.transmitters)
     n_antennas, size = echoes.network.n_antennas, 3 * n_targets
-    back = leg_jets(echoes.network, points_m, echoes.receivers, False).transpose(2, 1, 0, 3, 4)
-    towards = leg_jets(echoes.network, points_m, echoes.transmitters, False).transpose(2, 0, 3, 1, 4)
+    back = leg_jets(echoes.network, points_m, echoes.receivers, model).transpose(2, 1, 0, 3, 4)
+    towards = leg_jets(echoes.network, points_m, echoes.transmitters, model).transpose(2, 0, 3, 1, 4)
     flat_back = back.reshape(batch, n_rx, size, n_antennas)
     filtered = flat_back.conj() @ echoes.cross.reshape(n_rx, n_antennas, n_tx * n_antennas)
     filtered = filtered.reshape(batch, n_rx, 3, n_targets, n_tx, n_antennas)
