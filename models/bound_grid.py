@@ -12,27 +12,31 @@ the far APs, nearly all of them, cost a fixed number of evaluations a tile.
 
 import itertools
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 
-from models.bound_maps import bound_from_moments_m, keep_memory, side_moments, six_moments
+from models.bound_maps import bound_from_moments_m, closed_form_map_m, keep_memory, side_moments, six_moments
 from models.network import ModeAssignment, Network
 
 __all__ = ["grid_map_m"]
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 TILE_M = 64.0
 NODES = 12
+BLOCK_TILES = 80
 
 
 def grid_map_m(
     network: Network, assignment: ModeAssignment, x_m: ArrayLike, y_m: ArrayLike, gain: float, kind: str = "coherent"
 ) -> Float:
-    """Return `closed_form_map_m` on a grid, in about the same time for 12 APs and 15 times faster for 5000.
+    """Return `closed_form_map_m` on a grid, many times faster for many APs.
 
     Measured over 12 layouts of 12 APs, the relative error is at most 2e-5 (non-coherent 1e-3, where the information is
     nearly singular) and below 3e-6 (5e-5) at 999 points of 1000. With more APs it is smaller.
@@ -55,43 +59,71 @@ def grid_map_m(
         If ``kind`` is neither coherent nor non-coherent, or a point lies on an AP.
     """
     x, y = np.asarray(x_m, dtype=float), np.asarray(y_m, dtype=float)
+    tiles = list(itertools.product(_spans(y), _spans(x)))
+    if len(x) * len(y) <= NODES * NODES * len(tiles):
+        return closed_form_map_m(network, assignment, _pixels(x, y), gain, kind).reshape(len(y), len(x))
     keep_memory()
     result = np.empty((len(y), len(x)))
-    for rows in _tiles(y):
-        for columns in _tiles(x):
-            six = (
-                six_moments(_tile_moments(network, x[columns], y[rows], aps), network, gain, kind)
-                for aps in (assignment.transmitters, assignment.receivers)
-            )
-            result[rows, columns] = bound_from_moments_m(*six).reshape(rows.stop - rows.start, -1)
+    for start in range(0, len(tiles), BLOCK_TILES):
+        block = tiles[start : start + BLOCK_TILES]
+        sides = [_side(network, aps, block, gain, kind) for aps in (assignment.transmitters, assignment.receivers)]
+        for tile, transmit, receive in zip(block, *sides, strict=True):
+            row, column = tile
+            bound = bound_from_moments_m(transmit.reshape(6, -1), receive.reshape(6, -1))
+            result[row.pixels, column.pixels] = bound.reshape(len(row.coordinates), -1)
     return result
 
 
-def _tiles(coordinate: Float) -> list[slice]:
-    """Return the runs of ascending coordinates that fall into tiles of 64 m."""
+class _Span(NamedTuple):
+    """The run of coordinates that falls into a tile."""
+
+    pixels: slice
+    coordinates: Float
+    nodes: Float
+    """Chebyshev nodes over their range."""
+    matrix: Float
+    """From values at the nodes to values at the coordinates."""
+
+
+Tile = tuple[_Span, _Span]  # rows and columns
+
+
+def _spans(coordinate: Float) -> list[_Span]:
+    """Return the spans of ascending coordinates that fall into tiles of 64 m."""
     if not len(coordinate):
         return []
     tile = np.floor((coordinate - coordinate[0]) / TILE_M)
     edges = [0, *(np.flatnonzero(np.diff(tile)) + 1).tolist(), len(coordinate)]
-    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+    runs = (slice(start, stop) for start, stop in itertools.pairwise(edges))
+    return [_Span(run, coordinate[run], *_interpolation(coordinate[run])) for run in runs]
 
 
-def _tile_moments(network: Network, x: Float, y: Float, aps: Index) -> Float:
-    """Return the nine moments of one side at the pixels of a tile, row after row, shape (9, n_y n_x)."""
-    if len(x) * len(y) <= NODES * NODES:
-        return side_moments(network, _pixels(x, y), aps)
-    position = network.ap_positions_m[aps]
-    beyond = [np.maximum(axis[0] - p, p - axis[-1]).clip(min=0.0) for axis, p in zip((x, y), position.T, strict=True)]
-    far = np.hypot(*beyond) >= max(x[-1] - x[0], y[-1] - y[0])
-    (x_nodes, to_x), (y_nodes, to_y) = _interpolation(x), _interpolation(y)
-    smooth = side_moments(network, _pixels(x_nodes, y_nodes), aps[far]).reshape(9, NODES, NODES)
-    moments = (to_y @ (smooth @ to_x.T)).reshape(9, -1)
-    return moments if far.all() else moments + side_moments(network, _pixels(x, y), aps[~far])
+def _side(network: Network, aps: Index, tiles: list[Tile], gain: float, kind: str) -> Iterator[Float]:
+    """Yield the six moments of one side at the pixels of each tile, shape (6, n_y, n_x)."""
+    near = _near(network.ap_positions_m[aps], tiles)
+    nodes = np.concatenate([_pixels(column.nodes, row.nodes) for row, column in tiles])
+    far = six_moments(side_moments(network, nodes, aps, near), network, gain, kind)
+    far = np.ascontiguousarray(far.reshape(6, len(tiles), NODES, NODES).swapaxes(0, 1))
+    for (row, column), of_tile, at_nodes in zip(tiles, near.T, far, strict=True):
+        moments = row.matrix @ (at_nodes @ column.matrix.T)
+        if of_tile.any():
+            nine = side_moments(network, _pixels(column.coordinates, row.coordinates), aps[of_tile])
+            moments += six_moments(nine, network, gain, kind).reshape(moments.shape)
+        yield moments
+
+
+def _near(positions_m: Float, tiles: list[Tile]) -> Mask:
+    """Return which APs are nearer to which tile than its longer side, shape (n_aps, n_tiles)."""
+    low, high = (np.array([[span.coordinates[end] for span in tile[::-1]] for tile in tiles]) for end in (0, -1))
+    beyond = np.maximum(low - positions_m[:, None], positions_m[:, None] - high).clip(min=0.0)
+    return np.hypot(beyond[..., 0], beyond[..., 1]) < (high - low).max(axis=1)
 
 
 def _pixels(x: Float, y: Float) -> Float:
     """Return the points of a grid, row after row, shape (n_y n_x, 2)."""
-    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    points = np.empty((2, len(y), len(x)))
+    points[0], points[1] = x, y[:, None]
+    return points.reshape(2, -1).T
 
 
 def _interpolation(coordinate: Float) -> tuple[Float, Float]:

@@ -32,6 +32,7 @@ __all__ = [
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 # Least eigenvalue of an information matrix over the trace before means were taken out, below which it may be rounding.
 SINGULAR = 1e-13
@@ -44,7 +45,7 @@ BLOCK_POINTS_ANY_GRAM = 512
 KEPT_BYTES = 16_000_000
 
 
-def _terms(network: Network, points_m: Float, aps: Index) -> tuple[Float, Float]:
+def _terms(network: Network, points_m: Float, aps: Index, without: Mask | None = None) -> tuple[Float, Float]:
     """Return w = 1/d^2, shape (n_aps, n_points), and (o_x, o_y, -c_x, c_y) / d, shape (4, n_aps, n_points).
 
     With e_perp = e turned by +90 degrees, grad u = cos(theta) e_perp / d, and c = h / k grad u, h = pi (N - 1)/2, is
@@ -57,6 +58,8 @@ def _terms(network: Network, points_m: Float, aps: Index) -> tuple[Float, Float]
     np.subtract(np.ascontiguousarray(points_m.T)[:, None], position, out=direction)
     np.multiply(direction, direction, out=spare)
     weight = spare[0] + spare[1]
+    if without is not None:
+        weight.reshape(*without.shape, -1)[without] = np.inf
     try:
         with np.errstate(divide="raise"):
             np.divide(1.0, weight, out=weight)
@@ -78,7 +81,7 @@ def _lever_m(network: Network) -> float:
     return 0.5 * math.pi * (network.n_antennas - 1) / network.wavenumber_rad_m
 
 
-def side_moments(network: Network, points_m: Float, aps: Index) -> Float:
+def side_moments(network: Network, points_m: Float, aps: Index, without: Mask | None = None) -> Float:
     """Return the nine moments of the APs of one side, summed over them.
 
         sum w,  sum w o (x, y),  sum w o o^T (xx, xy, yy),  sum w c c^T (xx, xy, yy),
@@ -92,6 +95,8 @@ def side_moments(network: Network, points_m: Float, aps: Index) -> Float:
         Shape (n_points, 2), in m, none of them on an AP. Ten thousand or so at a time are fastest.
     aps
         Indices of the APs, shape (n_aps,).
+    without
+        Which of them to leave out at which runs of points, all of the same length: shape (n_aps, n_runs).
 
     Returns
     -------
@@ -99,10 +104,11 @@ def side_moments(network: Network, points_m: Float, aps: Index) -> Float:
         Shape (9, n_points), in 1/m^2.
     """
     step = max(BLOCK_APS, BLOCK_ELEMENTS // max(len(points_m), 1))
-    blocks = (aps[start : start + step] for start in range(0, max(len(aps), 1), step))
-    moments = _sums(*_terms(network, points_m, next(blocks)))
-    for block in blocks:
-        moments += _sums(*_terms(network, points_m, block))
+    blocks = (slice(start, start + step) for start in range(0, max(len(aps), 1), step))
+    parts = (_sums(*_terms(network, points_m, aps[b], None if without is None else without[b])) for b in blocks)
+    moments = next(parts)
+    for part in parts:
+        moments += part
     return moments
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import bound_maps
+from models import bound_grid, bound_maps
 from models.bound_grid import grid_map_m
 from models.bound_maps import any_gram_map_m, ap_moments, bound_from_moments_m, closed_form_map_m, side_moments
 from models.bounds import closed_form_information, information_gain, position_error_bound_m, target_bounds_m
@@ -114,6 +114,18 @@ def test_moments_of_a_side_are_the_sum_of_those_of_its_aps():
     assert side_moments(network, points, split.receivers).shape == (9, 50)
 
 
+def test_moments_without_some_aps_at_some_points_are_those_of_the_others(monkeypatch):
+    rng = np.random.default_rng(13)
+    network, points = random_network(rng, 20), rng.uniform(0.0, 1000.0, (12, 2))
+    aps, without = rng.permutation(20)[:17], rng.random((17, 3)) < 0.4
+    points[4:8] = network.ap_positions_m[aps[5]]  # where an AP that is left out may stand
+    without[5, 1] = True
+    monkeypatch.setattr(bound_maps, "BLOCK_ELEMENTS", 1)
+    found = side_moments(network, points, aps, without)
+    expected = [side_moments(network, points[4 * i : 4 * i + 4], aps[~without[:, i]]) for i in range(3)]
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=MAP_RTOL, atol=1e-20)
+
+
 def test_map_falls_with_the_square_root_of_the_gain():
     rng = np.random.default_rng(6)
     network, split, points = random_network(rng, 8), random_split(rng, 8, 4, 4), rng.uniform(0.0, 1000.0, (50, 2))
@@ -181,6 +193,15 @@ def test_grid_is_the_map_of_its_points(kind, n_aps, step_m):
     assert found.shape == (len(y), len(x))
     assert error.max() < INTERPOLATION_RTOL[kind]
     assert np.median(error) < TYPICAL_INTERPOLATION_RTOL
+
+
+def test_blocks_of_tiles_do_not_show(monkeypatch):
+    rng = np.random.default_rng(14)
+    network, split = random_network(rng, 30), random_split(rng, 30, 15, 15)
+    x, y = np.arange(0.0, 200.0, 3.0), np.arange(50.0, 300.0, 4.0)
+    whole = grid_map_m(network, split, x, y, 1e3)
+    monkeypatch.setattr(bound_grid, "BLOCK_TILES", 3)
+    np.testing.assert_allclose(grid_map_m(network, split, x, y, 1e3), whole, rtol=MAP_RTOL)
 
 
 def test_grid_of_one_line_one_point_and_none():
