@@ -21,7 +21,7 @@ __all__ = ["plain", "run"]
 Float = NDArray[np.float64]
 Model = Literal["structured", "free"]
 HALF_BOX_M = 5.0  # an error ellipse with these half axes
-LARGE_M = np.array([25.0, 60.0])  # half axes of the error ellipse of a weak target
+LARGE_M = np.array([20.0, 50.0])  # half axes of the error ellipse of a weak target
 POINTS_PER_WAVELENGTH = {"structured": 7.0, "free": 14.0}  # of the lattice, the lobes of "free" being half as wide
 SAME_LOBE_M = 0.005
 

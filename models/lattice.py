@@ -41,7 +41,7 @@ LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of 
 
 
 class Lobes(NamedTuple):
-    """The best lattice points, best first."""
+    """The best lobes, each once, best first."""
 
     positions_m: Float
     """Shape (n, 2)."""
@@ -124,7 +124,7 @@ class LobeSearch:
         "structured": amplitude kappa / (d_t d_r); "free": real free amplitudes, whose lobes are half as wide. With
         overlapping signals the lobes are looked for with structured amplitudes in both cases.
     n_best
-        Lattice points returned.
+        Lobes returned.
     largest_tile_m
         Side of the largest tile.
     """
@@ -136,7 +136,7 @@ class LobeSearch:
     def search(
         self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, least_power: float | None = None
     ) -> Lobes:
-        """Return the best lattice points of the ellipse; none where that takes more than the effort that is left.
+        """Return the best lobes of the ellipse; none where that takes more than the effort that is left.
 
         Parameters
         ----------
@@ -163,8 +163,10 @@ class LobeSearch:
         keep_memory()
         waves = _Waves.of(_Legs.at(echoes, tiles), doubled, echoes.overlapping)
         tile, offset = _candidates(waves, tiles.offsets, self.n_best)
-        tile, offset, power = _sharpened(waves, tile, offset, step, self.n_best)
-        return Lobes(tiles.centres_m[tile] + offset @ tiles.axes, power)
+        tile, offset, power = _sharpened(waves, tile, offset, step, 4 * self.n_best)
+        positions = tiles.centres_m[tile] + offset @ tiles.axes
+        lobes = _apart(positions, step / 2.0)[: self.n_best]
+        return Lobes(positions[lobes], power[lobes])
 
 
 class _Legs(NamedTuple):
@@ -370,9 +372,9 @@ def _block_points(square: Float32, power: Float32, least: float, most: int) -> N
 
 
 def _sharpened(
-    waves: _Waves, tile: NDArray[np.intp], offset_m: Float, step_m: float, n_best: int
+    waves: _Waves, tile: NDArray[np.intp], offset_m: Float, step_m: float, most: int
 ) -> tuple[NDArray[np.intp], Float, Float]:
-    """Return the best lattice points moved to the maximum next to them, best first, and their power.
+    """Return lattice points moved to the maximum next to them, at most so many, best first, and their power.
 
     Rounding to the lattice costs up to a quarter of the power, more than the difference between good and best lobes.
     Newton steps, at most half a lattice step each, all points take one, the best of them another.
@@ -381,12 +383,18 @@ def _sharpened(
     _, move = some.expand(offset_m)
     offset_m = offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0)
     square, move = some.expand(offset_m)
-    best = np.argsort(-some.power(square), kind="stable")[: 4 * n_best]
+    best = np.argsort(-some.power(square), kind="stable")[:most]
     offset_m = (offset_m + np.clip(move, -step_m / 2.0, step_m / 2.0))[best]
     some = some.at(best)
     power = some.power(some.expand(offset_m)[0])
-    order = np.argsort(-power, kind="stable")[:n_best]
+    order = np.argsort(-power, kind="stable")
     return tile[best[order]], offset_m[order], power[order].astype(float)
+
+
+def _apart(positions_m: Float, apart_m: float) -> NDArray[np.intp]:
+    """Return which positions have none nearer among those before them."""
+    distance = np.linalg.norm(positions_m[:, None] - positions_m, axis=2)
+    return np.flatnonzero(~np.triu(distance < apart_m, 1).any(axis=0))
 
 
 class _Expansion(NamedTuple):
