@@ -113,3 +113,14 @@ def test_ellipse_axes_are_ordered_and_clipped():
 def test_tiles_shrink_near_an_ap_as_the_square_root():
     assert tile_side_m(4.0, 73.0) == pytest.approx(tile_side_m(16.0, 73.0) / 2.0)
     assert tile_side_m(1e4, 73.0) == 1.0
+
+
+@pytest.mark.parametrize(("coherent", "full"), CASES)
+def test_no_lobe_is_returned_twice(coherent, full):
+    rng = np.random.default_rng(26)
+    truth = random_truth(rng, n_targets=1)
+    echoes = Echoes.of(observe(rng, truth, power_w=1.0, full=full))
+    positions = LobeSearch(coherent=coherent).search(echoes, truth.targets_m[0], np.full(2, 2.0), np.eye(2)).positions_m
+    distance = np.linalg.norm(positions[:, None] - positions, axis=2) + np.eye(len(positions))
+    assert len(positions) > 4
+    assert distance.min() > echoes.network.wavelength_m / 30.0
