@@ -28,14 +28,11 @@ __all__ = ["plain", "profile", "run"]
 class SilentAir(Air):
     """Serves every event and calls every hook, without arithmetic."""
 
-    def _settle(self, slot: Any, truth: Any, emissions: Any) -> Any:
-        return (), np.empty((0, 0))
-
-    def _return_echoes(self, slot: Any, truth: Any, emissions: Any) -> None:
+    def _return_echoes(self, slot: Any, truth: Any, emitted: Any) -> None:
         for index, (noise, _) in self._listeners.items():
             self._ap_doors[index][1](slot, noise)
 
-    def _serve(self, slot: Any, truth: Any, radiating: Any, samples: Any) -> None:
+    def _serve(self, slot: Any, truth: Any, emitted: Any) -> None:
         for _, receive in self._ue_doors.values():
             receive(slot, self._nothing)
 
@@ -57,11 +54,8 @@ class SilentAP(AccessPoint):
         """Return a part of the zeros."""
         return self._communication[:, :10]
 
-    def rng(self, purpose: str, counter: int) -> Any:
-        """Return a generator that is not set back."""
-        return self._generator if hasattr(self, "_generator") else vars(self).setdefault(
-            "_generator", np.random.default_rng(1)
-        )  # fmt: skip
+    def _noise(self, cpi: int) -> Any:
+        return np.zeros((8, 60), dtype=complex)
 
 
 class SilentUE(UserEquipment):

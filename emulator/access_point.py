@@ -190,9 +190,12 @@ class AccessPoint(Node):
             self._prepare(cpi, assignment)
             self.emulation.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:
-            shape = (self.n_antennas, self.emulation.frame.n_samples)
-            noise = complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
-            self.emulation.air.hear(self.name, noise)
+            self.emulation.air.hear(self.name, self._noise(cpi))
+
+    def _noise(self, cpi: int) -> Complex:
+        """Return the receiver noise of a CPI, shape (N, n_samples)."""
+        shape = (self.n_antennas, self.emulation.frame.n_samples)
+        return complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
         self._communication = None

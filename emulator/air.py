@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainccinv
 
-from emulator.kernel import Alarm
+from emulator.kernel import Bell
 from emulator.node import Node
 from emulator.slot import Slot
 from models.channel import AccessChannel
@@ -64,9 +64,24 @@ class Emission(NamedTuple):
             return self.sensing
         return self.communication if self.sensing is None else self.communication + self.sensing
 
+    def turned(self, phase_rad: float) -> "Emission":
+        """Return both parts with the phase of an oscillator."""
+        communication, sensing = (None if part is None else part * np.exp(1j * phase_rad) for part in self[:2])
+        return Emission(communication, sensing, self.precoding)
 
-Emissions = list[tuple[int, tuple[Emission, float]]]
-"""(AP index, (emission, oscillator phase)) in network order."""
+
+Emitted = list[tuple[int, tuple[Emission, Complex]]]
+"""(AP index, (emission, its total)) in network order."""
+
+
+class _Audience(NamedTuple):
+    """Who listens in a CPI."""
+
+    indices: tuple[int, ...]
+    noise: Complex
+    """Shape (n_slots, n_rx, N, n_snapshots)."""
+    rotation: Complex | None
+    """Oscillator factors of the receivers, shape (n_rx, 1, 1); None where all are 1."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -144,16 +159,19 @@ class Air(Node):
     """The slots to come, by index."""
     _transmitters: list[int] = field(default_factory=list, init=False)
     """AP indices of those who are called at the start of every slot of the CPI."""
-    _emissions: dict[int, tuple[Emission, float]] = field(default_factory=dict, init=False)
+    _emitted: dict[int, tuple[Emission, Complex]] = field(default_factory=dict, init=False)
+    """What is radiated in the slot on the air, parts and total, by AP index; oscillator phase included."""
     _listeners: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
     _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
     _spent: dict[tuple[int, bool], list[float]] = field(init=False)
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
+    _unbooked: list[tuple[list[tuple[int, bool]], Complex]] = field(default_factory=list, init=False)
+    """(keys of ``_spent``, samples of shape (n_tx x N, n_snapshots)) of the slots since the last audit."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "_legs", "_noise", "_shape", "_begin_rank",
+        "_legs", "_audience", "_shape", "_bell", "unit_amplitude_m2",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -161,7 +179,8 @@ class Air(Node):
         self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
         self._ap_doors: dict[int, tuple[Callable[[int], None], Callable[[Slot, Complex], None]]] = {}
         self._ue_doors: dict[int, tuple[Node, Callable[[Slot, Complex], None]]] = {}
-        self._noise: Complex | None = None
+        self._audience: _Audience | None = None
+        self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
         self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
         self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
 
@@ -169,12 +188,13 @@ class Air(Node):
         """Take the place in an emulation."""
         super().start(emulation)
         self._shape = (self.network.n_antennas, emulation.frame.n_snapshots)
-        self._begin_rank = emulation.rank(emulation.central.name) - 0.5  # after all who may have woken at this instant
+        after_all_who_wake = emulation.rank(emulation.central.name) - 0.5
+        self._bell = Bell(emulation.kernel, after_all_who_wake, self._begin)
 
     def connect_access_point(
         self, name: str, begin: Callable[[int], None], deliver: Callable[[Slot, Complex], None]
     ) -> None:
-        """Call ``begin(position)`` at the start of a slot in which the AP transmits, ``deliver`` at the end with echoes."""
+        """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes."""
         self._ap_doors[self._ap_index[name]] = begin, deliver
 
     def connect_user_equipment(self, node: Node, receive: Callable[[Slot, Complex], None]) -> None:
@@ -218,16 +238,20 @@ class Air(Node):
             If a part has another shape than (N, n_snapshots).
         """
         index = self._ap_index[name]
-        for what, part in (("communication", emission.communication), ("sensing", emission.sensing)):
+        for part in emission[:2]:
             if part is not None and part.shape != self._shape:
-                raise ValueError(f"{what} part of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
+                raise ValueError(f"emission of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
         if emission.sensing is not None and self._token_holder() != name:
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
         if emission.communication is not None and emission.precoding is None and self.network.n_ues:
             raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
-        self._emissions[index] = (emission, phase_rad)
+        if phase_rad != 0.0:
+            emission = emission.turned(phase_rad)
+        total = emission.total
+        if total is not None:
+            self._emitted[index] = (emission, total)
 
     def _token_holder(self) -> str | None:
         slot = self._licensed.get(self.slots_completed)
@@ -242,10 +266,10 @@ class Air(Node):
             If the AP radiates in the slot that begins.
         """
         index = self._ap_index[name]
-        if index in self._emissions:
+        if index in self._emitted:
             raise AirRuleError(f"{name} listens while it radiates: a half-duplex AP does one of the two in a slot")
         self._listeners[index] = (noise, phase_rad)
-        self._noise = None
+        self._audience = None
 
     # -- the truth ------------------------------------------------------------------------------------------------
 
@@ -263,12 +287,11 @@ class Air(Node):
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
         reflection = np.array([r for _, r in placed], dtype=complex)
-        unit = echo_amplitude_m2(self.network.wavelength_m, 1.0)
         channel = self.access_channel.realize(
             np.array([f for _, f, _ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
             np.array([phase for _, _, phase in joined]),
             places[0],
-            np.abs(reflection / unit) ** 2,
+            np.abs(reflection / self.unit_amplitude_m2) ** 2,
             np.angle(reflection),
         )
         noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
@@ -282,7 +305,7 @@ class Air(Node):
         if now_ns > frame.lead_ns:
             self._finish(self._slot_in_hand())
         if now_ns >= frame.lead_ns:
-            Alarm(self.emulation.kernel, now_ns, self._begin_rank, self._begin)
+            self._bell.set(now_ns)
         self.wake_ns = frame.slot_start_ns(self.slots_completed + (now_ns >= frame.lead_ns))
 
     def _begin(self, _: object) -> None:
@@ -301,44 +324,39 @@ class Air(Node):
     def _finish(self, slot: Slot) -> None:
         self.slots_completed += 1
         truth = self.truth(slot.cpi)
-        emissions, self._emissions = sorted(self._emissions.items()), {}
-        radiating, samples = self._settle(slot, truth, emissions)
+        emitted, self._emitted = sorted(self._emitted.items()), {}
         if self._listeners:
-            self._return_echoes(slot, truth, emissions)
-        self._serve(slot, truth, radiating, samples)
+            self._return_echoes(slot, truth, emitted)
+        self._serve(slot, truth, emitted)
         last = slot.position == slot.n_slots - 1
         if last:
-            self._listeners, self._transmitters, self._noise = {}, [], None
+            self._listeners, self._transmitters, self._audience = {}, [], None
         if last or slot.index == 0:
             self._audit()
 
-    def _settle(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> tuple[tuple[int, ...], Complex]:
-        """Book emissions; return who radiated and what, (n_tx x N, n_snapshots), oscillator phase included."""
-        sensing_power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
-        totals = {}
-        for index, (emission, phase_rad) in emissions:
-            total = emission.total
-            if total is not None:
-                totals[index] = total if phase_rad == 0.0 else total * np.exp(1j * phase_rad)
-                power_w = 0.0 if emission.sensing is None else sensing_power_w
-                truth.radiated.append((slot.position, index, emission.precoding, power_w))
-        if not totals:
-            return (), np.empty((0, slot.n_snapshots), dtype=complex)
-        radiating, samples = tuple(totals), np.concatenate(list(totals.values()), dtype=complex)
-        self._charge(slot, radiating, samples)
-        return radiating, samples
-
-    def _charge(self, slot: Slot, radiating: tuple[int, ...], samples: Complex) -> None:
-        """Add up energies and snapshots of those who radiated."""
-        parts = samples.view(np.float64).reshape(len(radiating), -1)
+    def _note(self, slot: Slot, truth: CpiTruth, emitted: Emitted, samples: Complex) -> None:
+        """Keep what scoring and the next audit need."""
+        position, power_w = slot.position, (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
+        truth.radiated += [
+            (position, index, emission.precoding, 0.0 if emission.sensing is None else power_w)
+            for index, (emission, _) in emitted
+        ]
         holder = self._ap_index.get(slot.sensing_transmitter)
-        for index, energy in zip(radiating, np.vecdot(parts, parts).tolist(), strict=True):
-            book = self._spent[index, index == holder]
-            book[0] += energy
-            book[1] += slot.n_snapshots
+        self._unbooked.append(([(index, index == holder) for index, _ in emitted], samples))
+
+    def _book(self) -> None:
+        """Add up energies and snapshots of those who radiated since the last audit."""
+        for keys, samples in self._unbooked:
+            parts = samples.view(np.float64).reshape(len(keys), -1)
+            for key, energy in zip(keys, np.vecdot(parts, parts).tolist(), strict=True):
+                book = self._spent[key]
+                book[0] += energy
+                book[1] += samples.shape[1]
+        self._unbooked = []
 
     def _audit(self) -> None:
         """Compare what was radiated so far with the budget."""
+        self._book()
         budget_w = self.radio.transmit_power_w
         for (index, sensing), (energy, snapshots) in self._spent.items():
             if snapshots and not energy <= budget_w * energy_quantile(int(snapshots)):
@@ -348,39 +366,36 @@ class Air(Node):
                     f"snapshots of {slots}; its budget is {budget_w:.3g} W: scale what transmit returns"
                 )
 
-    def _return_echoes(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> None:
+    def _return_echoes(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
         """Superpose the echoes for all listeners at once, add their noise and hand them over."""
-        indices = tuple(sorted(self._listeners))
-        if self._noise is None:
-            self._noise = self._noise_by_slot(indices)
-        heard = self._noise[slot.position]
-        incident = self._incident(slot, truth, emissions)
+        audience = self._audience = self._audience or self._gather()
+        heard = audience.noise[slot.position]
+        if self.radio.illumination == "sensing":
+            illuminating = [(index, emission.sensing) for index, (emission, _) in emitted]
+        else:
+            illuminating = [(index, total) for index, (_, total) in emitted]
+        incident = self._incident(truth.places_m[slot.position], illuminating)
         if incident is not None:
-            back = self._back_legs(truth.places_m[slot.position], indices)
+            back = self._back_legs(truth.places_m[slot.position], audience.indices)
             echoes = (back @ (truth.reflection[:, None] * incident)).reshape(heard.shape)
-            for i, index in enumerate(indices):
-                phase_rad = self._listeners[index][1]
-                if phase_rad != 0.0:
-                    echoes[i] *= np.exp(1j * phase_rad)
-            heard += echoes
-        for index, echo in zip(indices, heard, strict=True):
+            heard += echoes if audience.rotation is None else echoes * audience.rotation
+        for index, echo in zip(audience.indices, heard, strict=True):
             self._ap_doors[index][1](slot, echo)
 
-    def _noise_by_slot(self, listeners: tuple[int, ...]) -> Complex:
-        """Return the noise of the listeners, shape (n_slots, n_rx, N, n_snapshots)."""
-        n_antennas, n_snapshots = self._shape
-        noise = np.array([self._listeners[i][0] for i in listeners])
-        return noise.reshape(len(listeners), n_antennas, -1, n_snapshots).transpose(2, 0, 1, 3).copy()
+    def _gather(self) -> _Audience:
+        """Return the listeners, with their noise slot by slot."""
+        indices = tuple(sorted(self._listeners))
+        phases = np.array([self._listeners[i][1] for i in indices])
+        noise = np.concatenate([self._listeners[i][0] for i in indices])
+        by_slot = noise.reshape(len(indices), self._shape[0], -1, self._shape[1]).transpose(2, 0, 1, 3).copy()
+        return _Audience(indices, by_slot, np.exp(1j * phases)[:, None, None] if phases.any() else None)
 
-    def _incident(self, slot: Slot, truth: CpiTruth, emissions: Emissions) -> Complex | None:
+    def _incident(self, positions_m: Float, illuminating: list[tuple[int, Complex | None]]) -> Complex | None:
         """Return the field at the targets, shape (n_targets, n_snapshots); None where there is none."""
-        if not self.n_targets:
-            return None
-        legs, incident = self._leg_responses(truth.places_m[slot.position]), None
-        for index, (emission, phase_rad) in emissions:
-            part = emission.sensing if self.radio.illumination == "sensing" else emission.total
-            if part is not None:
-                arriving = legs[index] @ (part if phase_rad == 0.0 else part * np.exp(1j * phase_rad))
+        legs, incident = self._leg_responses(positions_m), None
+        for index, samples in illuminating:
+            if samples is not None and self.n_targets:
+                arriving = legs[index] @ samples
                 incident = arriving if incident is None else incident + arriving
         return incident
 
@@ -398,12 +413,15 @@ class Air(Node):
             kept[receivers] = legs[list(receivers)].transpose(0, 2, 1).reshape(-1, self.n_targets)
         return kept[receivers]
 
-    def _serve(self, slot: Slot, truth: CpiTruth, radiating: tuple[int, ...], samples: Complex) -> None:
+    def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
         """Superpose what every UE hears and hand it over."""
         first = slot.position * slot.n_snapshots
         received = truth.ue_noise[:, first : first + slot.n_snapshots]
-        if radiating:
+        if emitted:
+            radiating = tuple([index for index, _ in emitted])
+            samples = np.concatenate([total for _, (_, total) in emitted])
             received = received + truth.channel_from(radiating) @ samples
+            self._note(slot, truth, emitted, samples)
         for index, (node, receive) in self._ue_doors.items():
             try:
                 receive(slot, received[index])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.functional_split import collate, sample_columns, waveform_known
+from emulator.functional_split import collate, in_slots, waveform_known
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.node import Node
 from emulator.payload import draw_payload
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CentralProcessor", "Inbox"]
 
+Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
 DEAD_AFTER_CPIS = 3
+NOTHING_FOUND = Estimate.at([])
 
 
 @dataclass(kw_only=True, eq=False)
@@ -73,7 +76,7 @@ class CentralProcessor(Node):
     network: Network
     area: Area
     radio: Radio
-    path_gain: NDArray[np.float64]
+    path_gain: Float
     n_receivers: int
     selector: ModeSelector
     scheduler: SlotScheduler
@@ -136,7 +139,7 @@ class CentralProcessor(Node):
         self._judge_alive(self.inboxes[cpi])
         observation = self.fuse(cpi)
         self.log(Kind.FUSE, self.inboxes[cpi].fused)
-        estimate = Estimate.at([])
+        estimate = NOTHING_FOUND
         if observation is not None and self.estimator is not None:
             estimate = self.estimator.estimate(observation)
         self._pending[cpi] = (estimate, observation)
@@ -204,13 +207,12 @@ class CentralProcessor(Node):
 
     def on_message(self, message: Message) -> None:
         """Sort a report or record into the inbox of its CPI; what is late is counted and left."""
-        cpi = message.slot.cpi if isinstance(message, EchoReport) else getattr(message, "cpi", None)
-        inbox = self.inboxes.get(cpi) if cpi is not None else None
-        if inbox is None or self.emulation.now_ns > inbox.plan.deadline_ns:
+        cpi = message.slot.cpi if isinstance(message, EchoReport) else getattr(message, "cpi", -1)
+        inbox = self.inboxes.get(cpi)
+        if inbox is None or cpi in self._pending:  # published, or fused
             self.late_reports += isinstance(message, EchoReport | StatisticsReport)
-            self.log(Kind.LATE, -1 if cpi is None else cpi)
-            return
-        if isinstance(message, EchoReport):
+            self.log(Kind.LATE, cpi)
+        elif isinstance(message, EchoReport):
             inbox.echoes.setdefault(message.source, {})[message.slot.position] = message
         elif isinstance(message, StatisticsReport):
             inbox.statistics[message.source] = message
@@ -239,59 +241,60 @@ class CentralProcessor(Node):
         """Return the statistics of what came for a CPI, or None if no report can be used."""
         inbox = self.inboxes[cpi]
         plan = inbox.plan
-        n_antennas = self.network.n_antennas
+        n_antennas, illumination = self.network.n_antennas, self.radio.illumination
         transmitted = collate(plan, inbox.records, n_antennas)
-        covered = [self._covered(inbox, name) for name in plan.receivers]
+        known = {s.position for s in plan.slots if waveform_known(plan, inbox.records, s.position, illumination)}
+        covered = [_covered(inbox, name, known) for name in plan.receivers]
         inbox.fused = sum(len(slots) if name in inbox.echoes else bool(slots)
                           for name, slots in zip(plan.receivers, covered, strict=True))  # fmt: skip
         if not inbox.fused:
             return None
-        shape = (len(covered), n_antennas, len(plan.transmitters), n_antennas)
-        cross, energy = np.zeros(shape, dtype=complex), np.zeros(len(covered))
-        kinds = [(slots, name in inbox.statistics) for slots, name in zip(covered, plan.receivers, strict=True)]
-        for slots, by_receiver in dict.fromkeys(kinds):
-            if not slots:
-                continue
-            rows = [r for r, kind in enumerate(kinds) if kind == (slots, by_receiver)]
-            cross[rows], energy[rows] = self._statistics(inbox, [plan.receivers[r] for r in rows], slots, transmitted)
+        n_snapshots = plan.slots[0].n_snapshots
+        sent = {slots: in_slots(transmitted, slots, n_snapshots) for slots in dict.fromkeys(covered)}
+        cross, energy = self._statistics(inbox, covered, sent)
         if not np.isfinite(energy).all():
             odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
             raise ValueError(f"reports of {odd} hold samples that are not finite; report gives numbers or None")
-        n_snapshots = plan.slots[0].n_snapshots
         return Observation(
             network=self.network,
             area=self.area,
             assignment=plan.assignment,
             cross=cross,
-            gram=_grams(transmitted, covered, n_snapshots),
+            gram=_grams(sent, covered),
             energy=energy,
             n_samples=np.array([len(slots) * n_snapshots * n_antennas for slots in covered], dtype=np.int64),
             noise_power_w=self.radio.noise_power_w,
         )
 
-    def _covered(self, inbox: Inbox, receiver: str) -> tuple[int, ...]:
-        """Return the slots of a receiver that can be used: given, and with every waveform in them known."""
-        if receiver in inbox.statistics:
-            return inbox.statistics[receiver].positions
-        given = sorted(inbox.echoes.get(receiver, ()))
-        known = (waveform_known(inbox.plan, inbox.records, at, self.radio.illumination) for at in given)
-        return tuple(position for position, usable in zip(given, known, strict=True) if usable)
-
     def _statistics(
-        self, inbox: Inbox, receivers: list[str], slots: tuple[int, ...], transmitted: NDArray[np.complex128]
-    ) -> tuple[NDArray[np.complex128], list[float]]:
-        """Return Z, (n_rx, N, n_tx, N), and E of receivers that cover the same slots."""
-        if receivers[0] in inbox.statistics:
-            reports = [inbox.statistics[name] for name in receivers]
-            return np.stack([report.cross for report in reports]), [report.energy for report in reports]
-        received = _read([inbox.echoes[name] for name in receivers], slots)
-        sent = transmitted[:, :, sample_columns(slots, inbox.plan.slots[0].n_snapshots)]
-        stacked = received.reshape(-1, received.shape[-1])
-        cross = cross_statistic(stacked, sent).reshape(*received.shape[:2], *sent.shape[:2])
-        return cross, [energy_statistic(samples) for samples in received]
+        self, inbox: Inbox, covered: list[tuple[int, ...]], sent: dict[tuple[int, ...], Complex]
+    ) -> tuple[Complex, Float]:
+        """Return Z, (n_rx, N, n_tx, N), and E of all receivers; those that cover the same slots go together."""
+        names, (n_tx, n_antennas, _) = inbox.plan.receivers, next(iter(sent.values())).shape
+        cross = np.zeros((len(names), n_antennas, n_tx, n_antennas), dtype=complex)
+        energy = np.zeros(len(names))
+        by_slots: dict[tuple[int, ...], list[int]] = {}
+        for row, (name, slots) in enumerate(zip(names, covered, strict=True)):
+            if name in inbox.statistics:
+                cross[row], energy[row] = inbox.statistics[name].cross, inbox.statistics[name].energy
+            elif slots:
+                by_slots.setdefault(slots, []).append(row)
+        for slots, rows in by_slots.items():
+            received = _read([inbox.echoes[names[row]] for row in rows], slots)
+            stacked = received.reshape(-1, received.shape[-1])
+            cross[rows] = cross_statistic(stacked, sent[slots]).reshape(len(rows), *cross.shape[1:])
+            energy[rows] = [energy_statistic(samples) for samples in received]
+        return cross, energy
 
 
-def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> NDArray[np.complex128]:
+def _covered(inbox: Inbox, receiver: str, known: set[int]) -> tuple[int, ...]:
+    """Return the slots of a receiver that can be used: given, and with every waveform in them known."""
+    if receiver in inbox.statistics:
+        return inbox.statistics[receiver].positions
+    return tuple(sorted(known & inbox.echoes.get(receiver, {}).keys()))
+
+
+def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> Complex:
     """Return samples as the links delivered them, shape (n_rx, N, n_slots x n_snapshots)."""
     reports = [received[position] for received in echoes for position in slots]
     samples = np.array([report.samples for report in reports])
@@ -307,14 +310,9 @@ def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> NDArra
     return by_receiver.transpose(0, 2, 1, 3).reshape(len(echoes), n_antennas, -1)
 
 
-def _grams(
-    transmitted: NDArray[np.complex128], covered: list[tuple[int, ...]], n_snapshots: int
-) -> NDArray[np.complex128]:
+def _grams(sent: dict[tuple[int, ...], Complex], covered: list[tuple[int, ...]]) -> Complex:
     """Return Q of every receiver, (n_rx, n_tx, N, n_tx, N): one broadcast view if all cover the same slots."""
-    grams = {}
-    for slots in covered:
-        if slots not in grams:
-            grams[slots] = gram_statistic(transmitted[:, :, sample_columns(slots, n_snapshots)])
+    grams = {slots: gram_statistic(samples) for slots, samples in sent.items()}
     if len(grams) == 1:
         gram = grams[covered[0]]
         return np.broadcast_to(gram, (len(covered), *gram.shape))

@@ -99,7 +99,7 @@ class Emulation:
     @property
     def now_ns(self) -> int:
         """Emulated time in ns."""
-        return self._kernel.now_ns() if self._kernel is not None else self._resume_ns
+        return self._kernel.now_ns if self._kernel is not None else self._resume_ns
 
     def rank(self, name: str) -> int:
         """Return the place of an owner of events in the service order; also its number in the trace."""
@@ -129,16 +129,22 @@ class Emulation:
 
         The network keeps running: when a result is yielded, the next CPI is already on the air.
         """
-        if self._kernel is None:
-            self.start()
         for _ in range(n_cpis):
             with self._blas.limit(limits=1, user_api="blas"):
-                self.events += self.kernel.advance(self._outbox)
-            yield self._outbox.pop(0)
+                cpi = self._next_cpi()
+            yield cpi
 
     def run(self, n_cpis: int) -> RunResult:
         """Run on for a number of CPIs and return what came of them."""
-        return self.result(list(self.cpis(n_cpis)))
+        with self._blas.limit(limits=1, user_api="blas"):
+            cpis = [self._next_cpi() for _ in range(n_cpis)]
+        return self.result(cpis)
+
+    def _next_cpi(self) -> CpiResult:
+        if self._kernel is None:
+            self.start()
+        self.events += self.kernel.advance(self._outbox)
+        return self._outbox.pop(0)
 
     def result(self, cpis: list[CpiResult]) -> RunResult:
         """Return the results of some CPIs together with the books as they stand now."""

@@ -15,12 +15,13 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
-from emulator.kernel import Alarm
+from emulator.kernel import Bell
 from emulator.messages import Message
 from emulator.trace import Kind
 
@@ -62,16 +63,16 @@ class Link:
     in_flight: deque[tuple[int, Message, int]] = field(default_factory=deque)
     """(time of arrival in ns, message, bits), in the order of arrival."""
 
-    def start(self, emulation: "Emulation", arrive: Callable[["Link"], None]) -> None:
+    def start(self, emulation: "Emulation", arrive: Callable[["Link", object], None]) -> None:
         """Take the place in an emulation: ``arrive`` is called when the first message in flight arrives."""
         self.kernel, self.rank, self.record = emulation.kernel, emulation.rank(self.name), emulation.record
-        self._ring = lambda _: arrive(self)
+        self._bell = Bell(self.kernel, self.rank, partial(arrive, self))
         for arrival_ns, _, _ in self.in_flight:
-            Alarm(self.kernel, arrival_ns, self.rank, self._ring)
+            self._bell.set(arrival_ns)
 
     def accept(self, message: Message, bits: int) -> bool:
         """Serialise a message after those that wait, and send it off; False if the queue is full."""
-        edge, now_ns = self.edge, self.kernel.now_ns()
+        edge, now_ns = self.edge, self.kernel.now_ns
         rate = edge.get("rate_bit_s", INFINITE)
         start_ns = self.free_ns if self.free_ns > now_ns else now_ns
         if "queue_bits" in edge:
@@ -83,7 +84,7 @@ class Link:
         self.busy_ns += duration_ns
         arrival_ns = self.free_ns + round(edge.get("latency_s", 0.0) * 1e9)
         self.in_flight.append((arrival_ns, message, bits))
-        Alarm(self.kernel, arrival_ns, self.rank, self._ring)
+        self._bell.set(arrival_ns)
         if self.record is not None:
             self.record((start_ns, SERIALISE, self.rank, duration_ns))
         return True
@@ -162,8 +163,8 @@ class Fronthaul:
     def _lost(self, link: Link, probability: float) -> bool:
         return self.emulation.streams.generator(link.name, "loss", link.carried).random() < probability
 
-    def _arrive(self, link: Link) -> None:
-        _, message, bits = link.in_flight.popleft()
+    def _arrive(self, link: Link, _: object) -> None:
+        now_ns, message, bits = link.in_flight.popleft()
         link.carried += 1
         probability = link.edge.get("loss_probability", 0.0)
         if probability and self._lost(link, probability):
@@ -171,7 +172,7 @@ class Fronthaul:
             return
         link.bits += bits
         if self.record is not None:
-            self.record((link.kernel.now_ns(), DELIVER, link.rank, bits))
+            self.record((now_ns, DELIVER, link.rank, bits))
         if link.end == message.destination:
             self.delivered += 1
             self._handlers[link.end](message)

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from emulator.messages import EchoReport, Message, StatisticsReport, Transmissio
 from emulator.slot import CpiPlan, Slot
 from models.statistics import cross_statistic, energy_statistic
 
-__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate", "sample_columns", "waveform_known"]
+__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate", "in_slots", "waveform_known"]
 
 Complex = NDArray[np.complex128]
 
@@ -108,14 +107,13 @@ class StatisticsSplit(FunctionalSplit):
         positions = tuple(position for position, _ in usable)
         received = np.concatenate([echo for _, echo in usable] or [given[0][1][:, :0]], axis=1)
         transmitted = collate(plan, records, received.shape[0])
-        columns = sample_columns(positions, plan.slots[0].n_snapshots)
         return StatisticsReport(
             source=ap,
             destination="central",
             cpi=plan.cpi,
             positions=positions,
             transmitters=plan.transmitters,
-            cross=cross_statistic(received, transmitted[:, :, columns]),
+            cross=cross_statistic(received, in_slots(transmitted, positions, plan.slots[0].n_snapshots)),
             energy=energy_statistic(received),
         )
 
@@ -137,12 +135,13 @@ def waveform_known(plan: CpiPlan, records: Mapping[str, object], position: int, 
     return all(name in records for name in plan.transmitters)
 
 
-@lru_cache(maxsize=256)
-def sample_columns(positions: tuple[int, ...], n_snapshots: int) -> NDArray[np.intp]:
-    """Return the indices of the snapshots of these slots within a CPI."""
-    columns = (np.array(positions, dtype=np.intp)[:, None] * n_snapshots + np.arange(n_snapshots)).ravel()
-    columns.flags.writeable = False
-    return columns
+def in_slots(samples: Complex, positions: tuple[int, ...], n_snapshots: int) -> Complex:
+    """Return the samples of some slots, shape (n_tx, N, len(positions) x n_snapshots); no copy if these are all."""
+    n_tx, n_antennas, n_samples = samples.shape
+    if len(positions) * n_snapshots == n_samples:
+        return samples
+    by_slot = samples.reshape(n_tx, n_antennas, -1, n_snapshots)
+    return by_slot[:, :, list(positions)].reshape(n_tx, n_antennas, -1)
 
 
 def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: int) -> Complex:
@@ -150,10 +149,10 @@ def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: i
 
     Transmitters without a record, and slots that a record leaves out, are zero.
     """
-    n_snapshots = plan.slots[0].n_snapshots
-    samples = np.zeros((len(plan.transmitters), n_antennas, len(plan.slots) * n_snapshots), dtype=complex)
+    n_tx, n_slots, n_snapshots = len(plan.transmitters), len(plan.slots), plan.slots[0].n_snapshots
+    samples = np.zeros((n_tx, n_antennas, n_slots, n_snapshots), dtype=complex)
     for i, name in enumerate(plan.transmitters):
         record = records.get(name)
         if record is not None and record.positions:
-            samples[i][:, sample_columns(record.positions, n_snapshots)] = record.samples
-    return samples
+            samples[i][:, list(record.positions)] = record.samples.reshape(n_antennas, -1, n_snapshots)
+    return samples.reshape(n_tx, n_antennas, n_slots * n_snapshots)

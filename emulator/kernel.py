@@ -1,19 +1,20 @@
 """The clock: a SimPy environment whose events of one instant are served in the order of their owners' ranks."""
 
 from collections.abc import Callable, Sized
+from functools import partial
 from heapq import heappop, heappush
+from operator import attrgetter
+from typing import ClassVar
 
 import simpy
 
-__all__ = ["Alarm", "Kernel"]
+__all__ = ["Alarm", "Bell", "Kernel"]
 
 
 class Kernel(simpy.Environment):
     """Integer nanoseconds, and a rank in place of SimPy's two priorities."""
 
-    def now_ns(self) -> int:
-        """Return the emulated time."""
-        return self._now  # type: ignore[return-value]
+    now_ns: ClassVar = property(attrgetter("_now"), doc="Emulated time; as SimPy's ``now``, without a call.")
 
     def advance(self, until_filled: Sized) -> int:
         """Serve events until something is in ``until_filled``; return how many.
@@ -33,11 +34,27 @@ class Kernel(simpy.Environment):
 
 
 class Alarm(simpy.Event):
-    """An event at a given time. Yield it from a process, or give it callbacks."""
+    """An event at a given time. Yield it from a process."""
 
-    def __init__(self, kernel: Kernel, at_ns: int, rank: float, *callbacks: Callable[[simpy.Event], None]) -> None:
+    def __init__(self, kernel: Kernel, at_ns: int, rank: int) -> None:
         self.env = kernel
-        self.callbacks = [*callbacks]
+        self.callbacks = []
         self._ok = True
         self._value = None
         heappush(kernel._queue, (at_ns, rank, next(kernel._eid), self))  # type: ignore[misc]
+
+
+class Bell(simpy.Event):
+    """An event that happens whenever it was set to, and calls the same function each time."""
+
+    callbacks = property(attrgetter("_ring"), lambda bell, _: None)  # SimPy takes an event's callbacks away
+
+    def __init__(self, kernel: Kernel, rank: float, ring: Callable[[object], None]) -> None:
+        self.env, self._ring = kernel, (ring,)
+        self._ok = True
+        self._value = None
+        self._push, self._rank, self._numbers = partial(heappush, kernel._queue), rank, kernel._eid
+
+    def set(self, at_ns: int) -> None:
+        """Ring at a time, too."""
+        self._push((at_ns, self._rank, next(self._numbers), self))  # type: ignore[arg-type]

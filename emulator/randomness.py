@@ -5,12 +5,14 @@ first, how often, and what others draw makes no difference to the numbers.
 """
 
 import math
+import struct
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Streams", "complex_normals"]
+__all__ = ["Streams", "complex_normals", "philox_state"]
 
 
 class Streams:
@@ -26,7 +28,7 @@ class Streams:
         if seed != int(seed) or seed < 0:
             raise ValueError(f"seed = {seed}: give a whole number >= 0")
         self.seed = int(seed)
-        self._generators: dict[tuple[str, str], tuple[np.random.Generator, dict]] = {}
+        self._generators: dict[tuple[str, str], tuple[np.random.Generator, Any]] = {}
 
     def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:
         """Return the generator at this address, at the start of its 2^192 numbers.
@@ -42,10 +44,24 @@ class Streams:
         generator.bit_generator.state = state
         return generator
 
-    def _make(self, node: str, purpose: str) -> tuple[np.random.Generator, dict]:
+    def _make(self, node: str, purpose: str) -> tuple[np.random.Generator, Any]:
         digest = blake2b(f"{self.seed}/{node}/{purpose}".encode(), digest_size=16).digest()
-        philox = np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64))
-        return np.random.Generator(philox), dict(philox.state)
+        return np.random.Generator(np.random.Philox(0)), philox_state(digest)
+
+
+def philox_state(key: bytes) -> Any:
+    """Return the state of a Philox generator with this key of 16 bytes, at the start of its numbers.
+
+    Lists in place of NumPy's arrays: setting the state is twice as fast.
+    """
+    return {
+        "bit_generator": "Philox",
+        "state": {"counter": [0, 0, 0, 0], "key": list(struct.unpack("<2Q", key))},
+        "buffer": [0, 0, 0, 0],
+        "buffer_pos": 4,
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
 
 
 def complex_normals(rng: np.random.Generator, *shape: int, power: float = 1.0) -> NDArray[np.complex128]:

@@ -80,8 +80,7 @@ class Frame:
 
     def next_cpi_ns(self, now_ns: int) -> int:
         """Return the first start of a CPI after now."""
-        cpi = self.cpi_at(now_ns)
-        return self.cpi_start_ns(0 if cpi is None else cpi + 1)
+        return self.lead_ns + max((now_ns - self.lead_ns) // self.cpi_ns + 1, 0) * self.cpi_ns
 
     def slot_middle_s(self, index: int) -> float:
         """Return the middle of a slot in seconds."""

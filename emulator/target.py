@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.node import Node
-from models.sensing import echo_amplitude_m2
 from models.trajectories import Trajectory
 
 __all__ = ["Target"]
@@ -52,8 +51,7 @@ class Target(Node):
         frame, air = self.emulation.frame, self.emulation.air
         cpi = frame.cpi_at(self.wake_ns)
         if cpi is not None:
-            middles = (frame.slot_middle_s(cpi * frame.n_slots + i) for i in range(frame.n_slots))
-            positions = np.array([self.position_m(middle_s) for middle_s in middles])
-            amplitude = float(echo_amplitude_m2(self.emulation.network.wavelength_m, 1.0))
-            air.place(self.index, positions, amplitude * self.scatter(cpi))
+            first = cpi * frame.n_slots
+            positions = [self.position_m(frame.slot_middle_s(i)) for i in range(first, first + frame.n_slots)]
+            air.place(self.index, np.array(positions), air.unit_amplitude_m2 * self.scatter(cpi))
         self.wake_ns = frame.next_cpi_ns(self.wake_ns)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emulator.fronthaul import Fronthaul, ring, star, stripe, tree
-from emulator.kernel import Alarm, Kernel
+from emulator.kernel import Bell, Kernel
 from emulator.messages import HEADER_BITS, Message
 from emulator.randomness import Streams
 
@@ -36,13 +36,13 @@ class Bench:
 
     @property
     def now_ns(self):
-        return self.kernel.now_ns()
+        return self.kernel.now_ns
 
     def rank(self, name):
         return 10 + sorted(link.name for link in self.fronthaul.links.values()).index(name)
 
     def at(self, time_ns, message):
-        Alarm(self.kernel, time_ns, 0, lambda _: self.fronthaul.send(message))
+        Bell(self.kernel, 0, lambda _: self.fronthaul.send(message)).set(time_ns)
 
     def run(self, until_ns=None):
         self.kernel.run(until_ns)
