@@ -4,6 +4,8 @@
 """
 
 import math
+import statistics
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,12 @@ def network_of(n_aps: int, seed: int = 1) -> tuple[Network, ModeAssignment]:
 def points_of(n_points: int, seed: int = 2) -> Float:
     """Return random points of the area."""
     return np.random.default_rng(seed).uniform(0.0, SIDE_M, (n_points, 2))
+
+
+def in_turns_s(one: Callable[[], object], other: Callable[[], object], turns: int) -> tuple[float, float]:
+    """Return the median times of two ways in s, timed by turns so that a busy machine slows both."""
+    times = [(cpu_s(one, 1), cpu_s(other, 1)) for _ in range(turns)]
+    return statistics.median(t for t, _ in times), statistics.median(t for _, t in times)
 
 
 def plain(network: Network, assignment: ModeAssignment, points_m: Float) -> Float:
@@ -74,7 +82,6 @@ def closed_form(quick: bool) -> dict[str, object]:
     np.testing.assert_allclose(
         closed_form_map_m(network, assignment, few, gain), plain(network, assignment, few), rtol=AGREEMENT
     )
-    plain_s = cpu_s(lambda: plain(network, assignment, few), 1 if quick else 3) / len(few)
     repeats = 3 if quick else 7
     n_aps, n_points = [50, 500, 5000], [10_000, 100_000, 1_000_000]
     if quick:
@@ -87,7 +94,10 @@ def closed_form(quick: bool) -> dict[str, object]:
     for n in n_aps:
         drawn, points = network_of(n), points_of(2000)
         by_aps.append(cpu_s(lambda split=drawn, p=points: closed_form_map_m(*split, p, gain), 3))
-    fast_s = cpu_s(lambda: closed_form_map_m(network, assignment, many, gain), repeats) / len(many)
+    fast_s, plain_s = in_turns_s(
+        lambda: closed_form_map_m(network, assignment, many, gain), lambda: plain(network, assignment, few), repeats
+    )
+    fast_s, plain_s = fast_s / len(many), plain_s / len(few)
     return {
         "fast_s": fast_s * len(many),
         "plain_s": plain_s * len(many),
@@ -115,8 +125,8 @@ def any_gram(quick: bool) -> dict[str, object]:
         return any_gram_map_m(network, assignment, points, 1.0, gram, NOISE_W)
 
     np.testing.assert_allclose(at_once(few), one_by_one(), rtol=AGREEMENT)
-    fast_s = cpu_s(lambda: at_once(many), 3 if quick else 9) / len(many)
-    plain_s = cpu_s(one_by_one, 1 if quick else 3) / len(few)
+    fast_s, plain_s = in_turns_s(lambda: at_once(many), one_by_one, 3 if quick else 5)
+    fast_s, plain_s = fast_s / len(many), plain_s / len(few)
     return {
         "any_gram_us_per_point": 1e6 * fast_s,
         "any_gram_plain_us_per_point": 1e6 * plain_s,
@@ -133,8 +143,11 @@ def grid(quick: bool) -> dict[str, object]:
     grid_us, direct_us = dict[int, float](), dict[int, float]()
     for n in (100, 1000) if quick else (100, 1000, 5000):
         network, assignment = network_of(n)
-        seconds = cpu_s(lambda n=network, a=assignment: grid_map_m(n, a, coordinates, coordinates, 1.0), 3)
-        direct_s = cpu_s(lambda n=network, a=assignment: closed_form_map_m(n, a, some, 1.0), 3)
+        seconds, direct_s = in_turns_s(
+            lambda n=network, a=assignment: grid_map_m(n, a, coordinates, coordinates, 1.0),
+            lambda n=network, a=assignment: closed_form_map_m(n, a, some, 1.0),
+            1 if n > 1000 else 5,
+        )
         grid_us[n] = 1e6 * seconds / len(pixels)
         direct_us[n] = 1e6 * direct_s / len(some)
     ratio = {n: direct_us[n] / grid_us[n] for n in grid_us}

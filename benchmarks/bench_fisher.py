@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from benchmarks.bench_bounds import in_turns_s
 from benchmarks.workload import AREA, NOISE_W, cpu_s, exponent, layout, peak_mib, plain_leg, samples
 from models.bound_maps import any_gram_map_m
 from models.bounds import target_bounds_m
@@ -94,8 +95,10 @@ def one_target(quick: bool) -> dict[str, float]:
     case, n_plain, n_points = Case(), 20 if quick else 100, 2048 if quick else 8192
     expected = np.concatenate([case.plain(1, i) for i in range(n_plain)])
     np.testing.assert_allclose(case.map_of(n_plain)(), expected, rtol=AGREEMENT)
-    fast_s = cpu_s(case.map_of(n_points), 3 if quick else 9) / n_points
-    plain_s = cpu_s(lambda: [case.plain(1, i) for i in range(n_plain)], 1 if quick else 5) / n_plain
+    fast_s, plain_s = in_turns_s(
+        case.map_of(n_points), lambda: [case.plain(1, i) for i in range(n_plain)], 3 if quick else 7
+    )
+    fast_s, plain_s = fast_s / n_points, plain_s / n_plain
     return {
         "fast_s": fast_s * n_points,
         "plain_s": plain_s * n_points,
@@ -113,8 +116,10 @@ def several_targets(quick: bool) -> dict[str, Any]:
         expected = [case.plain(n, i * n) for i in range(n_plain)]
         np.testing.assert_allclose(case.joint_of(n, n_plain)(), expected, rtol=AGREEMENT)
         np.testing.assert_allclose(case.joint(n), expected[0], rtol=AGREEMENT)
-        fast_s = cpu_s(case.joint_of(n, n_sets), 3 if quick else 9) / n_sets
-        plain_s = cpu_s(lambda n=n: [case.plain(n, i * n) for i in range(n_plain)], 1 if quick else 5) / n_plain
+        fast_s, plain_s = in_turns_s(
+            case.joint_of(n, n_sets), lambda n=n: [case.plain(n, i * n) for i in range(n_plain)], 3 if quick else 9
+        )
+        fast_s, plain_s = fast_s / n_sets, plain_s / n_plain
         result[f"targets_{n}"] = {
             "fast_s": fast_s * n_sets,
             "plain_s": plain_s * n_sets,
