@@ -38,6 +38,7 @@ Mask = NDArray[np.bool_]
 SINGULAR = 1e-13
 # A Gram pivot that lost more than this share of its value belongs to a column that depends on the ones before it.
 DEPENDENT = 1e-12
+# Few APs by many points: rows of fewer than about 3000 points cost NumPy a copy wherever it broadcasts.
 BLOCK_APS = 8
 BLOCK_ELEMENTS = 96_000
 BLOCK_POINTS_ANY_GRAM = 512
