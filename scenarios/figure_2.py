@@ -282,8 +282,8 @@ def _one_map(scenario: Scenario, seed: int, zoomed: bool) -> CostMap:
     cpi = next(emulation.cpis(1))
     assert cpi.observation is not None, "nothing is lost on the paper's fronthaul"
     x, y, cost = _around(cpi.observation, cpi.truth_m) if zoomed else interpolated_cost_map(cpi.observation, STEP_M)
-    cost, outcomes = np.asarray(cost, dtype=float), (_outcome(emulation, cpi),)
-    return CostMap(x_m=x, y_m=y, cost=cost, truth_m=cpi.truth_m, outcomes=outcomes)
+    power, outcomes = np.asarray(cost, dtype=float), (_outcome(emulation, cpi),)
+    return CostMap(x_m=x, y_m=y, cost=power, truth_m=cpi.truth_m, outcomes=outcomes)
 
 
 def _outcome(emulation: Emulation, cpi: CpiResult) -> Outcome:
