@@ -33,7 +33,7 @@ class SilentAir(Air):
             self._ap_doors[index][1](slot, noise)
 
     def _serve(self, slot: Any, truth: Any, emitted: Any) -> None:
-        for _, receive in self._ue_doors.values():
+        for _, receive in self._ue_doors:
             receive(slot, self._nothing)
 
     def truth(self, cpi: int) -> Any:
@@ -47,12 +47,12 @@ class SilentAP(AccessPoint):
     """Lives every slot, without drawing or multiplying anything."""
 
     def _prepare(self, cpi: int, assignment: Any) -> None:
-        self._communication = np.zeros((8, 60), dtype=complex)
+        self._communication = np.zeros((6, 8, 10), dtype=complex)
         self._precoding = np.zeros((8, 10), dtype=complex)
 
     def sensing_waveform(self, slot: Any) -> Any:
         """Return a part of the zeros."""
-        return self._communication[:, :10]
+        return self._communication[0]
 
     def _noise(self, cpi: int) -> Any:
         return np.zeros((8, 60), dtype=complex)

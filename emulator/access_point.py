@@ -71,6 +71,7 @@ class AccessPoint(Node):
     _past: dict[int, CpiPlan] = field(default_factory=dict, init=False)
     _precoding: Complex | None = field(default=None, init=False)
     _communication: Complex | None = field(default=None, init=False)
+    """Slot by slot, shape (n_slots, N, n_snapshots)."""
     _next_ns: int = field(default=0, init=False)
     """When the next CPI begins."""
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
@@ -87,8 +88,7 @@ class AccessPoint(Node):
         """Return what is radiated in a slot, eq. (1): precoded data, and the sensing waveform with the token."""
         communication, sensing = None, None
         if self._communication is not None:
-            first = slot.position * slot.n_snapshots
-            communication = self._communication[:, first : first + slot.n_snapshots]
+            communication = self._communication[slot.position]
         if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
             sensing = self.sensing_waveform(slot)
         if communication is None and sensing is None:
@@ -203,7 +203,10 @@ class AccessPoint(Node):
             return
         channel = self.emulation.air.channel(self.name, cpi)
         self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
-        self._communication = self._precoding @ symbols(assignment.payload, self.emulation.frame.n_samples)
+        frame = self.emulation.frame
+        samples = self._precoding @ symbols(assignment.payload, frame.n_samples)
+        by_slot = samples.reshape(self.n_antennas, frame.n_slots, frame.n_snapshots).transpose(1, 0, 2)
+        self._communication = np.ascontiguousarray(by_slot)
 
     def _close(self) -> None:
         """End a CPI: a transmitter sends the record of what it radiated."""

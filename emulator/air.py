@@ -178,7 +178,7 @@ class Air(Node):
         self._ap_index = {name: i for i, name in enumerate(self.network.ap_names)}
         self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
         self._ap_doors: dict[int, tuple[Callable[[int], None], Callable[[Slot, Complex], None]]] = {}
-        self._ue_doors: dict[int, tuple[Node, Callable[[Slot, Complex], None]]] = {}
+        self._ue_doors: list[tuple[Node, Callable[[Slot, Complex], None]]] = []
         self._audience: _Audience | None = None
         self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
         self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
@@ -199,7 +199,8 @@ class Air(Node):
 
     def connect_user_equipment(self, node: Node, receive: Callable[[Slot, Complex], None]) -> None:
         """Hand the samples of a UE to its hook ``receive``."""
-        self._ue_doors[self._ue_index[node.name]] = (node, receive)
+        self._ue_doors.append((node, receive))
+        self._ue_doors.sort(key=lambda door: self._ue_index[door[0].name])
 
     def license(self, slots: tuple[Slot, ...]) -> None:
         """Note who holds the sensing token in each slot."""
@@ -346,12 +347,13 @@ class Air(Node):
 
     def _book(self) -> None:
         """Add up energies and snapshots of those who radiated since the last audit."""
-        for keys, samples in self._unbooked:
-            parts = samples.view(np.float64).reshape(len(keys), -1)
-            for key, energy in zip(keys, np.vecdot(parts, parts).tolist(), strict=True):
-                book = self._spent[key]
-                book[0] += energy
-                book[1] += samples.shape[1]
+        if not self._unbooked:
+            return
+        entries = [self._spent[key] for keys, _ in self._unbooked for key in keys]
+        parts = np.concatenate([samples for _, samples in self._unbooked]).view(float).reshape(len(entries), -1)
+        for entry, energy in zip(entries, np.vecdot(parts, parts).tolist(), strict=True):
+            entry[0] += energy
+            entry[1] += self._shape[1]
         self._unbooked = []
 
     def _audit(self) -> None:
@@ -422,9 +424,9 @@ class Air(Node):
             samples = np.concatenate([total for _, (_, total) in emitted])
             received = received + truth.channel_from(radiating) @ samples
             self._note(slot, truth, emitted, samples)
-        for index, (node, receive) in self._ue_doors.items():
+        for (node, receive), samples in zip(self._ue_doors, received, strict=True):
             try:
-                receive(slot, received[index])
+                receive(slot, samples)
             except Exception as error:
                 raise node.failure("receive", slot, error) from error
 

@@ -135,9 +135,12 @@ class Emulation:
             yield cpi
 
     def run(self, n_cpis: int) -> RunResult:
-        """Run on for a number of CPIs and return what came of them."""
+        """Run on for a number of CPIs and return what came of them; only the last keeps its observation."""
+        cpis: list[CpiResult] = []
         with self._blas.limit(limits=1, user_api="blas"):
-            cpis = [self._next_cpi() for _ in range(n_cpis)]
+            for _ in range(n_cpis):
+                cpis[-1:] = [cpi.without_observation() for cpi in cpis[-1:]]
+                cpis.append(self._next_cpi())
         return self.result(cpis)
 
     def _next_cpi(self) -> CpiResult:

@@ -63,6 +63,10 @@ class CpiResult:
     reports_fused: int
     observation: Observation | None = None
 
+    def without_observation(self) -> "CpiResult":
+        """Return the result without what was fused, which takes most of its memory."""
+        return self if self.observation is None else replace(self, observation=None)
+
     @property
     def false_positions_m(self) -> Float:
         """Positions of estimates that belong to no target, shape (n_false, 2)."""
@@ -107,7 +111,7 @@ class RunResult:
     @classmethod
     def of(cls, cpis: list[CpiResult], *, n_targets: int, **books: Any) -> "RunResult":
         """Return the result of these CPIs; only the last keeps its observation."""
-        kept = [replace(cpi, observation=None) for cpi in cpis[:-1]] + cpis[-1:]
+        kept = [cpi.without_observation() for cpi in cpis[:-1]] + cpis[-1:]
         errors = np.array([cpi.score.error_m for cpi in cpis]).reshape(len(cpis), n_targets)
         return cls(cpis=tuple(kept), errors_m=errors, **books)
 
