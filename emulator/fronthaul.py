@@ -164,7 +164,7 @@ class Fronthaul:
         return self.emulation.streams.generator(link.name, "loss", link.carried).random() < probability
 
     def _arrive(self, link: Link, _: object) -> None:
-        now_ns, message, bits = link.in_flight.popleft()
+        _, message, bits = link.in_flight.popleft()
         link.carried += 1
         probability = link.edge.get("loss_probability", 0.0)
         if probability and self._lost(link, probability):
@@ -172,7 +172,7 @@ class Fronthaul:
             return
         link.bits += bits
         if self.record is not None:
-            self.record((now_ns, DELIVER, link.rank, bits))
+            self.record((link.kernel.now_ns, DELIVER, link.rank, bits))
         if link.end == message.destination:
             self.delivered += 1
             self._handlers[link.end](message)

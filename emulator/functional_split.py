@@ -59,7 +59,7 @@ class IqSplit(FunctionalSplit):
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Return the report of the slot."""
-        return EchoReport(source=ap, destination="central", slot=slot, samples=echo, iq_bits=self.iq_bits)
+        return EchoReport(ap, "central", slot, echo, self.iq_bits)
 
     def reports_expected(self, n_slots: int) -> int:
         """One report a slot."""

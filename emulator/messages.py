@@ -25,7 +25,7 @@ HEADER_BITS = 8 * (38 + 8)
 Complex = NDArray[np.complex128]
 
 
-@dataclass(kw_only=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Message:
     """Something one node tells another.
 
@@ -52,7 +52,7 @@ class Message:
         return HEADER_BITS + self.content_bits
 
 
-@dataclass(kw_only=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Assignment(Message):
     """The plan of a CPI, with the downlink payload for a transmitter: the data of every UE.
 
@@ -73,7 +73,7 @@ class Assignment(Message):
         return 2 * len(self.plan.ap_names) + 16 * len(self.plan.slots) + 8 * sum(map(len, self.payload))
 
 
-@dataclass(kw_only=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class TransmissionRecord(Message):
     """What a transmitter really radiated in a CPI, as far as it illuminates targets.
 
@@ -98,7 +98,7 @@ class TransmissionRecord(Message):
         return 16 * len(self.positions) + 8 * self.samples.nbytes
 
 
-@dataclass(kw_only=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class EchoReport(Message):
     """IQ samples that an AP received in a slot.
 
@@ -123,7 +123,7 @@ class EchoReport(Message):
         return 2 * (self.iq_bits or 64) * self.samples.size + 32
 
 
-@dataclass(kw_only=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class StatisticsReport(Message):
     """Sufficient statistics that an AP formed over a CPI.
 
