@@ -5,7 +5,7 @@ are taken as candidates, the power that each pair of them explains is written do
 
     v^H B^{-1} v = (|v_i|^2 B_jj + |v_j|^2 B_ii - 2 Re conj(v_i) B_ij v_j) / (B_ii B_jj - |B_ij|^2)
 
-and the best pairs are refined together.
+and the best pairs are refined together: all of them a little, the leading ones to the end.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 N_CANDIDATES = 500
 COHERENCE_COST = 30.0  # operations for two points and a receiver
-N_STARTS = 24
+N_STARTS, ROUGH_STEPS, N_LEADING = 1000, 3, 24  # pairs refined a little, and the best of them to the end
 CLEAR_LEAD = 15.0  # of a pair beside which no other is looked for
 ROUNDS = 4  # of refinement: all pairs, then each target of the best pair anew given the other
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
@@ -215,7 +215,11 @@ def _strongest(power: Float) -> NDArray[np.intp]:
 def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, Float]:
     """Return the local maxima reached from pairs of points, both of shape (n, 2, 2), and their power."""
     reach = echoes.network.wavelength_m / 8.0
-    state, found = climb(lambda q: fit(echoes, "structured", q), starts_m, reach, 15, 1e-2)
+    state = starts_m
+    if len(state) > N_LEADING:
+        state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, ROUGH_STEPS, 1.0)
+        state = state[np.argsort(-found.power, kind="stable")[:N_LEADING]]
+    state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, 15, 1e-2)
     return state, found.power
 
 
@@ -225,6 +229,6 @@ def _with_one_moved(echoes: Echoes, state: Float) -> Float:
     for s in (0, 1):
         rest = Scene(echoes).refined([Found("structured", state[1 - s])], 0).residual()
         peak = coarse_maxima(rest, _patch_maximum(rest, state[s])[None])
-        points = lattice_lobes(rest, peak, LobeSearch(n_best=N_STARTS // 2)).positions_m
+        points = lattice_lobes(rest, peak, LobeSearch(n_best=N_LEADING // 2)).positions_m
         starts += [np.stack([state[1 - s], point]) for point in points]
     return np.array(starts or [state])

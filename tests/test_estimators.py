@@ -181,7 +181,7 @@ def test_a_weak_target_is_detected_but_not_resolved():
     for seed in range(8):
         rng = np.random.default_rng([55, seed])
         truth = random_truth(rng, targets_m=[[420.0, 510.0]])
-        estimate = TwoStage().estimate(observe(rng, truth, power_w=0.02))
+        estimate = TwoStage().estimate(observe(rng, truth, power_w=0.007))
         resolved += estimate.resolved.tolist()
     assert not all(resolved)
 
