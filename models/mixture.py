@@ -50,6 +50,8 @@ def initial_state(model: Amplitude, positions_m: Float) -> Float:
 def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
     """Return the fit of each batch of targets.
 
+    Non-coherent amplitudes of several targets shrink by about a hundredth, and so do their power and bounds.
+
     Parameters
     ----------
     echoes

@@ -14,7 +14,7 @@ from models.likelihood import (
     noncoherent_power,
     phasors,
 )
-from models.mixture import climb, echo_channel, fit, initial_state, position_covariance_m2, radiate
+from models.mixture import LARGEST_SHRINKAGE, climb, echo_channel, fit, initial_state, position_covariance_m2, radiate
 from models.sensing import leg_response
 from tests.simulate import NOISE_W, observe, random_truth, receive, summarise, waveform
 
@@ -115,7 +115,10 @@ def test_fitted_echoes_are_what_the_power_says(scene, model):
     found = fit(echoes, model, state)
     channel = echo_channel(echoes, model, state[0], found.amplitudes[0])
     gained = np.vdot(channel, 2.0 * echoes.cross - radiate(echoes, channel)).real
-    assert gained == pytest.approx(found.power[0], rel=1e-8)
+    if model == "noncoherent":  # the amplitudes of several targets shrink a little
+        assert 0.0 < gained - found.power[0] < 3.0 * LARGEST_SHRINKAGE * gained
+    else:
+        assert gained == pytest.approx(found.power[0], rel=1e-8)
 
 
 def test_information_is_that_of_monte_carlo_errors():

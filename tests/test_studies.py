@@ -22,6 +22,7 @@ from models.observation import Estimate
 from tests.simulate import AREA, NOISE_W, observe, random_truth, receive, summarise, waveform
 
 ROUNDING = 1e-9
+SHRINKAGE_RTOL = 1e-2  # complex amplitudes of several targets shrink by about a hundredth
 BOUND_RTOL = 1e-3  # the fit loads its diagonal by 1e-11, which the carrier phase that is projected out magnifies
 
 
@@ -177,7 +178,7 @@ class TestModelChoice:
         scene = (truth.network, truth.assignment, truth.targets_m, truth.rcs_m2, truth.phase_rad)
         expected = target_bounds_m(*scene, gram, NOISE_W, kind)
         found = study_model_choice.bound_m(truth, samples, None, model)
-        np.testing.assert_allclose(found, expected, rtol=BOUND_RTOL)
+        np.testing.assert_allclose(found, expected, rtol=SHRINKAGE_RTOL if model == "noncoherent" else BOUND_RTOL)
 
     def test_random_phases_are_withheld(self):
         row = study_model_choice.trial(5, 0, "random phase", 40.0, 1)
