@@ -28,8 +28,9 @@ Float = NDArray[np.float64]
 N_CANDIDATES = 500
 COHERENCE_COST = 30.0  # operations for two points and a receiver
 N_STARTS, ROUGH_STEPS, N_LEADING = 1000, 3, 24  # pairs refined a little, and the best of them to the end
-CLEAR_LEAD = 15.0  # of a pair beside which no other is looked for
-ROUNDS = 4  # of refinement: all pairs, then each target of the best pair anew given the other
+CLEAR_LEAD = 20.0  # of a pair beside which no other is looked for
+ROUNDS = 8  # of refinement: the best pairs of all, then pairs of points found so far and what these leave
+N_FIRSTS = {1: 32, 2: 6}  # points for which the second is looked for in a round, by the number of ellipses
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
 PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
 RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around one
@@ -185,15 +186,26 @@ def _pair_in(echoes: Echoes, guess: PairGuess) -> PairFit | None:
         first = len(candidates[0])
         power[:first, :first] = power[first:, first:] = 0.0
     states, powers = _refined(echoes, points[_strongest(power)])
+    tried = np.empty((0, 2))
     for _ in range(ROUNDS):
         best = _leading(states, powers)
-        if best.explains(guess) or echoes.effort.exhausted:
+        firsts = _untried(states, powers, tried)[: N_FIRSTS[len(guess.regions)]]
+        if best.explains(guess) or echoes.effort.exhausted or not len(firsts):
             break
-        again, rivals = _refined(echoes, _with_one_moved(echoes, best.state))
+        tried = np.concatenate([tried, firsts])
+        starts = np.concatenate([_with_second(echoes, guess, first, best.state) for first in firsts])
+        if not len(starts):
+            break
+        again, rivals = _refined(echoes, starts)
         states, powers = np.concatenate([states, again]), np.concatenate([powers, rivals])
-        if rivals.max() <= best.power + 1e-3:
-            break
     return _leading(states, powers)
+
+
+def _untried(states: Float, powers: Float, tried: Float) -> Float:
+    """Return the points of all pairs, those of the best pairs first, each once and none already tried, (n, 2)."""
+    points = np.concatenate([tried, states[np.argsort(-powers, kind="stable")].reshape(-1, 2)])
+    alike = np.triu(np.linalg.norm(points[:, None] - points, axis=2) < SAME_LOBE_M, 1).any(axis=0)
+    return points[len(tried) :][~alike[len(tried) :]]
 
 
 def _leading(states: Float, powers: Float) -> PairFit:
@@ -223,12 +235,19 @@ def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, Float]:
     return state, found.power
 
 
-def _with_one_moved(echoes: Echoes, state: Float) -> Float:
-    """Return pairs in which one target stays and the other is one of the best lobes that the first leaves."""
-    starts = []
-    for s in (0, 1):
-        rest = Scene(echoes).refined([Found("structured", state[1 - s])], 0).residual()
-        peak = coarse_maxima(rest, _patch_maximum(rest, state[s])[None])
-        points = lattice_lobes(rest, peak, LobeSearch(n_best=N_LEADING // 2)).positions_m
-        starts += [np.stack([state[1 - s], point]) for point in points]
-    return np.array(starts or [state])
+def _with_second(echoes: Echoes, guess: PairGuess, first_m: Float, best_m: Float) -> Float:
+    """Return pairs of a point and each of the best lobes that it leaves, (n, 2, 2).
+
+    They are looked for in the ellipse of both, and beside a point of the best pair wherever the map shows the other.
+    """
+    search = LobeSearch(n_best=N_LEADING // 2)
+    rest = Scene(echoes).refined([Found("structured", first_m)], 0).residual()
+    seconds = [np.empty((0, 2))]
+    if len(guess.regions) == 1:
+        seconds.append(search.search(rest, *guess.regions[0]).positions_m)
+    distance = np.linalg.norm(best_m - first_m, axis=1)
+    if distance.min() < SAME_LOBE_M:
+        peak = coarse_maxima(rest, _patch_maximum(rest, best_m[distance.argmax()])[None])
+        seconds.append(lattice_lobes(rest, peak, search).positions_m)
+    second = np.concatenate(seconds)
+    return np.stack([np.broadcast_to(first_m, second.shape), second], axis=1)

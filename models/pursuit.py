@@ -88,7 +88,7 @@ class Pursuit:
                 break
             cluster = self._cluster(scene, peaks)
             if cluster:
-                paired = self._as_pair(scene, cluster[0])
+                paired = self._best(scene, *self._paired(scene, cluster[0]))
                 if paired is not scene:
                     scene = paired
                     continue
@@ -123,8 +123,13 @@ class Pursuit:
         price = {"structured": 0.0, "free": free, "noncoherent": noncoherent}
         return scene.power - sum(TARGET_PRICE + price[t.model] for t in scene.targets)
 
-    def _best(self, *scenes: Scene) -> Scene:
-        return max(scenes, key=self.score)
+    def _best(self, scene: Scene, *options: Scene) -> Scene:
+        """Return the best of a scene and of what may take its place.
+
+        A second target in the place of one has no price: that the two lead all other pairs clearly is asked for
+        instead.
+        """
+        return max((scene, *options), key=lambda option: self.score(option) + TARGET_PRICE * len(option))
 
     def _best_lobe(self, echoes: Echoes, coarse: Coarse, model: Amplitude) -> Found:
         """Return the best lobe around coarse peaks, or the best peak where no lobe explains what it explains.
@@ -211,19 +216,16 @@ class Pursuit:
         for target in tried:
             s = scene.index_of(target)
             if s is not None and not scene.echoes.effort.exhausted:
-                free = [scene.replaced(s, option) for option in self._options(scene, s)]
-                better = self._best(scene, *free)
-                scene = better if better is not scene else self._as_pair(scene, s)
+                scene = self._otherwise(scene, s)
         return scene
 
-    def _as_pair(self, scene: Scene, s: int) -> Scene:
-        """Return the scene with two targets in the place of one if what they leave unexplained may be noise.
-
-        A second target has no price here: that it leads all other pairs clearly is asked for instead.
-        """
-        paired = self._paired(scene, s)
-        scores = [self.score(p) + TARGET_PRICE * (len(p) - len(scene)) for p in paired]
-        return paired[int(np.argmax(scores))] if scores and max(scores) > self.score(scene) else scene
+    def _otherwise(self, scene: Scene, s: int) -> Scene:
+        """Return the scene with a target without a lobe coherent after all, or of free amplitudes, or two targets."""
+        alone = [scene.replaced(s, option) for option in self._options(scene, s)]
+        best = self._best(scene, *alone)
+        if best is not scene and best.targets[s].model == "structured":
+            return best
+        return self._best(scene, *alone, *self._paired(scene, s))
 
     def _paired(self, scene: Scene, s: int) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
