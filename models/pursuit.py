@@ -118,9 +118,13 @@ class Pursuit:
         return coarse if coarse.power[0] > self.threshold * residual_level(echoes, coarse.power[0]) else None
 
     def score(self, scene: Scene) -> float:
-        """Return the explained power less the price of the targets."""
-        free, noncoherent = (self._misfit_limit(scene.echoes, model) for model in ("free", "structured"))
-        price = {"structured": 0.0, "free": free, "noncoherent": noncoherent}
+        """Return the explained power less the price of the targets.
+
+        What a model with more unknowns may explain beyond one with fewer is its price, so that a model that fits is
+        kept: non-coherent amplitudes have as many unknowns more than free ones as these have more than one of all.
+        """
+        half = self._misfit_limit(scene.echoes, "free")
+        price = {"structured": 0.0, "free": half, "noncoherent": 2.0 * half}
         return scene.power - sum(TARGET_PRICE + price[t.model] for t in scene.targets)
 
     def _best(self, scene: Scene, *options: Scene) -> Scene:
@@ -253,12 +257,14 @@ class Pursuit:
         lobes = self._lobes(alone, coarse, self.model) if len(coarse.power) else None
         if lobes is None or not len(lobes.power):
             return []
-        found = Found(self.model, lobes.state[0], lobes.lead(), float(coarse.power[0]))
-        credible = lobes.power[0] > CREDIBLE_SHARE * (coarse.power[0] - degrees_of_freedom(alone))
-        if self.amplitude != "automatic" or not credible:
-            return [found]
-        free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
-        return [found, Found("free", free.state[0], free.lead())]
+        seen = float(coarse.power[0])
+        found = Found(self.model, lobes.state[0], lobes.lead(), seen)
+        options = [found] if seen - lobes.power[0] < self._misfit_limit(alone, self.model) else []
+        credible = lobes.power[0] > CREDIBLE_SHARE * (seen - degrees_of_freedom(alone)) or found.lead > SAFE_LEAD
+        if self.amplitude == "automatic" and credible and self._clear(lobes):
+            free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
+            options.append(Found("free", free.state[0], free.lead()))
+        return options
 
     def _pruned(self, scene: Scene) -> Scene:
         """Return the scene without targets that are not worth their price."""
