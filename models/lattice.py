@@ -35,6 +35,7 @@ CANDIDATES_PER_TILE, FEWEST_CANDIDATES, MOST_CANDIDATES = 8, 128, 1500  # best p
 POINT = np.dtype([("tile", np.intp), ("a", np.intp), ("b", np.intp), ("power", np.float32)])
 LATTICE_SHARE = 0.5  # of the power of a lobe, at least, is left at the lattice point next to it
 POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
+SCREENING_COST = 5e3  # of telling whether a tile is likely
 MOST_OPERATIONS = 1.2e9  # of one search
 WIDENING = 2.0  # of the ellipse, beyond which nothing is looked for
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
@@ -80,6 +81,7 @@ class _Tiles(NamedTuple):
         most = int(MOST_OPERATIONS / self._operations_of_one(echoes))
         if inside.all() and len(inside) <= most:
             return self
+        echoes.effort.spend(SCREENING_COST * len(self.centres_m))
         power = noncoherent_power(echoes, phasors(echoes.network, self.centres_m))
         kept = np.flatnonzero(inside | (power > least_power))
         if len(kept) > most:
@@ -155,10 +157,13 @@ class LobeSearch:
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
         widening = 1.0 if least_power is None else WIDENING
         tiles, inside = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m, widening)
+        nothing = Lobes(np.empty((0, 2)), np.empty(0))
+        if not echoes.effort.allows(SCREENING_COST * len(inside)):
+            return nothing
         tiles = tiles.most_likely(echoes, inside, -np.inf if least_power is None else least_power)
         operations = tiles.operations(echoes)
         if not echoes.effort.allows(operations):
-            return Lobes(np.empty((0, 2)), np.empty(0))
+            return nothing
         echoes.effort.spend(operations)
         keep_memory()
         waves = _Waves.of(_Legs.at(echoes, tiles), doubled, echoes.overlapping)

@@ -30,6 +30,7 @@ COHERENCE_COST = 30.0  # operations for two points and a receiver
 N_STARTS, ROUGH_STEPS, N_LEADING = 1000, 3, 24  # pairs refined a little, and the best of them to the end
 CLEAR_LEAD = 20.0  # of a pair beside which no other is looked for
 ROUNDS = 8  # of refinement: the best pairs of all, then pairs of points found so far and what these leave
+LEAST_GAIN = 1e-3  # of power, for another round of a search that is not thorough
 N_FIRSTS = {1: 32, 2: 6}  # points for which the second is looked for in a round, by the number of ellipses
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
 PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
@@ -156,14 +157,15 @@ def pair_power(echoes: Echoes, points_m: Float) -> Float:
     return np.divide(numerator, determinant, out=np.zeros_like(determinant), where=apart)
 
 
-def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> PairFit | None:
+def best_pair(echoes: Echoes, guesses: list[PairGuess], thorough: bool = True) -> PairFit | None:
     """Return the best two targets of the first guess that explains enough, else of all.
 
-    None if no guess can be searched with the effort that is left.
+    None if no guess can be searched with the effort that is left. A ``thorough`` search goes on where the best pair of
+    a guess stays the same.
     """
     best: PairFit | None = None
     for guess in guesses:
-        found = None if echoes.effort.exhausted else _pair_in(echoes, guess)
+        found = None if echoes.effort.exhausted else _pair_in(echoes, guess, thorough)
         if found and best:
             lead = abs(found.power - best.power)
             best = max(found, best, key=lambda pair: pair.power)
@@ -174,7 +176,7 @@ def best_pair(echoes: Echoes, guesses: list[PairGuess]) -> PairFit | None:
     return best
 
 
-def _pair_in(echoes: Echoes, guess: PairGuess) -> PairFit | None:
+def _pair_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> PairFit | None:
     """Return the best two targets in the regions of a guess, which hold one target each, or both."""
     search = LobeSearch(n_best=N_CANDIDATES // len(guess.regions))
     candidates = [search.search(echoes, *region).positions_m for region in guess.regions]
@@ -189,7 +191,7 @@ def _pair_in(echoes: Echoes, guess: PairGuess) -> PairFit | None:
     tried = np.empty((0, 2))
     for _ in range(ROUNDS):
         best = _leading(states, powers)
-        firsts = _untried(states, powers, tried)[: N_FIRSTS[len(guess.regions)]]
+        firsts = _untried(states, powers, tried)[: N_FIRSTS[len(guess.regions)] if thorough else 2]
         if best.explains(guess) or echoes.effort.exhausted or not len(firsts):
             break
         tried = np.concatenate([tried, firsts])
@@ -198,6 +200,8 @@ def _pair_in(echoes: Echoes, guess: PairGuess) -> PairFit | None:
             break
         again, rivals = _refined(echoes, starts)
         states, powers = np.concatenate([states, again]), np.concatenate([powers, rivals])
+        if not thorough and rivals.max() <= best.power + LEAST_GAIN:
+            break
     return _leading(states, powers)
 
 

@@ -88,7 +88,7 @@ class Pursuit:
                 break
             cluster = self._cluster(scene, peaks)
             if cluster:
-                paired = self._best(scene, *self._paired(scene, cluster[0]))
+                paired = self._best(scene, *self._paired(scene, cluster[0], thorough=False))
                 if paired is not scene:
                     scene = paired
                     continue
@@ -229,9 +229,13 @@ class Pursuit:
         best = self._best(scene, *alone)
         if best is not scene and best.targets[s].model == "structured":
             return best
-        return self._best(scene, *alone, *self._paired(scene, s))
+        for thorough in (False, True):
+            best = self._best(scene, *alone, *self._paired(scene, s, thorough))
+            if not any(best is option for option in (scene, *alone)):
+                break
+        return best
 
-    def _paired(self, scene: Scene, s: int) -> list[Scene]:
+    def _paired(self, scene: Scene, s: int, thorough: bool) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
         power = float(noncoherent_power(scene.residual(s), phasors(scene.echoes.network, scene.positions_m[[s]]))[0])
         if self.model == "free" or power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
@@ -245,7 +249,7 @@ class Pursuit:
             guesses = pair_guesses(alone, scene.positions_m[s], SPLIT_GAIN, neighbour)
             if len(group) == 2:
                 guesses = [guess for guess in guesses if len(guess.regions) == 2]
-            pair = best_pair(alone, guesses)
+            pair = best_pair(alone, guesses, thorough)
             if pair and pair.lead > PAIR_MARGIN:
                 found.append(scene.exchanged(group, [Found("structured", p, pair.lead) for p in pair.state]))
         return found

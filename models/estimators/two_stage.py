@@ -18,7 +18,7 @@ from models.pursuit import Pursuit
 
 __all__ = ["TwoStage"]
 
-MOST_OPERATIONS = 3.5e9  # of one CPI, some seconds; what would need more is reported as not resolved
+MOST_OPERATIONS = 5e9  # of one CPI, some seconds; what would need more is reported as not resolved
 
 
 @dataclass(frozen=True, kw_only=True)
