@@ -5,7 +5,8 @@ are taken as candidates, the power that each pair of them explains is written do
 
     v^H B^{-1} v = (|v_i|^2 B_jj + |v_j|^2 B_ii - 2 Re conj(v_i) B_ij v_j) / (B_ii B_jj - |B_ij|^2)
 
-and the best pairs are refined together: all of them a little, the leading ones to the end.
+and the best pairs are refined together: all of them a little, the leading ones to the end. Then every point of these is
+taken for one of the two in turn, and the lobes of the other are searched in what it leaves.
 """
 
 from typing import NamedTuple
@@ -29,9 +30,10 @@ N_CANDIDATES = 500
 COHERENCE_COST = 30.0  # operations for two points and a receiver
 N_STARTS, ROUGH_STEPS, N_LEADING = 1000, 3, 24  # pairs refined a little, and the best of them to the end
 CLEAR_LEAD = 20.0  # of a pair beside which no other is looked for
-ROUNDS = 8  # of refinement: the best pairs of all, then pairs of points found so far and what these leave
+ROUNDS = 8  # of looking for the second target, given points of the best pairs
 LEAST_GAIN = 1e-3  # of power, for another round of a search that is not thorough
-N_FIRSTS = {1: 32, 2: 6}  # points for which the second is looked for in a round, by the number of ellipses
+N_FIRSTS = {1: 32, 2: 2}  # points for which the second is looked for in a round, by the number of ellipses
+FEW_FIRSTS = 2  # the same, of a search that is not thorough: those of the best pair
 MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
 PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
 RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around one
@@ -163,21 +165,21 @@ def best_pair(echoes: Echoes, guesses: list[PairGuess], thorough: bool = True) -
     None if no guess can be searched with the effort that is left. A ``thorough`` search goes on where the best pair of
     a guess stays the same.
     """
-    best: PairFit | None = None
+    states, powers = np.empty((0, 2, 2)), np.empty(0)
     for guess in guesses:
-        found = None if echoes.effort.exhausted else _pair_in(echoes, guess, thorough)
-        if found and best:
-            lead = abs(found.power - best.power)
-            best = max(found, best, key=lambda pair: pair.power)
-            best = best._replace(lead=min(lead, best.lead))
-        best = best or found
-        if best and best.explains(guess):
+        found = None if echoes.effort.exhausted else _pairs_in(echoes, guess, thorough)
+        if found:
+            states, powers = (np.concatenate(parts) for parts in zip((states, powers), found, strict=True))
+        if len(powers) and _leading(states, powers).explains(guess):
             break
-    return best
+    return _leading(states, powers) if len(powers) else None
 
 
-def _pair_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> PairFit | None:
-    """Return the best two targets in the regions of a guess, which hold one target each, or both."""
+def _pairs_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> tuple[Float, Float] | None:
+    """Return the best pairs of targets in the regions of a guess, which hold one target each, or both.
+
+    Positions, shape (n, 2, 2), and power over sigma^2, in no order; None if there is too little effort left.
+    """
     search = LobeSearch(n_best=N_CANDIDATES // len(guess.regions))
     candidates = [search.search(echoes, *region).positions_m for region in guess.regions]
     if not all(len(c) for c in candidates):
@@ -191,7 +193,7 @@ def _pair_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> PairFit | None
     tried = np.empty((0, 2))
     for _ in range(ROUNDS):
         best = _leading(states, powers)
-        firsts = _untried(states, powers, tried)[: N_FIRSTS[len(guess.regions)] if thorough else 2]
+        firsts = _untried(states, powers, tried)[: N_FIRSTS[len(guess.regions)] if thorough else FEW_FIRSTS]
         if best.explains(guess) or echoes.effort.exhausted or not len(firsts):
             break
         tried = np.concatenate([tried, firsts])
@@ -202,7 +204,7 @@ def _pair_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> PairFit | None
         states, powers = np.concatenate([states, again]), np.concatenate([powers, rivals])
         if not thorough and rivals.max() <= best.power + LEAST_GAIN:
             break
-    return _leading(states, powers)
+    return states, powers
 
 
 def _untried(states: Float, powers: Float, tried: Float) -> Float:

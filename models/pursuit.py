@@ -215,33 +215,35 @@ class Pursuit:
         return bool(coarse.power[0] - power < self._misfit_limit(echoes, target.model))
 
     def _explained_otherwise(self, scene: Scene) -> Scene:
-        """Return the scene with other explanations of the targets that no single coherent echo explains."""
-        tried = [t for t in scene.targets if t.model == "noncoherent"][:MAX_REPAIRS]
-        for target in tried:
-            s = scene.index_of(target)
-            if s is not None and not scene.echoes.effort.exhausted:
-                scene = self._otherwise(scene, s)
+        """Return the scene with other explanations of the targets that no single isotropic echo explains.
+
+        All get a quick look before any gets a thorough one.
+        """
+        for thorough in (False, True):
+            tried = [t for t in scene.targets if t.model == "noncoherent" or (thorough and t.model == "free")]
+            for target in tried[:MAX_REPAIRS]:
+                s = scene.index_of(target)
+                if s is not None and not scene.echoes.effort.exhausted:
+                    scene = self._otherwise(scene, s, thorough)
         return scene
 
-    def _otherwise(self, scene: Scene, s: int) -> Scene:
-        """Return the scene with a target without a lobe coherent after all, or of free amplitudes, or two targets."""
-        alone = [scene.replaced(s, option) for option in self._options(scene, s)]
+    def _otherwise(self, scene: Scene, s: int, thorough: bool) -> Scene:
+        """Return the scene with a target coherent after all, or of free amplitudes, or two targets in its place."""
+        alone = [] if thorough else [scene.replaced(s, option) for option in self._options(scene, s)]
         best = self._best(scene, *alone)
-        if best is not scene and best.targets[s].model == "structured":
+        if best is not scene and best.targets[s].model == self.model:
             return best
-        for thorough in (False, True):
-            best = self._best(scene, *alone, *self._paired(scene, s, thorough))
-            if not any(best is option for option in (scene, *alone)):
-                break
-        return best
+        return self._best(scene, *alone, *self._paired(scene, s, thorough))
 
     def _paired(self, scene: Scene, s: int, thorough: bool) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
+        if self.amplitude == "free":
+            return []
         power = float(noncoherent_power(scene.residual(s), phasors(scene.echoes.network, scene.positions_m[[s]]))[0])
-        if self.model == "free" or power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
+        if power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
             return []
         distance = np.linalg.norm(scene.positions_m - scene.positions_m[s], axis=1)
-        neighbours = [i for i in np.argsort(distance)[1:2] if distance[i] < NEIGHBOUR_M]
+        neighbours = [i for i in np.argsort(distance) if i != s and distance[i] < NEIGHBOUR_M][:1]
         found = []
         for group in [(s,), *((s, int(i)) for i in neighbours)]:
             alone = scene.residual(*group)
