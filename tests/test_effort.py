@@ -102,7 +102,7 @@ def test_one_search_has_its_own_limit_and_takes_the_likeliest_tiles():
     echoes = Echoes.of(observe(rng, random_truth(rng, targets_m=[[430.0, 390.0]])))
     lobes = LobeSearch().search(echoes, np.array([400.0, 400.0]), np.array([80.0, 90.0]), np.eye(2))
     assert np.linalg.norm(lobes.positions_m[0] - [430.0, 390.0]) < 0.02
-    assert echoes.effort.spent < 1.05 * MOST_OPERATIONS + 1e8
+    assert echoes.effort.spent < 1.05 * MOST_OPERATIONS + 2e8  # of which 1.2e8 to tell which tiles are likely
 
 
 def test_no_lobes_and_no_pairs_without_effort():

@@ -5,10 +5,12 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
+from models import pairs
 from models.estimators.base import Estimator
 from models.estimators.grid import GridEstimator
 from models.estimators.paper import PaperEstimator
 from models.estimators.two_stage import TwoStage
+from models.likelihood import Echoes
 from models.network import Network
 from tests.simulate import observe, random_truth
 
@@ -174,6 +176,17 @@ def test_a_close_pair_is_two_targets(separation_m):
     assert estimate.resolved.tolist() == [True, True]
     found = estimate.positions_m[np.argsort(estimate.positions_m[:, 0])]
     assert np.all(np.linalg.norm(found - truth.targets_m, axis=1) < 0.005)
+
+
+def test_a_pair_found_twice_keeps_its_lead(monkeypatch):
+    monkeypatch.setattr(pairs, "CLEAR_LEAD", np.inf)
+    rng = np.random.default_rng(56)
+    truth = random_truth(rng, targets_m=[[420.0, 510.0], [421.0, 510.0]])
+    observation = observe(rng, truth)
+    guess = pairs.pair_guesses(Echoes.of(observation), truth.targets_m[0], 25.0)[0]
+    once, twice = (pairs.best_pair(Echoes.of(observation), [guess] * n, thorough=False) for n in (1, 2))
+    assert once.lead > 5.0
+    assert twice.lead == pytest.approx(once.lead, rel=1e-6)
 
 
 def test_a_weak_target_is_detected_but_not_resolved():

@@ -185,6 +185,12 @@ class TestModelChoice:
         assert not row["resolved"].any()
         assert np.all(row["noncoherent"] < 5.0)
 
+    @pytest.mark.parametrize("index", [5, 9])
+    def test_uneven_scattering_with_a_clear_lobe_is_resolved(self, index):
+        row = study_model_choice.trial(105, index, "log-normal 6 dB", 40.0, 1)
+        assert row["resolved"].all()
+        assert np.all(row["coherent"] < 5.0)
+
     def test_summary_counts_every_target_once(self):
         trials = [study_model_choice.trial(5, i, "isotropic", 30.0, 1) for i in range(2)]
         row = study_model_choice.summary(trials, "isotropic", 30.0)
