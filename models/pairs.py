@@ -5,7 +5,7 @@ are taken as candidates, the power that each pair of them explains is written do
 
     v^H B^{-1} v = (|v_i|^2 B_jj + |v_j|^2 B_ii - 2 Re conj(v_i) B_ij v_j) / (B_ii B_jj - |B_ij|^2)
 
-and the best pairs are refined together: all of them a little, the leading ones to the end. Then every point of these is
+and the best pairs are refined together: all of them a little, the leading ones to the end. Then points of these are
 taken for one of the two in turn, and the lobes of the other are searched in what it leaves.
 """
 

@@ -1,8 +1,8 @@
 """From echoes to targets: find one, take it away, look again, and go back over the earlier ones.
 
-Every change of the scene (a target more, a target fewer, a jump to another lobe, another model of the amplitude) is
-accepted if it raises the score: explained power less a price for each target that covers what noise alone would
-explain with as many unknowns.
+A target more, or one fewer, must change the explained power by what a target is worth. A jump to another lobe, another
+model of the amplitude, or two targets in the place of one must raise the score: explained power less what the unknowns
+of the amplitudes explain of noise.
 
 The lead of a lobe is the logarithm of its odds against all other lobes together. One target in 70 random layouts at
 15, 17, 19, 21 and 24 dBm (12 APs of 8 antennas, 10 snapshots): of the best lobes whose probability by these odds lay
@@ -28,7 +28,7 @@ __all__ = ["Pursuit"]
 Float = NDArray[np.float64]
 MAX_TARGETS, MAX_ROUNDS = 20, 2
 TARGET_PRICE = 20.0  # explained power that a coherent target must add
-SAFE_LEAD = 40.0  # a lobe that is ahead by this much, in a model that fits, is not questioned again
+SAFE_LEAD = 40.0  # a lobe that is ahead by this much is not questioned again in a model that fits
 UNCHANGED = 1.0  # change of the power to explain below which lobes are not compared again
 LEAST_LEAD = float(np.log(2.0))  # of a coherent answer: odds of two to one
 MISFIT_PROBABILITY = 1e-3  # of taking a target of the right model for a misfit
@@ -41,7 +41,7 @@ MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
 CLUSTER_M, LARGEST_CLUSTER = 60.0, 2  # more targets without a lobe are not looked for at one place
 NEIGHBOUR_M = 200.0  # targets this close may hide each other's lobes
 N_FREE_LOBES = 12  # lobes polished with free amplitudes
-CREDIBLE_SHARE = 0.5  # of the power must be explained by isotropic amplitudes for the lobes to mean anything
+CREDIBLE_SHARE = 0.5  # of the power, explained by isotropic amplitudes: without a safe lead lobes mean nothing below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,22 +118,22 @@ class Pursuit:
         return coarse if coarse.power[0] > self.threshold * residual_level(echoes, coarse.power[0]) else None
 
     def score(self, scene: Scene) -> float:
-        """Return the explained power less the price of the targets.
+        """Return the explained power less the price of the amplitudes.
 
         What a model with more unknowns may explain beyond one with fewer is its price, so that a model that fits is
         kept: non-coherent amplitudes have as many unknowns more than free ones as these have more than one of all.
         """
         half = self._misfit_limit(scene.echoes, "free")
         price = {"structured": 0.0, "free": half, "noncoherent": 2.0 * half}
-        return scene.power - sum(TARGET_PRICE + price[t.model] for t in scene.targets)
+        return scene.power - sum(price[t.model] for t in scene.targets)
 
     def _best(self, scene: Scene, *options: Scene) -> Scene:
         """Return the best of a scene and of what may take its place.
 
-        A second target in the place of one has no price: that the two lead all other pairs clearly is asked for
+        Two targets in the place of one need not explain more than one: that they lead all other pairs is asked for
         instead.
         """
-        return max((scene, *options), key=lambda option: self.score(option) + TARGET_PRICE * len(option))
+        return max((scene, *options), key=self.score)
 
     def _best_lobe(self, echoes: Echoes, coarse: Coarse, model: Amplitude) -> Found:
         """Return the best lobe around coarse peaks, or the best peak where no lobe explains what it explains.

@@ -21,8 +21,8 @@ LEAST_GAIN = 1e-6  # explained power over sigma^2 at which positions count as co
 class Found:
     """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
 
-    ``lead`` is by how much explained power its lobe was ahead of the second one when they were last compared, and
-    ``seen`` the non-coherent power that there was to explain then.
+    ``lead`` is the logarithm of the odds of its lobe against all others when they were last compared, of one of a pair
+    by how much the pair was ahead of the next one; ``seen`` is the non-coherent power that there was to explain then.
     """
 
     model: Amplitude
