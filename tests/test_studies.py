@@ -185,6 +185,7 @@ class TestModelChoice:
         assert not row["resolved"].any()
         assert np.all(row["noncoherent"] < 5.0)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("index", [5, 9])
     def test_uneven_scattering_with_a_clear_lobe_is_resolved(self, index):
         row = study_model_choice.trial(105, index, "log-normal 6 dB", 40.0, 1)
