@@ -181,6 +181,16 @@ def test_ap_on_a_grid_point_does_not_matter():
     assert len(BoundGreedy(points_per_side=12).select(on_grid, ANY_RNG).receivers) == 3
 
 
+def test_a_grid_without_a_point_off_the_access_points_is_refused():
+    view = view_of(8)
+    positions = view.network.ap_positions_m.copy()
+    positions[0] = (500.0, 500.4)
+    in_the_middle = dataclasses.replace(view, network=dataclasses.replace(view.network, ap_positions_m=positions))
+    for kind in (BoundGreedy, Exhaustive, JointGreedy):
+        with pytest.raises(ValueError, match=r"points_per_side is 1 .* within 1 m of an access point; give more"):
+            kind(points_per_side=1).select(in_the_middle, ANY_RNG)
+
+
 def test_too_many_aps_to_exhaust_are_refused():
     with pytest.raises(ValueError, match=r"17 access points.*BoundGreedy"):
         Exhaustive().select(view_of(9, n_aps=17), ANY_RNG)

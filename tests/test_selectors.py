@@ -361,6 +361,12 @@ def test_exchange_never_loses_and_ends_where_no_swap_gains(seed):
         assert objective(swapped[None])[0] <= value * (1 + 1e-9)
 
 
+def test_exchange_ends_where_nothing_has_a_value():
+    start, answers = np.arange(9) < 5, iter([math.nan] * 100)
+    end = exchange(lambda sets: np.full(len(sets), next(answers)), start, np.arange(9))
+    np.testing.assert_array_equal(end, start)
+
+
 def test_grow_and_exchange_stay_inside_the_pool():
     objective = large_scale_efficiency(make_view()).sum_spectral_efficiency
     pool = np.array([1, 2, 6, 8])

@@ -59,11 +59,22 @@ class CoverageObjective:
     def of(
         cls, view: View, pool: Index, threshold_m: float, points_per_side: int, rcs_m2: float
     ) -> "CoverageObjective":
-        """Return the objective on a grid over the area, leaving out points within a metre of an AP."""
+        """Return the objective on a grid over the area, leaving out points within a metre of an AP.
+
+        Raises
+        ------
+        ValueError
+            If that leaves no point.
+        """
         network, radio = view.network, view.radio
         step = max(view.area.width_m, view.area.height_m) / points_per_side
         points = np.stack(np.meshgrid(*view.area.grid(step), indexing="ij"), axis=-1).reshape(-1, 2)
         points = points[cdist(points, network.ap_positions_m).min(axis=1) >= NEAREST_POINT_M]
+        if not len(points):
+            raise ValueError(
+                f"points_per_side is {points_per_side} over {view.area.width_m:g} m by {view.area.height_m:g} m: each "
+                f"point is within {NEAREST_POINT_M:g} m of an access point; give more points or a larger area"
+            )
         energy = sensing_energy_w(radio, network.n_antennas)
         gain = information_gain(network, energy, rcs_m2, radio.noise_power_w)
         keep_memory()

@@ -73,7 +73,8 @@ def grow(objective: Objective, n_aps: int, pool: Index, size: int) -> Members:
 def exchange(objective: Objective, members: Members, pool: Index) -> Members:
     """Return the set improved by swapping the best pair (one in, one out) until no swap gains; ties to lower indices.
 
-    The value rises at every swap, so this ends, with a set no worse than ``members`` of the same size.
+    The value rises at every swap, so this ends, with a set no worse than ``members`` of the same size. Where there is
+    no value, NaN, nothing is swapped.
     """
     members, value = members.copy(), float(objective(members[None])[0])
     outside = pool[~members[pool]]
@@ -81,7 +82,7 @@ def exchange(objective: Objective, members: Members, pool: Index) -> Members:
         inside = np.flatnonzero(members)
         table = np.stack([objective(_with_each(members & (np.arange(len(members)) != out), outside)) for out in inside])
         best = first_maximum(table.ravel())
-        if table.flat[best] <= value + TIE * abs(value):
+        if not table.flat[best] > value + TIE * abs(value):  # nor is NaN a gain
             break
         value = float(table.flat[best])
         members[inside[best // len(outside)]] = False
