@@ -57,9 +57,9 @@ def grid_map_m(
     Raises
     ------
     ValueError
-        If ``kind`` is neither coherent nor non-coherent, or a point lies on an AP.
+        If ``kind`` is neither coherent nor non-coherent, coordinates do not ascend, or a point lies on an AP.
     """
-    x, y = np.asarray(x_m, dtype=float), np.asarray(y_m, dtype=float)
+    x, y = _ascending("x_m", x_m), _ascending("y_m", y_m)
     tiles = list(itertools.product(_spans(y), _spans(x)))
     if len(x) * len(y) <= NODES * NODES * len(tiles):
         return closed_form_map_m(network, assignment, _pixels(x, y), gain, kind).reshape(len(y), len(x))
@@ -73,6 +73,16 @@ def grid_map_m(
             bound = bound_from_moments_m(transmit.reshape(6, -1), receive.reshape(6, -1))
             result[row.pixels, column.pixels] = bound.reshape(len(row.coordinates), -1)
     return result
+
+
+def _ascending(name: str, coordinates_m: ArrayLike) -> Float:
+    """Return the coordinates as an array once they are known to ascend: tiles are runs of them."""
+    coordinates = np.asarray(coordinates_m, dtype=float)
+    falls = np.flatnonzero(~(np.diff(coordinates) >= 0.0))
+    if len(falls):
+        before, after = coordinates[falls[0] : falls[0] + 2]
+        raise ValueError(f"{name} goes from {before:g} m to {after:g} m: give coordinates in ascending order")
+    return coordinates
 
 
 class _Span(NamedTuple):

@@ -219,6 +219,12 @@ def test_grid_refuses_what_the_map_refuses():
     network, split = random_network(rng, 4), ModeAssignment.of(4, [0, 1], [2, 3])
     with pytest.raises(ValueError, match="'structured'"):
         grid_map_m(network, split, [1.0], [2.0], 1.0, "structured")
+    rising, falling, unknown = np.arange(0.0, 60.0), np.arange(60.0, 0.0, -1.0), [1.0, np.nan, 2.0]
+    with pytest.raises(ValueError, match="x_m goes from 60 m to 59 m: give coordinates in ascending order"):
+        grid_map_m(network, split, falling, rising, 1.0)
+    for wrong in (falling, unknown):
+        with pytest.raises(ValueError, match="y_m goes from"):
+            grid_map_m(network, split, rising, wrong, 1.0)
     x, y = network.ap_positions_m[0]
     with pytest.raises(ValueError, match="exactly on an access point"):
         grid_map_m(network, split, x + np.arange(0.0, 60.0), y + np.arange(0.0, 60.0), 1.0)
