@@ -132,7 +132,7 @@ def cell_averaging_threshold(power: Float, shape: int, probability: float, guard
     probability
         Of a false alarm in one cell.
     guard, training
-        Half width of the guard square and width of the training ring around it, in cells.
+        Half width of the guard square (>= 0) and width of the training ring around it (>= 1), in cells.
     """
     outer, inner = 2 * (guard + training) + 1, 2 * guard + 1
     n_training = outer**2 - inner**2

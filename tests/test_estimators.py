@@ -116,6 +116,15 @@ def test_contract_settings_are_frozen_and_checked(estimator):
         replace(estimator, false_alarm_probability=1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "cells"), [("guard_cells", -3), ("guard_cells", 1.5), ("training_cells", 0), ("training_cells", -5)]
+)
+def test_cells_of_the_cfar_that_give_no_threshold_are_refused(name, cells):
+    with pytest.raises(ValueError, match=rf"PaperEstimator\.{name} is {cells}: give a whole number"):
+        PaperEstimator(**{name: cells})
+    assert PaperEstimator(guard_cells=0, training_cells=np.int64(1)).training_cells == 1
+
+
 def test_amplitude_is_checked():
     with pytest.raises(ValueError, match="'loose'"):
         TwoStage(amplitude="loose")

@@ -95,6 +95,8 @@ def test_paper_is_the_default_scenario():
         ('estimator.amplitude = "fixed"', ["estimator.amplitude", '"structured"']),
         ('estimator = {kind = "grid", amplitude = "free"}', ["estimator.amplitude", "no such setting"]),
         ("estimator.grid_step_m = 1e-3", ["estimator.grid_step_m", "cells", "larger"]),
+        ('estimator = {kind = "paper", training_cells = 0}', ["estimator", "training_cells is 0", "at least 1"]),
+        ('estimator = {kind = "paper", guard_cells = -3}', ["estimator", "guard_cells is -3", "at least 0"]),
         ("estimator.false_alarm_probability = 0", ["estimator.false_alarm_probability", "> 0"]),
         ('fronthaul.topology = "mesh"', ["fronthaul.topology", '"mesh"', "star, ring, tree, stripe"]),
         ('fronthaul.topology = "no/such.graphml"', ["fronthaul.topology", "no such file"]),

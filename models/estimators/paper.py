@@ -34,7 +34,7 @@ class PaperEstimator(Estimator):
     false_alarm_probability
         That a map of noise alone yields a target, in (0, 1).
     guard_cells, training_cells
-        Half width of the guard square and width of the training ring of the CFAR.
+        Half width of the guard square (>= 0) and width of the training ring (>= 1) of the CFAR.
     """
 
     grid_step_m: float = 10.0
@@ -45,6 +45,10 @@ class PaperEstimator(Estimator):
     def __post_init__(self) -> None:
         """Check the settings."""
         check_map_settings(self, self.grid_step_m, self.false_alarm_probability)
+        for name, least in (("guard_cells", 0), ("training_cells", 1)):
+            cells = getattr(self, name)
+            if not (isinstance(cells, int | np.integer) and cells >= least):
+                raise ValueError(f"PaperEstimator.{name} is {cells!r}: give a whole number of cells, at least {least}")
 
     def estimate(self, observation: Observation) -> Estimate:
         """Return one target for each maximum of the map that passes the CFAR, strongest first."""
