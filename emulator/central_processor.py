@@ -155,8 +155,8 @@ class CentralProcessor(Node):
 
     # -- what it decides ------------------------------------------------------------------------------------------
 
-    def view(self) -> View:
-        """Return what a plan made now may be based on."""
+    def view(self, cpi: int = 0) -> View:
+        """Return what a plan of a CPI made now may be based on."""
         return View(
             network=self.network,
             area=self.area,
@@ -165,11 +165,12 @@ class CentralProcessor(Node):
             n_receivers=self.n_receivers,
             alive=np.array([silent < DEAD_AFTER_CPIS for silent in self._silent_cpis]),
             estimate=self.published,
+            cpi=cpi,
         )
 
     def plan(self, cpi: int) -> CpiPlan:
         """Return the plan of a CPI: modes by the selector, sensing transmitters by the scheduler."""
-        emulation, view = self.emulation, self.view()
+        emulation, view = self.emulation, self.view(cpi)
         frame, names = emulation.frame, self.network.ap_names
         assignment = self.selector.select(view, emulation.streams.generator(self.name, "selection", cpi))
         order = self.scheduler.order(assignment, view, frame.n_slots)

@@ -192,6 +192,8 @@ class View:
         Which APs are believed to work, shape (n_aps,), bool.
     estimate
         The last published estimate, or None before the first.
+    cpi
+        Index of the CPI to plan.
     """
 
     network: Network
@@ -201,3 +203,4 @@ class View:
     n_receivers: int
     alive: NDArray[np.bool_]
     estimate: "Estimate | None" = None
+    cpi: int = 0

@@ -42,16 +42,16 @@ class RoundRobin(SlotScheduler):
 
 @dataclass(frozen=True, kw_only=True)
 class Palindromic(SlotScheduler):
-    """Transmitters up and down again: over 2 M_t slots every transmitter's mean slot time is the middle of the CPI.
+    """Transmitters in ascending order in every other CPI and backwards in the next.
 
-    A target's position and velocity then decouple in the Fisher information.
+        CPI 0        CPI 1        CPI 2
+        1 2 ... M_t  M_t ... 2 1  1 2 ... M_t
 
-    >>> assignment = ModeAssignment.of(4, transmitters=[0, 3], receivers=[1])
-    >>> Palindromic().order(assignment, None, 6)
-    (0, 3, 3, 0, 0, 3)
+    Over two CPIs the mean slot time of every transmitter is the middle, so that the motion of a target moves its
+    estimated position the opposite way in the one and in the other.
     """
 
     def order(self, assignment: ModeAssignment, view: View, n_slots: int) -> tuple[int, ...]:
-        """Return 1, ..., M_t, M_t, ..., 1, 1, ... as AP indices; raises ValueError if nobody transmits."""
-        once = tuple(assignment.transmitters.tolist())
-        return _cycled(once + once[::-1], n_slots)
+        """Return the order of `RoundRobin`, backwards if the CPI is odd; raises ValueError if nobody transmits."""
+        forth = RoundRobin().order(assignment, view, n_slots)
+        return forth[::-1] if view.cpi % 2 else forth

@@ -176,7 +176,10 @@ class Schedule(_Keys):
     guard_symbols: Count = _key(0, "Silent symbols at the end of a slot.", "", OURS, ge=0, le=1_000_000)
     lead_s: Number = _key(200e-6, "How long before its start a CPI is planned.", "s", OURS, ge=0, le=3600)
     order: Literal["round-robin", "palindromic"] = _key(
-        "round-robin", "Order in which the transmitters take the sensing waveform.", "", OURS
+        "round-robin",
+        "Order in which the transmitters take the sensing waveform: ascending, or backwards in every other CPI.",
+        "",
+        OURS,
     )
 
 

@@ -191,6 +191,7 @@ def test_the_sensing_token_goes_round_all_transmitters(small):
     senders = result_senders(emulation)
     assert senders[:3] == sorted(senders[:3])
     assert set(senders[:3]) == plan_names
+    assert senders[3:6] == senders[2::-1]
 
 
 def result_senders(emulation):
