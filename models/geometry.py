@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
 
-__all__ = ["Rays", "bearing_rad", "rays"]
+__all__ = ["Rays", "bearing_rad", "on_access_point", "rays"]
 
 Float = NDArray[np.float64]
 
@@ -49,6 +49,11 @@ def rays(network: Network, points_m: ArrayLike, aps: NDArray[np.intp] | slice = 
     sine = np.einsum("mgx,mx->mg", direction, axes)
     gradient = (axes[:, None, :] - sine[..., None] * direction) / distance[..., None]
     return Rays(distance, direction, sine, gradient)
+
+
+def on_access_point(network: Network, points_m: Float) -> NDArray[np.bool_]:
+    """Return which points, shape (n_points, 2) in m, lie exactly on an AP, where directions are undefined."""
+    return (points_m[:, None] == network.ap_positions_m).all(axis=-1).any(axis=1)
 
 
 def bearing_rad(origin_m: ArrayLike, point_m: ArrayLike, boresight_rad: float = 0.0) -> float:

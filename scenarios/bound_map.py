@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.bound_maps import any_gram_map_m, closed_form_map_m
 from models.bounds import coverage, information_gain, sensing_energy_w
+from models.geometry import on_access_point
 from models.network import Area, ModeAssignment, Network
 from models.units import db_to_linear
 from scenarios import draw
@@ -136,7 +137,7 @@ def _bounds_m(
     network, radio = emulation.network, emulation.central.radio
     first = scenario.targets[0] if scenario.targets else TargetKeys()
     rcs_m2 = db_to_linear(first.rcs_dbsm)
-    off = ~(points[:, None] == network.ap_positions_m).all(axis=-1).any(axis=1)
+    off = ~on_access_point(network, points)
     found = np.full(len(points), np.nan)
     if radio.illumination == "full" and network.n_ues:
         gram = expected_illumination(scenario, seed, emulation, assignment)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.bound_maps import ap_moments, bound_from_moments_m, keep_memory
 from models.bounds import information_gain, sensing_energy_w
 from models.efficiency import spectral_efficiency
+from models.geometry import on_access_point
 from models.network import ModeAssignment
 from models.selectors.base import ModeSelector
 from models.selectors.bound import MOST_APS_TO_EXHAUST, BoundGreedy, Exhaustive, JointGreedy
@@ -179,14 +180,18 @@ def _in_batches(value: Any, members: Members) -> Float:
 
 
 def _coverage(layout: Layout, transmits: Members) -> Float:
-    """Return the share of points whose coherent bound is within a tenth of a wavelength, for each split."""
+    """Return the share of points whose coherent bound is within a tenth of a wavelength, for each split.
+
+    On an access point there is no bound.
+    """
     network, radio, points = layout.network, layout.view.radio, layout.points_m(GRID_STEP_M)
     gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), 1.0, radio.noise_power_w)
-    moments = ap_moments(network, points, np.arange(network.n_aps), gain)
+    moments = ap_moments(network, points[~on_access_point(network, points)], np.arange(network.n_aps), gain)
 
     def share(members: Members) -> Float:
         sides = (np.tensordot(side.astype(float), moments, axes=1) for side in (members, ~members))
-        return np.mean(bound_from_moments_m(*sides) <= THRESHOLD_WAVELENGTHS * network.wavelength_m, axis=-1)
+        covered = bound_from_moments_m(*sides) <= THRESHOLD_WAVELENGTHS * network.wavelength_m
+        return np.count_nonzero(covered, axis=-1) / len(points)
 
     return _in_batches(share, transmits)
 

@@ -56,6 +56,12 @@ class TestLayoutStudy:
         peb_m = closed_form_map_m(network, assignment, points, gain)
         assert small.splits[0, 0] == pytest.approx(coverage(peb_m, 0.1 * network.wavelength_m), abs=ROUNDING)
 
+    def test_a_point_on_an_access_point_is_not_covered(self):
+        on_grid = [[x, y] for x in (62.5, 437.5, 812.5) for y in (62.5, 437.5)]
+        strong = {"radio.transmit_power_dbm": 80.0, "schedule.n_receivers": 3, "access_points.positions_m": on_grid}
+        covered, _, _ = study(0, study_scenario(strong), 1).splits
+        np.testing.assert_array_equal(covered, (1600 - 6) / 1600)
+
     def test_rates_of_the_ues_add_up_to_the_sum(self, small):
         np.testing.assert_allclose(small.ue_se_bit_s_hz.sum(axis=1), small.sum_se_bit_s_hz, rtol=ROUNDING)
 
