@@ -23,6 +23,7 @@ Float = NDArray[np.float64]
 ENERGY_W = 6.25e-4
 SIDE_M = 1024.0
 AGREEMENT = 1e-7
+GRID_AGREEMENT = 1e-4  # of interpolated maps
 
 
 def network_of(n_aps: int, seed: int = 1) -> tuple[Network, ModeAssignment]:
@@ -141,8 +142,14 @@ def grid(quick: bool) -> dict[str, object]:
     pixels = np.stack(np.meshgrid(coordinates, coordinates), axis=-1).reshape(-1, 2)
     some = pixels[:: len(pixels) // 12_000]
     grid_us, direct_us = dict[int, float](), dict[int, float]()
+    row = slice(0, len(coordinates))
     for n in (100, 1000) if quick else (100, 1000, 5000):
         network, assignment = network_of(n)
+        np.testing.assert_allclose(
+            grid_map_m(network, assignment, coordinates, coordinates, 1.0)[0],
+            closed_form_map_m(network, assignment, pixels[row], 1.0),
+            rtol=GRID_AGREEMENT,
+        )
         seconds, direct_s = in_turns_s(
             lambda n=network, a=assignment: grid_map_m(n, a, coordinates, coordinates, 1.0),
             lambda n=network, a=assignment: closed_form_map_m(n, a, some, 1.0),

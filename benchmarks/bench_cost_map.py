@@ -1,8 +1,8 @@
 """A 1 m map of the non-coherent cost: few exact values interpolated, against the cost at every pixel.
 
 The plain way is not slow by design: blocks of pixels, one matrix product and Horner's rule each, single precision,
-phasors of all pixels kept from map to map. Both ways must lead to the same detections: local maxima above the
-threshold, polished on the exact cost, and the targets that CLEAN finds.
+phasors of all pixels kept from map to map. It is counted how many detections are the same both ways: local maxima above
+the threshold, polished on the exact cost, and the targets that CLEAN finds.
 """
 
 import time

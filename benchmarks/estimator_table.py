@@ -41,7 +41,8 @@ from tests.simulate import AREA, observe, random_truth
 CUTOFF_M = 10.0  # of GOSPA: an estimate farther off counts as one false target and one missed
 ESTIMATORS = {"two-stage": TwoStage(), "paper": PaperEstimator()}
 
-# What an independent prototype of the same recipe reached: (illumination, S, dBm) to targets, P_d, right lobe.
+# What another implementation of the same recipe reached on layouts of its own:
+# (illumination, S, dBm) to targets, P_d, right lobe.
 PROTOTYPE = {
     ("sensing", 1, 20.0): (14, 0.79, 0.57), ("sensing", 1, 30.0): (14, 1.0, 1.0), ("sensing", 1, 40.0): (14, 1.0, 1.0),
     ("sensing", 2, 20.0): (36, 0.80, 0.59), ("sensing", 2, 30.0): (36, 1.0, 0.98),

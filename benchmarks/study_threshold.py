@@ -5,7 +5,8 @@
 Trial i (seed [seed, S, i]) draws layout, targets, waveform and noise once for all powers. "possible": the global
 maximum of the structured likelihood around the truth, the other targets known. The power of one half is where the
 straight line between the last measured share below and the first above crosses it, after pooling neighbours until the
-shares do not fall; its 95 % interval is a bootstrap over layouts.
+shares do not fall; its 95 % interval is a bootstrap over layouts. An end of an interval beyond the powers measured is
+infinite: measure at more powers then.
 """
 
 import argparse
@@ -53,7 +54,9 @@ def rising(shares: Any) -> Any:
 
 
 def crossing(powers_dbm: Any, shares: Any, level: float = 0.5) -> float:
-    """Return the power in dBm at which a share reaches a level, by linear interpolation; NaN if it does not.
+    """Return the power in dBm at which a share reaches a level, by linear interpolation.
+
+    Infinite if it does not, minus infinity if it lies above the level at all powers.
 
     >>> crossing([10.0, 20.0], [0.25, 0.75])
     15.0
@@ -61,7 +64,7 @@ def crossing(powers_dbm: Any, shares: Any, level: float = 0.5) -> float:
     shares = rising(shares)
     above = np.flatnonzero(shares >= level)
     if not len(above) or above[0] == 0:
-        return float("nan")
+        return float("-inf" if len(above) else "inf")
     i = above[0]
     return float(np.interp(level, shares[i - 1 : i + 1], powers_dbm[i - 1 : i + 1]))
 
@@ -70,7 +73,7 @@ def half_power(hits: Any, powers_dbm: Any, seed: int = 0) -> tuple[float, list[f
     """Return the power of one half in dBm and its 95 % interval from hits (trials, powers, S)."""
     draws = np.random.default_rng(seed).integers(len(hits), size=(1000, len(hits)))
     values = [crossing(powers_dbm, hits[draw].mean(axis=(0, 2))) for draw in draws]
-    return crossing(powers_dbm, hits.mean(axis=(0, 2))), [float(v) for v in np.nanpercentile(values, [2.5, 97.5])]
+    return crossing(powers_dbm, hits.mean(axis=(0, 2))), _interval(values)
 
 
 def gap_db(hits: Any, others: Any, powers_dbm: Any, seed: int = 0) -> tuple[float, list[float]]:
@@ -79,9 +82,14 @@ def gap_db(hits: Any, others: Any, powers_dbm: Any, seed: int = 0) -> tuple[floa
 
     def gap(draw: Any) -> float:
         first, second = (crossing(powers_dbm, h[draw].mean(axis=(0, 2))) for h in (hits, others))
-        return first - second
+        return float("nan") if np.isinf(first) and first == second else first - second
 
-    return gap(np.arange(len(hits))), [float(v) for v in np.nanpercentile([gap(d) for d in draws], [2.5, 97.5])]
+    return gap(np.arange(len(hits))), _interval([gap(draw) for draw in draws])
+
+
+def _interval(values: list[float]) -> list[float]:
+    """Return the ends of the middle 95 %; unknown (NaN) if one value is."""
+    return [float(v) for v in np.quantile(values, [0.025, 0.975], method="inverted_cdf")]
 
 
 def tables(hits: Any, powers_dbm: Any) -> dict[str, list[dict[str, Any]]]:

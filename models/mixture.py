@@ -50,7 +50,7 @@ def initial_state(model: Amplitude, positions_m: Float) -> Float:
 def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
     """Return the fit of each batch of targets.
 
-    Non-coherent amplitudes of several targets shrink by about a hundredth, and so do their power and bounds.
+    Non-coherent amplitudes of several targets shrink by at most a hundredth, and so do their power and bounds.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
     """Return the inverse variance of the amplitudes of several targets before they are measured, (rx or 1, n).
 
     Echoes of neighbours are alike on many pairs of APs. Without a limit to their complex amplitudes these grow
-    without bound, with opposite signs, and drag the positions to where no target is. The share by which amplitudes
-    shrink leaves less than the noise of the strongest echo, too.
+    without bound, with opposite signs, and drag the positions to where no target is. The share is so small that what
+    it leaves of the strongest echo stays below the noise.
     """
     share = min(LARGEST_SHRINKAGE, 1.0 / max(1.0, float(np.linalg.norm(echoes.cross))))
     power = echoes.network.n_antennas * np.einsum("rtntn->rt", echoes.gram).real

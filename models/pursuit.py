@@ -41,7 +41,7 @@ MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
 CLUSTER_M, LARGEST_CLUSTER = 60.0, 2  # more targets without a lobe are not looked for at one place
 NEIGHBOUR_M = 200.0  # targets this close may hide each other's lobes
 N_FREE_LOBES = 12  # lobes polished with free amplitudes
-CREDIBLE_SHARE = 0.5  # of the power, explained by isotropic amplitudes: without a safe lead lobes mean nothing below
+CREDIBLE_SHARE = 0.5  # of the power that isotropic amplitudes must explain for a lobe without a safe lead to be trusted
 
 
 @dataclass(frozen=True, kw_only=True)

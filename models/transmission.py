@@ -88,7 +88,7 @@ def expected_gram(
     comm_power_fraction: float,
     precoding: Complex | None = None,
 ) -> Complex:
-    """Return the expectation of Q_tt' = sum_l x_t[l] x_t'[l]^H over a CPI of one sensing slot a transmitter.
+    """Return the expectation of Q_tt' = sum_l x_t[l] x_t'[l]^H over a CPI with one sensing slot per transmitter.
 
         Q_tt' = q I [t = t'] + n_tx L sum_k V_tk V_t'k^H,   q = L (1 - rho) P / N
 

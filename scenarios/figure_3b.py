@@ -36,7 +36,7 @@ SETTING = {
 GRID_STEP_M = 25.0
 """Step of the points at which coverage is counted: 1600 in 1 km^2."""
 N_DRAWS = 10
-"""Fading draws a layout."""
+"""Fading draws per layout."""
 SELECTORS: dict[str, ModeSelector] = {
     "communication_centric": CommunicationCentric(),
     "sensing_centric": FarthestPoint(),

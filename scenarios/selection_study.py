@@ -34,8 +34,8 @@ from scenarios.problems import ScenarioError
 from scenarios.schema import Scenario
 
 __all__ = [
-    "EXCHANGE_RATES", "METRICS", "SELECTORS", "SETTING", "LayoutStudy", "best_for", "not_dominated", "study",
-    "study_scenario",
+    "EXCHANGE_RATES", "METRICS", "SELECTORS", "SETTING", "LayoutStudy", "all_splits", "best_for",
+    "not_dominated", "study", "study_scenario",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -53,7 +53,7 @@ GRID_STEP_M = 25.0
 """Step of the points at which coverage is counted: 1600 in 1 km^2, none of them a point of a selector's grid."""
 THRESHOLD_WAVELENGTHS = 0.1
 N_DRAWS = 10
-"""Fading draws a layout."""
+"""Fading draws per layout."""
 SETTABLE = (
     "radio.carrier_hz", "radio.bandwidth_hz", "radio.noise_temperature_k", "radio.noise_figure_db",
     "radio.transmit_power_dbm", "radio.comm_power_fraction", "radio.path_loss", "radio.rician_k_db",
@@ -137,7 +137,7 @@ def study(index: int, scenario: Scenario, seed: int) -> LayoutStudy:
     """Return what layout ``index`` of a seed shows."""
     keep_memory()  # 0.71 s of CPU time become 0.46
     layout = Layout.draw(scenario, seed, index, N_DRAWS)
-    transmits, covered = _all_splits(layout), partial(_coverage, layout)
+    transmits, covered = all_splits(layout), partial(_coverage, layout)
     truth = SampledEfficiency.of(layout.view, layout.channels).sum_spectral_efficiency
     chosen, seconds = zip(*(_decision(layout, selector) for selector in SELECTORS.values()), strict=True)
     own = np.array([[mode.value == "transmit" for mode in assignment.modes] for assignment in chosen])
@@ -165,7 +165,7 @@ def _decision(layout: Layout, selector: ModeSelector) -> tuple[ModeAssignment, f
     return assignment, time.process_time() - start
 
 
-def _all_splits(layout: Layout) -> Members:
+def all_splits(layout: Layout) -> Members:
     """Return which APs transmit in each split, shape (n_splits, n_aps)."""
     n_aps = layout.network.n_aps
     receivers = np.array(list(itertools.combinations(range(n_aps), layout.view.n_receivers)))

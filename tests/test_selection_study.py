@@ -132,7 +132,7 @@ class TestWhatSelectorsBuy:
 
     def test_19_ranks_splits_by_what_one_ue_has_of_all_gains(self):
         layout = Layout.draw(study_scenario({}), 1, 0, 1)
-        transmits = selection_study._all_splits(layout)
+        transmits = selection_study.all_splits(layout)
         power = (transmits.astype(float) @ layout.view.path_gain) ** 2
         largest = (power / power.sum(axis=1, keepdims=True)).max(axis=1)
         metric = selection_study._metrics(layout, transmits)[0]

@@ -59,8 +59,15 @@ class TestIntervals:
 class TestHalf:
     def test_crossing_is_interpolated(self):
         assert study_threshold.crossing([10.0, 12.0, 14.0], [0.0, 0.4, 0.8]) == pytest.approx(12.5)
-        assert np.isnan(study_threshold.crossing([10.0, 12.0], [0.1, 0.4]))
-        assert np.isnan(study_threshold.crossing([10.0, 12.0], [0.6, 0.9]))
+        assert study_threshold.crossing([10.0, 12.0], [0.1, 0.4]) == np.inf
+        assert study_threshold.crossing([10.0, 12.0], [0.6, 0.9]) == -np.inf
+
+    def test_an_interval_that_leaves_the_powers_is_open(self):
+        powers = np.array([10.0, 12.0, 14.0])
+        hits = np.array([[False, False, True]] * 5 + [[False, False, False]] * 4)[..., None]
+        value, (low, high) = study_threshold.half_power(hits, powers)
+        assert 12.0 < low <= value < 14.0
+        assert high == np.inf
 
     def test_dips_are_pooled(self):
         np.testing.assert_allclose(study_threshold.rising([0.1, 0.4, 0.2, 0.9]), [0.1, 0.3, 0.3, 0.9])
