@@ -30,14 +30,14 @@ def unsupported(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]
 
 
 def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Let schedule.n_receivers follow from the receivers of the fixed selector."""
+    """Let schedule.n_receivers, if it is not given, follow from the receivers of the fixed selector."""
     selector, schedule = data.get("selector"), data.get("schedule", {})
     if not (isinstance(selector, Mapping) and selector.get("kind") == "fixed" and isinstance(schedule, Mapping)):
         return dict(data)
     receivers = selector.get("receivers")
     if not (isinstance(receivers, list | tuple) and receivers):
         return dict(data)
-    return {**data, "schedule": {**schedule, "n_receivers": len(receivers)}}
+    return {**data, "schedule": {"n_receivers": len(receivers), **schedule}}
 
 
 def absolute_topology(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -116,6 +116,10 @@ def _fixed_roles(scenario: Scenario) -> Iterator[Problem]:
     if both := sorted(set(roles["transmitters"] or ()) & set(roles["receivers"] or ())):
         text = f"{both} transmit too; access points are half-duplex: each may have one role"
         yield Problem(("selector.receivers", "selector.transmitters"), text)
+    n_rx, receivers = scenario.schedule.n_receivers, roles["receivers"]
+    if receivers and n_rx != len(receivers):
+        text = f"got {n_rx}, but selector.receivers names {len(receivers)}; leave it out or give {len(receivers)}"
+        yield Problem(("schedule.n_receivers", "selector.receivers"), text)
 
 
 def _places(scenario: Scenario) -> Iterator[Problem]:

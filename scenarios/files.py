@@ -90,18 +90,30 @@ def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[st
     """Return nested data with other values of some dotted keys.
 
     Of two keys that exclude each other the new one wins: count drops positions_m and the reverse, another kind drops
-    the settings that it lacks.
+    the settings that it lacks, and receivers by name drop their number.
 
     Raises
     ------
     ScenarioError
         If a key leads into something that is no table.
     """
-    result: dict[str, Any] = dict(data)
+    result = _without_number_of_receivers(data) if _names_receivers(overrides) else dict(data)
     for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
         result = _with_rivals_dropped(result, key, overrides)
         result = _set(result, key.split("."), _plain(overrides[key]), key)
     return result
+
+
+def _names_receivers(overrides: Mapping[str, Any]) -> bool:
+    selector = overrides.get("selector")
+    return "selector.receivers" in overrides or (isinstance(selector, Mapping) and "receivers" in selector)
+
+
+def _without_number_of_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
+    schedule = data.get("schedule")
+    if not isinstance(schedule, Mapping):
+        return dict(data)
+    return {**data, "schedule": {key: value for key, value in schedule.items() if key != "n_receivers"}}
 
 
 def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str, Any]) -> dict[str, Any]:

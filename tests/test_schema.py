@@ -91,6 +91,10 @@ def test_paper_is_the_default_scenario():
             ["selector.receivers", "[1]", "half-duplex"],
         ),
         ('selector = {kind = "fixed", transmitters = [0, 0], receivers = [1]}', ["selector.transmitters", "once"]),
+        (
+            'selector = {kind = "fixed", transmitters = [0, 1], receivers = [2, 3]}\nschedule.n_receivers = 6',
+            ["schedule.n_receivers", "got 6", "names 2", "give 2"],
+        ),
         ('estimator.kind = "two-stages"', ["estimator.kind", '"two-stage"']),
         ('estimator.amplitude = "fixed"', ["estimator.amplitude", '"structured"']),
         ('estimator = {kind = "grid", amplitude = "free"}', ["estimator.amplitude", "no such setting"]),
@@ -239,9 +243,20 @@ def test_text_that_is_no_graph_is_refused(tmp_path):
         load("paper", {"fronthaul.topology": str(tmp_path / "net.graphml")})
 
 
-def test_fixed_receivers_set_their_number():
-    scenario = load("paper", {"selector.kind": "fixed", "selector.transmitters": [0], "selector.receivers": [1, 2]})
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"selector.kind": "fixed", "selector.transmitters": [0], "selector.receivers": [1, 2]},
+        {"selector": {"kind": "fixed", "transmitters": [0], "receivers": [1, 2]}},
+    ],
+)
+def test_fixed_receivers_set_their_number(overrides):
+    scenario = load("paper", overrides)
     assert scenario.schedule.n_receivers == 2
+    assert scenario.with_({"selector.receivers": [1, 2, 3]}).schedule.n_receivers == 3
+    for asked in (load, lambda _, other: scenario.with_(other)):
+        with pytest.raises(ScenarioError, match=r"schedule\.n_receivers: got 6, but selector\.receivers names 2"):
+            asked("paper", overrides | {"schedule.n_receivers": 6})
 
 
 def test_number_follows_from_positions():
