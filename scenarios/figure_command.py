@@ -95,7 +95,7 @@ def _show(
     result = run_figure(name, seed, n_realizations, workers, settings)
     paths = save(result, f"figure-{name.value}", folder) if folder is not None else []
     if as_json:
-        timed = {"wall_s": result.wall_s} if hasattr(result, "wall_s") else {}
+        timed = {"cpu_s": result.cpu_s} if hasattr(result, "cpu_s") else {}
         say(json_text(result.data() | timed).rstrip())
         return
     for line in [*result.summary(), "Written:", *(f"  {path}" for path in paths)]:

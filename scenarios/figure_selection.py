@@ -60,8 +60,8 @@ class SelectionStudy:
         return np.stack([self.samples("coverage"), self.samples("sum_se_bit_s_hz")], axis=-1)
 
     @property
-    def wall_s(self) -> dict[str, float]:
-        """Time of a decision on an idle core in s (CPU time, median over layouts): never quite the same again."""
+    def cpu_s(self) -> dict[str, float]:
+        """CPU time of a decision in s, median over layouts: never quite the same again."""
         return dict(zip(SELECTORS, np.median(self.samples("cpu_s"), axis=0).tolist(), strict=True))
 
     def gains(self, over: str | None = None) -> Interval:
@@ -156,23 +156,24 @@ class SelectionStudy:
 
     def summary(self) -> list[str]:
         """Return the table for a person, and what (19) ranks by."""
-        columns, wall_s = self._columns(), self.wall_s
+        columns, cpu_s = self._columns(), self.cpu_s
         lines = [
             f"{len(self.layouts)} layouts, the same for all; +-: 95 % interval of the gain over the average split",
             f"{'selector':33}{'sum SE':>8}{'gain':>15}{'coverage':>10}{'gain':>17}{'95 %-likely':>13}{'CPU (ms)':>10}",
         ]
         for i, name in enumerate(SELECTORS):
             value = {column: float(values[i]) for column, values in columns.items()}
-            rate, share = (value[f"{q}_high"] - value[q] for q in ("sum_se_gain_bit_s_hz", "coverage_gain"))
+            rate = _shown(value["sum_se_gain_bit_s_hz_high"] - value["sum_se_gain_bit_s_hz"], ".2f")
+            share = _shown(value["coverage_gain_high"] - value["coverage_gain"], ".3f")
             lines.append(
-                f"{name:33}{value['sum_se_bit_s_hz']:8.2f}{value['sum_se_gain_bit_s_hz']:+8.2f} +-{rate:4.2f}"
-                f"{value['coverage']:10.3f}{value['coverage_gain']:+9.3f} +-{share:5.3f}"
-                f"{value['likely_se_bit_s_hz']:13.3f}{1e3 * wall_s[name]:10.1f}"
+                f"{name:33}{value['sum_se_bit_s_hz']:8.2f}{value['sum_se_gain_bit_s_hz']:+8.2f} +-{rate:>4}"
+                f"{value['coverage']:10.3f}{value['coverage_gain']:+9.3f} +-{share:>5}"
+                f"{value['likely_se_bit_s_hz']:13.3f}{1e3 * cpu_s[name]:10.1f}"
             )
         best = self.samples("best").mean(axis=0)
         lines.append(f"{'best of all splits, each by itself':33}{best[1]:7.2f}{'':15}{best[0]:10.3f}")
         ranks = zip(METRICS, self.rank_correlation().value, strict=True)
-        found = ", ".join(f"{metric} {value:+.2f}" for metric, value in ranks)
+        found = ", ".join(f"{metric} {_shown(value, '+.2f')}" for metric, value in ranks)
         return [*lines, f"Rank correlation with the sum SE of (7) over all splits: {found}"]
 
     def picture(self) -> Figure:
@@ -186,6 +187,11 @@ class SelectionStudy:
 def _likely(rates: Float) -> Float:
     """Return the 5 % quantile over layouts and UEs, shape (n_selectors,), of shape (n_layouts, n_selectors, n_ues)."""
     return np.quantile(rates, LIKELY, axis=(0, 2))
+
+
+def _shown(number: float, form: str) -> str:
+    """Return a number as text, a dash for one that is not known."""
+    return format(number, form) if np.isfinite(number) else "–"
 
 
 def _pair(values: Float) -> dict[str, Any]:
@@ -323,7 +329,7 @@ def _draw_ranks(result: SelectionStudy, ax: Axes) -> None:
         spread = np.linspace(-0.16, 0.16, len(column))
         ax.plot(place + spread, column, ".", color=color, alpha=0.55, ms=8, mew=0.0)
         ax.plot([place - 0.22, place + 0.22], [column.mean()] * 2, color=draw.BLACK, lw=2.0)
-        ax.annotate(f"{column.mean():+.2f}", (place + 0.25, column.mean()), va="center")
+        ax.annotate(_shown(column.mean(), "+.2f"), (place + 0.25, column.mean()), va="center")
     ax.axhline(0.0, color=draw.BLACK, lw=0.9, ls=(0, (4, 3)))
     ax.set_xticks(range(len(METRICS)), ["(19)", "(19) of amplitudes", "closed form of (7)"])
     ax.set(ylabel="rank correlation with the sum SE of (7)", ylim=(-1.05, 1.05), xlim=(-0.5, len(METRICS) - 0.35))
