@@ -92,11 +92,11 @@ class Errors:
 
     def data(self) -> dict[str, Any]:
         """Return lists over powers of lists over targets: sorted errors, counts of those missed, median bound."""
-        missed = ~self.resolved & ~np.isnan(self.error_m)
+        not_resolved = ~self.resolved & ~np.isnan(self.error_m)
         return {
             "error_m": _found(self.error_m),
             "n_missed": np.isnan(self.error_m).sum(axis=1).tolist(),
-            "n_not_resolved": missed.sum(axis=1).tolist(),
+            "n_not_resolved": not_resolved.sum(axis=1).tolist(),
             "error_gradient_m": _found(self.error_gradient_m),
             "n_missed_gradient": np.isnan(self.error_gradient_m).sum(axis=1).tolist(),
             "peb_m": np.median(self.peb_m, axis=1).tolist(),
