@@ -19,5 +19,6 @@ class ModeSelector(ABC):
     def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
         """Return an assignment with ``view.n_receivers`` receivers; every other AP transmits.
 
-        APs that are not alive are left idle where the selector can do without them.
+        APs that are not alive are left idle where the selector can do without them. A selector that was told whom to
+        take, as `models.selectors.fixed.Fixed`, does so whatever the view says, and leaves the others idle.
         """
