@@ -36,7 +36,7 @@ Mask = NDArray[np.bool_]
 
 # Least eigenvalue of an information matrix over the trace before means were taken out, below which it may be rounding.
 SINGULAR = 1e-13
-# A Gram pivot that lost more than this share of its value belongs to a column that depends on the ones before it.
+# A Gram pivot that lost all but this share of its value belongs to a column that depends on the ones before it.
 DEPENDENT = 1e-12
 # Few APs by many points: rows of fewer than about 3000 points cost NumPy a copy wherever it broadcasts.
 BLOCK_APS = 8

@@ -29,7 +29,7 @@ Complex = NDArray[np.complex128]
 Columns = NDArray[Any]  # real or complex
 
 KINDS = ("coherent", "non-coherent", "structured")
-# A column that loses more than this share of its length to the columns before it is one of their combinations.
+# A column that loses all but this share of its length to the columns before it is one of their combinations.
 SINGULAR = 1e-11
 # A direction of Q with less than this share of the largest power is rounding: Q is a sum of squares, which makes 1e-15
 # of it look like a signal of 3e-8 of the amplitude.
