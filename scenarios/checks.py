@@ -97,6 +97,16 @@ def _roles(scenario: Scenario) -> Iterator[Problem]:
     elif n_rx >= n_aps:
         text = f"got {n_rx}; allowed: 1 to {n_aps - 1}, as one of the {n_aps} access points must transmit"
         yield Problem(("schedule.n_receivers", *rest), text)
+    if scenario.selector.kind == "exhaustive":
+        yield from _few_enough(n_aps, rest)
+
+
+def _few_enough(n_aps: int, keys: tuple[str, ...]) -> Iterator[Problem]:
+    from models.selectors.bound import MOST_APS_TO_EXHAUST as most
+
+    if n_aps > most:
+        text = f'got {n_aps}; allowed: <= {most} with the kind "exhaustive", which tries every split; or "bound-greedy"'
+        yield Problem(keys, text)
 
 
 def _fixed_roles(scenario: Scenario) -> Iterator[Problem]:

@@ -71,7 +71,7 @@ class _Keys(BaseModel):
 class RadioKeys(_Keys):
     """The air interface."""
 
-    carrier_hz: Number = _key(3.5e9, "Carrier frequency.", "Hz", PAPER, gt=0, le=1e15)
+    carrier_hz: Number = _key(3.5e9, "Carrier frequency.", "Hz", PAPER, ge=1e6, le=1e12)
     bandwidth_hz: Number = _key(100e3, "Bandwidth; a symbol lasts its inverse.", "Hz", PAPER, gt=0, le=1e12)
     noise_temperature_k: Number = _key(290.0, "Noise temperature.", "K", PAPER, gt=0, le=1e9)
     noise_figure_db: Number = _key(0.0, "Noise figure of every receiver.", "dB", OURS, ge=0, le=100)
@@ -98,12 +98,12 @@ class RadioKeys(_Keys):
 class Area(_Keys):
     """The rectangle with a corner in the origin in which targets are looked for."""
 
-    size_m: tuple[Annotated[Number, Field(gt=0, le=1e7)], Annotated[Number, Field(gt=0, le=1e7)]] = _key(
+    size_m: tuple[Annotated[Number, Field(ge=1e-3, le=1e7)], Annotated[Number, Field(ge=1e-3, le=1e7)]] = _key(
         (1000.0, 1000.0),
         "Width and height.",
         "m",
         PAPER,
-        allowed="a pair [width, height] of numbers > 0 and <= 1e7 in m",
+        allowed="a pair [width, height] of numbers >= 1e-3 and <= 1e7 in m",
     )
 
 

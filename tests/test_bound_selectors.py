@@ -201,6 +201,7 @@ def test_too_many_aps_to_exhaust_are_refused():
     [
         (BoundGreedy, {"threshold_wavelengths": 0.0}),
         (BoundGreedy, {"points_per_side": 0}),
+        (BoundGreedy, {"points_per_side": 1001}),
         (Exhaustive, {"rcs_m2": np.nan}),
         (JointGreedy, {"coverage_weight": 1.1}),
         (JointGreedy, {"rcs_m2": -1.0}),

@@ -375,9 +375,10 @@ def test_grow_and_exchange_stay_inside_the_pool():
     assert chosen.sum() == 2
 
 
-def test_channel_draws_below_one_are_refused():
-    with pytest.raises(ValueError, match="n_draws is 0"):
-        GreedySpectralEfficiency(n_draws=0)
+@pytest.mark.parametrize("n_draws", [0, 10_001])
+def test_channel_draws_out_of_range_are_refused(n_draws):
+    with pytest.raises(ValueError, match=f"n_draws is {n_draws}: .* from 1 to 10000"):
+        GreedySpectralEfficiency(n_draws=n_draws)
 
 
 def rank_correlations(seed):

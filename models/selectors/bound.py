@@ -27,6 +27,7 @@ Index = NDArray[np.intp]
 
 NEAREST_POINT_M = 1.0
 MOST_APS_TO_EXHAUST = 16
+MOST_POINTS_PER_SIDE = 1000  # a million points; of 12 APs their moments take 0.6 GB
 AT_ONCE = 8  # sets, or APs: what they take stays in the cache
 # Coverage is 0, or the same, for many splits; this share of a smooth score decides between them.
 TIE_BREAK = 1e-3
@@ -166,7 +167,7 @@ class _CoverageSelector(ModeSelector):
     threshold_wavelengths
         Bound in wavelengths at which a point counts as covered, above 0.
     points_per_side
-        Points of the evaluation grid along the longer side of the area, at least 1.
+        Points of the evaluation grid along the longer side of the area, from 1 to 1000.
     rcs_m2
         Radar cross-section of the target to expect, in m^2, above 0.
 
@@ -181,10 +182,14 @@ class _CoverageSelector(ModeSelector):
     rcs_m2: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, least in (("threshold_wavelengths", 0.0), ("points_per_side", 0), ("rcs_m2", 0.0)):
+        for name in ("threshold_wavelengths", "rcs_m2"):
             value = getattr(self, name)
-            if not value > least or not math.isfinite(value):
-                raise ValueError(f"{name} is {value}: give a finite number above {least}")
+            if not value > 0.0 or not math.isfinite(value):
+                raise ValueError(f"{name} is {value}: give a finite number above 0")
+        if not 1 <= self.points_per_side <= MOST_POINTS_PER_SIDE:
+            raise ValueError(
+                f"points_per_side is {self.points_per_side}: give a whole number from 1 to {MOST_POINTS_PER_SIDE}"
+            )
 
     def _coverage(self, view: View, pool: Index) -> CoverageObjective:
         """Return the coverage of sets of receivers."""

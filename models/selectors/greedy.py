@@ -18,6 +18,8 @@ __all__ = ["GreedySpectralEfficiency", "GreedySurrogate", "SampledEfficiency", "
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
+MOST_DRAWS = 10_000
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SampledEfficiency:
@@ -112,7 +114,7 @@ class GreedySpectralEfficiency(ModeSelector):
     Attributes
     ----------
     n_draws
-        Channel draws over which (7) is averaged, at least 1.
+        Channel draws over which (7) is averaged, from 1 to 10000.
     improve
         Whether to swap transmitters for receivers as long as that gains.
     angular_std_rad
@@ -121,7 +123,7 @@ class GreedySpectralEfficiency(ModeSelector):
     Raises
     ------
     ValueError
-        If ``n_draws`` is below 1.
+        If ``n_draws`` is out of range.
     """
 
     n_draws: int = 8
@@ -129,8 +131,8 @@ class GreedySpectralEfficiency(ModeSelector):
     angular_std_rad: float | None = None
 
     def __post_init__(self) -> None:
-        if self.n_draws < 1:
-            raise ValueError(f"n_draws is {self.n_draws}: give at least 1 channel draw")
+        if not 1 <= self.n_draws <= MOST_DRAWS:
+            raise ValueError(f"n_draws is {self.n_draws}: give a whole number from 1 to {MOST_DRAWS}")
 
     def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
         """Return the assignment; the channel draws come from ``rng``, one block a call."""
