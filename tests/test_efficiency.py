@@ -116,11 +116,12 @@ def make_closed_form(**changes):
 
 
 def test_closed_form_term_by_term():
+    """UE by UE and slot by slot: each transmitter senses in one slot, and (7) takes the mean of the logarithm."""
     closed, given = make_closed_form()
     chosen = [0, 2, 3]
     beta, sine, mixed = given["path_gain"], given["sine"], (8 / 9) ** 2
     power = POWER_W * beta / beta.sum(axis=1, keepdims=True)
-    expected = np.empty(3)
+    expected = 0.0
     for k in range(3):
         wanted = 0.5 * 8 * sum(math.sqrt(power[t, k] * beta[t, k]) for t in chosen) ** 2
         interference = 0.0
@@ -129,22 +130,40 @@ def test_closed_form_term_by_term():
                 half = math.pi * (sine[t, k] - sine[t, i]) / 2
                 alike = (math.sin(8 * half) / math.sin(half)) ** 2 / 8
                 interference += 0.5 * power[t, i] * beta[t, k] * (mixed * alike + 1 - mixed)
-        sensing = 0.5 * POWER_W * np.mean(beta[chosen, k])
-        expected[k] = wanted / (interference + sensing + NOISE_W)
+        for sensing_ap in chosen:
+            disturbance = interference + 0.5 * POWER_W * beta[sensing_ap, k] + NOISE_W
+            expected += math.log2(1 + wanted / disturbance) / len(chosen)
     members = np.isin(np.arange(6), chosen)
-    assert closed.sinr(members) == pytest.approx(expected)
-    assert closed.sum_spectral_efficiency(members[None]) == pytest.approx([np.log2(1 + expected).sum()])
+    assert closed.sum_spectral_efficiency(members) == pytest.approx(expected)
 
 
-def test_closed_form_is_exact_for_one_ue_in_line_of_sight():
-    closed, given = make_closed_form(
-        path_gain=np.array([[0.3], [0.7]]), sine=np.array([[0.1], [-0.4]]), rician_k=math.inf, comm_power_fraction=1.0
-    )
-    channel = np.sqrt(given["path_gain"])[..., None] * np.ones(8)
-    exact = sinr(channel + 0j, precoding_matrix(channel + 0j, POWER_W, 1.0), np.zeros((1, 2)), NOISE_W)
-    assert closed.sinr(np.ones((1, 2), dtype=bool)) == pytest.approx(exact)
-
-
-def test_closed_form_of_nobody_is_zero():
+def test_closed_form_takes_sets_of_any_shape_and_size():
     closed, _ = make_closed_form()
-    assert not closed.sinr(np.zeros((2, 6), dtype=bool)).any()
+    members = np.random.default_rng(9).random((2, 5, 6)) < 0.5
+    members[1, 2] = False
+    values = closed.sum_spectral_efficiency(members)
+    assert values.shape == (2, 5)
+    assert values[1, 2] == 0.0, "nobody transmits"
+    assert values.ravel() == pytest.approx(
+        [float(closed.sum_spectral_efficiency(one)) for one in members.reshape(10, 6)]
+    )
+
+
+@pytest.mark.parametrize("comm_power_fraction", [0.1, 0.5, 1.0])
+def test_closed_form_is_exact_for_one_ue_in_line_of_sight(comm_power_fraction):
+    gain = np.array([[0.3], [0.7], [0.01]])
+    closed, _ = make_closed_form(
+        path_gain=gain,
+        sine=np.array([[0.1], [-0.4], [0.8]]),
+        rician_k=math.inf,
+        comm_power_fraction=comm_power_fraction,
+    )
+    channel = np.sqrt(gain)[..., None] * np.ones(8, dtype=complex)
+    precoding = precoding_matrix(channel, POWER_W, comm_power_fraction)
+    exact = spectral_efficiency(channel, precoding, sensing_power(comm_power_fraction, 3), NOISE_W).sum()
+    assert closed.sum_spectral_efficiency(np.ones(3, dtype=bool)) == pytest.approx(exact)
+
+
+def test_closed_form_without_ues_is_zero():
+    closed, _ = make_closed_form(path_gain=np.empty((6, 0)), sine=np.empty((6, 0)))
+    assert not closed.sum_spectral_efficiency(np.ones((2, 6), dtype=bool)).any()

@@ -381,6 +381,18 @@ def test_channel_draws_out_of_range_are_refused(n_draws):
         GreedySpectralEfficiency(n_draws=n_draws)
 
 
+@pytest.mark.parametrize(("n_ues", "comm_power_fraction"), [(1, 0.5), (6, 0.1)])
+def test_the_closed_form_ranks_sets_where_sensing_disturbs_most(n_ues, comm_power_fraction):
+    """The AP that serves a UE best costs it the slot in which it senses, and no other."""
+    every = np.array([np.isin(np.arange(8), chosen) for chosen in itertools.combinations(range(8), 4)])
+    for seed in range(4):
+        view = make_view(8, n_ues, seed=seed)
+        view = replace(view, radio=replace(view.radio, comm_power_fraction=comm_power_fraction))
+        truth = SampledEfficiency.of(view, draw_channels(view, 10, seed)).sum_spectral_efficiency(every)
+        closed = large_scale_efficiency(view).sum_spectral_efficiency(every)
+        assert spearmanr(truth, closed).statistic > 0.9
+
+
 def rank_correlations(seed):
     """Return the rank correlation with the true sum rate of the closed form and of (19), over 25 random sets."""
     view = make_view(12, 10, 6, seed=seed)
