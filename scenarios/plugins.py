@@ -6,6 +6,7 @@ code: a module is imported only if the caller allows it by name. The settings of
 
 import dataclasses
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
@@ -76,7 +77,11 @@ def settings_of(cls: type) -> dict[str, Any]:
 
 
 def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what is wrong with the settings given for a strategy class, as pairs of key and text."""
+    """Return what is wrong with the settings given for a strategy class, as pairs of key and text.
+
+    Where the class itself refuses them, the key is the setting that its message begins with, as in "n_draws is 0: give
+    a whole number from 1 to 10000", or empty if it begins otherwise.
+    """
     known = settings_of(cls)
     unknown = [
         (key, f"unknown key; {closest(key, known) if known else 'this kind has no settings'}")
@@ -94,8 +99,13 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     try:
         cls(**options)
     except (ValueError, TypeError) as error:
-        return [("", str(error))]
+        return [_refusal(str(error), known)]
     return []
+
+
+def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
+    said = re.fullmatch(r"(?:\w+\.)?(\w+) is (.+?): (.+)", text, re.DOTALL)
+    return (said[1], f"got {said[2]}; {said[3]}") if said and said[1] in known else ("", text)
 
 
 def _misfit(kind: Any, value: Any) -> str:
