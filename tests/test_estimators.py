@@ -117,7 +117,7 @@ def test_contract_settings_are_frozen_and_checked(estimator):
 
 
 @pytest.mark.parametrize(
-    ("name", "cells"), [("guard_cells", -3), ("guard_cells", 1.5), ("training_cells", 0), ("training_cells", -5)]
+    ("name", "cells"), [("guard_cells", -3), ("guard_cells", 1.5), ("training_cells", 0), ("training_cells", 1001)]
 )
 def test_cells_of_the_cfar_that_give_no_threshold_are_refused(name, cells):
     with pytest.raises(ValueError, match=rf"PaperEstimator\.{name} is {cells}: give a whole number"):

@@ -22,6 +22,8 @@ __all__ = ["PaperEstimator"]
 
 Float = NDArray[np.float64]
 
+MOST_CELLS = 1000
+
 
 @dataclass(frozen=True, kw_only=True)
 class PaperEstimator(Estimator):
@@ -34,7 +36,7 @@ class PaperEstimator(Estimator):
     false_alarm_probability
         That a map of noise alone yields a target, in (0, 1).
     guard_cells, training_cells
-        Half width of the guard square (>= 0) and width of the training ring (>= 1) of the CFAR.
+        Half width of the guard square (0 to 1000) and width of the training ring (1 to 1000) of the CFAR.
     """
 
     grid_step_m: float = 10.0
@@ -47,8 +49,9 @@ class PaperEstimator(Estimator):
         check_map_settings(self, self.grid_step_m, self.false_alarm_probability)
         for name, least in (("guard_cells", 0), ("training_cells", 1)):
             cells = getattr(self, name)
-            if not (isinstance(cells, int | np.integer) and cells >= least):
-                raise ValueError(f"PaperEstimator.{name} is {cells!r}: give a whole number of cells, at least {least}")
+            if not (isinstance(cells, int | np.integer) and least <= cells <= MOST_CELLS):
+                allowed = f"a whole number of cells, from {least} to {MOST_CELLS}"
+                raise ValueError(f"PaperEstimator.{name} is {cells!r}: give {allowed}")
 
     def estimate(self, observation: Observation) -> Estimate:
         """Return one target for each maximum of the map that passes the CFAR, strongest first."""
