@@ -179,7 +179,6 @@ class CentralProcessor(Node):
             assignment=assignment,
             ap_names=names,
             slots=frame.slots(cpi, tuple(names[i] for i in order)),
-            plan_ns=emulation.now_ns,
             deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
         )
 

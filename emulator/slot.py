@@ -116,7 +116,6 @@ class CpiPlan:
     assignment: ModeAssignment
     ap_names: tuple[str, ...]
     slots: tuple[Slot, ...]
-    plan_ns: int
     deadline_ns: int
 
     @cached_property

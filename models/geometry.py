@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
 
-__all__ = ["Rays", "bearing_rad", "on_access_point", "rays"]
+__all__ = ["Rays", "on_access_point", "rays"]
 
 Float = NDArray[np.float64]
 
@@ -54,14 +54,3 @@ def rays(network: Network, points_m: ArrayLike, aps: NDArray[np.intp] | slice = 
 def on_access_point(network: Network, points_m: Float) -> NDArray[np.bool_]:
     """Return which points, shape (n_points, 2) in m, lie exactly on an AP, where directions are undefined."""
     return (points_m[:, None] == network.ap_positions_m).all(axis=-1).any(axis=1)
-
-
-def bearing_rad(origin_m: ArrayLike, point_m: ArrayLike, boresight_rad: float = 0.0) -> float:
-    """Return the bearing of a point from an origin relative to the boresight, in (-pi, pi].
-
-    >>> round(bearing_rad([0, 0], [0, 2]), 4)
-    1.5708
-    """
-    dx, dy = np.asarray(point_m, dtype=float) - np.asarray(origin_m, dtype=float)
-    angle = float(np.arctan2(dy, dx)) - boresight_rad
-    return float(np.pi - (np.pi - angle) % (2.0 * np.pi))
