@@ -48,12 +48,36 @@ def test_local_maxima_are_those_of_a_plain_loop():
     assert np.all(np.diff(image.ravel()[found]) <= 0.0)
 
 
-@pytest.mark.parametrize("full", [False, True], ids=["orthogonal", "overlapping"])
-def test_false_alarm_probability_is_a_map_of_noise(full):
-    n, probability, alarms = 60, 0.1, 0
-    for seed in range(n):
+UNLIKELY = 1e-3  # what counts below this p value is no accident
+
+
+def alarms(n_maps, step_m, probabilities, full, n_antennas):
+    """How many maps of noise alone, a layout each, pass the threshold of each probability."""
+    counts = np.zeros(len(probabilities), dtype=int)
+    for seed in range(n_maps):
         rng = np.random.default_rng([31, seed])
-        observation = observe(rng, random_truth(rng, n_targets=0), full=full)
-        threshold = map_threshold(Echoes.of(observation), AREA, 20.0, probability)
-        alarms += cost_map(observation, 20.0)[2].max() > threshold
-    assert abs(alarms - n * probability) < 4.0 * np.sqrt(n * probability)
+        observation = observe(rng, random_truth(rng, n_targets=0, n_antennas=n_antennas), full=full)
+        echoes, highest = Echoes.of(observation), cost_map(observation, step_m)[2].max()
+        counts += [highest > map_threshold(echoes, AREA, step_m, p) for p in probabilities]
+    return counts.tolist()
+
+
+overlap = pytest.mark.parametrize("full", [False, True], ids=["orthogonal", "overlapping"])
+
+
+@overlap
+def test_false_alarm_probability_is_exact_where_the_points_of_a_map_are_independent(full):
+    """Points 250 m apart share no resolution cell: each of them alarms with its part of the probability."""
+    n, points, probabilities = 200, 25, (0.1, 0.5)
+    for p, count in zip(probabilities, alarms(n, 250.0, probabilities, full, n_antennas=8), strict=True):
+        expected = 1.0 - (1.0 - p / points) ** points
+        assert stats.binomtest(count, n, expected).pvalue > UNLIKELY
+
+
+@overlap
+def test_false_alarm_probability_is_a_map_of_noise(full):
+    """Of many points that depend on each other too many are counted as independent rather than too few."""
+    n, probability = 150, 0.1
+    [count] = alarms(n, 25.0, [probability], full, n_antennas=4)
+    assert stats.binomtest(count, n, probability, "greater").pvalue > UNLIKELY
+    assert stats.binomtest(count, n, probability / 2.0, "less").pvalue > UNLIKELY
