@@ -74,8 +74,9 @@ def check_map_options(mapped: bool, kind: str | None, out: Path | None, folder: 
 def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]] = ()) -> dict[str, Any]:
     """Return the bounds of `dmimo bound`: each target alone, then further points; and the targets together.
 
-    The statistics are the expected ones, amplitudes are real and free, scattering phases 0. A target stands where it
-    starts; a further point gets the radar cross section of the first target, or the default where there is none.
+    The statistics are the expected ones, amplitudes are real and free. A target stands where it starts, with its
+    scattering phase, or 0 where that is left out; a further point gets the radar cross section of the first target, or
+    the default where there is none, and the phase 0.
 
     Parameters
     ----------
@@ -96,12 +97,13 @@ def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]
     nodes = sorted(emulation.targets.values(), key=lambda target: target.index)
     positions = [(float(x), float(y)) for x, y in (node.position_m(0.0) for node in nodes)]
     rcs = [node.rcs_m2 for node in nodes]
+    phases = [node.scatter_phase_rad or 0.0 for node in nodes]
     rcs_elsewhere = rcs[0] if rcs else db_to_linear(TargetKeys().rcs_dbsm)
     assignment = planned_assignment(emulation)
     bound = partial(_rows, emulation, assignment, expected_illumination(scenario, seed, emulation, assignment))
-    alone = [*zip(positions, rcs, strict=True), *((point, rcs_elsewhere) for point in points_m)]
-    rows = [row for point, area in alone for row in bound([point], [area])]
-    return {"targets": rows, "joint": bound(positions, rcs) if positions else []}
+    alone = [*zip(positions, rcs, phases, strict=True), *((point, rcs_elsewhere, 0.0) for point in points_m)]
+    rows = [row for point, area, phase in alone for row in bound([point], [area], [phase])]
+    return {"targets": rows, "joint": bound(positions, rcs, phases) if positions else []}
 
 
 def _check_points(emulation: "Emulation", points_m: Sequence[tuple[float, float]]) -> None:
@@ -174,6 +176,7 @@ def _rows(
     gram: Complex,
     points_m: Sequence[tuple[float, float]],
     rcs_m2: Sequence[float],
+    scatter_phase_rad: Sequence[float],
 ) -> list[dict[str, Any]]:
     coherent, noncoherent = (
         target_bounds_m(
@@ -181,7 +184,7 @@ def _rows(
             assignment,
             np.array(points_m),
             np.array(rcs_m2),
-            np.zeros(len(points_m)),
+            np.array(scatter_phase_rad),
             gram,
             emulation.central.radio.noise_power_w,
             kind,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import matplotlib.image
@@ -337,6 +338,19 @@ def test_bound_of_two_targets_together_equals_the_golden_values(case):
     data = bound_json(golden_scenario(case, targets=[{"position_m": p} for p in case["points_m"]]))
     for key in ("peb_coherent_m", "peb_noncoherent_m"):
         np.testing.assert_allclose([row[key] for row in data["joint"]], case[key], rtol=RELATIVE_TOLERANCE)
+
+
+def test_bound_takes_the_scattering_phases_that_are_given(small):
+    """Two targets in one place differ by their phases alone, here as in a run; a phase left out is 0."""
+    here = {"position_m": [80, 120]}
+    others = here, here | {"scatter_phase_rad": 1.5}
+    alike, apart = (bound_json(tomllib.loads(SMALL) | {"targets": [here, other]}) for other in others)
+    assert [row["peb_coherent_m"] for row in alike["joint"]] == [None, None]
+    zero = ("--set", "targets.0.scatter_phase_rad=0")
+    run = json.loads(dmimo("run", "golden.toml", "--cpis", 1, *zero, "--json").stdout)
+    for row, target, single in zip(apart["joint"], run["cpis"][0]["targets"], apart["targets"], strict=True):
+        assert row["peb_coherent_m"] == pytest.approx(target["peb_m"], rel=0.2)  # the expected Q against the actual
+        assert row["peb_coherent_m"] > single["peb_coherent_m"]
 
 
 def test_bound_without_targets(small):
