@@ -33,6 +33,9 @@ __all__ = [
 
 Complex = NDArray[np.complex128]
 
+FARTHEST_M = 1e7
+"""The largest coordinate of a further point, that of an area."""
+
 
 def parse_point(text: str) -> tuple[float, float]:
     """Return the point of "X,Y" in m.
@@ -43,14 +46,15 @@ def parse_point(text: str) -> tuple[float, float]:
     Raises
     ------
     ScenarioError
-        If it is not a pair of finite numbers.
+        If it is not a pair of numbers, or farther off than any area reaches.
     """
     try:
         x, y = (float(part) for part in text.split(","))
     except ValueError:
         x = y = np.nan
-    if not np.isfinite([x, y]).all():
-        raise ScenarioError("--at", [f'got "{text}"; allowed: X,Y in m, as in --at 310,420 or --at=-5,3'])
+    if not (abs(x) <= FARTHEST_M and abs(y) <= FARTHEST_M):
+        allowed = f"X,Y in m, each from {-FARTHEST_M:g} to {FARTHEST_M:g}, as in --at 310,420 or --at=-5,3"
+        raise ScenarioError("--at", [f'got "{text}"; allowed: {allowed}'])
     return x, y
 
 

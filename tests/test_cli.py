@@ -277,6 +277,7 @@ def test_bad_file_is_refused(command, text, words):
         (["fly", "paper"], ["fly"]),
         (["bound", "paper", "--at", "3"], ["--at", "X,Y"]),
         (["bound", "paper", "--at", "3,nan"], ["--at", "X,Y"]),
+        (["bound", "paper", "--at", "1e300,5"], ["--at", 'got "1e300,5"', "-1e+07 to 1e+07"]),
         (["timeline", "nowhere"], ["nowhere", "trace"]),
     ],
 )
