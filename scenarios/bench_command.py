@@ -27,27 +27,25 @@ def _suite() -> "ModuleType":
     return import_module("benchmarks.suite")
 
 
-def _check_out(out: Path | None) -> None:
-    """Refuse a file that could not be written in the end."""
-    from scenarios.problems import ScenarioError
-
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise ScenarioError("--out", [f'got "{out}"; allowed: a file in an existing folder'])
-
-
 def register(app: typer.Typer) -> None:
     """Add the command `bench`."""
-    from scenarios.cli import JsonOption, guarded
+    from scenarios.cli import JsonOption, guarded, path_given
 
     @app.command()
     @guarded
     def bench(
         quick: Annotated[bool, typer.Option("--quick", help="Smaller sizes, fewer repeats: below a minute.")] = False,
-        out: Annotated[Path | None, typer.Option("--out", help="Write all figures to this file as JSON.")] = None,
+        out: Annotated[
+            Path | None,
+            typer.Option("--out", parser=path_given, metavar="FILE", help="Write all figures to this file as JSON."),
+        ] = None,
         as_json: JsonOption = False,
     ) -> None:
         """Time each kernel against the plain way; from a checkout only."""
-        _check_out(out)
+        from scenarios.results import check_file
+
+        if out is not None:
+            check_file(out)
         suite = _suite()
         _show(suite, suite.run(quick, lambda line: typer.echo(line, err=True)), out, as_json)
 

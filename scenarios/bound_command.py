@@ -16,7 +16,7 @@ from models.network import ModeAssignment
 from models.transmission import expected_gram, precoding_matrix
 from models.units import db_to_linear
 from scenarios.problems import ScenarioError
-from scenarios.results import finite
+from scenarios.results import check_folder, finite
 from scenarios.schema import Scenario, TargetKeys
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def parse_point(text: str) -> tuple[float, float]:
 
 
 def check_map_options(mapped: bool, kind: str | None, out: Path | None, folder: Path | None) -> None:
-    """Refuse options of a map that was not asked for, and a folder for it that is a file.
+    """Refuse options of a map that was not asked for, and a folder for it in which nothing can be written.
 
     Raises
     ------
@@ -70,9 +70,7 @@ def check_map_options(mapped: bool, kind: str | None, out: Path | None, folder: 
         option = "--out" if kind is None else "--kind"
         raise ScenarioError(option, ["it has no effect without a map; add --map, or leave it out"])
     if mapped and folder is not None:
-        from scenarios.figures import check_out
-
-        check_out(folder)
+        check_folder(folder)
 
 
 def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]] = ()) -> dict[str, Any]:

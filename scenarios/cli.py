@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
-__all__ = ["app", "guarded", "load_scenario", "main", "say"]
+__all__ = ["app", "guarded", "load_scenario", "main", "one_of", "path_given", "say", "whole"]
 
+T = TypeVar("T")
 MODULES: tuple[str, ...] = ("scenarios.bench_command", "scenarios.figure_command")
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
@@ -38,10 +39,45 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def one_of(allowed: str, kind: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the parser of an option whose values ``kind`` makes, or refuses with a ``ValueError``."""
+
+    def parse(text: str) -> T:
+        try:
+            return kind(text)
+        except ValueError:
+            raise typer.BadParameter(f'got "{text}"; allowed: {allowed}') from None
+
+    return parse
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return the parser of an option that takes whole numbers from ``least`` on."""
+
+    def kind(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise ValueError
+        return number
+
+    return one_of(f"a whole number >= {least}", kind)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text)
+
+
+time_ms = one_of("a time in ms, as 1.5", float)
+path_given = one_of("a path, or leave the option out", _path)
+"""The parser of an option that takes a path: nothing at all is not the current folder."""
+
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A bundled name (paper) or the path of a TOML file.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+SeedOption = Annotated[int, typer.Option("--seed", parser=whole(0), metavar="N", help="Seed of everything random.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -97,10 +133,19 @@ def load_scenario(scenario: str, overrides: list[str] | None, plugins: list[str]
 def run(
     scenario: ScenarioArgument,
     seed: SeedOption = 1,
-    cpis: Annotated[int | None, typer.Option("--cpis", min=1, help="CPIs to run; default: schedule.cpis.")] = None,
+    cpis: Annotated[
+        int | None,
+        typer.Option("--cpis", parser=whole(1), metavar="N", help="CPIs to run; default: schedule.cpis."),
+    ] = None,
     overrides: SetOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Output folder; default: results/<scenario>-<seed>, none with --json.")
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=path_given,
+            metavar="DIR",
+            help="Output folder; default: results/<scenario>-<seed>, none with --json.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
@@ -113,7 +158,7 @@ def run(
     checked = load_scenario(scenario, asked, plugins)
     folder = out if out is not None or as_json else Path("results") / f"{scenario_name(scenario)}-{seed}"
     if folder is not None:
-        results.check_folder(folder)
+        results.check_replaceable(folder)
     _run_and_show(checked, seed, folder, as_json)
 
 
@@ -155,7 +200,12 @@ def bound(
     kind: Annotated[BoundKind | None, typer.Option("--kind", help="Bound to map; default: coherent.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the map; default: results/bound-<scenario>-<seed>, none with --json."),
+        typer.Option(
+            "--out",
+            parser=path_given,
+            metavar="DIR",
+            help="Folder for the map; default: results/bound-<scenario>-<seed>, none with --json.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
@@ -197,8 +247,12 @@ def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: b
 @guarded
 def timeline(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
-    start_ms: Annotated[float | None, typer.Option("--from", help="Start of the window in ms.")] = None,
-    end_ms: Annotated[float | None, typer.Option("--until", help="End of the window in ms.")] = None,
+    start_ms: Annotated[
+        float | None, typer.Option("--from", parser=time_ms, metavar="MS", help="Start of the window in ms.")
+    ] = None,
+    end_ms: Annotated[
+        float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
+    ] = None,
 ) -> None:
     """Draw timeline.png of an output folder again from its trace."""
     from scenarios.problems import ScenarioError

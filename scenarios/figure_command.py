@@ -51,20 +51,34 @@ def run_figure(
 
 def register(app: typer.Typer) -> None:
     """Add the command `figure`."""
-    from scenarios.cli import JsonOption, SeedOption, SetOption, guarded
+    from scenarios.cli import JsonOption, SeedOption, SetOption, guarded, path_given, whole
 
     @app.command()
     @guarded
     def figure(
         name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help="2, 3a, 3b, 3c or selection.")],
         n_realizations: Annotated[
-            int | None, typer.Option("--realizations", min=1, help="Layouts or draws; default: 1, 30, 100, 100 or 100.")
+            int | None,
+            typer.Option(
+                "--realizations",
+                parser=whole(1),
+                metavar="N",
+                help="Layouts or draws; default: 1, 30, 100, 100 or 100.",
+            ),
         ] = None,
         seed: SeedOption = 1,
-        workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default: one a core.")] = None,
+        workers: Annotated[
+            int | None,
+            typer.Option("--workers", parser=whole(1), metavar="N", help="Processes; default: one a core."),
+        ] = None,
         out: Annotated[
             Path | None,
-            typer.Option("--out", help="Output folder; default: results/figure-<name>-<seed>, none with --json."),
+            typer.Option(
+                "--out",
+                parser=path_given,
+                metavar="DIR",
+                help="Output folder; default: results/figure-<name>-<seed>, none with --json.",
+            ),
         ] = None,
         as_json: JsonOption = False,
         overrides: SetOption = None,
@@ -86,12 +100,12 @@ def _show(
     settings: Mapping[str, Any],
 ) -> None:
     from scenarios.cli import say
-    from scenarios.figures import check_out, save
-    from scenarios.results import json_text
+    from scenarios.figures import save
+    from scenarios.results import check_folder, json_text
 
     folder = out if out is not None or as_json else Path("results") / f"figure-{name.value}-{seed}"
     if folder is not None:
-        check_out(folder)
+        check_folder(folder)
     result = run_figure(name, seed, n_realizations, workers, settings)
     paths = save(result, f"figure-{name.value}", folder) if folder is not None else []
     if as_json:

@@ -16,7 +16,7 @@ from scenarios.problems import ScenarioError
 from scenarios.results import json_text, replaced
 
 __all__ = [
-    "Interval", "Result", "check_out", "each_realization", "mean_interval", "median_interval", "realization_seed",
+    "Interval", "Result", "each_realization", "mean_interval", "median_interval", "realization_seed",
     "save", "share_interval",
 ]  # fmt: skip
 
@@ -159,21 +159,6 @@ def share_interval(count: int, n: int) -> Interval:
     low = beta.ppf(tail, count, n - count + 1) if count else 0.0
     high = beta.ppf(1.0 - tail, count + 1, n - count) if count < n else 1.0
     return Interval(*np.array([count / n, low, high]))
-
-
-def check_out(folder: Path) -> None:
-    """Refuse an output folder that is a file.
-
-    Raises
-    ------
-    ScenarioError
-        If it is one, or lies in one.
-    """
-    for path in (folder, *folder.parents):
-        if path.exists():
-            if not path.is_dir():
-                raise ScenarioError("--out", [f'got "{folder}", but {path} is a file; allowed: a folder, new or old'])
-            return
 
 
 def save(result: Result, name: str, folder: Path) -> list[Path]:

@@ -43,8 +43,10 @@ def load(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None, p
     ScenarioError
         If there is no such file, it is no TOML, or the scenario is wrong; with every problem found.
     """
-    path = bundled().get(str(name_or_path), Path(name_or_path))
     source = str(name_or_path)
+    if not source:
+        raise ScenarioError("SCENARIO", [f'got ""; allowed: a bundled name ({", ".join(bundled())}) or a TOML file'])
+    path = bundled().get(source, Path(source))
     return Scenario.checked(overridden(_read(path, source), overrides or {}), source, plugins, path.resolve().parent)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from emulator.trace import Trace
 
 __all__ = [
+    "check_file",
     "check_folder",
+    "check_replaceable",
     "cpi_data",
     "finite",
     "json_text",
@@ -139,24 +141,58 @@ def load_trace(path: Path) -> dict[str, Any]:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse an output folder that holds anything but an earlier result.
+    """Refuse an output folder, new or old, in which no file can be written.
 
     Raises
     ------
     ScenarioError
-        If it is a file, or a folder with something else in it.
+        If it is one, as a file is.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ScenarioError("--out", [f'got "{folder}", which is a file; allowed: a folder, new or of an earlier run'])
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
-        text = f'got "{folder}", which holds other files and no {MARK}; allowed: a folder, new or of an earlier run'
-        raise ScenarioError("--out", [text])
-    ancestor = next(parent for parent in folder.absolute().parents if parent.exists())
+    path = folder.absolute()
+    _check_place(folder, (path, *path.parents), "a folder, new or old, that can be written")
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse an output folder that cannot be replaced as a whole, or holds anything but an earlier result.
+
+    Raises
+    ------
+    ScenarioError
+        If it is a file, a folder with something else in it, or in a place where nothing can be written.
+    """
+    allowed = "a folder, new or of an earlier run, in one that can be written"
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise ScenarioError("--out", [f'got "{folder}", which is a file; allowed: {allowed}'])
+    if os.path.isdir(folder) and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise ScenarioError("--out", [f'got "{folder}", which holds other files and no {MARK}; allowed: {allowed}'])
+    _check_place(folder, folder.absolute().parents, allowed)
+
+
+def check_file(path: Path) -> None:
+    """Refuse an output file that cannot be written in the end.
+
+    Raises
+    ------
+    ScenarioError
+        If it is a folder, or in one that is not there or cannot be written.
+    """
+    allowed = "a file in a folder that exists and can be written"
+    if os.path.isdir(path):
+        raise ScenarioError("--out", [f'got "{path}", which is a folder; allowed: {allowed}'])
+    if not os.path.isdir(path.absolute().parent):
+        raise ScenarioError("--out", [f'got "{path}"; there is no folder {path.absolute().parent}; allowed: {allowed}'])
+    _check_place(path, path.absolute().parents, allowed)
+
+
+def _check_place(out: Path, places: Iterable[Path], allowed: str) -> None:
+    """Try out in the first of the places that exists, in a folder that goes again, whether ``out`` can be made."""
+    place = next(path for path in places if os.path.lexists(path))
     try:
-        with tempfile.TemporaryDirectory(prefix=".dmimo-", dir=ancestor):
-            pass
+        with tempfile.TemporaryDirectory(prefix=".dmimo-", dir=place) as trial:
+            (Path(trial) / out.absolute().relative_to(place)).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ScenarioError("--out", [f'got "{folder}", where nothing can be written ({error.strerror})']) from error
+        text = f'got "{out}", but nothing can be written in {place} ({error.strerror}); allowed: {allowed}'
+        raise ScenarioError("--out", [text]) from error
 
 
 @contextmanager
@@ -167,7 +203,7 @@ def written_whole(folder: Path) -> Iterator[Path]:
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside = Path(tempfile.mkdtemp(prefix=".dmimo-", dir=folder.parent))
     try:
         fresh = aside / "new"
         fresh.mkdir()
@@ -180,7 +216,7 @@ def written_whole(folder: Path) -> Iterator[Path]:
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Give a temporary path to write a file to, and put that file in the place of ``path`` when it is written."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".dmimo-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     fresh = Path(name)
     try:

@@ -2,13 +2,24 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emulator.trace import Trace
 from scenarios.problems import ScenarioError
-from scenarios.results import check_folder, finite, json_text, load_trace, replaced, save_trace, written_whole
+from scenarios.results import (
+    check_file,
+    check_folder,
+    check_replaceable,
+    finite,
+    json_text,
+    load_trace,
+    replaced,
+    save_trace,
+    written_whole,
+)
 
 
 def test_json_has_null_for_what_is_not_finite():
@@ -59,13 +70,24 @@ def test_earlier_folder_is_replaced_as_a_whole(tmp_path):
 
 
 def test_folder_of_something_else_is_refused(tmp_path):
-    check_folder(tmp_path / "new")
-    check_folder(tmp_path)
+    check_replaceable(tmp_path / "new")
+    check_replaceable(tmp_path)
     (tmp_path / "mine.txt").write_text("")
     with pytest.raises(ScenarioError, match="other files"):
-        check_folder(tmp_path)
+        check_replaceable(tmp_path)
     with pytest.raises(ScenarioError, match="a file"):
-        check_folder(tmp_path / "mine.txt")
+        check_replaceable(tmp_path / "mine.txt")
+
+
+@pytest.mark.parametrize("check", [check_file, check_folder, check_replaceable])
+def test_place_that_takes_nothing_is_refused(check, tmp_path):
+    check(tmp_path / "new")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing" / "far")
+    for wrong in (tmp_path / "file" / "x", tmp_path / ("x" * 300), tmp_path / "nowhere" / "x", Path("/proc/x")):
+        with pytest.raises(ScenarioError, match=f'--out.*\n  got "{wrong}".* allowed: a f'):
+            check(wrong)
+    assert sorted(os.listdir(tmp_path)) == ["file", "nowhere"]
 
 
 def test_file_is_replaced_when_it_is_written(tmp_path):
