@@ -18,17 +18,15 @@ Run from the root of the repository:
     python -m benchmarks.estimator_table --trials 20 --targets 1 2 --power-dbm 20 30 --workers 2 --out table.json
 """
 
-import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import fisher_exact
 from threadpoolctl import threadpool_limits
 
-from benchmarks.studies import RIGHT_LOBE, bootstrap
+from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, write
 from models.estimators.paper import PaperEstimator
 from models.estimators.two_stage import TwoStage
 from models.fisher import target_bounds_m
@@ -151,14 +149,10 @@ def summary(trials, name):
 
 def arguments():
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=100, help="layouts a cell")
+    parser = command_line(__doc__, trials=100, seed=1)
     parser.add_argument("--targets", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--power-dbm", type=float, nargs="+", default=[10.0, 20.0, 30.0, 40.0])
     parser.add_argument("--illumination", choices=["sensing", "full"], nargs="+", default=["sensing"])
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="write the table as JSON")
     return parser.parse_args()
 
 
@@ -182,7 +176,7 @@ def main():
                     print(json.dumps(cell), flush=True)
                     cells.append(cell)
     if options.out:
-        options.out.write_text(json.dumps({"cells": cells}, indent=1) + "\n")
+        write(options.out, {"cells": cells})
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ both the status is "resolved" and the error lies under five coherent bounds.
 """
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from benchmarks.studies import count, new_file, write
 from scenarios.files import load
 
 POWERS_DBM = (40.0, 30.0, 20.0, 10.0, 0.0)
@@ -57,10 +56,10 @@ def summarise(runs: list[dict[str, Any]]) -> dict[str, float | None]:
 def main() -> None:
     """Run the table, print it and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20, help="seeds 1..N")
-    parser.add_argument("--cpis", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("results/paper-runs.json"))
+    parser.add_argument("--seeds", type=count, default=20, help="seeds 1..N")
+    parser.add_argument("--cpis", type=count, default=5)
+    parser.add_argument("--workers", type=count, default=2)
+    parser.add_argument("--out", type=new_file, help="write the table as JSON")
     args = parser.parse_args()
     cells = [(kind, power) for kind in ESTIMATORS for power in POWERS_DBM]
     jobs = [(kind, power, seed) for kind, power in cells for seed in range(1, args.seeds + 1)]
@@ -78,8 +77,8 @@ def main() -> None:
             f"{row['cpis_with_all_in_right_lobe']:10.3f} {row['median_error_mm'] or float('nan'):14.2f} "
             f"{row['median_peb_mm']:15.3f} {float('nan') if ratio is None else ratio:12.2f}"
         )
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps({"seeds": args.seeds, "cpis": args.cpis, "rows": rows}, indent=1) + "\n")
+    if args.out:
+        write(args.out, {"seeds": args.seeds, "cpis": args.cpis, "rows": rows})
 
 
 if __name__ == "__main__":

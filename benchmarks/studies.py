@@ -8,6 +8,7 @@ workers nor on the other trials. BLAS runs on one thread.
 import argparse
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,8 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
+from scenarios.results import replaced
+
 __all__ = [
-    "RIGHT_LOBE", "bootstrap", "command_line", "outcomes", "power_w", "report", "root_mean_square", "share", "table",
+    "RIGHT_LOBE", "bootstrap", "command_line", "count", "new_file", "outcomes", "power_w", "report", "root_mean_square",
+    "share", "table", "write",
 ]  # fmt: skip
 
 RIGHT_LOBE = 5.0
@@ -36,11 +40,40 @@ def power_w(dbm: float) -> float:
 def command_line(description: str | None, trials: int, seed: int) -> argparse.ArgumentParser:
     """Return a parser with what every study takes."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=trials, help="a cell of the table")
+    parser.add_argument("--trials", type=count, default=trials, help="a cell of the table")
     parser.add_argument("--seed", type=int, default=seed)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="write the table as JSON")
+    parser.add_argument("--workers", type=count, default=2)
+    parser.add_argument("--out", type=new_file, help="write the table as JSON")
     return parser
+
+
+def count(text: str) -> int:
+    """Return an option as a number of things, at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'got "{text}"; allowed: a whole number >= 1')
+    return int(text)
+
+
+def new_file(text: str) -> Path:
+    """Return an option as the path of a file that can be written, before hours are spent on what it will hold."""
+    path = Path(text)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f'got "{text}", {error.strerror}; allowed: a file that can be written'
+        ) from None
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f'got "{text}", which is a folder; allowed: a file')
+    return path
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """Write values as JSON, in the place of an older file once all is written."""
+    with replaced(path) as fresh:
+        fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def outcomes(trial: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], workers: int) -> list[Any]:
@@ -127,6 +160,4 @@ def report(options: argparse.Namespace, tables: dict[str, list[dict[str, Any]]],
     for title, rows in tables.items():
         print(f"\n{title}\n\n{table(rows)}")
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        whole = {"seeds": seeds, "setting": setting, "load": load, "tables": tables}
-        options.out.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        write(options.out, {"seeds": seeds, "setting": setting, "load": load, "tables": tables})

@@ -6,6 +6,7 @@ Any illumination Q: one elimination of the transmitters' amplitudes per point se
 amplitude of the radar equation is a product of a transmit and a receive factor.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -252,6 +253,7 @@ def _require_kind(kind: str) -> None:
         raise ValueError(f"kind = {kind!r} is not a kind of bound map: choose coherent or non-coherent")
 
 
+@functools.cache  # once is enough: what the library learns from freeing a large array it does not forget
 def keep_memory() -> None:
     """Make the C library keep the memory that a block frees instead of returning it to the system page by page."""
     np.empty(KEPT_BYTES, dtype=np.uint8)

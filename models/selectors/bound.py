@@ -1,7 +1,7 @@
 """Receivers chosen for what they promise: sensing coverage by the closed-form position error bound.
 
 The bound of a split into transmitters and receivers depends on the sums of six moments an AP over either side, so that
-moving an AP is an addition and a subtraction whatever the size of the network.
+a set that differs by one AP from others looked at with it costs one addition, whatever the size of the network.
 """
 
 import itertools
