@@ -109,6 +109,8 @@ class Figure3b:
     def _difference(self) -> str:
         """Return where the last scheme is ahead of the first, layout by layout, and where behind."""
         names = [name.replace("_", "-") for name in self.coverage]
+        if self.n_realizations == 1:
+            return f"{names[-1]} against {names[0]}: not known, one layout gives no interval"
         parts = []
         for quantity, gain in (("coverage", self.coverage_gain), ("sum SE", self.sum_se_gain_bit_s_hz)):
             more, less = (self.n_receivers[found].tolist() for found in (gain.low > 0.0, gain.high < 0.0))
@@ -195,20 +197,25 @@ LOOK = {
 
 
 def plot(result: Figure3b, axes: Sequence[Axes]) -> Sequence[Axes]:
-    """Draw coverage and sum spectral efficiency on two axes and return them; filled: the paired difference counts."""
+    """Draw coverage and sum spectral efficiency on two axes and return them.
+
+    Markers are open where the paired difference does not count; one layout does not tell.
+    """
     left, right = axes
     _curves(left, result.n_receivers, result.coverage, result.coverage_gain)
     left.set(ylabel="share of the area with PEB ≤ λ/10", ylim=(0.0, None), title="Sensing coverage")
     _curves(right, result.n_receivers, result.sum_se_bit_s_hz, result.sum_se_gain_bit_s_hz)
     right.set(ylabel="sum spectral efficiency (bit/s/Hz)", ylim=(0.0, None), title="Communication")
     handles, labels = left.get_legend_handles_labels()
-    handles.append(Line2D([], [], color=draw.GREY, marker="o", mfc="white", ms=6, ls=""))
-    right.legend(handles, [*labels, "open: no difference, 95 % paired"], loc="lower left")
+    if result.n_realizations > 1:
+        handles.append(Line2D([], [], color=draw.GREY, marker="o", mfc="white", ms=6, ls=""))
+        labels.append("open: no difference, 95 % paired")
+    right.legend(handles, labels, loc="lower left")
     return axes
 
 
 def _curves(ax: Axes, n_receivers: NDArray[np.intp], curves: dict[str, Interval], gain: Interval) -> None:
-    alike = ~((gain.low > 0.0) | (gain.high < 0.0))
+    alike = (gain.low <= 0.0) & (gain.high >= 0.0)
     for scheme, curve in curves.items():
         color, marker, label = LOOK[scheme]
         ax.fill_between(n_receivers, curve.low, curve.high, color=color, alpha=0.18, lw=0)

@@ -23,6 +23,8 @@ Float = NDArray[np.float64]
 N_REALIZATIONS = 100
 LIKELY = 0.05
 """Share of UEs below the 95 %-likely spectral efficiency."""
+LEAST_RATE = 0.02
+"""Where the axis of the spectral efficiency of a UE begins, in bit/s/Hz; rates below it all are drawn linearly."""
 N_RESAMPLES = 1000
 QUANTILES = np.linspace(0.0, 1.0, 101)
 COLUMNS = (
@@ -317,9 +319,10 @@ def _draw_ue_rates(result: SelectionStudy, ax: Axes) -> None:
     ax.legend(loc="upper left")
     ax.axhline(LIKELY, color=draw.BLACK, lw=0.9, ls=(0, (4, 3)))
     ax.annotate("95 %-likely", (1.0, LIKELY), (-4, 4), "axes fraction", "offset points", ha="right")
-    ax.set(xlabel="spectral efficiency of a UE (bit/s/Hz)", ylabel="share of UEs below", xscale="log")
-    ax.set(xlim=(max(0.02, 0.8 * rates.min()), 1.2 * rates.max()))
-    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set(xlabel="spectral efficiency of a UE (bit/s/Hz)", ylabel="share of UEs below")
+    if rates.max() > LEAST_RATE:
+        ax.set(xscale="log", xlim=(max(LEAST_RATE, 0.8 * rates.min()), 1.2 * rates.max()))
+        ax.xaxis.set_major_formatter("{x:g}")
     ax.set_title("Every UE of every layout")
 
 
@@ -329,7 +332,10 @@ def _draw_ranks(result: SelectionStudy, ax: Axes) -> None:
         spread = np.linspace(-0.16, 0.16, len(column))
         ax.plot(place + spread, column, ".", color=color, alpha=0.55, ms=8, mew=0.0)
         ax.plot([place - 0.22, place + 0.22], [column.mean()] * 2, color=draw.BLACK, lw=2.0)
-        ax.annotate(_shown(column.mean(), "+.2f"), (place + 0.25, column.mean()), va="center")
+        if np.isfinite(mean := column.mean()):
+            ax.annotate(f"{mean:+.2f}", (place + 0.25, mean), va="center")
+        else:
+            ax.annotate("not known", (place, 0.03), ha="center")
     ax.axhline(0.0, color=draw.BLACK, lw=0.9, ls=(0, (4, 3)))
     ax.set_xticks(range(len(METRICS)), ["(19)", "(19) of amplitudes", "closed form of (7)"])
     ax.set(ylabel="rank correlation with the sum SE of (7)", ylim=(-1.05, 1.05), xlim=(-0.5, len(METRICS) - 0.35))

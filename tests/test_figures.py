@@ -254,6 +254,14 @@ class TestFigure3b:
         found = [data[f"{name}{end}"][5] for end in ("", "_low", "_high")]
         np.testing.assert_allclose(found, expected, rtol=ROUNDING)
 
+    def test_one_layout_does_not_tell_a_difference(self):
+        single = figure_3b.run(1, seed=1, workers=1)
+        assert single.summary()[-1] == (
+            "sensing-centric against communication-centric: not known, one layout gives no interval"
+        )
+        legend = single.picture().axes[1].get_legend()
+        assert [text.get_text() for text in legend.get_texts()] == ["communication-centric", "sensing-centric"]
+
     def test_coverage_is_that_of_the_bound_of_a_target_alone(self):
         scenario = load("paper", figure_3b.SETTING)
         layout = Layout.draw(scenario, 1, 0, 1)

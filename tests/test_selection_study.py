@@ -197,6 +197,9 @@ class TestResult:
         assert rank.endswith("(19) –, (19) amplitude –, closed form –")
         assert lines[2].split()[2:4] == ["+0.00", "+-"]
         assert lines[2].count("–") == 2
+        _, _, rates, ranks = silent.picture().axes  # drawn without a warning
+        assert rates.get_xscale() == "linear"
+        assert [text.get_text() for text in ranks.texts] == ["not known"] * 3
 
     @pytest.mark.slow
     def test_same_bytes_for_any_number_of_workers(self):
