@@ -1,6 +1,9 @@
 """The documentation runs: its Python, its scenario files, its commands, its links and its table of keys."""
 
+import argparse
 import ast
+import importlib.util
+import itertools
 import os
 import re
 import shlex
@@ -12,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
-from typer.testing import CliRunner
 
 from scenarios.cli import app
 from scenarios.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
@@ -71,16 +74,79 @@ def test_every_scenario_block_is_valid(page):
             Scenario.checked(tomllib.loads(block.text))
 
 
-@pages_with("console")
-def test_every_command_exists(page):
-    shown = "\n".join(block.text for block in blocks(page, "console"))
-    for line in re.findall(r"^\$ (.*)$", shown, re.MULTILINE):
-        words = shlex.split(line, comments=True)
-        if words[0].endswith("dmimo"):
-            assert CliRunner().invoke(app, [words[1], "--help"]).exit_code == 0, line
-        elif words[0] == "make":
-            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-            assert set(words[1:]) <= set(targets), line
+def commands(page):
+    """Return the words of every command shown, up to where its output goes."""
+    shown = [line[2:] for b in blocks(page, "console") for line in b.text.splitlines() if line.startswith("$ ")]
+    shown += [line for block in blocks(page, "sh") for line in block.text.splitlines()]
+    words = [shlex.split(line, comments=True) for line in shown]
+    return [list(itertools.takewhile(lambda word: word not in (">", "|"), line)) for line in words if line]
+
+
+class Parsed(Exception):
+    """Raised in place of what a command would do."""
+
+
+def parse_dmimo(words):
+    """Parse the words after `dmimo` as the command line does, without running the command."""
+    group = typer.main.get_command(app)
+    for command in group.commands.values():
+        command.callback = None
+    group.main(words, prog_name="dmimo", standalone_mode=False)
+
+
+def parse_module(words, monkeypatch):
+    """Parse the words after `python -m` as the module does; one without options need only be there."""
+    module, *arguments = words
+    assert importlib.util.find_spec(module), f"no module {module}"
+    if arguments:
+        parse = argparse.ArgumentParser.parse_args
+
+        def stop(self, args=None, namespace=None):
+            parse(self, args, namespace)
+            raise Parsed
+
+        monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(Parsed):
+            importlib.import_module(module).main()
+
+
+def check_command(words, monkeypatch):
+    """Raise if a command that is shown would be refused for its words."""
+    if words[0].endswith("dmimo"):
+        parse_dmimo(words[1:])
+    elif words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(words[1:]) <= set(targets)
+    elif words[:2] == ["python", "-m"]:
+        parse_module(words[2:], monkeypatch)
+
+
+@pages_with("console", "sh")
+def test_every_command_exists_with_its_options(page, monkeypatch):
+    for words in commands(page):
+        try:
+            check_command(words, monkeypatch)
+        except (Exception, SystemExit) as error:
+            pytest.fail(f"{page.name}: {shlex.join(words)}: {error}")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("dmimo walk paper", "walk"),
+        ("dmimo run paper --sed 1", "--sed"),
+        ("dmimo run paper --seed one", "one"),
+        ("dmimo bench --cpis 3", "--cpis"),
+        ("make tea", "tea"),
+        ("python -m benchmarks.study_nothing", "study_nothing"),
+        ("python -m benchmarks.study_threshold --powers 14", "2"),  # the exit status of argparse
+        ("python -m benchmarks.study_threshold --trials many", "2"),
+    ],
+)
+def test_a_command_that_would_be_refused_is_seen(line, complaint, monkeypatch):
+    with pytest.raises((Exception, SystemExit), match=complaint):
+        check_command(shlex.split(line), monkeypatch)
 
 
 def run_dmimo(*words, cwd=ROOT):
