@@ -11,6 +11,7 @@ from benchmarks import (
     estimator_table,
     studies,
     study_close_pairs,
+    study_covariance,
     study_detection,
     study_false_alarms,
     study_model_choice,
@@ -173,6 +174,49 @@ class TestClosePairs:
     def test_trial_is_the_same_again(self):
         one, two = (study_close_pairs.trial(4, 1, 3.0, 40.0) for _ in range(2))
         assert {**one, "seconds": 0} == {**two, "seconds": 0}
+
+
+class TestCovariance:
+    def test_squares_of_normal_errors_are_chi_squared(self):
+        rng = np.random.default_rng(7)
+        root = np.array([[3.0, 0.0], [1.0, 0.2]])
+        squares = study_covariance.normalised_square(rng.normal(size=(4000, 2)) @ root.T, root @ root.T)
+        assert stats.kstest(squares, stats.chi2(2).cdf).pvalue > 1e-3
+        row = study_covariance.row(squares, 0)
+        assert row["beyond 5.99"]["share"] == pytest.approx(0.05, abs=4.0 * np.sqrt(0.05 * 0.95 / 4000))
+        assert row["mean"] == pytest.approx(2.0, abs=4.0 * 2.0 / np.sqrt(4000))
+        assert row["by chance"] == pytest.approx(
+            [2.0 - 1.96 * 2.0 / np.sqrt(4000), 2.0 + 1.96 * 2.0 / np.sqrt(4000)], abs=1e-3
+        )
+
+    def test_groups_are_those_of_the_fate(self):
+        fates = [
+            ("resolved", True, 1.0),
+            ("resolved", False, 99.0),
+            ("not-resolved", False, 7.0),
+            ("missed", False, np.nan),
+        ]
+        trials = [{"status": status, "right": right, "square": square} for status, right, square in fates]
+        rows = study_covariance.summary(trials)
+        found = {name: (row["n"], row["wrong"], row["mean"], row["beyond 5.99"]["share"]) for name, row in rows.items()}
+        assert found == {
+            "resolved, right": (1, 0, 1.0, 0.0),
+            "resolved": (2, 1, 50.0, 0.5),
+            "not resolved": (1, None, 7.0, 1.0),
+        }
+
+    def test_strong_targets_are_resolved_and_random_phases_withheld(self):
+        strong, withheld = (study_covariance.trial(8, 0, kind, 40.0) for kind in ("isotropic", "random phase"))
+        assert (strong["status"], strong["right"], strong["false"]) == ("resolved", True, 0)
+        assert (withheld["status"], withheld["right"]) == ("not-resolved", False)
+        assert 0.0 < strong["square"] < 20.0
+        assert 0.0 < withheld["square"] < 20.0
+
+    def test_nothing_found_counts_nowhere(self):
+        weak = study_covariance.trial(8, 0, "isotropic", 0.0)
+        assert weak["status"] == "missed"
+        assert np.isnan(weak["square"])
+        assert all(row["n"] == 0 for row in study_covariance.summary([weak]).values())
 
 
 class TestModelChoice:
