@@ -4,7 +4,8 @@
 
 The amplitude of each pair of APs is that of an isotropic target times a log-normal factor of 3 or 6 dB standard
 deviation (of the power), or times a random phase. One target in a random layout (trial i: seed [seed, i], the same
-layout, waveform and noise at all powers and for all kinds of scattering). Columns:
+layout, waveform and noise at all powers, for all kinds of scattering and for all amplitude models that the estimator is
+held to by ``--amplitude``). Columns:
 
     P_d        target found within its gate
     right      resolved and off by less than five bounds
@@ -16,7 +17,7 @@ layout, waveform and noise at all powers and for all kinds of scattering). Colum
 """
 
 import time
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -34,6 +35,7 @@ SCATTERING: dict[str, dict[str, Any]] = {
     "random phase": {"random_phase": True},
 }
 POWERS_DBM = (20.0, 30.0, 40.0)
+Choice = Literal["automatic", "structured", "free"]
 
 
 def bound_m(truth: Truth, samples: Any, gains: Any, model: Amplitude) -> Any:
@@ -46,7 +48,9 @@ def bound_m(truth: Truth, samples: Any, gains: Any, model: Amplitude) -> Any:
     return np.sqrt(np.trace(position_covariance_m2(information, len(state)), axis1=1, axis2=2))
 
 
-def trial(seed: int, index: int, scattering: str, power_dbm: float, n_targets: int) -> dict[str, Any]:
+def trial(
+    seed: int, index: int, scattering: str, power_dbm: float, n_targets: int, amplitude: Choice = "automatic"
+) -> dict[str, Any]:
     """Return error over bound, whether resolved, and the number of false targets."""
     rng = np.random.default_rng([seed, index])
     truth = random_truth(rng, n_targets)
@@ -56,7 +60,8 @@ def trial(seed: int, index: int, scattering: str, power_dbm: float, n_targets: i
     gains = pair_gains(rng, truth, **SCATTERING[scattering])
     coherent = bound_m(truth, samples, np.abs(gains), "free")
     noncoherent = bound_m(truth, samples, gains, "noncoherent")
-    estimate = TwoStage().estimate(summarise(truth, samples, receive(truth, samples, gains) + noise, NOISE_W))
+    observation = summarise(truth, samples, receive(truth, samples, gains) + noise, NOISE_W)
+    estimate = TwoStage(amplitude=amplitude).estimate(observation)
     result = score(estimate, truth.targets_m, noncoherent)
     return {
         "coherent": result.error_m / coherent,
@@ -98,12 +103,13 @@ def main() -> None:
     parser = command_line(__doc__, trials=40, seed=5)
     parser.add_argument("--power-dbm", type=float, nargs="+", default=POWERS_DBM)
     parser.add_argument("--targets", type=int, default=1)
+    parser.add_argument("--amplitude", nargs="+", choices=get_args(Choice), default=["automatic"])
     options = parser.parse_args()
     started = time.perf_counter()
-    cells = [(name, p) for name in SCATTERING for p in options.power_dbm]
-    jobs = [(options.seed, i, *cell, options.targets) for cell in cells for i in range(options.trials)]
+    cells = [(a, name, p) for a in options.amplitude for name in SCATTERING for p in options.power_dbm]
+    jobs = [(options.seed, i, name, p, options.targets, a) for a, name, p in cells for i in range(options.trials)]
     trials, n = outcomes(trial, jobs, options.workers), options.trials
-    rows = [summary(trials[i * n : (i + 1) * n], *cell) for i, cell in enumerate(cells)]
+    rows = [{"amplitude": a} | summary(trials[i * n : (i + 1) * n], name, p) for i, (a, name, p) in enumerate(cells)]
     report(options, {"Scattering": rows}, started, f"[{options.seed}, 0..{n - 1}]")
 
 

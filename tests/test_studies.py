@@ -236,6 +236,11 @@ class TestModelChoice:
         assert not row["resolved"].any()
         assert np.all(row["noncoherent"] < 5.0)
 
+    @pytest.mark.parametrize(("amplitude", "resolved"), [("structured", False), ("free", True)])
+    def test_estimator_is_held_to_the_amplitude_asked_for(self, amplitude, resolved):
+        row = study_model_choice.trial(5, 0, "log-normal 6 dB", 40.0, 1, amplitude)
+        assert row["resolved"].tolist() == [resolved]
+
     @pytest.mark.slow
     @pytest.mark.parametrize("index", [5, 9])
     def test_uneven_scattering_with_a_clear_lobe_is_resolved(self, index):
