@@ -49,12 +49,29 @@ class TestIntervals:
         assert text.splitlines()[3] == "| – | – |"
 
     def test_report_writes_seeds_setting_and_tables(self, tmp_path, capsys):
-        options = argparse.Namespace(trials=2, seed=9, workers=2, out=tmp_path / "new" / "x.json")
+        options = argparse.Namespace(
+            trials=2, seed=9, workers=2, out=studies.new_file(str(tmp_path / "new" / "x.json"))
+        )
         studies.report(options, {"T": [{"a": 1.5}]}, 0.0, "[9, 0..1]")
         data = json.loads(options.out.read_text())
         assert data["tables"] == {"T": [{"a": 1.5}]}
         assert data["setting"] == {"trials": 2, "seed": 9}
         assert "seeds [9, 0..1]" in capsys.readouterr().out
+
+
+class TestCommandLine:
+    @pytest.mark.parametrize("options", [["--trials", "0"], ["--workers", "-1"], ["--trials", "2.5"]])
+    def test_numbers_of_nothing_are_refused(self, options, capsys):
+        with pytest.raises(SystemExit):
+            studies.command_line("", trials=3, seed=1).parse_args(options)
+        assert f'got "{options[1]}"; allowed: a whole number >= 1' in capsys.readouterr().err
+
+    def test_a_file_that_cannot_be_written_is_refused_at_once(self, tmp_path, capsys):
+        for path in (tmp_path, tmp_path / "file" / "x.json"):
+            (tmp_path / "file").touch()
+            with pytest.raises(SystemExit):
+                studies.command_line("", trials=3, seed=1).parse_args(["--out", str(path)])
+            assert f'got "{path}"' in capsys.readouterr().err
 
 
 class TestHalf:
