@@ -11,7 +11,7 @@ Each trial draws 12 APs, boresights, targets, waveforms and noise anew (1 km^2, 
     possible  share in the right lobe at the global maximum of the likelihood around the truth (others known)
 
 Intervals are 95 % bootstrap intervals that draw layouts, so that targets of one CPI stay together.
-"p_against_prototype" compares P_d and right lobe with an independent prototype of the recipe by Fisher's exact test.
+"p_against_prototype" compares P_d and right lobe with another implementation of the same recipe by Fisher's exact test.
 
 Run from the root of the repository:
 
@@ -37,7 +37,6 @@ from models.scoring import gospa, score
 from tests.simulate import AREA, observe, random_truth
 
 CUTOFF_M = 10.0  # of GOSPA: an estimate farther off counts as one false target and one missed
-ESTIMATORS = {"two-stage": TwoStage(), "paper": PaperEstimator()}
 
 # What another implementation of the same recipe reached on layouts of its own:
 # (illumination, S, dBm) to targets, P_d, right lobe.
@@ -70,14 +69,14 @@ def best_possible_m(truth, observation):
     return np.array(errors)
 
 
-def trial(seed, index, n_targets, power_dbm, full):
+def trial(estimators, seed, index, n_targets, power_dbm, full):
     """Return what each estimator did in one trial."""
     rng = np.random.default_rng([seed, n_targets, index])
     truth = random_truth(rng, n_targets)
     observation = observe(rng, truth, power_w=10.0 ** ((power_dbm - 30.0) / 10.0), full=full)
     coherent, noncoherent = bounds_m(truth, observation)
     rows = {}
-    for name, estimator in ESTIMATORS.items():
+    for name, estimator in estimators.items():
         start = time.process_time()
         with threadpool_limits(1):
             estimate = estimator.estimate(observation)
@@ -108,7 +107,7 @@ def rms_in_right_lobe(ratio):
 
 
 def worse_than_prototype(cell, n, n_targets, illumination, power_dbm):
-    """Return p values of P_d and right lobe against the prototype's (Fisher's exact test, two-sided); None without."""
+    """Return p values of P_d and right lobe against the known ones (Fisher's exact test, two-sided); None without."""
     known = PROTOTYPE.get((illumination, n_targets, power_dbm))
     if known is None:
         return None
@@ -153,23 +152,26 @@ def arguments():
     parser.add_argument("--targets", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--power-dbm", type=float, nargs="+", default=[10.0, 20.0, 30.0, 40.0])
     parser.add_argument("--illumination", choices=["sensing", "full"], nargs="+", default=["sensing"])
+    parser.add_argument("--max-operations", type=float, default=TwoStage().max_operations, help="of two-stage, a CPI")
     return parser.parse_args()
 
 
 def main():
     """Measure all cells and print the table."""
     options = arguments()
+    estimators = {"two-stage": TwoStage(max_operations=options.max_operations), "paper": PaperEstimator()}
     cells = []
     with Parallel(n_jobs=options.workers) as parallel:
         for n_targets in options.targets:
             for illumination in options.illumination:
                 for power_dbm in options.power_dbm:
                     full = illumination == "full"
-                    jobs = (delayed(trial)(options.seed, i, n_targets, power_dbm, full) for i in range(options.trials))
+                    cell_of = (n_targets, power_dbm, full)
+                    jobs = (delayed(trial)(estimators, options.seed, i, *cell_of) for i in range(options.trials))
                     trials = parallel(jobs)
                     cell = {"targets": n_targets, "illumination": illumination, "power_dbm": power_dbm}
                     cell["seeds"] = f"[{options.seed}, {n_targets}, 0..{options.trials - 1}]"
-                    cell |= {name: summary(trials, name) for name in [*ESTIMATORS, "possible"]}
+                    cell |= {name: summary(trials, name) for name in [*estimators, "possible"]}
                     cell["p_against_prototype"] = worse_than_prototype(
                         cell["two-stage"], n_targets * options.trials, n_targets, illumination, power_dbm
                     )

@@ -49,9 +49,8 @@ def test_effort_is_bounded_and_the_estimate_sane(name, monkeypatch):
         efforts.append(Effort(**settings))
         return efforts[-1]
 
-    monkeypatch.setattr(two_stage, "MOST_OPERATIONS", LIMIT)
     monkeypatch.setattr(two_stage, "Effort", counted)
-    estimate = TwoStage().estimate(hopeless(name, np.random.default_rng(71)))
+    estimate = TwoStage(max_operations=LIMIT).estimate(hopeless(name, np.random.default_rng(71)))
     check(estimate)
     assert len(estimate.positions_m) <= MAX_TARGETS
     assert 0.0 < efforts[0].spent < OVERSHOOT * LIMIT
