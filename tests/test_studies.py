@@ -273,7 +273,7 @@ class TestModelChoice:
 
 
 def test_estimator_table_has_gospa_beside_the_ratio():
-    trials = [estimator_table.trial(1, i, 1, 30.0, False) for i in range(2)]
+    trials = [estimator_table.trial({"two-stage": TwoStage()}, 1, i, 1, 30.0, False) for i in range(2)]
     cell = estimator_table.summary(trials, "two-stage")
     low, high = cell["gospa_m_95"]
     assert low <= cell["gospa_m"] <= high < estimator_table.CUTOFF_M
