@@ -140,14 +140,14 @@ def grid(quick: bool) -> dict[str, object]:
     """Time a 1 m grid, far APs interpolated, against the closed-form map of its pixels, in its large blocks."""
     coordinates = np.arange(0.5, 256.0 if quick else 512.0)
     pixels = np.stack(np.meshgrid(coordinates, coordinates), axis=-1).reshape(-1, 2)
-    some = pixels[:: len(pixels) // 12_000]
+    every = slice(None, None, len(pixels) // 12_000)
+    some = pixels[every]
     grid_us, direct_us = dict[int, float](), dict[int, float]()
-    row = slice(0, len(coordinates))
     for n in (100, 1000) if quick else (100, 1000, 5000):
         network, assignment = network_of(n)
         np.testing.assert_allclose(
-            grid_map_m(network, assignment, coordinates, coordinates, 1.0)[0],
-            closed_form_map_m(network, assignment, pixels[row], 1.0),
+            grid_map_m(network, assignment, coordinates, coordinates, 1.0).ravel()[every],
+            closed_form_map_m(network, assignment, some, 1.0),
             rtol=GRID_AGREEMENT,
         )
         seconds, direct_s = in_turns_s(

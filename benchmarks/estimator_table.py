@@ -34,6 +34,7 @@ from models.likelihood import Echoes
 from models.localisation import coarse_peaks, search_lobes
 from models.scene import Found, Scene
 from models.scoring import gospa, score
+from models.units import dbm_to_w
 from tests.simulate import AREA, observe, random_truth
 
 CUTOFF_M = 10.0  # of GOSPA: an estimate farther off counts as one false target and one missed
@@ -73,7 +74,7 @@ def trial(estimators, seed, index, n_targets, power_dbm, full):
     """Return what each estimator did in one trial."""
     rng = np.random.default_rng([seed, n_targets, index])
     truth = random_truth(rng, n_targets)
-    observation = observe(rng, truth, power_w=10.0 ** ((power_dbm - 30.0) / 10.0), full=full)
+    observation = observe(rng, truth, power_w=dbm_to_w(power_dbm), full=full)
     coherent, noncoherent = bounds_m(truth, observation)
     rows = {}
     for name, estimator in estimators.items():

@@ -8,7 +8,6 @@ workers nor on the other trials. BLAS runs on one thread.
 import argparse
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,21 +19,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from scenarios.results import replaced
+from scenarios.problems import ScenarioError
+from scenarios.results import check_file, replaced
 
 __all__ = [
-    "RIGHT_LOBE", "bootstrap", "command_line", "count", "new_file", "outcomes", "power_w", "report", "root_mean_square",
+    "RIGHT_LOBE", "bootstrap", "command_line", "count", "new_file", "outcomes", "report", "root_mean_square",
     "share", "table", "write",
 ]  # fmt: skip
 
 RIGHT_LOBE = 5.0
 """An error below so many bounds is an error within the lobe of the carrier phase that the target is in."""
 N_RESAMPLES = 1000
-
-
-def power_w(dbm: float) -> float:
-    """Return a power in W."""
-    return float(10.0 ** ((dbm - 30.0) / 10.0))
 
 
 def command_line(description: str | None, trials: int, seed: int) -> argparse.ArgumentParser:
@@ -58,20 +53,15 @@ def new_file(text: str) -> Path:
     """Return an option as the path of a file that can be written, before hours are spent on what it will hold."""
     path = Path(text)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise argparse.ArgumentTypeError(
-            f'got "{text}", {error.strerror}; allowed: a file that can be written'
-        ) from None
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f'got "{text}", which is a folder; allowed: a file')
+        check_file(path, new_folder=True)
+    except ScenarioError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return path
 
 
 def write(path: Path, values: dict[str, Any]) -> None:
     """Write values as JSON, in the place of an older file once all is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as fresh:
         fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 

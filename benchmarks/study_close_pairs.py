@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, power_w, report, share
+from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, report, share
 from models.estimators.two_stage import TwoStage
 from models.fisher import target_bounds_m
 from models.likelihood import Echoes
 from models.observation import Estimate, Observation
 from models.scene import Found, Scene
 from models.scoring import gate_m
+from models.units import dbm_to_w
 from tests.simulate import AREA, Truth, observe, random_truth
 
 DISTANCES_M = (0.2, 0.5, 1.0, 3.0, 10.0)
@@ -83,7 +84,7 @@ def trial(seed: int, index: int, distance_m: float, power_dbm: float) -> dict[st
     """Return what happened to one pair."""
     rng = np.random.default_rng([seed, index])
     truth = random_pair(rng, distance_m)
-    observation = observe(rng, truth, power_w=power_w(power_dbm))
+    observation = observe(rng, truth, power_w=dbm_to_w(power_dbm))
     bounds = pair_bounds_m(truth, observation)
     start = time.process_time()
     estimate = TwoStage().estimate(observation)

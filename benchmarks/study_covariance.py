@@ -26,11 +26,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, outcomes, power_w, report, share
-from benchmarks.study_model_choice import SCATTERING, bound_m
+from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, outcomes, report, share
+from benchmarks.study_model_choice import SCATTERING, bound_m, draw
 from models.estimators.two_stage import TwoStage
 from models.scoring import score
-from tests.simulate import NOISE_W, normals, pair_gains, random_truth, receive, summarise, waveform
 
 POWERS_DBM = (17.0, 20.0, 25.0, 30.0, 40.0)
 LIMIT = float(stats.chi2(2).isf(0.05))
@@ -49,11 +48,8 @@ def normalised_square(error_m: Any, covariance_m2: Any) -> Any:
 def trial(seed: int, index: int, scattering: str, power_dbm: float) -> dict[str, Any]:
     """Return what became of the target, whether its lobe is right, its e^T C^-1 e, and the number of false targets."""
     rng = np.random.default_rng([seed, index, round(10.0 * power_dbm)])
-    truth = random_truth(rng, n_targets=1)
-    samples = waveform(rng, len(truth.assignment.transmitters), truth.network.n_antennas, power_w(power_dbm))
-    noise = np.sqrt(NOISE_W) * normals(rng, len(truth.assignment.receivers), truth.network.n_antennas, samples.shape[2])
-    gains = pair_gains(rng, truth, **SCATTERING[scattering])
-    estimate = TwoStage().estimate(summarise(truth, samples, receive(truth, samples, gains) + noise, NOISE_W))
+    truth, samples, gains, observation = draw(rng, 1, scattering, power_dbm)
+    estimate = TwoStage().estimate(observation)
     result = score(estimate, truth.targets_m, bound_m(truth, samples, gains, "noncoherent"))
     found = {"status": result.status[0], "right": False, "square": np.nan, "false": len(result.false_indices)}
     if result.matched[0] >= 0 and estimate.covariance_m2 is not None:

@@ -21,11 +21,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, outcomes, power_w, report, root_mean_square, share
+from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, outcomes, report, root_mean_square, share
 from models.estimators.two_stage import TwoStage
 from models.likelihood import Echoes
 from models.mixture import Amplitude, fit, position_covariance_m2
 from models.scoring import score
+from models.units import dbm_to_w
 from tests.simulate import NOISE_W, Truth, normals, pair_gains, random_truth, receive, summarise, waveform
 
 SCATTERING: dict[str, dict[str, Any]] = {
@@ -48,19 +49,28 @@ def bound_m(truth: Truth, samples: Any, gains: Any, model: Amplitude) -> Any:
     return np.sqrt(np.trace(position_covariance_m2(information, len(state)), axis1=1, axis2=2))
 
 
+def draw(rng: np.random.Generator, n_targets: int, scattering: str, power_dbm: float) -> tuple[Truth, Any, Any, Any]:
+    """Return targets in a random layout, what is sent, the amplitudes of the pairs and what is observed, with noise."""
+    truth = random_truth(rng, n_targets)
+    n_rx, n_tx, n_antennas = (
+        len(truth.assignment.receivers),
+        len(truth.assignment.transmitters),
+        truth.network.n_antennas,
+    )
+    samples = waveform(rng, n_tx, n_antennas, dbm_to_w(power_dbm))
+    noise = np.sqrt(NOISE_W) * normals(rng, n_rx, n_antennas, samples.shape[2])
+    gains = pair_gains(rng, truth, **SCATTERING[scattering])
+    return truth, samples, gains, summarise(truth, samples, receive(truth, samples, gains) + noise, NOISE_W)
+
+
 def trial(
     seed: int, index: int, scattering: str, power_dbm: float, n_targets: int, amplitude: Choice = "automatic"
 ) -> dict[str, Any]:
     """Return error over bound, whether resolved, and the number of false targets."""
     rng = np.random.default_rng([seed, index])
-    truth = random_truth(rng, n_targets)
-    power, n_tx = power_w(power_dbm), len(truth.assignment.transmitters)
-    samples = waveform(rng, n_tx, truth.network.n_antennas, power)
-    noise = np.sqrt(NOISE_W) * normals(rng, len(truth.assignment.receivers), truth.network.n_antennas, samples.shape[2])
-    gains = pair_gains(rng, truth, **SCATTERING[scattering])
+    truth, samples, gains, observation = draw(rng, n_targets, scattering, power_dbm)
     coherent = bound_m(truth, samples, np.abs(gains), "free")
     noncoherent = bound_m(truth, samples, gains, "noncoherent")
-    observation = summarise(truth, samples, receive(truth, samples, gains) + noise, NOISE_W)
     estimate = TwoStage(amplitude=amplitude).estimate(observation)
     result = score(estimate, truth.targets_m, noncoherent)
     return {

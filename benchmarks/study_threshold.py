@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.estimator_table import best_possible_m, bounds_m
-from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, power_w, report, share
+from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, report, share
 from models.estimators.two_stage import TwoStage
 from models.scoring import score
+from models.units import dbm_to_w
 from tests.simulate import observe, random_truth
 
 POWERS_DBM = (10.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 20.0, 21.0, 22.0, 24.0, 26.0)
@@ -29,7 +30,7 @@ def trial(seed: int, index: int, n_targets: int, power_dbm: float, full: bool) -
     """Return for every curve whether each target counts, shape (len(CURVES), S)."""
     rng = np.random.default_rng([seed, n_targets, index])
     truth = random_truth(rng, n_targets)
-    observation = observe(rng, truth, power_w=power_w(power_dbm), full=full)
+    observation = observe(rng, truth, power_w=dbm_to_w(power_dbm), full=full)
     coherent, noncoherent = bounds_m(truth, observation)
     result = score(TwoStage().estimate(observation), truth.targets_m, noncoherent)
     right = result.error_m < RIGHT_LOBE * coherent

@@ -168,18 +168,18 @@ def check_replaceable(folder: Path) -> None:
     _check_place(folder, folder.absolute().parents, allowed)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, new_folder: bool = False) -> None:
     """Refuse an output file that cannot be written in the end.
 
     Raises
     ------
     ScenarioError
-        If it is a folder, or in one that is not there or cannot be written.
+        If it is a folder, or in one that cannot be written or, unless a ``new_folder`` will do, is not there.
     """
-    allowed = "a file in a folder that exists and can be written"
+    allowed = f"a file in a folder that {'' if new_folder else 'exists and '}can be written"
     if os.path.isdir(path):
         raise ScenarioError("--out", [f'got "{path}", which is a folder; allowed: {allowed}'])
-    if not os.path.isdir(path.absolute().parent):
+    if not (new_folder or os.path.isdir(path.absolute().parent)):
         raise ScenarioError("--out", [f'got "{path}"; there is no folder {path.absolute().parent}; allowed: {allowed}'])
     _check_place(path, path.absolute().parents, allowed)
 
