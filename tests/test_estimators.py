@@ -128,6 +128,12 @@ def test_cells_of_the_cfar_that_give_no_threshold_are_refused(name, cells):
     assert PaperEstimator(guard_cells=0, training_cells=np.int64(1)).training_cells == 1
 
 
+@pytest.mark.parametrize("operations", [0, 999_999.0, np.nan, "many"])
+def test_operations_too_few_for_a_map_are_refused(operations):
+    with pytest.raises(ValueError, match=rf"TwoStage\.max_operations is {operations!r}: give a number >= 1e\+06"):
+        TwoStage(max_operations=operations)
+
+
 def test_amplitude_is_checked():
     with pytest.raises(ValueError, match="'loose'"):
         TwoStage(amplitude="loose")

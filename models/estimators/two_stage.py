@@ -18,7 +18,7 @@ from models.pursuit import Pursuit
 
 __all__ = ["TwoStage"]
 
-LEAST_OPERATIONS = 1e6  # with fewer not even the map is looked at
+LEAST_OPERATIONS = 1e6  # less than one map costs
 
 
 @dataclass(frozen=True, kw_only=True)
