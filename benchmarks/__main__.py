@@ -2,7 +2,7 @@
 
 import sys
 
-from scenarios.cli import main
+from scenarios.commands.cli import main
 
 sys.argv.insert(1, "bench")
 main()

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks.workload import NOISE_W, cpu_s, exponent, layout, plain_leg
-from models.bound_grid import grid_map_m
-from models.bound_maps import any_gram_map_m, closed_form_map_m
-from models.bounds import information_gain, target_bounds_m
+from models.bounds.closed_form import information_gain, target_bounds_m
+from models.bounds.grid import grid_map_m
+from models.bounds.maps import any_gram_map_m, closed_form_map_m
 from models.network import ModeAssignment, Network
-from models.statistics import gram_statistic
+from models.radio.statistics import gram_statistic
 
 Float = NDArray[np.float64]
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks.workload import AREA, cpu_s, exponent, observe, peak_mib
-from models.cost_maps import MapNodes
-from models.detection import local_maxima, point_threshold
-from models.likelihood import Echoes, degrees_of_freedom, grid_phasors, noncoherent_power, phasors
-from models.localisation import coarse_peaks
+from models.estimation.cost_maps import MapNodes
+from models.estimation.detection import local_maxima, point_threshold
+from models.estimation.likelihood import Echoes, degrees_of_freedom, grid_phasors, noncoherent_power, phasors
+from models.estimation.localisation import coarse_peaks
+from models.estimation.scene import Found, Scene
 from models.observation import Observation
-from models.scene import Found, Scene
 
 __all__ = ["clean", "maxima", "plain", "run"]
 

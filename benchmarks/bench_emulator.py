@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import simpy
 
-from emulator.access_point import AccessPoint
-from emulator.air import Air
-from emulator.central_processor import CentralProcessor
 from emulator.emulation import Emulation
-from emulator.user_equipment import UserEquipment
-from models.sensing import leg_response
-from scenarios.files import load
+from emulator.media.air import Air
+from emulator.nodes.access_point import AccessPoint
+from emulator.nodes.central_processor import CentralProcessor
+from emulator.nodes.user_equipment import UserEquipment
+from models.radio.sensing import leg_response
+from scenarios.file.files import load
 
 __all__ = ["plain", "profile", "run"]
 
@@ -230,15 +230,15 @@ def run(quick: bool = False) -> dict[str, Any]:
 
 PARTS = {
     "random numbers": ("emulator/randomness.py",),
-    "the air: superposition, rules": ("emulator/air.py", "models/channel.py"),
-    "access points: loop, precoding, records": ("emulator/access_point.py", "models/transmission.py"),
-    "fronthaul: queues, messages": ("emulator/fronthaul.py", "emulator/messages.py"),
+    "the air: superposition, rules": ("emulator/media/air.py", "models/radio/channel.py"),
+    "access points: loop, precoding, records": ("emulator/nodes/access_point.py", "models/radio/transmission.py"),
+    "fronthaul: queues, messages": ("emulator/media/fronthaul.py", "emulator/messages.py"),
     "central processor: plans, statistics": (
-        "emulator/central_processor.py", "emulator/functional_split.py", "models/statistics.py",
-        "models/quantisation.py", "models/selectors/", "models/network.py", "emulator/payload.py",
+        "emulator/nodes/central_processor.py", "emulator/functional_split.py", "models/radio/statistics.py",
+        "models/radio/quantisation.py", "models/selection/", "models/network.py", "emulator/payload.py",
     ),
-    "kernel: SimPy, processes": ("simpy/", "emulator/kernel.py", "emulator/node.py"),
-    "UEs and targets": ("emulator/user_equipment.py", "emulator/target.py", "models/trajectories.py"),
+    "kernel: SimPy, processes": ("simpy/", "emulator/kernel.py", "emulator/nodes/node.py"),
+    "UEs and targets": ("emulator/nodes/user_equipment.py", "emulator/nodes/target.py", "models/trajectories.py"),
 }  # fmt: skip
 
 

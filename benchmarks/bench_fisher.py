@@ -14,11 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.bench_bounds import in_turns_s
 from benchmarks.workload import AREA, NOISE_W, cpu_s, exponent, layout, peak_mib, plain_leg, samples
-from models.bound_maps import any_gram_map_m
-from models.bounds import target_bounds_m
-from models.joint_bound_maps import joint_bounds_m
+from models.bounds.closed_form import target_bounds_m
+from models.bounds.joint import joint_bounds_m
+from models.bounds.maps import any_gram_map_m
 from models.network import ModeAssignment, Network
-from models.statistics import gram_statistic
+from models.radio.statistics import gram_statistic
 
 __all__ = ["plain", "run"]
 

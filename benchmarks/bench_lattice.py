@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks.workload import cpu_s, exponent, observe, peak_mib
-from models.geometry import rays
-from models.lattice import LobeSearch
-from models.likelihood import BLOCK_POINTS, Echoes, coherent_free_power, match
+from models.estimation.lattice import LobeSearch
+from models.estimation.likelihood import BLOCK_POINTS, Echoes, coherent_free_power, match
+from models.radio.geometry import rays
 
 __all__ = ["plain", "run"]
 

@@ -9,11 +9,17 @@ from scipy import special
 from threadpoolctl import threadpool_limits
 
 from benchmarks.workload import cpu_s
-from models.bounds import closed_form_information, coverage, information_gain, position_error_bound_m, sensing_energy_w
+from models.bounds.closed_form import (
+    closed_form_information,
+    coverage,
+    information_gain,
+    position_error_bound_m,
+    sensing_energy_w,
+)
 from models.network import Area, ModeAssignment, Network, Radio, View
-from models.selectors.base import ModeSelector
-from models.selectors.bound import BoundGreedy, Exhaustive
-from models.selectors.farthest_point import FarthestPoint
+from models.selection.base import ModeSelector
+from models.selection.bound import BoundGreedy, Exhaustive
+from models.selection.farthest_point import FarthestPoint
 
 SIDE_M = 1000.0
 POINTS_PER_SIDE = 50

@@ -27,12 +27,12 @@ from scipy.stats import fisher_exact
 from threadpoolctl import threadpool_limits
 
 from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, write
-from models.estimators.paper import PaperEstimator
-from models.estimators.two_stage import TwoStage
-from models.fisher import target_bounds_m
-from models.likelihood import Echoes
-from models.localisation import coarse_peaks, search_lobes
-from models.scene import Found, Scene
+from models.bounds.fisher import target_bounds_m
+from models.estimation.likelihood import Echoes
+from models.estimation.localisation import coarse_peaks, search_lobes
+from models.estimation.paper import PaperEstimator
+from models.estimation.scene import Found, Scene
+from models.estimation.two_stage import TwoStage
 from models.scoring import gospa, score
 from models.units import dbm_to_w
 from tests.simulate import AREA, observe, random_truth

@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from benchmarks.studies import count, new_file, write
-from scenarios.files import load
+from scenarios.file.files import load
 
 POWERS_DBM = (40.0, 30.0, 20.0, 10.0, 0.0)
 ESTIMATORS = ("two-stage", "paper")

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from scenarios.problems import ScenarioError
-from scenarios.results import check_file, replaced
+from scenarios.file.problems import ScenarioError
+from scenarios.output.results import check_file, replaced
 
 __all__ = [
     "RIGHT_LOBE", "bootstrap", "command_line", "count", "new_file", "outcomes", "report", "root_mean_square",

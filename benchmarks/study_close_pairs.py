@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, report, share
-from models.estimators.two_stage import TwoStage
-from models.fisher import target_bounds_m
-from models.likelihood import Echoes
+from models.bounds.fisher import target_bounds_m
+from models.estimation.likelihood import Echoes
+from models.estimation.scene import Found, Scene
+from models.estimation.two_stage import TwoStage
 from models.observation import Estimate, Observation
-from models.scene import Found, Scene
 from models.scoring import gate_m
 from models.units import dbm_to_w
 from tests.simulate import AREA, Truth, observe, random_truth

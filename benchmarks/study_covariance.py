@@ -28,7 +28,7 @@ from scipy import stats
 
 from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, outcomes, report, share
 from benchmarks.study_model_choice import SCATTERING, bound_m, draw
-from models.estimators.two_stage import TwoStage
+from models.estimation.two_stage import TwoStage
 from models.scoring import score
 
 POWERS_DBM = (17.0, 20.0, 25.0, 30.0, 40.0)

@@ -22,9 +22,9 @@ from scipy import stats
 
 from benchmarks.estimator_table import bounds_m
 from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, report, share
-from models.detection import map_threshold
-from models.estimators.two_stage import TwoStage
-from models.likelihood import Echoes, degrees_of_freedom, noncoherent_map
+from models.estimation.detection import map_threshold
+from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_map
+from models.estimation.two_stage import TwoStage
 from models.scoring import score
 from tests.simulate import AREA, NOISE_W, Truth, normals, random_truth, receive, summarise, waveform
 

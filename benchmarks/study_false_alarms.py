@@ -9,7 +9,8 @@ whole estimator runs, once for every probability.
 Cells: the highest of N_eff independent Gamma(n, 1) values, n the number of AP pairs, exceeds h with the probability p
 if p = 1 - (1 - P(Gamma(n, 1) > h))^N_eff. Here h is the (1 - p) quantile of the highest polished peak of maps of noise
 alone. Layouts differ from those of the alarms (seed [seed + 1000, layout]) and give several maps each; the 95 %
-interval is a bootstrap over layouts. "rule" is `models.detection.independent_cells`, "rate" what it makes of p.
+interval is a bootstrap over layouts. "rule" is `models.estimation.detection.independent_cells`, "rate" what it makes
+of p.
 """
 
 import argparse
@@ -21,10 +22,10 @@ import numpy as np
 from scipy import special
 
 from benchmarks.studies import bootstrap, command_line, outcomes, report, share
-from models.detection import independent_cells, map_threshold
-from models.estimators.two_stage import TwoStage
-from models.likelihood import Echoes, degrees_of_freedom
-from models.pursuit import Pursuit
+from models.estimation.detection import independent_cells, map_threshold
+from models.estimation.likelihood import Echoes, degrees_of_freedom
+from models.estimation.pursuit import Pursuit
+from models.estimation.two_stage import TwoStage
 from tests.simulate import AREA, NOISE_W, normals, observe, random_truth, summarise, waveform
 
 PROBABILITIES = (0.1, 0.01)

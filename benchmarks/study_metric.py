@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.studies import command_line, outcomes, report
-from models.selectors.communication_centric import CommunicationCentric, gain_ratio_spectral_efficiency
-from scenarios.figures import mean_interval
-from scenarios.layouts import Layout
-from scenarios.selection_study import all_splits, study_scenario
+from models.selection.communication_centric import CommunicationCentric, gain_ratio_spectral_efficiency
+from scenarios.figures.common import mean_interval
+from scenarios.figures.layouts import Layout
+from scenarios.figures.selection_study import all_splits, study_scenario
 
 ROWS = ("of the choice", "of the average split", "rank correlation")
 

@@ -22,9 +22,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, outcomes, report, root_mean_square, share
-from models.estimators.two_stage import TwoStage
-from models.likelihood import Echoes
-from models.mixture import Amplitude, fit, position_covariance_m2
+from models.estimation.likelihood import Echoes
+from models.estimation.mixture import Amplitude, fit, position_covariance_m2
+from models.estimation.two_stage import TwoStage
 from models.scoring import score
 from models.units import dbm_to_w
 from tests.simulate import NOISE_W, Truth, normals, pair_gains, random_truth, receive, summarise, waveform

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.estimator_table import best_possible_m, bounds_m
 from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, report, share
-from models.estimators.two_stage import TwoStage
+from models.estimation.two_stage import TwoStage
 from models.scoring import score
 from models.units import dbm_to_w
 from tests.simulate import observe, random_truth

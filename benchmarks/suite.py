@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import bench_bounds, bench_emulator, bench_selection
 from benchmarks.workload import exponent, peak_mib
-from models.bound_grid import grid_map_m
-from models.bound_maps import closed_form_map_m
-from models.selectors.bound import BoundGreedy
-from scenarios.files import load
+from models.bounds.grid import grid_map_m
+from models.bounds.maps import closed_form_map_m
+from models.selection.bound import BoundGreedy
+from scenarios.file.files import load
 
 __all__ = ["KERNELS", "ROWS", "Row", "run", "table"]
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bound_maps import keep_memory
+from models.bounds.maps import keep_memory
 from models.network import Area, ModeAssignment, Network
 from models.observation import Observation
-from models.sensing import echo_amplitude_m2, leg_response
-from models.statistics import cross_statistic, energy_statistic, gram_statistic
+from models.radio.sensing import echo_amplitude_m2, leg_response
+from models.radio.statistics import cross_statistic, energy_statistic, gram_statistic
 
 __all__ = ["AREA", "NOISE_W", "cpu_s", "exponent", "layout", "normals", "observe", "peak_mib", "plain_leg", "samples"]
 

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from emulator.access_point import AccessPoint
-from emulator.air import Air, CpiTruth
-from emulator.central_processor import CentralProcessor, Inbox
-from emulator.fronthaul import Fronthaul
 from emulator.kernel import Kernel
-from emulator.node import Node
+from emulator.media.air import Air, CpiTruth
+from emulator.media.fronthaul import Fronthaul
+from emulator.nodes.access_point import AccessPoint
+from emulator.nodes.central_processor import CentralProcessor, Inbox
+from emulator.nodes.node import Node
+from emulator.nodes.target import Target
+from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.results import CpiResult, RunResult
 from emulator.slot import Frame
-from emulator.target import Target
 from emulator.trace import Trace
-from emulator.user_equipment import UserEquipment
-from models.efficiency import spectral_efficiency
-from models.fisher import target_bounds_m
+from models.bounds.fisher import target_bounds_m
 from models.observation import Estimate, Observation
+from models.radio.efficiency import spectral_efficiency
 from models.scoring import score
 
 __all__ = ["Emulation"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Slot
-from models.statistics import cross_statistic, energy_statistic
+from models.radio.statistics import cross_statistic, energy_statistic
 
 __all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate", "in_slots", "waveform_known"]
 

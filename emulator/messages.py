@@ -108,7 +108,7 @@ class EchoReport(Message):
         The slot.
     samples
         Shape (N, n_snapshots), before quantisation: what the link carries, and the central processor reads, is
-        ``models.quantisation.quantise`` of them (many reports are quantised in one go when they are read).
+        ``models.radio.quantisation.quantise`` of them (many reports are quantised in one go when they are read).
     iq_bits
         Bits of a real component on the link; None sends samples unquantised in 64.
     """

@@ -1,5 +1,5 @@
 """Lets `python -m scenarios` do what `dmimo` does."""
 
-from scenarios.cli import main
+from scenarios.commands.cli import main
 
 main()

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.access_point import AccessPoint
+from emulator.nodes.access_point import AccessPoint
 from emulator.slot import Slot
-from scenarios.files import load
+from scenarios.file.files import load
 
 
 @dataclass(kw_only=True, eq=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.files import load
+from scenarios.file.files import load
 
 SMALL = {
     "access_points.count": 6,

@@ -7,8 +7,8 @@ from scipy.constants import k as boltzmann
 
 from models.network import Area, ModeAssignment, Network
 from models.observation import Observation
-from models.sensing import echo_amplitude_m2, leg_response
-from models.statistics import cross_statistic, energy_statistic, gram_statistic
+from models.radio.sensing import echo_amplitude_m2, leg_response
+from models.radio.statistics import cross_statistic, energy_statistic, gram_statistic
 
 AREA = Area(width_m=1000.0, height_m=1000.0)
 NOISE_W = boltzmann * 290.0 * 100e3

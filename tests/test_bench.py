@@ -5,9 +5,9 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import bench_cost_map, bench_fisher, bench_lattice, bench_selection, suite
-from models.cost_maps import MapNodes
-from models.likelihood import Echoes
-from scenarios.cli import app
+from models.estimation.cost_maps import MapNodes
+from models.estimation.likelihood import Echoes
+from scenarios.commands.cli import app
 
 SAME_BOUND = 1e-6
 ROUNDING = 1e-12

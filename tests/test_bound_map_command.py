@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from scenarios import bound_map
-from scenarios.cli import app
-from scenarios.files import load
+from scenarios.commands.cli import app
+from scenarios.figures import bound_map
+from scenarios.file.files import load
 
 WEAK = ("--set", "radio.transmit_power_dbm=20", "--set", "schedule.snapshots_per_slot=1")
 WEAK_SETTING = {"radio.transmit_power_dbm": 20.0, "schedule.snapshots_per_slot": 1}

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import bound_grid, bound_maps
-from models.bound_grid import grid_map_m
-from models.bound_maps import any_gram_map_m, ap_moments, bound_from_moments_m, closed_form_map_m, side_moments
-from models.bounds import closed_form_information, information_gain, position_error_bound_m, target_bounds_m
+from models.bounds import grid as bound_grid
+from models.bounds import maps as bound_maps
+from models.bounds.closed_form import closed_form_information, information_gain, position_error_bound_m, target_bounds_m
+from models.bounds.grid import grid_map_m
+from models.bounds.maps import any_gram_map_m, ap_moments, bound_from_moments_m, closed_form_map_m, side_moments
 from models.network import ModeAssignment, Network
-from models.statistics import gram_statistic
+from models.radio.statistics import gram_statistic
 
 MAP_RTOL = 1e-9
 NOISE_W = 4e-16

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.bound_maps import closed_form_map_m
-from models.bounds import coverage, information_gain, sensing_energy_w
+from models.bounds.closed_form import coverage, information_gain, sensing_energy_w
+from models.bounds.maps import closed_form_map_m
 from models.network import Area, Mode, Network, Radio, View
-from models.selectors.bound import BoundGreedy, CoverageObjective, Exhaustive, JointGreedy
-from models.selectors.farthest_point import FarthestPoint
-from models.selectors.greedy import large_scale_efficiency
+from models.selection.bound import BoundGreedy, CoverageObjective, Exhaustive, JointGreedy
+from models.selection.farthest_point import FarthestPoint
+from models.selection.greedy import large_scale_efficiency
 
 SELECTORS = [
     BoundGreedy(points_per_side=12),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.constants import Boltzmann
 
-from models.bounds import (
+from models.bounds.closed_form import (
     closed_form_information,
     coverage,
     information_gain,
@@ -19,10 +19,10 @@ from models.bounds import (
     sensing_energy_w,
     target_bounds_m,
 )
-from models.geometry import rays
 from models.network import ModeAssignment, Network, Radio
-from models.sensing import sensing_channel
-from models.statistics import gram_statistic
+from models.radio.geometry import rays
+from models.radio.sensing import sensing_channel
+from models.radio.statistics import gram_statistic
 
 GOLDEN = json.loads((Path(__file__).parent / "reference" / "golden.json").read_text())
 LAYOUT = GOLDEN["layout"]

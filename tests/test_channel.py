@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from models.arrays import steering
-from models.channel import AccessChannel, local_scattering_covariance
-from models.geometry import rays
 from models.network import Network
-from models.propagation import path_gain, umi_los
-from models.sensing import echo_amplitude_m2
+from models.radio.arrays import steering
+from models.radio.channel import AccessChannel, local_scattering_covariance
+from models.radio.geometry import rays
+from models.radio.propagation import path_gain, umi_los
+from models.radio.sensing import echo_amplitude_m2
 
 STANDARD_ERRORS = 4.0
 ANGULAR_STD_RAD = math.radians(15.0)

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from scenarios import cli
-from scenarios.cli import app
-from scenarios.files import load
-from scenarios.schema import Scenario
+from scenarios.commands import cli
+from scenarios.commands.cli import app
+from scenarios.file.files import load
+from scenarios.file.schema import Scenario
 
 GOLDEN = json.loads((Path(__file__).parent / "reference" / "golden.json").read_text())
 RELATIVE_TOLERANCE = 1e-6
@@ -198,7 +198,7 @@ def test_run_replaces_nothing_that_is_not_a_result(small):
 def test_run_that_fails_says_so_and_leaves_nothing(small):
     Path("broken.py").write_text(
         "from dataclasses import dataclass\n"
-        "from models.estimators.base import Estimator\n"
+        "from models.estimation.base import Estimator\n"
         "@dataclass(frozen=True, kw_only=True)\n"
         "class Broken(Estimator):\n"
         "    def estimate(self, observation):\n"
@@ -217,7 +217,7 @@ SLEEPER = """
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
-from models.estimators.base import Estimator
+from models.estimation.base import Estimator
 @dataclass(frozen=True, kw_only=True)
 class Sleeper(Estimator):
     def estimate(self, observation):
@@ -324,7 +324,7 @@ def golden_scenario(case, **targets):
 
 
 def bound_json(scenario, *args):
-    from scenarios.files import dump
+    from scenarios.file.files import dump
 
     Path("golden.toml").write_text(dump(Scenario.checked(scenario)))
     result = dmimo("bound", "golden.toml", "--json", *args)
@@ -388,9 +388,9 @@ def test_bound_falls_when_communication_illuminates_too(small):
 
 def test_bound_uses_the_channel_of_the_run(small):
     """With the channel that the bound is based on, (7) gives the spectral efficiency that a run reports for CPI 0."""
-    from models.efficiency import spectral_efficiency
-    from models.transmission import precoding_matrix
-    from scenarios.bound_command import drawn_channel
+    from models.radio.efficiency import spectral_efficiency
+    from models.radio.transmission import precoding_matrix
+    from scenarios.commands.bound import drawn_channel
 
     scenario = load(small, {"radio.illumination": "full"})
     emulation = scenario.build(seed=5, estimator=None)
@@ -455,7 +455,7 @@ def test_schema_is_the_json_schema_of_scenarios():
 
 def test_help_lists_the_commands_and_imports_nothing_heavy():
     code = (
-        "import sys; from scenarios.cli import app; from typer.testing import CliRunner;"
+        "import sys; from scenarios.commands.cli import app; from typer.testing import CliRunner;"
         "text = CliRunner().invoke(app, ['--help']).stdout;"
         "heavy = {'numpy', 'scipy', 'pydantic', 'matplotlib', 'simpy', 'networkx'} & set(sys.modules);"
         "sys.exit(f'{heavy} {text}' if heavy or 'validate' not in text else 0)"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from models.cost_maps import MapNodes, interpolated_cost_map, map_nodes
-from models.detection import local_maxima
-from models.likelihood import Echoes, cost_map
+from models.estimation.cost_maps import MapNodes, interpolated_cost_map, map_nodes
+from models.estimation.detection import local_maxima
+from models.estimation.likelihood import Echoes, cost_map
 from models.network import Area
 from tests.simulate import observe, random_truth
 

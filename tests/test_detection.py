@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.detection import (
+from models.estimation.detection import (
     cell_averaging_threshold,
     excess_threshold,
     independent_cells,
@@ -12,7 +12,7 @@ from models.detection import (
     map_threshold,
     point_threshold,
 )
-from models.likelihood import Echoes, cost_map
+from models.estimation.likelihood import Echoes, cost_map
 from tests.simulate import AREA, observe, random_truth
 
 

@@ -18,9 +18,9 @@ import pytest
 import typer
 from PIL import Image
 
-from scenarios.cli import app
-from scenarios.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
-from scenarios.schema import Scenario
+from scenarios.commands.cli import app
+from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
+from scenarios.file.schema import Scenario
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.network import Area, ModeAssignment, Network
-from scenarios import draw
+from scenarios.output import draw
 
 AREA = Area(width_m=100.0, height_m=80.0)
 NETWORK = Network(

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from models.efficiency import LargeScaleEfficiency, sinr, spectral_efficiency
-from models.transmission import isotropic_sensing_samples, precoding_matrix
+from models.radio.efficiency import LargeScaleEfficiency, sinr, spectral_efficiency
+from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
 
 STANDARD_ERRORS = 4.0
 POWER_W, NOISE_W = 1.0, 0.05

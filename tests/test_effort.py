@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.detection import noise_levels, residual_level
-from models.effort import Effort
-from models.estimators import two_stage
-from models.estimators.two_stage import TwoStage
-from models.lattice import MOST_OPERATIONS, LobeSearch
-from models.likelihood import Echoes
-from models.localisation import Coarse, search_lobes
-from models.pairs import best_pair, pair_guesses
-from models.pursuit import MAX_TARGETS
-from models.quantisation import quantise
+from models.estimation import two_stage
+from models.estimation.detection import noise_levels, residual_level
+from models.estimation.effort import Effort
+from models.estimation.lattice import MOST_OPERATIONS, LobeSearch
+from models.estimation.likelihood import Echoes
+from models.estimation.localisation import Coarse, search_lobes
+from models.estimation.pairs import best_pair, pair_guesses
+from models.estimation.pursuit import MAX_TARGETS
+from models.estimation.two_stage import TwoStage
+from models.radio.quantisation import quantise
 from tests.simulate import AREA, NOISE_W, normals, observe, random_truth, receive, summarise, waveform
 from tests.test_estimators import check
 

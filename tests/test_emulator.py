@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 from scipy.special import gammaincinv
 
-from emulator.access_point import AccessPoint
-from emulator.air import Emission, energy_quantile
 from emulator.functional_split import IqSplit, StatisticsSplit
-from emulator.node import EmulationError
+from emulator.media.air import Emission, energy_quantile
+from emulator.nodes.access_point import AccessPoint
+from emulator.nodes.node import EmulationError
+from emulator.nodes.target import Target
+from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams, complex_normals
-from emulator.target import Target
 from emulator.trace import Kind
-from emulator.user_equipment import UserEquipment
-from models.likelihood import Echoes, noncoherent_power, phasors
-from models.mixture import fit, initial_state
+from models.estimation.likelihood import Echoes, noncoherent_power, phasors
+from models.estimation.mixture import fit, initial_state
 from models.network import Mode
-from models.statistics import cross_statistic, energy_statistic, gram_statistic
-from scenarios.results import run_data
+from models.radio.statistics import cross_statistic, energy_statistic, gram_statistic
+from scenarios.output.results import run_data
 
 ROOT = Path(__file__).parent.parent
 
@@ -379,7 +379,8 @@ def test_tracing_changes_nothing_but_the_trace(small):
 
 def test_the_hash_seed_does_not_matter():
     code = (
-        "from tests.test_emulator import essence; from tests.conftest import SMALL; from scenarios.files import load\n"
+        "from tests.test_emulator import essence; from tests.conftest import SMALL\n"
+        "from scenarios.file.files import load\n"
         "import hashlib; text, trace = essence(load('paper', SMALL).build().run(2))\n"
         "print(hashlib.sha256(text.encode() + trace).hexdigest())"
     )

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models import pairs
-from models.estimators.base import Estimator
-from models.estimators.grid import GridEstimator
-from models.estimators.paper import PaperEstimator
-from models.estimators.two_stage import TwoStage
-from models.fisher import target_bounds_m
-from models.likelihood import Echoes
+from models.bounds.fisher import target_bounds_m
+from models.estimation import pairs
+from models.estimation.base import Estimator
+from models.estimation.grid import GridEstimator
+from models.estimation.likelihood import Echoes
+from models.estimation.paper import PaperEstimator
+from models.estimation.two_stage import TwoStage
 from models.network import Network
 from models.scoring import score
 from tests.simulate import NOISE_W, normals, observe, random_truth, receive, summarise, waveform

@@ -8,17 +8,18 @@ import pytest
 from threadpoolctl import threadpool_limits
 from typer.testing import CliRunner
 
-from models.bounds import coverage
-from models.efficiency import spectral_efficiency
+from models.bounds.closed_form import coverage
 from models.observation import Estimate
+from models.radio.efficiency import spectral_efficiency
+from models.radio.transmission import precoding_matrix
 from models.scoring import score
-from models.selectors.farthest_point import FarthestPoint
-from models.transmission import precoding_matrix
-from scenarios import figure_2, figure_3a, figure_3b, figure_3c, figures
-from scenarios.cli import app
-from scenarios.files import load
-from scenarios.layouts import Layout
-from scenarios.problems import ScenarioError
+from models.selection.farthest_point import FarthestPoint
+from scenarios.commands.cli import app
+from scenarios.figures import common as figures
+from scenarios.figures import figure_2, figure_3a, figure_3b, figure_3c
+from scenarios.figures.layouts import Layout
+from scenarios.file.files import load
+from scenarios.file.problems import ScenarioError
 
 ROUNDING = 1e-9
 

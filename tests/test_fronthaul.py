@@ -6,8 +6,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from emulator.fronthaul import Fronthaul, ring, star, stripe, tree
 from emulator.kernel import Bell, Kernel
+from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
 from emulator.messages import HEADER_BITS, Message
 from emulator.randomness import Streams
 

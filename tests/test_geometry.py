@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from models.arrays import steering
-from models.geometry import rays
 from models.network import Area, Network
-from models.sensing import leg_response
+from models.radio.arrays import steering
+from models.radio.geometry import rays
+from models.radio.sensing import leg_response
 
 RNG = np.random.default_rng(1)
 EXACT = 1e-12

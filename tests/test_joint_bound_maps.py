@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import joint_bound_maps
-from models.bound_maps import any_gram_map_m
-from models.bounds import target_bounds_m
-from models.joint_bound_maps import joint_bounds_m
+from models.bounds import joint as joint_bound_maps
+from models.bounds.closed_form import target_bounds_m
+from models.bounds.joint import joint_bounds_m
+from models.bounds.maps import any_gram_map_m
 from models.network import ModeAssignment, Network
-from models.statistics import gram_statistic
+from models.radio.statistics import gram_statistic
 
 WELL_CONDITIONED_RTOL = 1e-9
 CLOSE_RTOL = 1e-5  # inner products are eliminated, which costs twice the digits

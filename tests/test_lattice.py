@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from models import lattice
-from models.lattice import LobeSearch, ellipse_axes, tile_side_m
-from models.likelihood import Echoes, coherent_free_power
-from models.localisation import polish_lobes
-from models.mixture import fit
+from models.estimation import lattice
+from models.estimation.lattice import LobeSearch, ellipse_axes, tile_side_m
+from models.estimation.likelihood import Echoes, coherent_free_power
+from models.estimation.localisation import polish_lobes
+from models.estimation.mixture import fit
 from tests.simulate import observe, random_truth
 
 CASES = [("structured", False), ("free", False), ("structured", True)]  # amplitudes, overlapping signals

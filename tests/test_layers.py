@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DRAWING = {
     "emulator/timeline.py",
-    "scenarios/draw.py",
-    "scenarios/pictures.py",
-    "scenarios/figures.py",
-    "scenarios/bound_map.py",
+    "scenarios/output/draw.py",
+    "scenarios/output/pictures.py",
+    "scenarios/figures/common.py",
+    "scenarios/figures/bound_map.py",
 }
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},
@@ -53,7 +53,7 @@ def test_only_drawing_modules_import_matplotlib():
         for name in imports(path)
         if name.split(".")[0] == "matplotlib"
     }
-    allowed = DRAWING | {user for user in users if user.startswith("scenarios/figure_")}
+    allowed = DRAWING | {user for user in users if user.startswith("scenarios/figures/figure_")}
     assert users <= allowed
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from models.detection import point_threshold
-from models.likelihood import (
+from models.estimation.detection import point_threshold
+from models.estimation.likelihood import (
     Echoes,
     coherent_free_power,
     cost_map,
@@ -14,8 +14,16 @@ from models.likelihood import (
     noncoherent_power,
     phasors,
 )
-from models.mixture import LARGEST_SHRINKAGE, climb, echo_channel, fit, initial_state, position_covariance_m2, radiate
-from models.sensing import leg_response
+from models.estimation.mixture import (
+    LARGEST_SHRINKAGE,
+    climb,
+    echo_channel,
+    fit,
+    initial_state,
+    position_covariance_m2,
+    radiate,
+)
+from models.radio.sensing import leg_response
 from tests.simulate import NOISE_W, observe, random_truth, receive, summarise, waveform
 
 EXACT = 1e-9  # relative, against brute force in double precision

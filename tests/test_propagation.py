@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from models.propagation import PATH_LOSS, breakpoint_m, cell_free, path_gain, umi_los, umi_nlos
+from models.radio.propagation import PATH_LOSS, breakpoint_m, cell_free, path_gain, umi_los, umi_nlos
 
 CARRIER_HZ = 3.5e9
 DISTANCES_M = np.geomspace(10.0, 2000.0, 200)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.quantisation import quantise
+from models.radio.quantisation import quantise
 
 
 def gaussian(*shape):

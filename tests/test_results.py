@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from emulator.trace import Trace
-from scenarios.problems import ScenarioError
-from scenarios.results import (
+from scenarios.file.problems import ScenarioError
+from scenarios.output.results import (
     check_file,
     check_folder,
     check_replaceable,

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scenarios import files
-from scenarios.files import dump, load, overridden, parse_override
-from scenarios.plugins import ESTIMATORS, SELECTORS
-from scenarios.problems import ScenarioError
-from scenarios.schema import OURS, PAPER, Scenario
+from scenarios.file import files
+from scenarios.file.files import dump, load, overridden, parse_override
+from scenarios.file.plugins import ESTIMATORS, SELECTORS
+from scenarios.file.problems import ScenarioError
+from scenarios.file.schema import OURS, PAPER, Scenario
 
 
 def problems_of(text: str) -> tuple[str, ...]:
@@ -326,7 +326,7 @@ def test_text_override_without_quotes_says_how_to_quote():
 PLUGIN = """
 from dataclasses import dataclass
 from models.network import ModeAssignment
-from models.selectors.base import ModeSelector
+from models.selection.base import ModeSelector
 
 @dataclass(frozen=True, kw_only=True)
 class Mine(ModeSelector):

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from models.bound_maps import closed_form_map_m
-from models.bounds import coverage, information_gain, sensing_energy_w
+from models.bounds.closed_form import coverage, information_gain, sensing_energy_w
+from models.bounds.maps import closed_form_map_m
 from models.network import ModeAssignment
-from models.selectors.communication_centric import gain_ratio_spectral_efficiency
-from scenarios import figure_selection, figures, selection_study
-from scenarios.cli import app
-from scenarios.layouts import Layout
-from scenarios.problems import ScenarioError
-from scenarios.selection_study import EXCHANGE_RATES, SELECTORS, best_for, not_dominated, study, study_scenario
+from models.selection.communication_centric import gain_ratio_spectral_efficiency
+from scenarios.commands.cli import app
+from scenarios.figures import common as figures
+from scenarios.figures import figure_selection, selection_study
+from scenarios.figures.layouts import Layout
+from scenarios.figures.selection_study import EXCHANGE_RATES, SELECTORS, best_for, not_dominated, study, study_scenario
+from scenarios.file.problems import ScenarioError
 
 ROUNDING = 1e-9
 SMALL = {"access_points.count": 7, "schedule.n_receivers": 3, "user_equipment.count": 4}

@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from models.channel import AccessChannel
-from models.efficiency import spectral_efficiency
-from models.geometry import rays
 from models.network import Area, Network, Radio, View
-from models.propagation import path_gain, umi_los
-from models.selectors.communication_centric import CommunicationCentric, gain_ratio_spectral_efficiency
-from models.selectors.farthest_point import FarthestPoint
-from models.selectors.fixed import Fixed
-from models.selectors.greedy import (
+from models.radio.channel import AccessChannel
+from models.radio.efficiency import spectral_efficiency
+from models.radio.geometry import rays
+from models.radio.propagation import path_gain, umi_los
+from models.radio.transmission import precoding_matrix
+from models.selection.communication_centric import CommunicationCentric, gain_ratio_spectral_efficiency
+from models.selection.farthest_point import FarthestPoint
+from models.selection.fixed import Fixed
+from models.selection.greedy import (
     GreedySpectralEfficiency,
     GreedySurrogate,
     SampledEfficiency,
     large_scale_efficiency,
 )
-from models.selectors.random import Random
-from models.selectors.search import exchange, grow
-from models.transmission import precoding_matrix
+from models.selection.random import Random
+from models.selection.search import exchange, grow
 from models.units import noise_power_w
 
 

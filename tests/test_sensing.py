@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.network import Network
-from models.sensing import echo_amplitude_m2, leg_response, sensing_channel
+from models.radio.sensing import echo_amplitude_m2, leg_response, sensing_channel
 
 REFERENCE = Path(__file__).parent / "reference"
 LAYOUT = json.loads((REFERENCE / "golden.json").read_text())["layout"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from emulator.nodes.user_equipment import UserEquipment
 from emulator.payload import draw_payload, symbols
-from emulator.user_equipment import UserEquipment
-from models.efficiency import sinr
+from models.radio.efficiency import sinr
 
 N_SNAPSHOTS = 100_000
 

@@ -17,8 +17,8 @@ from benchmarks import (
     study_model_choice,
     study_threshold,
 )
-from models.estimators.two_stage import TwoStage
-from models.fisher import target_bounds_m
+from models.bounds.fisher import target_bounds_m
+from models.estimation.two_stage import TwoStage
 from models.observation import Estimate
 from tests.simulate import AREA, NOISE_W, observe, random_truth, receive, summarise, waveform
 

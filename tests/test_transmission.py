@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from models.statistics import gram_statistic
-from models.transmission import (
+from models.radio.statistics import gram_statistic
+from models.radio.transmission import (
     expected_gram,
     isotropic_sensing_samples,
     maximum_ratio,

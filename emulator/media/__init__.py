@@ -1,0 +1,1 @@
+"""What nodes act through: the air and the fronthaul."""

@@ -1,0 +1,441 @@
+"""The air: superposes what is radiated in a slot for every receiver and user equipment, and enforces the rules.
+
+The air knows the truth (channels, targets). Nodes push what is theirs, the air does the arithmetic, for all receivers
+in one go at slot end. Rules that no subclass of a node can get round:
+
+- an AP that listens in a slot does not radiate in it (half-duplex);
+- only the AP that holds the slot's token radiates a sensing part;
+- the mean radiated power stays within the budget.
+
+Not modelled: direct path between APs, clutter, near-field curvature, propagation delay of the envelope (at 100 kHz
+a kilometre is a third of a symbol; the carrier phase of every path is exact).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammainccinv
+
+from emulator.kernel import Bell
+from emulator.nodes.node import Node
+from emulator.slot import Slot
+from models.network import Network, Radio
+from models.radio.channel import AccessChannel
+from models.radio.sensing import echo_amplitude_m2, leg_response
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = ["Air", "AirRuleError", "CpiTruth", "Emission", "energy_quantile"]
+
+Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
+
+BUDGET_FALSE_ALARM = 1e-12
+"""Chance that an AP within its budget is found to exceed it at the end of a given slot."""
+
+
+class AirRuleError(RuntimeError):
+    """A node broke a rule of the air interface."""
+
+
+class Emission(NamedTuple):
+    """What an AP radiates in a slot, communication and sensing apart."""
+
+    communication: Complex | None
+    """Shape (N, n_snapshots), or None."""
+    sensing: Complex | None = None
+    """Shape (N, n_snapshots), or None."""
+    precoding: Complex | None = None
+    """The precoders that made the communication part, sqrt(power) times unit vectors, shape (N, n_ues).
+
+    Required with a communication part: spectral efficiency is eq. (7) for these precoders, with the sensing part taken
+    as isotropic of power (1 - rho) P, whatever its samples are.
+    """
+
+    @property
+    def total(self) -> Complex | None:
+        """Both parts together."""
+        if self.communication is None:
+            return self.sensing
+        return self.communication if self.sensing is None else self.communication + self.sensing
+
+    def turned(self, phase_rad: float) -> "Emission":
+        """Return both parts with the phase of an oscillator."""
+        communication, sensing = (None if part is None else part * np.exp(1j * phase_rad) for part in self[:2])
+        return Emission(communication, sensing, self.precoding)
+
+
+Emitted = list[tuple[int, tuple[Emission, Complex]]]
+"""(AP index, (emission, its total)) in network order."""
+
+
+class _Audience(NamedTuple):
+    """Who listens in a CPI."""
+
+    indices: tuple[int, ...]
+    noise: Complex
+    """Shape (n_slots, n_rx, N, n_snapshots)."""
+    rotation: Complex | None
+    """Oscillator factors of the receivers, shape (n_rx, 1, 1); None where all are 1."""
+
+
+@dataclass(kw_only=True, eq=False)
+class CpiTruth:
+    """What really was in one CPI; for scoring, and to work with while it is on the air.
+
+    Attributes
+    ----------
+    channel
+        AP-UE channels, shape (n_aps, n_ues, N).
+    places_m
+        Positions of the targets at the middle of each slot, shape (n_slots, n_targets, 2).
+    reflection
+        A_s e^{j phi_s} of each target in m^2, shape (n_targets,).
+    ue_noise
+        Noise samples of the UEs, shape (n_ues, n_samples).
+    radiated
+        (slot position, AP index, precoders or None, nominal power of the sensing part in W) of each emission.
+    """
+
+    channel: Complex
+    places_m: Float
+    reflection: Complex
+    ue_noise: Complex
+    radiated: list[tuple[int, int, Complex | None, float]] = field(default_factory=list)
+    _stacked: dict[tuple[int, ...], Complex] = field(default_factory=dict, repr=False)
+
+    def channel_from(self, aps: tuple[int, ...]) -> Complex:
+        """Return the channels from some APs, shape (n_ues, n_tx x N)."""
+        stacked = self._stacked.get(aps)
+        if stacked is None:
+            chosen = self.channel[list(aps)].transpose(1, 0, 2)
+            stacked = self._stacked[aps] = chosen.reshape(chosen.shape[0], chosen.shape[1] * chosen.shape[2])
+        return stacked
+
+    def precoding(self) -> Complex:
+        """Return the precoders used in each slot, (n_slots, n_aps, N, n_ues); zero where an AP was silent."""
+        n_aps, n_ues, n_antennas = self.channel.shape
+        used = np.zeros((len(self.places_m), n_aps, n_antennas, n_ues), dtype=complex)
+        for position, index, precoding, _ in self.radiated:
+            if precoding is not None:
+                used[position, index] = precoding
+        return used
+
+    def sensing_power_w(self) -> Float:
+        """Return the nominal power of the sensing part in each slot, shape (n_slots, n_aps)."""
+        power = np.zeros((len(self.places_m), self.channel.shape[0]))
+        for position, index, _, power_w in self.radiated:
+            power[position, index] = power_w
+        return power
+
+
+@dataclass(kw_only=True, eq=False)
+class Air(Node):
+    """The medium.
+
+    Attributes
+    ----------
+    network, radio, access_channel
+        The survey, the air interface and the static part of the AP-UE channels.
+    n_targets
+        How many targets there are.
+    """
+
+    network: Network
+    radio: Radio
+    access_channel: AccessChannel
+    n_targets: int
+
+    name: str = "air"
+    slots_completed: int = 0
+    truths: dict[int, CpiTruth] = field(default_factory=dict, init=False)
+    """Of the CPI on the air and of those that are not scored yet."""
+    _licensed: dict[int, Slot] = field(default_factory=dict, init=False)
+    """The slots to come, by index."""
+    _transmitters: list[int] = field(default_factory=list, init=False)
+    """AP indices of those who are called at the start of every slot of the CPI."""
+    _emitted: dict[int, tuple[Emission, Complex]] = field(default_factory=dict, init=False)
+    """What is radiated in the slot on the air, parts and total, by AP index; oscillator phase included."""
+    _listeners: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
+    _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
+    _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
+    _spent: dict[tuple[int, bool], list[float]] = field(init=False)
+    """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
+    _unbooked: list[tuple[list[tuple[int, bool]], Complex]] = field(default_factory=list, init=False)
+    """(keys of ``_spent``, samples of shape (n_tx x N, n_snapshots)) of the slots since the last audit."""
+
+    wiring: ClassVar[frozenset[str]] = Node.wiring | {
+        "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
+        "_legs", "_audience", "_shape", "_bell", "unit_amplitude_m2",
+    }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        self._ap_index = {name: i for i, name in enumerate(self.network.ap_names)}
+        self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
+        self._ap_doors: dict[int, tuple[Callable[[int], None], Callable[[Slot, Complex], None]]] = {}
+        self._ue_doors: list[tuple[Node, Callable[[Slot, Complex], None]]] = []
+        self._audience: _Audience | None = None
+        self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
+        self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
+        self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
+
+    def start(self, emulation: "Emulation") -> None:
+        """Take the place in an emulation."""
+        super().start(emulation)
+        self._shape = (self.network.n_antennas, emulation.frame.n_snapshots)
+        after_all_who_wake = emulation.rank(emulation.central.name) - 0.5
+        self._bell = Bell(emulation.kernel, after_all_who_wake, self._begin)
+
+    def connect_access_point(
+        self, name: str, begin: Callable[[int], None], deliver: Callable[[Slot, Complex], None]
+    ) -> None:
+        """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes."""
+        self._ap_doors[self._ap_index[name]] = begin, deliver
+
+    def connect_user_equipment(self, node: Node, receive: Callable[[Slot, Complex], None]) -> None:
+        """Hand the samples of a UE to its hook ``receive``."""
+        self._ue_doors.append((node, receive))
+        self._ue_doors.sort(key=lambda door: self._ue_index[door[0].name])
+
+    def license(self, slots: tuple[Slot, ...]) -> None:
+        """Note who holds the sensing token in each slot."""
+        for slot in slots:
+            self._licensed[slot.index] = slot
+
+    # -- pushed by nodes ------------------------------------------------------------------------------------------
+
+    def place(self, index: int, positions_m: Float, reflection: complex) -> None:
+        """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for a CPI that begins."""
+        self._places[index] = (positions_m, reflection)
+
+    def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
+        """Take what a UE brings to the CPI that begins.
+
+        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), and its line-of-sight phase.
+        """
+        self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad)
+
+    def channel(self, name: str, cpi: int) -> Complex:
+        """Return the channels of an AP to all UEs in a CPI, shape (n_ues, N): perfect channel state information."""
+        return self.truth(cpi).channel[self._ap_index[name]]
+
+    def transmit(self, name: str) -> None:
+        """Have an AP called at the start of every slot of the CPI that begins."""
+        self._transmitters.append(self._ap_index[name])
+
+    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
+        """Radiate in the slot on the air; ``phase_rad`` is the oscillator phase of the AP.
+
+        Raises
+        ------
+        AirRuleError
+            If the AP listens in the slot, or radiates a sensing part without the token.
+        ValueError
+            If a part has another shape than (N, n_snapshots).
+        """
+        index = self._ap_index[name]
+        for part in emission[:2]:
+            if part is not None and part.shape != self._shape:
+                raise ValueError(f"emission of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
+        if index in self._listeners:
+            raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
+        if emission.sensing is not None and self._token_holder() != name:
+            raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
+        if emission.communication is not None and emission.precoding is None and self.network.n_ues:
+            raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
+        if phase_rad != 0.0:
+            emission = emission.turned(phase_rad)
+        total = emission.total
+        if total is not None:
+            self._emitted[index] = (emission, total)
+
+    def _token_holder(self) -> str | None:
+        slot = self._licensed.get(self.slots_completed)
+        return None if slot is None else slot.sensing_transmitter
+
+    def hear(self, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
+        """Listen for the rest of the CPI; ``noise`` are the receiver's own samples of the CPI, shape (N, n_samples).
+
+        Raises
+        ------
+        AirRuleError
+            If the AP radiates in the slot that begins.
+        """
+        index = self._ap_index[name]
+        if index in self._emitted:
+            raise AirRuleError(f"{name} listens while it radiates: a half-duplex AP does one of the two in a slot")
+        self._listeners[index] = (noise, phase_rad)
+        self._audience = None
+
+    # -- the truth ------------------------------------------------------------------------------------------------
+
+    def truth(self, cpi: int) -> CpiTruth:
+        """Return the truth of a CPI that has begun and is not scored yet."""
+        truth = self.truths.get(cpi)
+        if truth is None:
+            truth = self.truths[cpi] = self._draw()
+        return truth
+
+    def _draw(self) -> CpiTruth:
+        """Fix the channels of a CPI from what UEs and targets pushed."""
+        frame, n_ues = self.emulation.frame, self.network.n_ues
+        joined = [self._fading[k] for k in range(n_ues)]
+        placed = [self._places[s] for s in range(self.n_targets)]
+        places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
+        reflection = np.array([r for _, r in placed], dtype=complex)
+        channel = self.access_channel.realize(
+            np.array([f for _, f, _ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
+            np.array([phase for _, _, phase in joined]),
+            places[0],
+            np.abs(reflection / self.unit_amplitude_m2) ** 2,
+            np.angle(reflection),
+        )
+        noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
+        return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
+
+    # -- the slots ------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Finish the slot that ends now; the next one begins when all who wake at this instant have woken."""
+        frame, now_ns = self.emulation.frame, self.wake_ns
+        if now_ns > frame.lead_ns:
+            self._finish(self._slot_in_hand())
+        if now_ns >= frame.lead_ns:
+            self._bell.set(now_ns)
+        self.wake_ns = frame.slot_start_ns(self.slots_completed + (now_ns >= frame.lead_ns))
+
+    def _begin(self, _: object) -> None:
+        """Call all who transmit."""
+        position = self.slots_completed % self.emulation.frame.n_slots
+        for index in self._transmitters:
+            self._ap_doors[index][0](position)
+
+    def _slot_in_hand(self) -> Slot:
+        frame, index = self.emulation.frame, self.slots_completed
+        if index not in self._licensed:  # nobody planned it
+            cpi, position = divmod(index, frame.n_slots)
+            return frame.slots(cpi, ("",) * frame.n_slots)[position]
+        return self._licensed.pop(index)
+
+    def _finish(self, slot: Slot) -> None:
+        self.slots_completed += 1
+        truth = self.truth(slot.cpi)
+        emitted, self._emitted = sorted(self._emitted.items()), {}
+        if self._listeners:
+            self._return_echoes(slot, truth, emitted)
+        self._serve(slot, truth, emitted)
+        last = slot.position == slot.n_slots - 1
+        if last:
+            self._listeners, self._transmitters, self._audience = {}, [], None
+        if last or slot.index == 0:
+            self._audit()
+
+    def _note(self, slot: Slot, truth: CpiTruth, emitted: Emitted, samples: Complex) -> None:
+        """Keep what scoring and the next audit need."""
+        position, power_w = slot.position, (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
+        truth.radiated += [
+            (position, index, emission.precoding, 0.0 if emission.sensing is None else power_w)
+            for index, (emission, _) in emitted
+        ]
+        holder = self._ap_index.get(slot.sensing_transmitter)
+        self._unbooked.append(([(index, index == holder) for index, _ in emitted], samples))
+
+    def _book(self) -> None:
+        """Add up energies and snapshots of those who radiated since the last audit."""
+        if not self._unbooked:
+            return
+        entries = [self._spent[key] for keys, _ in self._unbooked for key in keys]
+        parts = np.concatenate([samples for _, samples in self._unbooked]).view(float).reshape(len(entries), -1)
+        for entry, energy in zip(entries, np.vecdot(parts, parts).tolist(), strict=True):
+            entry[0] += energy
+            entry[1] += self._shape[1]
+        self._unbooked = []
+
+    def _audit(self) -> None:
+        """Compare what was radiated so far with the budget."""
+        self._book()
+        budget_w = self.radio.transmit_power_w
+        for (index, sensing), (energy, snapshots) in self._spent.items():
+            if snapshots and not energy <= budget_w * energy_quantile(int(snapshots)):
+                slots = "slots in which it holds the token" if sensing else "slots without the token"
+                raise AirRuleError(
+                    f"{self.network.ap_names[index]} radiated {energy / snapshots:.3g} W on average over {snapshots} "
+                    f"snapshots of {slots}; its budget is {budget_w:.3g} W: scale what transmit returns"
+                )
+
+    def _return_echoes(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
+        """Superpose the echoes for all listeners at once, add their noise and hand them over."""
+        audience = self._audience = self._audience or self._gather()
+        heard = audience.noise[slot.position]
+        if self.radio.illumination == "sensing":
+            illuminating = [(index, emission.sensing) for index, (emission, _) in emitted]
+        else:
+            illuminating = [(index, total) for index, (_, total) in emitted]
+        incident = self._incident(truth.places_m[slot.position], illuminating)
+        if incident is not None:
+            back = self._back_legs(truth.places_m[slot.position], audience.indices)
+            echoes = (back @ (truth.reflection[:, None] * incident)).reshape(heard.shape)
+            heard += echoes if audience.rotation is None else echoes * audience.rotation
+        for index, echo in zip(audience.indices, heard, strict=True):
+            self._ap_doors[index][1](slot, echo)
+
+    def _gather(self) -> _Audience:
+        """Return the listeners, with their noise slot by slot."""
+        indices = tuple(sorted(self._listeners))
+        phases = np.array([self._listeners[i][1] for i in indices])
+        noise = np.concatenate([self._listeners[i][0] for i in indices])
+        by_slot = noise.reshape(len(indices), self._shape[0], -1, self._shape[1]).transpose(2, 0, 1, 3).copy()
+        return _Audience(indices, by_slot, np.exp(1j * phases)[:, None, None] if phases.any() else None)
+
+    def _incident(self, positions_m: Float, illuminating: list[tuple[int, Complex | None]]) -> Complex | None:
+        """Return the field at the targets, shape (n_targets, n_snapshots); None where there is none."""
+        legs, incident = self._leg_responses(positions_m), None
+        for index, samples in illuminating:
+            if samples is not None and self.n_targets:
+                arriving = legs[index] @ samples
+                incident = arriving if incident is None else incident + arriving
+        return incident
+
+    def _leg_responses(self, positions_m: Float) -> Complex:
+        """Return a(u) e^{-jkd} / d of all APs and targets, shape (n_aps, n_targets, N); kept while targets rest."""
+        key = positions_m.tobytes()
+        if self._legs[0] != key:
+            self._legs = (key, leg_response(self.network, positions_m), {})
+        return self._legs[1]
+
+    def _back_legs(self, positions_m: Float, receivers: tuple[int, ...]) -> Complex:
+        """Return the legs to some receivers, shape (n_rx x N, n_targets)."""
+        legs, kept = self._leg_responses(positions_m), self._legs[2]
+        if receivers not in kept:
+            kept[receivers] = legs[list(receivers)].transpose(0, 2, 1).reshape(-1, self.n_targets)
+        return kept[receivers]
+
+    def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
+        """Superpose what every UE hears and hand it over."""
+        first = slot.position * slot.n_snapshots
+        received = truth.ue_noise[:, first : first + slot.n_snapshots]
+        if emitted:
+            radiating = tuple([index for index, _ in emitted])
+            samples = np.concatenate([total for _, (_, total) in emitted])
+            received = received + truth.channel_from(radiating) @ samples
+            self._note(slot, truth, emitted, samples)
+        for (node, receive), samples in zip(self._ue_doors, received, strict=True):
+            try:
+                receive(slot, samples)
+            except Exception as error:
+                raise node.failure("receive", slot, error) from error
+
+
+@lru_cache(maxsize=4096)
+def energy_quantile(n_snapshots: int) -> float:
+    """Return the energy, in units of the budget, that Gaussian signals within budget exceed with chance 1e-12.
+
+    The sum over snapshots of the radiated power has its heaviest upper tail when all power is in one stream; it is
+    then Gamma(n_snapshots, 1) in units of the budget.
+    """
+    return float(gammainccinv(n_snapshots, BUDGET_FALSE_ALARM))

@@ -1,0 +1,237 @@
+"""A half-duplex access point: it transmits or listens, slot by slot, as the central processor assigned.
+
+Override a hook to change what an AP does, and leave the loop alone:
+
+    transmit(slot)           what is radiated in a slot, or None to stay silent
+    sensing_waveform(slot)   the samples of the sensing part
+    report(slot, echo)       what is given away of an echo, or None to keep it
+    on_message(message)      a message that arrives
+
+Perfect channel state information is assumed: the AP knows its own channels to all UEs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.functional_split import FunctionalSplit
+from emulator.media.air import Emission
+from emulator.messages import Assignment, Message, TransmissionRecord
+from emulator.nodes.node import Node
+from emulator.payload import symbols
+from emulator.randomness import complex_normals
+from emulator.slot import CpiPlan, Slot
+from emulator.trace import Kind
+from models.network import Mode
+from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = ["AccessPoint"]
+
+Complex = NDArray[np.complex128]
+COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT = map(
+    int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT)
+)
+
+
+@dataclass(kw_only=True, eq=False)
+class AccessPoint(Node):
+    """An access point.
+
+    Attributes
+    ----------
+    split
+        How its echoes travel to the central processor.
+    transmit_power_w, comm_power_fraction, noise_power_w, n_antennas
+        Power budget P in W, share rho of it for communication, noise power of a sample in W, antennas N.
+    illumination
+        "sensing": it records the sensing part of what it radiates; "full": all of it.
+    precoder
+        (channel of shape (n_ues, N), power budget, share) -> precoders of shape (N, n_ues).
+    plan
+        The plan it follows, or None when it has none.
+    """
+
+    split: FunctionalSplit
+    transmit_power_w: float
+    comm_power_fraction: float
+    noise_power_w: float
+    n_antennas: int
+    illumination: str
+    precoder: Callable[[Complex, float, float], Complex] = precoding_matrix
+
+    plan: CpiPlan | None = field(default=None, init=False)
+    _mode: Mode = field(default=Mode.IDLE, init=False)
+    _assignments: dict[int, Assignment] = field(default_factory=dict, init=False)
+    _past: dict[int, CpiPlan] = field(default_factory=dict, init=False)
+    _precoding: Complex | None = field(default=None, init=False)
+    _communication: Complex | None = field(default=None, init=False)
+    """Slot by slot, shape (n_slots, N, n_snapshots)."""
+    _next_ns: int = field(default=0, init=False)
+    """When the next CPI begins."""
+    _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
+    _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
+    """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
+
+    wiring: ClassVar[frozenset[str]] = Node.wiring | {
+        "transmit_power_w", "comm_power_fraction", "noise_power_w", "n_antennas", "illumination", "precoder",
+    }  # fmt: skip
+
+    # -- hooks --------------------------------------------------------------------------------------------------
+
+    def transmit(self, slot: Slot) -> Emission | None:
+        """Return what is radiated in a slot, eq. (1): precoded data, and the sensing waveform with the token."""
+        communication, sensing = None, None
+        if self._communication is not None:
+            communication = self._communication[slot.position]
+        if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
+            sensing = self.sensing_waveform(slot)
+        if communication is None and sensing is None:
+            return None
+        return Emission(communication, sensing, self._precoding)
+
+    def sensing_waveform(self, slot: Slot) -> Complex:
+        """Return the sensing samples of a slot, shape (N, n_snapshots), of mean power (1 - rho) P; isotropic."""
+        normals = complex_normals(self.rng("waveform", slot.index), self.n_antennas, slot.n_snapshots)
+        return isotropic_sensing_samples(normals, self.transmit_power_w, self.comm_power_fraction)
+
+    def report(self, slot: Slot, echo: Complex) -> Complex | None:
+        """Return what is given away of an echo of shape (N, n_snapshots); None keeps all of it."""
+        return echo
+
+    def on_message(self, message: Message) -> None:
+        """Take a message: the plan of a CPI, or the record of what a transmitter radiated."""
+        if isinstance(message, Assignment):
+            self._assignments[message.plan.cpi] = message
+            self.log(Kind.ASSIGNED, message.plan.cpi)
+        elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
+            self._send(self.split.learn(self.name, self._past[message.cpi], message))
+        else:
+            self.log(Kind.LATE, getattr(message, "cpi", -1))
+
+    # -- the life of a slot ---------------------------------------------------------------------------------------
+
+    def start(self, emulation: "Emulation") -> None:
+        """Take the place in an emulation."""
+        super().start(emulation)
+        emulation.fronthaul.connect(self.name, self._take)
+        emulation.air.connect_access_point(self.name, self._radiate, self.on_echo)
+
+    def _take(self, message: Message) -> None:
+        try:
+            self.on_message(message)
+        except Exception as error:
+            raise self.failure("on_message", None, error) from error
+
+    def wake(self) -> None:
+        """End a CPI and begin the next; see to reports that are overdue."""
+        now_ns, frame = self.wake_ns, self.emulation.frame
+        if now_ns >= self._next_ns:
+            cpi = frame.cpi_at(now_ns)
+            if cpi is not None:
+                self._close()
+                self._open(cpi)
+            self._next_ns = frame.next_cpi_ns(now_ns)
+        while self._settle and self._settle[0][0] <= now_ns:
+            plan = self._past.get(self._settle.pop(0)[1])
+            self._send(None if plan is None else self.split.settle(self.name, plan))
+        self.wake_ns = min(self._next_ns, self._settle[0][0]) if self._settle else self._next_ns
+
+    def _radiate(self, position: int) -> None:
+        """Transmit in a slot; called by the air at its start."""
+        slot = self.plan.slots[position]  # type: ignore[union-attr]  # who transmits has a plan
+        try:
+            emission = self.transmit(slot)
+            if emission is None:
+                return
+            self.emulation.air.emit(slot, self.name, emission)
+        except Exception as error:
+            raise self.failure("transmit", slot, error) from error
+        part = emission.sensing if self.illumination == "sensing" else emission.total
+        if part is not None:
+            self._radiated.append((position, part))
+        if self.record is not None:
+            kind = COMMUNICATE if emission.sensing is None else SENSE
+            self.record((slot.start_ns, kind, self.rank, slot.index))
+
+    def on_echo(self, slot: Slot, echo: Complex) -> None:
+        """Report an echo; called by the air at slot end."""
+        try:
+            given = self.report(slot, echo)
+            if given is not None and given is not echo:
+                given = np.asarray(given, dtype=complex)
+                if given.shape != echo.shape:
+                    raise ValueError(f"report gave shape {given.shape}; give {echo.shape} as it came, or None")
+            message = None if given is None else self.split.give(self.name, slot, given)
+        except Exception as error:
+            raise self.failure("report", slot, error) from error
+        if self.record is not None:
+            kind = WITHHOLD if given is None else REPORT
+            self.record((slot.start_ns, LISTEN, self.rank, slot.index, slot.end_ns, kind, self.rank, slot.index))
+        self._send(message)
+
+    def _open(self, cpi: int) -> None:
+        """Take up the plan of a CPI and prepare its samples."""
+        assignment = self._assignments.pop(cpi, None)
+        for late in [c for c in self._assignments if c < cpi]:
+            del self._assignments[late]
+        if assignment is None:
+            self.plan, self._mode = None, Mode.IDLE
+            self.log(SILENT, cpi)
+            return
+        self.plan = self._past[cpi] = assignment.plan
+        self._mode = assignment.plan.mode(self.name)
+        if self._mode is Mode.TRANSMIT:
+            self._prepare(cpi, assignment)
+            self.emulation.air.transmit(self.name)
+        elif self._mode is Mode.RECEIVE:
+            self.emulation.air.hear(self.name, self._noise(cpi))
+
+    def _noise(self, cpi: int) -> Complex:
+        """Return the receiver noise of a CPI, shape (N, n_samples)."""
+        shape = (self.n_antennas, self.emulation.frame.n_samples)
+        return complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
+
+    def _prepare(self, cpi: int, assignment: Assignment) -> None:
+        self._communication = None
+        if not assignment.payload or self.comm_power_fraction == 0.0:
+            return
+        channel = self.emulation.air.channel(self.name, cpi)
+        self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
+        frame = self.emulation.frame
+        samples = self._precoding @ symbols(assignment.payload, frame.n_samples)
+        by_slot = samples.reshape(self.n_antennas, frame.n_slots, frame.n_snapshots).transpose(1, 0, 2)
+        self._communication = np.ascontiguousarray(by_slot)
+
+    def _close(self) -> None:
+        """End a CPI: a transmitter sends the record of what it radiated."""
+        if self.plan is None:
+            return
+        if self._mode is Mode.TRANSMIT:
+            self._send(self._record(self.plan))
+        elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
+            self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
+        for old in [cpi for cpi, plan in self._past.items() if plan.deadline_ns < self.wake_ns]:
+            self.split.forget(old)
+            del self._past[old]
+        self._radiated = []
+
+    def _record(self, plan: CpiPlan) -> TransmissionRecord:
+        parts = [part for _, part in self._radiated] or [np.empty((self.n_antennas, 0), dtype=complex)]
+        return TransmissionRecord(
+            source=self.name,
+            destination="central",
+            cpi=plan.cpi,
+            transmitter=self.name,
+            positions=tuple(position for position, _ in self._radiated),
+            samples=np.concatenate(parts, axis=1).astype(np.complex64),
+        )
+
+    def _send(self, message: Message | None) -> None:
+        if message is not None:
+            self.emulation.fronthaul.send(message)

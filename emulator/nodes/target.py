@@ -1,0 +1,57 @@
+"""A passive target: it moves, and it scatters."""
+
+import cmath
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.nodes.node import Node
+from models.trajectories import Trajectory
+
+__all__ = ["Target"]
+
+
+@dataclass(kw_only=True, eq=False)
+class Target(Node):
+    """A point target; subclass and override ``scatter`` for a fluctuating one.
+
+    Attributes
+    ----------
+    index
+        Its place in arrays of targets.
+    trajectory
+        How it moves.
+    rcs_m2
+        Radar cross-section in m^2.
+    scatter_phase_rad
+        Scattering phase phi_s in rad; None draws one for the whole run.
+    """
+
+    index: int
+    trajectory: Trajectory
+    rcs_m2: float
+    scatter_phase_rad: float | None = None
+
+    wiring: ClassVar[frozenset[str]] = Node.wiring | {"index", "trajectory", "rcs_m2"}
+
+    def position_m(self, time_s: float) -> NDArray[np.float64]:
+        """Return the position in m at a time in seconds."""
+        return self.trajectory.position_m(time_s)
+
+    def scatter(self, cpi: int) -> complex:
+        """Return sqrt(rcs) e^{j phi} of a CPI, in m."""
+        if self.scatter_phase_rad is None:
+            self.scatter_phase_rad = float(self.rng("scatter").uniform(0.0, 2.0 * np.pi))
+        return cmath.rect(self.rcs_m2**0.5, self.scatter_phase_rad)
+
+    def wake(self) -> None:
+        """Stand in the air for the slots of the CPI that begins, in each where the target is at its middle."""
+        frame, air = self.emulation.frame, self.emulation.air
+        cpi = frame.cpi_at(self.wake_ns)
+        if cpi is not None:
+            first = cpi * frame.n_slots
+            positions = [self.position_m(frame.slot_middle_s(i)) for i in range(first, first + frame.n_slots)]
+            air.place(self.index, np.array(positions), air.unit_amplitude_m2 * self.scatter(cpi))
+        self.wake_ns = frame.next_cpi_ns(self.wake_ns)

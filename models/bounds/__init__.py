@@ -1,0 +1,1 @@
+"""Position error bounds: closed form, full Fisher information, maps, fine grids, several targets."""

@@ -1,0 +1,248 @@
+"""The full Fisher matrix of several targets under any illumination, eliminated by orthogonal factors.
+
+The mean of the samples of receiver r is, with the legs g_ts = a(u_ts) e^{-jk d_ts} / d_ts and g_rs alike,
+
+    mu_r[l] = sum_s A_s e^{j phi_s} g_rs sum_t g_ts^T x_t[l],        Fisher matrix = (2/sigma^2) Re sum (d mu)^H (d mu).
+
+A factor F of Q = F F^H stands in for the samples, so that the derivatives are short vectors. Their triangular factor
+is the square root of the Fisher matrix: it is never squared, and close targets lose half as many digits. Nuisances that
+belong to one receiver are eliminated there, those that all receivers share afterwards.
+
+Not modelled: clutter, an unknown noise level, the dependence of the amplitude on aspect.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import lapack
+
+from models.network import ModeAssignment, Network
+from models.radio.geometry import rays
+from models.radio.sensing import echo_amplitude_m2, leg_response
+
+__all__ = ["KINDS", "gram_root", "position_covariance_m2", "target_bounds_m"]
+
+Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Columns = NDArray[Any]  # real or complex
+
+KINDS = ("coherent", "non-coherent", "structured")
+# A column that loses all but this share of its length to the columns before it is one of their combinations.
+SINGULAR = 1e-11
+# A direction of Q with less than this share of the largest power is rounding: Q is a sum of squares, which makes 1e-15
+# of it look like a signal of 3e-8 of the amplitude.
+RANK = 1e-12
+
+
+class _Legs(NamedTuple):
+    """One leg of every echo and its derivative, (n_aps, S, N) and (n_aps, S, 2, N)."""
+
+    response: Complex
+    gradient: Complex
+
+
+def target_bounds_m(
+    network: Network,
+    assignment: ModeAssignment,
+    positions_m: ArrayLike,
+    rcs_m2: ArrayLike,
+    scatter_phase_rad: ArrayLike,
+    gram: Complex,
+    noise_power_w: float,
+    kind: str,
+) -> Float:
+    """Return the position error bound of each target in m, all targets of the CPI being estimated together.
+
+        PEB_s = sqrt(trace [J^-1]_ss),   J: the Fisher matrix of the positions after elimination of all nuisances
+
+    Parameters are those of `position_covariance_m2`.
+
+    Returns
+    -------
+    ndarray
+        Shape (S,), in m; NaN where the position cannot be estimated.
+    """
+    covariance = position_covariance_m2(
+        network, assignment, positions_m, rcs_m2, scatter_phase_rad, gram, noise_power_w, kind
+    )
+    return np.sqrt(np.trace(covariance, axis1=-2, axis2=-1))
+
+
+def position_covariance_m2(
+    network: Network,
+    assignment: ModeAssignment,
+    positions_m: ArrayLike,
+    rcs_m2: ArrayLike,
+    scatter_phase_rad: ArrayLike,
+    gram: Complex,
+    noise_power_w: float,
+    kind: str,
+) -> Float:
+    """Return the Cramer-Rao bound on the covariance of each target's position, for any illumination Q.
+
+    Parameters
+    ----------
+    network, assignment
+        The survey and who transmits and receives.
+    positions_m
+        Shape (S, 2), in m.
+    rcs_m2, scatter_phase_rad
+        Radar cross-section in m^2 and scattering phase in rad, scalars or shape (S,).
+    gram
+        Q in W, shape (n_tx, N, n_tx, N), or (n_rx, n_tx, N, n_tx, N) where receivers contributed different slots.
+    noise_power_w
+        Noise power of a complex sample, above 0.
+    kind
+        What is unknown besides the positions. "coherent": a real amplitude per target, transmitter and receiver, and
+        one phase per target. "non-coherent": a complex amplitude per target, transmitter and receiver. "structured":
+        one complex kappa per target, the amplitudes being kappa / (d_t d_r).
+
+    Returns
+    -------
+    ndarray
+        Shape (S, 2, 2), in m^2; NaN where the position cannot be estimated.
+
+    Raises
+    ------
+    ValueError
+        If ``kind`` is none of the three.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind = {kind!r} is not a kind of bound: choose one of {', '.join(KINDS)}")
+    points = np.asarray(positions_m, dtype=float).reshape(-1, 2)
+    amplitude = echo_amplitude_m2(network.wavelength_m, rcs_m2) * np.exp(1j * np.asarray(scatter_phase_rad))
+    out, back = (_legs(network, points, aps, kind) for aps in (assignment.transmitters, assignment.receivers))
+    if not len(points) or not len(out.response) or not len(back.response):
+        return np.full((len(points), 2, 2), np.nan)
+    nuisance, shared = _derivatives(out, back, np.broadcast_to(amplitude, len(points)), gram_root(gram), kind)
+    lengths = np.linalg.norm(shared, axis=(0, 1))
+    square_root = _stack(_eliminate(nuisance, shared, np.linalg.norm(nuisance, axis=-2)))
+    n = square_root.shape[-1] - 2 * len(points)
+    square_root = _eliminate(square_root[:, :n], square_root[:, n:], lengths[:n])
+    return 0.5 * noise_power_w * _covariance_blocks(square_root, lengths[n:])
+
+
+def _legs(network: Network, points: Float, aps: NDArray[np.intp], kind: str) -> _Legs:
+    """Return the legs; without carrier phase and distance where a free complex amplitude absorbs them."""
+    response, ray = leg_response(network, points, aps), rays(network, points, aps)
+    element = np.arange(network.n_antennas, dtype=float)
+    if kind == "non-coherent":
+        element = element - 0.5 * (network.n_antennas - 1)
+        logarithmic = 1j * np.pi * element * ray.sine_gradient[..., None]
+    else:
+        radial = -(1j * network.wavenumber_rad_m + 1.0 / ray.distance_m)[..., None] * ray.direction
+        logarithmic = 1j * np.pi * element * ray.sine_gradient[..., None] + radial[..., None]
+    return _Legs(response, response[..., None, :] * logarithmic)
+
+
+def gram_root(gram: Complex) -> Complex:
+    """Return F with Q = F F^H, shape (n_rx or 1, n_tx, N, rank); one for all receivers where they share Q."""
+    n_tx, n_antennas = gram.shape[-4:-2]
+    if gram.ndim == 5 and (gram.strides[0] == 0 or not len(gram)):
+        gram = gram[:1]
+    matrices = gram.reshape(-1, n_tx * n_antennas, n_tx * n_antennas)
+    factors = [_pivoted_cholesky(matrix) for matrix in matrices]
+    rank = max(1, *(factor.shape[1] for factor in factors))
+    padded = [np.pad(factor, ((0, 0), (0, rank - factor.shape[1]))) for factor in factors]
+    return np.stack(padded).reshape(len(padded), n_tx, n_antennas, rank)
+
+
+def _pivoted_cholesky(matrix: Complex) -> Complex:
+    """Return F of full column rank with matrix = F F^H."""
+    least = RANK * float(np.diagonal(matrix).real.max(initial=0.0))
+    factor, pivots, rank, _ = lapack.zpstrf(matrix, tol=least, lower=1)
+    root = np.zeros_like(factor)
+    root[pivots - 1] = np.tril(factor)
+    return root[:, :rank]
+
+
+def _derivatives(out: _Legs, back: _Legs, amplitude: Complex, root: Complex, kind: str) -> tuple[Columns, Columns]:
+    """Return the derivatives of the mean by nuisances of one receiver and by what receivers share, positions last.
+
+    Shapes (n_rx, rows, n_tx S or 0) and (n_rx, rows, 2 S, 3 S or 4 S), with as many rows as the inner products need;
+    real and imaginary parts stacked along the rows unless the nuisances are complex.
+    """
+    signal, slope = _shorten(out.response @ root, np.einsum("tsin,rtnl->rsil", out.gradient, root))
+    response, gradient = _shorten(*back)
+    total = signal.sum(axis=1)
+    position = np.einsum("rsim,rsl->rmlsi", gradient, total) + np.einsum("rsm,rsil->rmlsi", response, slope)
+    common = np.einsum("rsm,rsl->rmls", response, total) * (1j * amplitude)
+    unit = np.exp(1j * np.angle(amplitude))
+    free = np.einsum("rsm,rtsl->rmlts", unit[:, None] * response, signal)
+    positions, phases, free = _flat(position * amplitude[:, None]), _flat(common), _flat(free)
+    if kind == "non-coherent":
+        return free, positions
+    if kind == "structured":
+        phases, free = np.concatenate([phases, 1j * phases], axis=-1), free[..., :0]
+    return _stack_rows(free), _stack_rows(np.concatenate([phases, positions], axis=-1))
+
+
+def _shorten(values: Complex, slopes: Complex) -> tuple[Complex, Complex]:
+    """Return two families of vectors in an orthonormal basis of what they span: shorter, with the same inner products.
+
+    The first axis counts families, the last is the vector; the axes between may differ.
+    """
+    n_families, length = values.shape[0], values.shape[-1]
+    n_values, n_slopes = math.prod(values.shape[1:-1]), math.prod(slopes.shape[1:-1])
+    both = [values.reshape(n_families, n_values, length), slopes.reshape(n_families, n_slopes, length)]
+    short = _triangle(np.concatenate(both, axis=1).swapaxes(-1, -2)).swapaxes(-1, -2)
+    shape = (*values.shape[:-1], short.shape[-1]), (*slopes.shape[:-1], short.shape[-1])
+    return short[:, :n_values].reshape(shape[0]), short[:, n_values:].reshape(shape[1])
+
+
+def _flat(derivative: Complex) -> Complex:
+    """Return (n_rx, i, j, columns...) as (n_rx, i j, columns)."""
+    n_rx, n_receive, n_transmit = derivative.shape[:3]
+    return derivative.reshape(n_rx, n_receive * n_transmit, math.prod(derivative.shape[3:]))
+
+
+def _stack_rows(matrix: Columns) -> Float:
+    """Return real and imaginary parts below each other: the real inner product of complex columns."""
+    return np.concatenate([matrix.real, matrix.imag], axis=-2) if np.iscomplexobj(matrix) else matrix
+
+
+def _stack(square_roots: Columns) -> Float:
+    """Return the square roots of the receivers' information below each other, as one real matrix."""
+    real = _stack_rows(square_roots)
+    return real.reshape(-1, real.shape[-1])
+
+
+def _eliminate(nuisance: Columns, wanted: Columns, lengths: Float) -> Columns:
+    """Return a square root of the information on ``wanted`` columns once ``nuisance`` columns are unknown (Schur).
+
+    The triangular factor of both has it below the nuisances, unless these depend on each other: what a receiver
+    did not hear leaves columns of zeros. Then their range is found by singular values. ``lengths`` are those that the
+    nuisance columns had before anything was eliminated: what is left of less than a rounding of it is no direction.
+    """
+    n = nuisance.shape[-1]
+    triangle = _triangle(np.concatenate([nuisance, wanted], axis=-1))
+    pivots = np.abs(np.diagonal(triangle[..., :n], axis1=-2, axis2=-1))
+    if pivots.shape[-1] == n and np.all(pivots > SINGULAR * lengths):
+        return triangle[..., n:, n:]
+    scaled = nuisance / np.where(lengths > 0.0, lengths, 1.0)[..., None, :]
+    basis, values, _ = np.linalg.svd(scaled, full_matrices=False)
+    basis = basis * (values > SINGULAR)[..., None, :]
+    for _ in range(2):  # the second pass removes what rounding left of the first
+        wanted = wanted - basis @ (basis.conj().swapaxes(-1, -2) @ wanted)
+    return _triangle(wanted)
+
+
+def _triangle(columns: Columns) -> Columns:
+    """Return R of columns = (orthonormal) R."""
+    return np.asarray(np.linalg.qr(columns, mode="r"))
+
+
+def _covariance_blocks(square_root: Float, lengths: Float) -> Float:
+    """Return [(R^T R)^-1]_ss of each target's two columns, shape (S, 2, 2); NaN where these are dependent."""
+    n_targets = square_root.shape[-1] // 2
+    blocks = np.full((n_targets, 2, 2), np.nan)
+    for s in range(n_targets):
+        own = slice(2 * s, 2 * s + 2)
+        others = np.delete(square_root, own, axis=1)
+        triangle = _triangle(_eliminate(others, square_root[:, own], np.delete(lengths, own)))
+        if triangle.shape[0] == 2 and np.all(np.abs(np.diagonal(triangle)) > SINGULAR * lengths[own].max()):
+            inverse = np.linalg.inv(triangle)
+            blocks[s] = inverse @ inverse.T
+    return blocks

@@ -1,0 +1,314 @@
+"""How well a target at a point explains the echoes: non-coherent and coherent costs, eqs. (10)-(18).
+
+Everything is a function of the sufficient statistics Z and Q. With g and h the legs (carrier phase and steering
+vector) from the point to a transmitter t and to a receiver r,
+
+    v_rt = h_r^H Z_rt conj(g_t)        K_r,tt' = N g_t'^T Q_r,t't conj(g_t)
+
+and each cost is an explained power over the noise power. Not modelled here: several targets (see ``mixture``).
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.estimation.effort import Effort
+from models.network import Area, Network
+from models.observation import Observation
+from models.radio.geometry import rays
+
+__all__ = [
+    "Echoes",
+    "Match",
+    "clear_of_aps",
+    "coherent_free_power",
+    "cost_map",
+    "degrees_of_freedom",
+    "explained_power",
+    "grid_phasors",
+    "match",
+    "noncoherent_map",
+    "noncoherent_power",
+    "phasors",
+]
+
+Complex = NDArray[np.complexfloating]
+Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+BLOCK_POINTS = 1024  # points at a time: the intermediate products then stay in the cache
+CLEARANCE_M = 0.1  # points closer than this to an AP are moved off it: directions are undefined at the AP
+MAP_COST, OVERLAPPING_MAP_COST = 5.0, 13.0  # operations for a point, a pair of APs and an antenna
+NEGLIGIBLE = 1e-9  # share of the strongest power below which a signal counts as absent or dependent
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Echoes:
+    """The statistics of a CPI in units in which the noise has power one and the transmitters radiate about one.
+
+    Attributes
+    ----------
+    network, transmitters, receivers
+        The survey and the indices of the APs.
+    cross
+        Z, shape (n_rx, N, n_tx, N).
+    gram
+        Q, shape (1, n_tx, N, n_tx, N) if all receivers share it, else (n_rx, n_tx, N, n_tx, N).
+    overlapping
+        True if the signals of different transmitters are correlated, so that Q has cross terms.
+    amplitude_unit_m2
+        The unit of structured amplitudes in m^2.
+    effort
+        What was spent on them so far, shared by all echoes that remain of the same CPI.
+    """
+
+    network: Network
+    transmitters: Index
+    receivers: Index
+    cross: Complex
+    gram: Complex
+    overlapping: bool
+    amplitude_unit_m2: float
+    effort: Effort = field(default_factory=Effort)
+
+    @classmethod
+    def of(cls, observation: Observation, noise_levels: Float | None = None, effort: Effort | None = None) -> "Echoes":
+        """Return the echoes of an observation; a receiver without samples counts as one that heard nothing.
+
+        A receiver whose noise is higher than the observation names by a factor in ``noise_levels``, shape (n_rx,),
+        counts for less: statistics of its samples and signals divided by the root of that factor.
+        """
+        noise_power_w = observation.noise_power_w
+        gram, n_tx, n_antennas = observation.gram, observation.gram.shape[1], observation.gram.shape[2]
+        shared = observation.shared_gram is not None
+        silent = observation.n_samples == 0
+        if shared and not silent.any():
+            gram = gram[:1]
+        elif silent.any():
+            gram = np.where(silent[:, None, None, None, None], 0.0, gram)
+        cross = observation.cross
+        if noise_levels is not None and np.any(noise_levels != 1.0):
+            cross = cross / noise_levels[:, None, None, None]
+            gram = gram / noise_levels[:, None, None, None, None]
+        diagonal = np.einsum("rtntn->r", gram).real.max(initial=0.0) / max(1, n_tx * n_antennas)
+        power = diagonal if diagonal > 0.0 else 1.0
+        scaled = gram / power
+        return cls(
+            network=observation.network,
+            transmitters=observation.assignment.transmitters,
+            receivers=observation.assignment.receivers,
+            cross=cross / np.sqrt(power * noise_power_w),
+            gram=scaled,
+            overlapping=_has_cross_terms(scaled),
+            amplitude_unit_m2=float(np.sqrt(noise_power_w / power)),
+            effort=effort or Effort(),
+        )
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs of a transmitter and a receiver."""
+        return len(self.transmitters) * len(self.receivers)
+
+    def minus(self, cross: Complex) -> "Echoes":
+        """Return the echoes that remain when the statistic ``cross`` of known targets is taken away."""
+        return replace(self, cross=self.cross - cross)
+
+
+def _has_cross_terms(gram: Complex) -> bool:
+    n_tx = gram.shape[1]
+    power = np.abs(gram).max(axis=(0, 2, 4), initial=0.0)
+    return bool(np.any(power[~np.eye(n_tx, dtype=bool)] > NEGLIGIBLE * power.max(initial=0.0)))
+
+
+def degrees_of_freedom(echoes: Echoes) -> int:
+    """Return how many complex amplitudes the non-coherent cost fits: the pairs of APs with data.
+
+    Where signals overlap, a receiver that heard fewer snapshots than there are transmitters counts only the rank.
+    """
+    n_tx, n_antennas = echoes.gram.shape[1:3]
+    traces = np.einsum("rtntn->rt", echoes.gram).real
+    counts = np.count_nonzero(traces > NEGLIGIBLE * traces.max(initial=0.0), axis=1)
+    if echoes.overlapping:
+        size = n_tx * n_antennas
+        ranks = np.linalg.matrix_rank(echoes.gram.reshape(-1, size, size), tol=NEGLIGIBLE * size, hermitian=True)
+        counts = np.minimum(counts, ranks)
+    return int(counts.sum()) * (len(echoes.receivers) if len(counts) == 1 else 1)
+
+
+def clear_of_aps(network: Network, points_m: ArrayLike) -> Float:
+    """Return the points, those within a decimetre of an AP moved off it; shape (..., 2)."""
+    points = np.array(points_m, dtype=float)
+    flat = points.reshape(-1, 2)
+    offset = flat[:, None] - network.ap_positions_m
+    distance = np.hypot(offset[..., 0], offset[..., 1])
+    for point, ap in np.argwhere(distance < CLEARANCE_M):
+        outward = offset[point, ap] / distance[point, ap] if distance[point, ap] > 0.0 else np.array([1.0, 0.0])
+        flat[point] = network.ap_positions_m[ap] + CLEARANCE_M * outward
+    return flat.reshape(points.shape)
+
+
+def phasors(network: Network, points_m: Float) -> Complex:
+    """Return z = e^{-j pi u} of every AP and point, shape (n_aps, n_points): conj(a) = (1, z, z^2, ...)."""
+    return np.exp(-1j * np.pi * rays(network, clear_of_aps(network, points_m)).sine)
+
+
+@lru_cache(maxsize=4)
+def grid_phasors(network: Network, area: Area, step_m: float) -> tuple[Float, Complex]:
+    """Return the points of the grid of the area, shape (n_y n_x, 2), and their phasors in single precision."""
+    x, y = area.grid(step_m)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return points, phasors(network, points).astype(np.complex64)
+
+
+class Match(NamedTuple):
+    """Matched filter outputs at points, without the carrier phase of the legs."""
+
+    output: Complex
+    """v, shape (n_rx, n_tx, n_points)."""
+    gram: Complex
+    """K, shape (n_rx or 1, n_tx, n_points) without, (n_rx or 1, n_tx, n_tx, n_points) with overlapping signals."""
+
+
+def _contract(stack: Complex, inner: Complex, outer: Complex) -> Complex:
+    """Return sum_nm outer_a^n stack_anm inner_m, shape (A, points): a matrix product, then Horner's rule."""
+    n_stack, n_antennas, _ = stack.shape
+    products = (stack.reshape(n_stack * n_antennas, -1) @ inner).reshape(n_stack, n_antennas, -1)
+    total = products[:, -1].copy()
+    for n in range(n_antennas - 2, -1, -1):
+        total *= outer
+        total += products[:, n]
+    return total
+
+
+def match(echoes: Echoes, phasor: Complex) -> Match:
+    """Return v and K at points given by their phasors, shape (n_aps, n_points), in the precision of these."""
+    towards, back = phasor[echoes.transmitters], phasor[echoes.receivers]
+    cross, gram = echoes.cross.astype(phasor.dtype), echoes.gram.astype(phasor.dtype)
+    _, n_antennas, n_tx, _ = cross.shape
+    powers = np.ones((n_tx, n_antennas, phasor.shape[1]), dtype=phasor.dtype)
+    for n in range(1, n_antennas):
+        powers[:, n] = powers[:, n - 1] * towards
+    output = np.stack([_contract(cross[:, :, t], powers[t], back) for t in range(n_tx)], axis=1)
+    conjugate = towards.conj()
+    if echoes.overlapping:
+        rows = [np.stack([_contract(q[:, :, t], powers[t], conjugate) for t in range(n_tx)]) for q in gram]
+        return Match(output, n_antennas * np.stack(rows))
+    diagonal = [_contract(gram[:, t, :, t], powers[t], conjugate[t]) for t in range(n_tx)]
+    return Match(output, n_antennas * np.stack(diagonal, axis=1))
+
+
+def explained_power(matched: Match) -> Float:
+    """Return sum_r v_r^H K_r^{-1} v_r, shape (n_points,): the power that free complex amplitudes explain; (17)-(18).
+
+    Without cross terms K is diagonal and this is sum_rt |v_rt|^2 / D_rt. Otherwise the signals are taken one after
+    the other, each made orthogonal to those before it; one without power, or dependent on the others, adds nothing.
+    """
+    if matched.gram.ndim == 3:
+        power = matched.gram.real
+        gain = np.divide(1.0, power, out=np.zeros_like(power), where=power > NEGLIGIBLE * power.max(initial=0.0))
+        squared = matched.output.real**2 + matched.output.imag**2
+        return np.einsum("rtg,rtg->g", squared, np.broadcast_to(gain, squared.shape))
+    return _eliminate(matched.gram.copy(), matched.output[None])[0, 0]
+
+
+def _eliminate(kernel: NDArray, right: NDArray) -> NDArray:
+    """Return sum_r b_r^H K_r^{-1} c_r for all right sides b, c of shape (n, n_rx, n_tx, points): (n, n, points)."""
+    right = np.array(right)
+    total = np.zeros((len(right), len(right), right.shape[-1]), dtype=right.real.dtype)
+    n_tx = kernel.shape[1]
+    floor = 1e-6 * np.einsum("rttg->rtg", kernel).real if kernel.dtype.itemsize <= 8 else None
+    scale = np.einsum("rttg->rtg", kernel).real.max(initial=0.0)
+    for j in range(n_tx):
+        pivot = kernel[:, j, j].real
+        usable = pivot > (NEGLIGIBLE * scale if floor is None else np.maximum(floor[:, j], NEGLIGIBLE * scale))
+        inverse = np.divide(1.0, pivot, out=np.zeros_like(pivot), where=usable)
+        scaled = inverse * right[:, :, j]
+        total += np.einsum("arg,brg->abg", right[:, :, j].conj(), scaled).real
+        for i in range(j + 1, n_tx):
+            right[:, :, i] -= kernel[:, i, j] * scaled
+            kernel[:, i, j + 1 :] -= kernel[:, i, j, None] * inverse[:, None] * kernel[:, j, j + 1 :]
+    return total
+
+
+def noncoherent_power(echoes: Echoes, phasor: Complex) -> Float:
+    """Return the non-coherent explained power over sigma^2 at points given by their phasors, shape (n_points,)."""
+    cost = OVERLAPPING_MAP_COST if echoes.overlapping else MAP_COST
+    echoes.effort.spend(cost * phasor.shape[1] * echoes.n_pairs * echoes.network.n_antennas)
+    starts = range(0, phasor.shape[1], BLOCK_POINTS)
+    blocks = [explained_power(match(echoes, phasor[:, i : i + BLOCK_POINTS])) for i in starts]
+    return np.concatenate(blocks) if blocks else np.zeros(0)
+
+
+def noncoherent_map(observation: Observation, points_m: ArrayLike) -> Float:
+    """Return the non-coherent explained power over sigma^2 at each point, the bracket of (17)-(18).
+
+        T(p) = (1/sigma^2) sum_r v_r^H K_r^{-1} v_r
+
+    Exact also where the signals of the transmitters overlap. Under noise alone T is Gamma distributed with the
+    number of AP pairs as its shape.
+
+    Parameters
+    ----------
+    observation
+        The statistics of a CPI.
+    points_m
+        Shape (n_points, 2), in m.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_points,), no unit.
+    """
+    points = np.asarray(points_m, dtype=float).reshape(-1, 2)
+    return noncoherent_power(Echoes.of(observation), phasors(observation.network, points))
+
+
+def cost_map(observation: Observation, step_m: float) -> tuple[Float, Float, Float]:
+    """Return x_m, y_m and the non-coherent explained power over sigma^2 [y, x] on the grid of the area; figure 2."""
+    x, y = observation.area.grid(step_m)
+    _, phasor = grid_phasors(observation.network, observation.area, step_m)
+    return x, y, noncoherent_power(Echoes.of(observation), phasor).reshape(len(y), len(x)).astype(float)
+
+
+def coherent_free_power(echoes: Echoes, points_m: ArrayLike) -> tuple[Float, Float]:
+    """Return the power over sigma^2 that one target with real free amplitudes explains, and its phase; (10)-(16).
+
+    The best real amplitudes of a given phase phi explain a quadratic form in (cos phi, sin phi), so the best phase is
+    an eigenvector of a 2 x 2 matrix. Without cross terms this is
+
+        (1/2) sum_rt |v_rt|^2 / D_rt + (1/2) |sum_rt (v_rt e^{jk(d_t + d_r)})^2 / D_rt|
+
+    Parameters
+    ----------
+    echoes
+        Scaled statistics.
+    points_m
+        Shape (n_points, 2), in m.
+
+    Returns
+    -------
+    power, phase_rad
+        Shape (n_points,) each; the phase in (-pi/2, pi/2], as amplitudes may be negative.
+    """
+    points = clear_of_aps(echoes.network, np.asarray(points_m, dtype=float).reshape(-1, 2))
+    ray = rays(echoes.network, points)
+    carrier = np.exp(1j * echoes.network.wavenumber_rad_m * ray.distance_m)
+    output, gram = match(echoes, np.exp(-1j * np.pi * ray.sine))
+    towards = carrier[echoes.transmitters]
+    output = output * carrier[echoes.receivers][:, None] * towards
+    if gram.ndim == 3:
+        full = np.zeros((gram.shape[0], gram.shape[1], *gram.shape[1:]))
+        full[:, np.arange(gram.shape[1]), np.arange(gram.shape[1])] = gram.real
+        gram = full
+    else:
+        gram = gram * towards[:, None] * towards.conj()
+    quadratic = _eliminate(gram.real.copy(), np.stack([output.real, output.imag]))
+    return _largest_quadratic(quadratic)
+
+
+def _largest_quadratic(form: Float) -> tuple[Float, Float]:
+    """Return the maximum over phi of (cos phi, sin phi) form (cos phi, sin phi)^T and where it is."""
+    half_sum, half_difference, mixed = (form[0, 0] + form[1, 1]) / 2, (form[0, 0] - form[1, 1]) / 2, form[0, 1]
+    return half_sum + np.hypot(half_difference, mixed), np.arctan2(mixed, half_difference) / 2

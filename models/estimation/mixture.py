@@ -1,0 +1,228 @@
+"""Joint fit of several targets: amplitudes eliminated exactly, positions by Gauss-Newton; (10)-(18) for S > 1.
+
+Three models of the amplitude of target s on the pair (t, r):
+
+    structured     kappa_s / (d_t d_r), one complex number a target: isotropic scattering and the radar equation
+    free           alpha_rts e^{j phi_s}, alpha real and free, phi_s common to all pairs: the paper's coherent model
+    noncoherent    any complex number for each pair: what remains without phase coherence
+
+In all of them the echoes are linear in the amplitudes, given the positions (and phases). With B the Gram matrix of
+the echoes and v their matched filters, the explained power is v^H B^{-1} v and the Fisher matrix of the positions is
+the Schur complement of the amplitudes: the matrix of the Gauss-Newton step and, inverted, the covariance.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.estimation.signals import Amplitude, Echoes, leg_jets, pair_products, structured_products
+
+__all__ = ["Amplitude", "Fit", "climb", "echo_channel", "fit", "initial_state", "position_covariance_m2", "radiate"]
+
+Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
+FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 2e4, 90.0  # operations: a call, a target, a pair of unknowns
+LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
+LARGEST_SHRINKAGE = 1e-2  # of non-coherent amplitudes of several targets
+
+
+class Fit(NamedTuple):
+    """A batch of linearised fits."""
+
+    power: Float
+    """Explained power over sigma^2, shape (batch,)."""
+    gradient: Float
+    """Of the power with respect to the state, shape (batch, n)."""
+    information: Float
+    """Fisher matrix of the state, amplitudes eliminated, shape (batch, n, n)."""
+    amplitudes: Complex
+    """Of the echoes, shape (batch, n_rx or 1, n_targets, n_tx or 1); for "free" without the phase phi."""
+
+
+def initial_state(model: Amplitude, positions_m: Float) -> Float:
+    """Return the state (x, y), for "free" (x, y, phi = 0), of targets at positions of shape (..., 2)."""
+    zero = np.zeros_like(positions_m[..., :1])
+    return np.concatenate([positions_m, zero], axis=-1) if model == "free" else np.array(positions_m)
+
+
+def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
+    """Return the fit of each batch of targets.
+
+    Non-coherent amplitudes of several targets shrink by at most a hundredth, and so do their power and bounds.
+
+    Parameters
+    ----------
+    echoes
+        Scaled statistics.
+    model
+        Of the amplitudes.
+    state
+        Shape (batch, n_targets, 2) in m; for "free" (batch, n_targets, 3), the third the phase phi in rad.
+    """
+    echoes.effort.spend(_fit_cost(echoes, model, *state.shape[:2]))
+    n_targets = state.shape[1]
+    if model == "structured":
+        return _eliminate_amplitudes(*structured_products(echoes, state), n_targets)
+    v, gram = pair_products(echoes, state[..., :2], model)
+    if model == "free":
+        return _eliminate_amplitudes(*_real_amplitudes(v, gram, state[..., 2]), n_targets)
+    return _eliminate_amplitudes(v, gram, n_targets, _shrinkage(echoes, n_targets) if n_targets > 1 else 0.0)
+
+
+def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
+    """Return the inverse variance of the amplitudes of several targets before they are measured, (rx or 1, n).
+
+    Echoes of neighbours are alike on many pairs of APs. Without a limit to their complex amplitudes these grow
+    without bound, with opposite signs, and drag the positions to where no target is. The share is so small that what
+    it leaves of the strongest echo stays below the noise.
+    """
+    share = min(LARGEST_SHRINKAGE, 1.0 / max(1.0, float(np.linalg.norm(echoes.cross))))
+    power = echoes.network.n_antennas * np.einsum("rtntn->rt", echoes.gram).real
+    return np.tile(share * power, (1, n_targets))
+
+
+def _fit_cost(echoes: Echoes, model: Amplitude, batch: int, n_targets: int) -> float:
+    """Return about how many operations a fit takes."""
+    if model == "structured":
+        return FIT_COST + STRUCTURED_COST * batch * n_targets
+    return FIT_COST + PAIRS_COST * batch * len(echoes.receivers) * (3.0 * n_targets * len(echoes.transmitters)) ** 2
+
+
+def _real_amplitudes(v: Complex, gram: Complex, phase_rad: Float) -> tuple[Float, Float]:
+    """Return v and K of real amplitudes of given phase, the phase added to the jets as a third derivative."""
+    n = v.shape[-1]
+    turn = np.repeat(np.exp(1j * phase_rad), n // phase_rad.shape[1], axis=-1)
+    v = v * turn.conj()[:, None, None]
+    gram = gram * (turn.conj()[:, :, None, None] * turn[:, None, None, :])[:, None, None]
+    v = np.concatenate([v, -1j * v[:, :, :1]], axis=2)
+    gram = np.concatenate([gram, -1j * gram[:, :, :1]], axis=2)
+    gram = np.concatenate([gram, 1j * gram[:, :, :, :, :1]], axis=4)
+    return v.real, gram.real
+
+
+def _eliminate_amplitudes(v: NDArray, gram: NDArray, n_targets: int, shrinkage: Float | float = 0.0) -> Fit:
+    """Return the fit from v (batch, rx, jet, n) and K (batch, rx, jet, n, jet, n), n = (target, transmitter)."""
+    batch, n_rx, n_jets, n = v.shape
+    normal = gram[:, :, 0, :, 0, :]
+    diagonal = np.einsum("brnn->brn", normal).real
+    loading = shrinkage + LOADING * diagonal + np.where(diagonal > LOADING * diagonal.max(initial=0.0), 0.0, 1.0)
+    normal = normal + loading[..., None] * np.eye(n)
+    columns = np.concatenate([v[:, :, 0, :, None], gram[:, :, 0].reshape(batch, n_rx, n, n_jets * n)[..., n:]], axis=-1)
+    solved = np.linalg.solve(normal, columns)
+    amplitudes = solved[..., 0]
+    power = np.einsum("brn,brn->b", v[:, :, 0].conj(), amplitudes).real
+    slopes = gram[:, :, 1:, :, 0, :].reshape(batch, n_rx, (n_jets - 1) * n, n)
+    rest = gram[:, :, 1:, :, 1:, :].reshape(batch, n_rx, (n_jets - 1) * n, (n_jets - 1) * n) - slopes @ solved[..., 1:]
+    unexplained = v[:, :, 1:].reshape(batch, n_rx, -1) - (slopes @ amplitudes[..., None])[..., 0]
+    spread = (batch, n_rx, n_jets - 1, n_targets, -1)
+    weight = np.broadcast_to(amplitudes.reshape(batch, n_rx, 1, n_targets, -1), (*spread[:4], n // n_targets))
+    gradient = 2.0 * np.einsum("brast,brast->bsa", weight.conj(), unexplained.reshape(spread)).real
+    flat = weight.reshape(batch, n_rx, -1)
+    weighted = flat.conj()[..., :, None] * rest * flat[..., None, :]
+    size = (batch, n_rx, n_jets - 1, n_targets, n // n_targets)
+    information = 2.0 * weighted.reshape(*size, *size[2:]).sum(axis=(1, 4, 7)).real.transpose(0, 2, 1, 4, 3)
+    n_state = n_targets * (n_jets - 1)
+    return Fit(
+        power,
+        gradient.reshape(batch, n_state),
+        information.reshape(batch, n_state, n_state),
+        amplitudes.reshape(batch, n_rx, n_targets, -1),
+    )
+
+
+def climb(
+    evaluate: Callable[[Float], Fit], state: Float, reach_m: float | Float, n_steps: int, least_gain: float = 1e-9
+) -> tuple[Float, Fit]:
+    """Return the states at the local maxima of the explained power, and the fits there.
+
+    Damped Gauss-Newton (Levenberg and Marquardt), all batches at once. No step moves a target by more than ``reach_m``
+    (a scalar or shape (batch,)): the power can run for ever along a ray from an AP, or into the next lobe.
+
+    Parameters
+    ----------
+    evaluate
+        State of shape (batch, n_targets, 2 or 3) to fit.
+    state
+        Where to start.
+    reach_m
+        Longest step in m.
+    n_steps
+        Most steps.
+    least_gain
+        Stop once no batch expects a step to add more explained power than this.
+    """
+    current, damping = evaluate(state), np.full(len(state), 1e-3)
+    for _ in range(n_steps):
+        step = _damped_step(current, damping)
+        gain = np.sum(step * current.gradient, axis=1)
+        step = step.reshape(state.shape)
+        length = np.hypot(step[..., 0], step[..., 1]).max(axis=-1)
+        step *= np.minimum(1.0, reach_m / np.maximum(length, 1e-30))[:, None, None]
+        trial = evaluate(state + step)
+        better = trial.power > current.power
+        state = np.where(better[:, None, None], state + step, state)
+        current = _select(better, trial, current)
+        damping = np.where(better, damping * 0.1, damping * 10.0)
+        if np.all((gain < least_gain) | (damping > 1e6)):
+            break
+    return state, current
+
+
+def _select(first: NDArray[np.bool_], one: Fit, other: Fit) -> Fit:
+    """Return the fits of ``one`` where ``first`` is true, of ``other`` elsewhere."""
+    return Fit(*(np.where(first.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(one, other, strict=True)))
+
+
+def _damped_step(current: Fit, damping: Float) -> Float:
+    """Return (J + damping diag J)^{-1} gradient; shape (batch, n). Scaled to a unit diagonal before it is solved."""
+    diagonal = np.einsum("bnn->bn", current.information)
+    scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-12 * diagonal.max(axis=-1, keepdims=True, initial=0.0) + 1e-30))
+    scaled = current.information * scale[:, :, None] * scale[:, None, :]
+    scaled += (damping[:, None, None] + 1e-9) * np.eye(diagonal.shape[-1])
+    return scale * np.linalg.solve(scaled, (current.gradient * scale)[..., None])[..., 0]
+
+
+def position_covariance_m2(information: Float, n_targets: int) -> Float:
+    """Return the 2 x 2 covariance of each target from a Fisher matrix of all, shape (n_targets, 2, 2), in m^2.
+
+    Directions without information get a variance of 1e12 m^2 at most.
+    """
+    values, vectors = np.linalg.eigh((information + information.T) / 2)
+    floor = max(1e-12, 1e-14 * values[-1]) if len(values) else 0.0
+    inverse = (vectors / np.maximum(values, floor)) @ vectors.T
+    n = len(values) // max(1, n_targets)
+    blocks = inverse.reshape(n_targets, n, n_targets, n)
+    return np.stack([blocks[s, :2, s, :2] for s in range(n_targets)]) if n_targets else np.zeros((0, 2, 2))
+
+
+def echo_channel(echoes: Echoes, model: Amplitude, state: Float, amplitudes: Complex) -> Complex:
+    """Return the channels H_rt = sum_s amplitude_rst W_rs F_st^T of fitted targets, shape (n_rx, N, n_tx, N).
+
+    Parameters
+    ----------
+    echoes
+        Scaled statistics, for the network.
+    model
+        Of the amplitudes.
+    state
+        Shape (n_targets, 2 or 3).
+    amplitudes
+        Shape (n_rx or 1, n_targets, n_tx or 1), as in ``Fit``.
+    """
+    back = leg_jets(echoes.network, state[:, :2], echoes.receivers, model)[0]
+    towards = leg_jets(echoes.network, state[:, :2], echoes.transmitters, model)[0]
+    if model == "free":
+        amplitudes = amplitudes * np.exp(1j * state[:, 2])[None, :, None]
+    (n_rx, n_targets, n_antennas), n_tx = back.shape, len(towards)
+    full = np.broadcast_to(amplitudes, (n_rx, n_targets, n_tx))
+    field = (full[..., None] * towards.swapaxes(0, 1)).reshape(n_rx, n_targets, n_tx * n_antennas)
+    return (back.swapaxes(1, 2) @ field).reshape(n_rx, n_antennas, n_tx, n_antennas)
+
+
+def radiate(echoes: Echoes, channel: Complex) -> Complex:
+    """Return the statistic Z_r = H_r Q_r of noise-free echoes, shape (n_rx, N, n_tx, N)."""
+    n_rx, n_antennas, n_tx, _ = channel.shape
+    size = n_tx * n_antennas
+    return (channel.reshape(n_rx, n_antennas, size) @ echoes.gram.reshape(-1, size, size)).reshape(channel.shape)

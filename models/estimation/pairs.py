@@ -1,0 +1,259 @@
+"""Two targets at once, where one after the other fails: neighbours whose echoes no array separates.
+
+The best single lobe of a mixture of two targets is usually neither of them. So the best lattice points of the mixture
+are taken as candidates, the power that each pair of them explains is written down in closed form,
+
+    v^H B^{-1} v = (|v_i|^2 B_jj + |v_j|^2 B_ii - 2 Re conj(v_i) B_ij v_j) / (B_ii B_jj - |B_ij|^2)
+
+and the best pairs are refined together: all of them a little, the leading ones to the end. Then points of these are
+taken for one of the two in turn, and the lobes of the other are searched in what it leaves.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.estimation.detection import excess_threshold
+from models.estimation.lattice import LobeSearch, ellipse_axes
+from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
+from models.estimation.localisation import SAME_LOBE_M, Region, coarse_maxima, lattice_lobes
+from models.estimation.mixture import climb, fit, position_covariance_m2
+from models.estimation.scene import Found, Scene
+from models.estimation.signals import leg_jets
+
+__all__ = ["PairGuess", "best_pair", "pair_guesses", "pair_power"]
+
+Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
+N_CANDIDATES = 500
+COHERENCE_COST = 30.0  # operations for two points and a receiver
+N_STARTS, ROUGH_STEPS, N_LEADING = 1000, 3, 24  # pairs refined a little, and the best of them to the end
+CLEAR_LEAD = 20.0  # of a pair beside which no other is looked for
+ROUNDS = 8  # of looking for the second target, given points of the best pairs
+LEAST_GAIN = 1e-3  # of power, for another round of a search that is not thorough
+N_FIRSTS = {1: 32, 2: 2}  # points for which the second is looked for in a round, by the number of ellipses
+FEW_FIRSTS = 2  # the same, of a search that is not thorough: those of the best pair
+MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
+PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
+RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around one
+CLEARLY_TWO = 75.0  # non-coherent power that a second point adds where one ellipse for both is not looked at
+GHOST_MARGIN, MAX_ALTERNATIVES = 150.0, 3  # non-coherent power, and number, of pairs of ellipses looked at
+SMALLEST_M, LARGEST_M, WIDENED = 2.5, 25.0, 1.5  # of the ellipse in which both are looked for
+
+
+class PairGuess(NamedTuple):
+    """Where two targets may be."""
+
+    regions: list[Region]
+    """One ellipse for each, or one for both."""
+    enough: float
+    """Explained power at which two structured targets leave no more than noise."""
+
+
+class PairFit(NamedTuple):
+    """Two targets of structured amplitude."""
+
+    state: Float
+    """Positions, shape (2, 2)."""
+    power: float
+    """Power over sigma^2 that both explain."""
+    lead: float
+    """By how much it is ahead of the best other pair."""
+
+    def explains(self, guess: PairGuess) -> bool:
+        """Return whether nothing else need be looked at: what is left is noise, and no other pair comes close."""
+        return self.power > guess.enough and self.lead > CLEAR_LEAD
+
+
+def pair_guesses(
+    echoes: Echoes, start_m: Float, least_gain: float, neighbour_m: Float | None = None
+) -> list[PairGuess]:
+    """Return where two targets near a point may be: two error ellipses, or one for both; likely ones first.
+
+    Two points are fitted non-coherently, from starts on circles around the point, from the maximum of what one
+    point leaves, and from a known neighbour. Bearings of two targets also intersect at ghosts, so the runners-up are
+    kept if they explain ``least_gain`` more than one point. One ellipse for both comes first where two points explain
+    hardly more than one: no array separates them then.
+    """
+    one = Scene(echoes).refined([Found("noncoherent", start_m)])
+    known = [] if neighbour_m is None else [np.stack([start_m, neighbour_m])]
+    starts = np.stack([*_opposite(one.targets[0].position_m), _with_residual_peak(one), *known])
+    state, found = climb(lambda q: fit(echoes, "noncoherent", q), starts, 2.0, 12, 0.1)
+    limits = [excess_threshold(n * degrees_of_freedom(echoes), 1e-4) for n in (1, 2)]
+    assert one.covariance_m2 is not None
+    both = _region(one.targets[0].position_m, WIDENED**2 * one.covariance_m2[0], SMALLEST_M)
+    joint = PairGuess([both], one.power - limits[0])
+    kept = _alternatives(state, found.power, one.power + least_gain)
+    covariance = {i: position_covariance_m2(found.information[i], 2) for i in kept}
+    apart = [PairGuess([_region(state[i, s], covariance[i][s], 0.3) for s in (0, 1)], found.power[i] - limits[1])
+             for i in kept]  # fmt: skip
+    return apart if apart and found.power.max() > one.power + CLEARLY_TWO else [joint, *apart]
+
+
+def _alternatives(state: Float, power: Float, least: float) -> list[int]:
+    """Return the indices of the best different pairs of points, best first."""
+    kept: list[int] = []
+    for i in np.argsort(-power, kind="stable"):
+        close = power[i] > max(least, power.max() - GHOST_MARGIN)
+        if close and len(kept) < MAX_ALTERNATIVES and all(_differ(state[i], state[k]) for k in kept):
+            kept.append(int(i))
+    return kept
+
+
+def _differ(one: Float, other: Float) -> bool:
+    """Return whether two pairs of points are more than five metres apart, in either order."""
+    distances = [np.linalg.norm(one - pair, axis=1).max() for pair in (other, other[::-1])]
+    return min(distances) > 5.0
+
+
+def _opposite(centre_m: Float) -> Float:
+    """Return pairs of points on opposite sides of a centre, (n, 2, 2)."""
+    angle = np.arange(N_DIRECTIONS) * np.pi / N_DIRECTIONS
+    direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    offset = (np.array(RADII_M)[:, None, None] * direction).reshape(-1, 2)
+    return centre_m + np.stack([offset, -offset], axis=1)
+
+
+def _with_residual_peak(one: Scene) -> Float:
+    """Return the point of a scene and the maximum near it of what it leaves, (2, 2)."""
+    centre = one.targets[0].position_m
+    return np.stack([centre, _patch_maximum(one.residual(), centre)])
+
+
+def _patch_maximum(echoes: Echoes, centre_m: Float) -> Float:
+    """Return the best point of a non-coherent map around a centre, (2,)."""
+    ticks = np.arange(-PATCH_HALF_M, PATCH_HALF_M + 0.5 * PATCH_STEP_M, PATCH_STEP_M)
+    patch = centre_m + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    return np.asarray(patch[noncoherent_power(echoes, phasors(echoes.network, patch)).argmax()])
+
+
+def _region(centre_m: Float, covariance_m2: Float, smallest_m: float) -> Region:
+    half, axes = ellipse_axes(covariance_m2, 4.0, smallest_m, LARGEST_M)
+    return Region(centre_m, half, axes)
+
+
+def pair_power(echoes: Echoes, points_m: Float) -> Float:
+    """Return the power over sigma^2 that each pair of points explains together, (n, n).
+
+    Structured amplitudes; pairs that are too much alike get zero.
+    """
+    n_rx, n_tx, n_antennas = len(echoes.receivers), len(echoes.transmitters), echoes.network.n_antennas
+    size = n_tx * n_antennas
+    echoes.effort.spend(COHERENCE_COST * len(points_m) ** 2 * n_rx)
+    back = leg_jets(echoes.network, points_m, echoes.receivers, "structured")[0]
+    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "structured")[0]
+    towards = towards.swapaxes(0, 1).reshape(len(points_m), size)
+    v = np.zeros(len(points_m), dtype=complex)
+    b = np.zeros((len(points_m), len(points_m)), dtype=complex)
+    radiated = [towards.conj() @ q.reshape(size, size).T @ towards.T for q in echoes.gram]
+    for r in range(n_rx):
+        b += (back[r].conj() @ back[r].T) * radiated[r if len(radiated) > 1 else 0]
+        v += np.sum((back[r].conj() @ echoes.cross[r].reshape(n_antennas, size)) * towards.conj(), axis=1)
+    own = np.einsum("ii->i", b).real
+    coherence = np.abs(b) ** 2 / np.maximum(np.outer(own, own), 1e-300)
+    mixed = 2.0 * (v.conj()[:, None] * b * v).real
+    numerator = np.abs(v[:, None]) ** 2 * own + np.abs(v) ** 2 * own[:, None] - mixed
+    determinant = np.outer(own, own) * (1.0 - coherence)
+    apart = coherence < MAX_COHERENCE**2
+    return np.divide(numerator, determinant, out=np.zeros_like(determinant), where=apart)
+
+
+def best_pair(echoes: Echoes, guesses: list[PairGuess], thorough: bool = True) -> PairFit | None:
+    """Return the best two targets of the first guess that explains enough, else of all.
+
+    None if no guess can be searched with the effort that is left. A ``thorough`` search goes on where the best pair of
+    a guess stays the same.
+    """
+    states, powers = np.empty((0, 2, 2)), np.empty(0)
+    for guess in guesses:
+        found = None if echoes.effort.exhausted else _pairs_in(echoes, guess, thorough)
+        if found:
+            states, powers = (np.concatenate(parts) for parts in zip((states, powers), found, strict=True))
+        if len(powers) and _leading(states, powers).explains(guess):
+            break
+    return _leading(states, powers) if len(powers) else None
+
+
+def _pairs_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> tuple[Float, Float] | None:
+    """Return the best pairs of targets in the regions of a guess, which hold one target each, or both.
+
+    Positions, shape (n, 2, 2), and power over sigma^2, in no order; None if there is too little effort left.
+    """
+    search = LobeSearch(n_best=N_CANDIDATES // len(guess.regions))
+    candidates = [search.search(echoes, *region).positions_m for region in guess.regions]
+    if not all(len(c) for c in candidates):
+        return None
+    points = np.concatenate(candidates)
+    power = pair_power(echoes, points)
+    if len(guess.regions) > 1:
+        first = len(candidates[0])
+        power[:first, :first] = power[first:, first:] = 0.0
+    states, powers = _refined(echoes, points[_strongest(power)])
+    tried = np.empty((0, 2))
+    for _ in range(ROUNDS):
+        best = _leading(states, powers)
+        firsts = _untried(states, powers, tried)[: N_FIRSTS[len(guess.regions)] if thorough else FEW_FIRSTS]
+        if best.explains(guess) or echoes.effort.exhausted or not len(firsts):
+            break
+        tried = np.concatenate([tried, firsts])
+        starts = np.concatenate([_with_second(echoes, guess, first, best.state) for first in firsts])
+        if not len(starts):
+            break
+        again, rivals = _refined(echoes, starts)
+        states, powers = np.concatenate([states, again]), np.concatenate([powers, rivals])
+        if not thorough and rivals.max() <= best.power + LEAST_GAIN:
+            break
+    return states, powers
+
+
+def _untried(states: Float, powers: Float, tried: Float) -> Float:
+    """Return the points of all pairs, those of the best pairs first, each once and none already tried, (n, 2)."""
+    points = np.concatenate([tried, states[np.argsort(-powers, kind="stable")].reshape(-1, 2)])
+    alike = np.triu(np.linalg.norm(points[:, None] - points, axis=2) < SAME_LOBE_M, 1).any(axis=0)
+    return points[len(tried) :][~alike[len(tried) :]]
+
+
+def _leading(states: Float, powers: Float) -> PairFit:
+    """Return the best of some pairs and how far it is ahead of the best that differs from it."""
+    best = int(powers.argmax())
+    swapped = states[:, ::-1]
+    apart = np.minimum(*(np.linalg.norm(pair - states[best], axis=2).max(axis=1) for pair in (states, swapped)))
+    others = powers[apart > SAME_LOBE_M]
+    return PairFit(states[best], float(powers[best]), float(powers[best] - others.max(initial=0.0)))
+
+
+def _strongest(power: Float) -> NDArray[np.intp]:
+    """Return the index pairs of the strongest entries above the diagonal, (n, 2)."""
+    upper = np.triu(power, 1).ravel()
+    n_best = min(N_STARTS, len(upper))
+    return np.stack(np.unravel_index(np.argpartition(-upper, n_best - 1)[:n_best], power.shape), axis=-1)
+
+
+def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, Float]:
+    """Return the local maxima reached from pairs of points, both of shape (n, 2, 2), and their power."""
+    reach = echoes.network.wavelength_m / 8.0
+    state = starts_m
+    if len(state) > N_LEADING:
+        state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, ROUGH_STEPS, 1.0)
+        state = state[np.argsort(-found.power, kind="stable")[:N_LEADING]]
+    state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, 15, 1e-2)
+    return state, found.power
+
+
+def _with_second(echoes: Echoes, guess: PairGuess, first_m: Float, best_m: Float) -> Float:
+    """Return pairs of a point and each of the best lobes that it leaves, (n, 2, 2).
+
+    They are looked for in the ellipse of both, and beside a point of the best pair wherever the map shows the other.
+    """
+    search = LobeSearch(n_best=N_LEADING // 2)
+    rest = Scene(echoes).refined([Found("structured", first_m)], 0).residual()
+    seconds = [np.empty((0, 2))]
+    if len(guess.regions) == 1:
+        seconds.append(search.search(rest, *guess.regions[0]).positions_m)
+    distance = np.linalg.norm(best_m - first_m, axis=1)
+    if distance.min() < SAME_LOBE_M:
+        peak = coarse_maxima(rest, _patch_maximum(rest, best_m[distance.argmax()])[None])
+        seconds.append(lattice_lobes(rest, peak, search).positions_m)
+    second = np.concatenate(seconds)
+    return np.stack([np.broadcast_to(first_m, second.shape), second], axis=1)

@@ -1,0 +1,319 @@
+"""From echoes to targets: find one, take it away, look again, and go back over the earlier ones.
+
+A target more, or one fewer, must change the explained power by what a target is worth. A jump to another lobe, another
+model of the amplitude, or two targets in the place of one must raise the score: explained power less what the unknowns
+of the amplitudes explain of noise.
+
+The lead of a lobe is the logarithm of its odds against all other lobes together. How often one that is decided for is
+wrong is counted by `python -m benchmarks.study_covariance`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.estimation.detection import excess_threshold, residual_level
+from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
+from models.estimation.localisation import (
+    SAME_LOBE_M,
+    Coarse,
+    Fine,
+    coarse_peaks,
+    polish_lobes,
+    polished_peaks,
+    search_lobes,
+)
+from models.estimation.mixture import Amplitude, fit
+from models.estimation.pairs import best_pair, pair_guesses
+from models.estimation.scene import Found, Scene
+from models.network import Area
+from models.observation import Estimate
+
+__all__ = ["Pursuit"]
+
+Float = NDArray[np.float64]
+MAX_TARGETS, MAX_ROUNDS = 20, 2
+TARGET_PRICE = 20.0  # explained power that a coherent target must add
+SAFE_LEAD = 40.0  # a lobe that is ahead by this much is not questioned again in a model that fits
+UNCHANGED = 1.0  # change of the power to explain below which lobes are not compared again
+LEAST_LEAD = float(np.log(2.0))  # of a coherent answer: odds of two to one
+MISFIT_PROBABILITY = 1e-3  # of taking a target of the right model for a misfit
+LEAST_PAIR_POWER = 4.0 * TARGET_PRICE  # less than this, over what noise explains, is not tried as two targets
+PAIR_MARGIN = 5.0  # two targets in the place of one need a lead of this much over the second pair
+RELAX_CYCLES, LEAST_PROGRESS = 2, 2.0  # of the score, for another cycle
+LEAST_MOVE_M = 0.1  # of a target without a lobe
+SPLIT_GAIN = 25.0  # non-coherent power that a second point must add for two ellipses to be searched
+MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
+CLUSTER_M, LARGEST_CLUSTER = 60.0, 2  # more targets without a lobe are not looked for at one place
+NEIGHBOUR_M = 200.0  # targets this close may hide each other's lobes
+N_FREE_LOBES = 12  # lobes polished with free amplitudes
+CREDIBLE_SHARE = 0.5  # of the power that isotropic amplitudes must explain for a lobe without a safe lead to be trusted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pursuit:
+    """The loop of the two-stage estimator.
+
+    Attributes
+    ----------
+    area, step_m
+        Where to look, and the step of the map in m.
+    threshold
+        Non-coherent explained power over sigma^2 above which there is a target.
+    amplitude
+        "structured", "free" or "automatic".
+    """
+
+    area: Area
+    step_m: float
+    threshold: float
+    amplitude: str
+
+    @property
+    def model(self) -> Amplitude:
+        """The model that targets are first looked for with."""
+        return "free" if self.amplitude == "free" else "structured"
+
+    def run(self, echoes: Echoes) -> Scene:
+        """Return the scene in which no target is missing, as far as the map tells."""
+        scene = Scene(echoes)
+        for _ in range(MAX_ROUNDS):
+            scene = self._grown(scene)
+            otherwise = self._explained_otherwise(scene)
+            if otherwise is scene:
+                break
+            scene = otherwise
+        return self._pruned(scene)
+
+    def _grown(self, scene: Scene) -> Scene:
+        """Return the scene with targets added until the residual map is quiet."""
+        while len(scene) < MAX_TARGETS and not scene.echoes.effort.exhausted:
+            residual = scene.residual()
+            peaks = self.detect(residual)
+            if peaks is None:
+                break
+            cluster = self._cluster(scene, peaks)
+            if cluster:
+                paired = self._best(scene, *self._paired(scene, cluster[0], thorough=False))
+                if paired is not scene:
+                    scene = paired
+                    continue
+            if len(cluster) >= LARGEST_CLUSTER:
+                break
+            grown = scene.refined([*scene.targets, self._best_lobe(residual, peaks, self.model)])
+            grown = self._relaxed(grown) if len(grown) > 1 else grown
+            if grown.power < scene.power + TARGET_PRICE:
+                break
+            scene = grown
+        return scene
+
+    def _cluster(self, scene: Scene, peaks: Coarse) -> list[int]:
+        """Return the targets without a lobe near the highest peak, nearest first: it may be the same target."""
+        distance = np.linalg.norm(scene.positions_m - peaks.positions_m[0], axis=1)
+        near = [int(s) for s in np.argsort(distance) if distance[s] < CLUSTER_M]
+        return [s for s in near if scene.targets[s].model == "noncoherent"]
+
+    def detect(self, echoes: Echoes) -> Coarse | None:
+        """Return the polished peaks of the map if the highest exceeds the threshold.
+
+        Where much more than noise is left everywhere, the threshold is raised as much.
+        """
+        coarse = polished_peaks(echoes, self.area, self.step_m, self.threshold)
+        if not len(coarse.power) or coarse.power[0] <= self.threshold:
+            return None
+        return coarse if coarse.power[0] > self.threshold * residual_level(echoes, coarse.power[0]) else None
+
+    def score(self, scene: Scene) -> float:
+        """Return the explained power less the price of the amplitudes.
+
+        What a model with more unknowns may explain beyond one with fewer is its price, so that a model that fits is
+        kept: non-coherent amplitudes have as many unknowns more than free ones as these have more than one of all.
+        """
+        half = self._misfit_limit(scene.echoes, "free")
+        price = {"structured": 0.0, "free": half, "noncoherent": 2.0 * half}
+        return scene.power - sum(price[t.model] for t in scene.targets)
+
+    def _best(self, scene: Scene, *options: Scene) -> Scene:
+        """Return the best of a scene and of what may take its place.
+
+        Two targets in the place of one need not explain more than one: that they lead all other pairs is asked for
+        instead.
+        """
+        return max((scene, *options), key=self.score)
+
+    def _best_lobe(self, echoes: Echoes, coarse: Coarse, model: Amplitude) -> Found:
+        """Return the best lobe around coarse peaks, or the best peak where no lobe explains what it explains.
+
+        A strong target not found yet can make the right lobe look wrong: the target is then kept non-coherently,
+        which disturbs the search for others less than a wrong lobe, and looked at again later.
+        """
+        lobes, seen = self._lobes(echoes, coarse, model), float(coarse.power[0])
+        if self._clear(lobes) and seen - lobes.power[0] < self._misfit_limit(echoes, model):
+            return Found(model, lobes.state[0], lobes.lead(), seen)
+        return Found("noncoherent", coarse.positions_m[0], -np.inf, seen)
+
+    def _lobes(self, echoes: Echoes, coarse: Coarse, model: Amplitude, known_m: Float | None = None) -> Fine:
+        """Return the best lobes around coarse peaks; none if noise alone explains as much."""
+        lobes = search_lobes(echoes, coarse, model, self.area, known_m)
+        return lobes if lobes.power.max(initial=0.0) > TARGET_PRICE else Fine(lobes.state[:0], lobes.power[:0])
+
+    def _clear(self, lobes: Fine) -> bool:
+        """Return whether there is a lobe that is more likely than all others together."""
+        return bool(len(lobes.power)) and lobes.lead() > LEAST_LEAD
+
+    def _misfit_limit(self, echoes: Echoes, model: Amplitude) -> float:
+        """Return what a coherent model may leave of the non-coherent power."""
+        unknowns = degrees_of_freedom(echoes) - 1.0
+        return excess_threshold(unknowns if model == "structured" else unknowns / 2.0, MISFIT_PROBABILITY)
+
+    def _relaxed(self, scene: Scene) -> Scene:
+        """Return the scene after every target was looked at again with the others taken away."""
+        for cycle in range(RELAX_CYCLES):
+            before = self.score(scene)
+            for s in range(len(scene)):
+                if not scene.echoes.effort.exhausted:
+                    scene = self._reconsidered(scene, s, anywhere=cycle == 0)
+            if self.score(scene) < before + LEAST_PROGRESS or scene.echoes.effort.exhausted:
+                break
+        return scene
+
+    def _reconsidered(self, scene: Scene, s: int, anywhere: bool) -> Scene:
+        """Return the scene with one target moved to its best lobe, or given up as coherent, if the score grows.
+
+        A target that fits and whose lobe is far ahead, or was compared on nearly the same echoes, is left alone; one
+        that does not fit may move ``anywhere``.
+        """
+        alone, target = scene.residual(s), scene.targets[s]
+        coarse = coarse_peaks(alone, target.position_m[None], self.area)
+        if not len(coarse.power):
+            return scene
+        fits = target.model != "noncoherent" and self._fits(alone, target, coarse)
+        seen = float(coarse.power[0])
+        if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < UNCHANGED):
+            return scene
+        peaks = (self.detect(alone) if anywhere and not fits else None) or coarse
+        if self._tried(target, peaks):
+            return scene
+        model: Amplitude = "free" if target.model == "free" else self.model
+        lobes = self._lobes(alone, peaks, model, target.position_m if target.model == model else None)
+        if not len(lobes.power):
+            options: list[Scene] = []
+        elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < SAME_LOBE_M:
+            scene = scene.with_lead(s, lobes.lead(), seen)
+            options = []
+        else:
+            scene = scene.with_lead(s, lobes.lead(target.position_m), seen)
+            best = Found(model, lobes.state[0], lobes.lead(), seen)
+            options = [scene.replaced(s, best)] if self._clear(lobes) else []
+        elsewhere = peaks.positions_m[0]
+        if not fits and (target.model != "noncoherent" or np.linalg.norm(elsewhere - target.position_m) > LEAST_MOVE_M):
+            options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
+        return self._best(scene, *options)
+
+    def _tried(self, target: Found, peaks: Coarse) -> bool:
+        """Return whether lobes were looked for at the same place in nearly the same echoes, and none fitted."""
+        moved = np.linalg.norm(peaks.positions_m[0] - target.position_m) > LEAST_MOVE_M
+        return target.lead == -np.inf and not moved and abs(peaks.power[0] - target.seen) < UNCHANGED
+
+    def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
+        """Return whether a coherent target explains all that its place can explain."""
+        power = float(fit(echoes, target.model, target.state[None, None]).power[0])
+        return bool(coarse.power[0] - power < self._misfit_limit(echoes, target.model))
+
+    def _explained_otherwise(self, scene: Scene) -> Scene:
+        """Return the scene with other explanations of the targets that no single isotropic echo explains.
+
+        All get a quick look before any gets a thorough one.
+        """
+        for thorough in (False, True):
+            tried = [t for t in scene.targets if t.model == "noncoherent" or (thorough and t.model == "free")]
+            for target in tried[:MAX_REPAIRS]:
+                s = scene.index_of(target)
+                if s is not None and not scene.echoes.effort.exhausted:
+                    scene = self._otherwise(scene, s, thorough)
+        return scene
+
+    def _otherwise(self, scene: Scene, s: int, thorough: bool) -> Scene:
+        """Return the scene with a target coherent after all, or of free amplitudes, or two targets in its place."""
+        alone = [] if thorough else [scene.replaced(s, option) for option in self._options(scene, s)]
+        best = self._best(scene, *alone)
+        if best is not scene and best.targets[s].model == self.model:
+            return best
+        return self._best(scene, *alone, *self._paired(scene, s, thorough))
+
+    def _paired(self, scene: Scene, s: int, thorough: bool) -> list[Scene]:
+        """Return scenes in which a target is two, alone or together with its nearest neighbour."""
+        if self.amplitude == "free":
+            return []
+        power = float(noncoherent_power(scene.residual(s), phasors(scene.echoes.network, scene.positions_m[[s]]))[0])
+        if power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
+            return []
+        distance = np.linalg.norm(scene.positions_m - scene.positions_m[s], axis=1)
+        neighbours = [i for i in np.argsort(distance) if i != s and distance[i] < NEIGHBOUR_M][:1]
+        found = []
+        for group in [(s,), *((s, int(i)) for i in neighbours)]:
+            alone = scene.residual(*group)
+            neighbour = scene.positions_m[group[1]] if len(group) == 2 else None
+            guesses = pair_guesses(alone, scene.positions_m[s], SPLIT_GAIN, neighbour)
+            if len(group) == 2:
+                guesses = [guess for guess in guesses if len(guess.regions) == 2]
+            pair = best_pair(alone, guesses, thorough)
+            if pair and pair.lead > PAIR_MARGIN:
+                found.append(scene.exchanged(group, [Found("structured", p, pair.lead) for p in pair.state]))
+        return found
+
+    def _options(self, scene: Scene, s: int) -> list[Found]:
+        """Return what else a target without a lobe could be: coherent after all, or of free amplitudes."""
+        alone, target = scene.residual(s), scene.targets[s]
+        coarse = coarse_peaks(alone, target.position_m[None], self.area)
+        lobes = self._lobes(alone, coarse, self.model) if len(coarse.power) else None
+        if lobes is None or not len(lobes.power):
+            return []
+        seen = float(coarse.power[0])
+        found = Found(self.model, lobes.state[0], lobes.lead(), seen)
+        options = [found] if seen - lobes.power[0] < self._misfit_limit(alone, self.model) else []
+        credible = lobes.power[0] > CREDIBLE_SHARE * (seen - degrees_of_freedom(alone)) or found.lead > SAFE_LEAD
+        if self.amplitude == "automatic" and credible and self._clear(lobes):
+            free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
+            options.append(Found("free", free.state[0], free.lead()))
+        return options
+
+    def _pruned(self, scene: Scene) -> Scene:
+        """Return the scene without targets that are not worth their price."""
+        while len(scene) > 1 and not scene.echoes.effort.exhausted:
+            fewer = [scene.without(s) for s in range(len(scene))]
+            spare = [rest.power + self._worth(t) - scene.power for rest, t in zip(fewer, scene.targets, strict=True)]
+            if max(spare) < 0.0:
+                break
+            scene = fewer[int(np.argmax(spare))]
+        return scene
+
+    def _worth(self, target: Found) -> float:
+        """Return the explained power that a target must add to be one: what makes it one on the map, or coherently."""
+        return self.threshold if target.model == "noncoherent" else TARGET_PRICE
+
+    def report(self, scene: Scene) -> Estimate:
+        """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
+        rows = [self._row(scene, s) for s in range(len(scene))]
+        rows.sort(key=lambda row: -row[0])
+        return Estimate(
+            positions_m=np.array([row[1] for row in rows]).reshape(-1, 2),
+            covariance_m2=np.array([row[2] for row in rows]).reshape(-1, 2, 2),
+            resolved=np.array([row[3] for row in rows], dtype=bool),
+            amplitudes=np.array([row[4] for row in rows], dtype=complex),
+        )
+
+    def _row(self, scene: Scene, s: int) -> tuple[float, Float, Float, bool, complex]:
+        """Return power, position, covariance, whether resolved, and structured amplitude of a target."""
+        assert scene.covariance_m2 is not None
+        alone, target = scene.residual(s), scene.targets[s]
+        structured = fit(alone, "structured", target.position_m[None, None])
+        kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
+        power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])
+        if target.model != "noncoherent" and target.lead > LEAST_LEAD:
+            return power, target.position_m, scene.covariance_m2[s], True, kappa
+        coarse = coarse_peaks(alone, target.position_m[None], self.area)
+        if not len(coarse.power):
+            return power, target.position_m, scene.covariance_m2[s], False, kappa
+        return power, coarse.positions_m[0], coarse.covariance_m2[0], False, kappa

@@ -1,0 +1,137 @@
+"""The targets found so far: what they explain, what remains without them, and their joint refinement."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.estimation.mixture import Amplitude, climb, echo_channel, fit, position_covariance_m2, radiate
+from models.estimation.signals import Echoes
+
+__all__ = ["Found", "Scene"]
+
+Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
+MODELS: tuple[Amplitude, ...] = ("structured", "free", "noncoherent")
+MIXED_CYCLES = 3  # rounds over the models when targets of different models influence each other
+LEAST_GAIN = 1e-6  # explained power over sigma^2 at which positions count as converged
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
+
+    ``lead`` is the logarithm of the odds of its lobe against all others when they were last compared, of one of a pair
+    by how much the pair was ahead of the next one; ``seen`` is the non-coherent power that there was to explain then.
+    """
+
+    model: Amplitude
+    state: Float
+    lead: float = 0.0
+    seen: float = float("nan")
+    amplitudes: Complex | None = None
+
+    @property
+    def position_m(self) -> Float:
+        """Position, shape (2,)."""
+        return self.state[:2]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Echoes and the targets that explain them.
+
+    Attributes
+    ----------
+    echoes
+        All echoes of the CPI.
+    targets
+        With amplitudes fitted jointly; see ``refined``.
+    covariance_m2
+        Of each position, shape (n_targets, 2, 2): the inverse Fisher matrix of all targets of the same model.
+    power
+        Power over sigma^2 that all targets explain together.
+    """
+
+    echoes: Echoes
+    targets: tuple[Found, ...] = ()
+    covariance_m2: Float | None = None
+    power: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def positions_m(self) -> Float:
+        """Positions, shape (n_targets, 2)."""
+        return np.array([t.position_m for t in self.targets]).reshape(-1, 2)
+
+    def residual(self, *without: int) -> Echoes:
+        """Return the echoes less all targets but those with the indices ``without``."""
+        others = [t for s, t in enumerate(self.targets) if s not in without]
+        return self.echoes.minus(radiate(self.echoes, _channel(self.echoes, others))) if others else self.echoes
+
+    def refined(self, targets: "list[Found] | tuple[Found, ...]", n_steps: int = 12) -> "Scene":
+        """Return the scene with these targets instead, positions and amplitudes refined together.
+
+        Targets of one model are refined in one Gauss-Newton iteration; where models are mixed, model after model on
+        what the others leave.
+        """
+        models = [m for m in MODELS if any(t.model == m for t in targets)]
+        current = list(targets)
+        covariance = np.zeros((len(current), 2, 2))
+        for _ in range(MIXED_CYCLES if len(models) > 1 else 1):
+            for model in models:
+                self._refine(current, covariance, model, n_steps)
+        return Scene(self.echoes, tuple(current), covariance, _explained(self.echoes, current))
+
+    def _refine(self, current: list[Found], covariance: Float, model: Amplitude, n_steps: int) -> None:
+        members = [s for s, t in enumerate(current) if t.model == model]
+        others = [t for t in current if t.model != model and t.amplitudes is not None]
+        echoes = self.echoes.minus(radiate(self.echoes, _channel(self.echoes, others))) if others else self.echoes
+        state = np.array([current[s].state for s in members])[None]
+        n_steps = 0 if echoes.effort.exhausted else n_steps
+        reach = 0.5 if model == "noncoherent" else echoes.network.wavelength_m / 8.0
+        state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps, LEAST_GAIN)
+        covariance[members] = position_covariance_m2(found.information[0], len(members))
+        for i, s in enumerate(members):
+            current[s] = replace(current[s], state=state[0, i], amplitudes=found.amplitudes[0][:, i : i + 1])
+
+    def replaced(self, index: int, target: Found) -> "Scene":
+        """Return the scene with another target in the place of one, all refined."""
+        return self.refined([target if s == index else t for s, t in enumerate(self.targets)])
+
+    def index_of(self, target: Found) -> int | None:
+        """Return where a target is now, by its position, or None if it is gone."""
+        near = [s for s, t in enumerate(self.targets) if np.linalg.norm(t.position_m - target.position_m) < 1.0]
+        same = [s for s in near if self.targets[s].model == target.model]
+        return same[0] if same else None
+
+    def with_lead(self, index: int, lead: float, seen: float) -> "Scene":
+        """Return the scene with the lead of one target's lobe updated."""
+        targets = tuple(replace(t, lead=lead, seen=seen) if s == index else t for s, t in enumerate(self.targets))
+        return replace(self, targets=targets)
+
+    def without(self, *indices: int) -> "Scene":
+        """Return the scene less some targets, the others refined."""
+        return self.refined([t for s, t in enumerate(self.targets) if s not in indices])
+
+    def exchanged(self, indices: tuple[int, ...], targets: list[Found]) -> "Scene":
+        """Return the scene with other targets in the place of some, all refined."""
+        return self.refined([t for s, t in enumerate(self.targets) if s not in indices] + targets)
+
+
+def _channel(echoes: Echoes, targets: "list[Found]") -> Complex:
+    """Return the sum of the channels of fitted targets, shape (n_rx, N, n_tx, N)."""
+    shape = echoes.cross.shape
+    total = np.zeros(shape, dtype=complex)
+    for t in targets:
+        if t.amplitudes is not None:
+            total += echo_channel(echoes, t.model, t.state[None], t.amplitudes)
+    return total
+
+
+def _explained(echoes: Echoes, targets: "list[Found]") -> float:
+    """Return ||y||^2 - ||y - H X||^2 over sigma^2 of the channel H of all targets: 2 Re <H, Z> - <H, H Q>."""
+    channel = _channel(echoes, targets)
+    return float(np.vdot(channel, 2.0 * echoes.cross - radiate(echoes, channel)).real)

@@ -1,0 +1,160 @@
+"""Target echoes and their derivatives with respect to position, as inner products in the statistics Z and Q.
+
+The echo of a target is a product of two legs, b = W (F^T X), and its derivative obeys the product rule. With an
+index a in {0, x, y} for value and derivatives ("jet"), all inner products of echoes follow from those of the legs:
+
+    (W_i^H W_j)(F_j^T Q conj(F_i))  and  W_i^H Z conj(F_i)
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.estimation.likelihood import Echoes, clear_of_aps
+from models.network import Network
+from models.radio.geometry import rays
+
+__all__ = ["Amplitude", "Echoes", "leg_jets", "pair_products", "structured_products"]
+
+Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
+Amplitude = Literal["structured", "free", "noncoherent"]
+_HALF = np.array([0.5, 1.0, 1.0])  # the product rule written for all a counts a = 0 twice
+
+
+def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], model: Amplitude) -> Complex:
+    """Return a leg and its derivatives along x and y.
+
+    What a complex amplitude of each pair absorbs is left out: the leg is a(u) e^{-jkd} / d for structured amplitudes,
+    as in ``leg_response``, a(u) e^{-jkd} for free ones, and a(u) without phase coherence.
+
+    Parameters
+    ----------
+    network
+        The survey.
+    points_m
+        Shape (..., 2).
+    aps
+        Indices of the APs.
+    model
+        Of the amplitudes.
+
+    Returns
+    -------
+    ndarray
+        Shape (3, n_aps, ..., N): value, derivative along x, along y.
+    """
+    shape = points_m.shape[:-1]
+    ray = rays(network, clear_of_aps(network, points_m.reshape(-1, 2)), aps)
+    distance = ray.distance_m[..., None]
+    index = np.arange(network.n_antennas)
+    wavenumber = 0.0 if model == "noncoherent" else network.wavenumber_rad_m
+    leg = np.exp(1j * (np.pi * ray.sine[..., None] * index - wavenumber * distance))
+    rate = -1j * wavenumber * np.ones_like(distance)
+    if model == "structured":
+        leg, rate = leg / distance, rate - 1.0 / distance
+    slopes = [leg * (rate * ray.direction[..., i, None] + 1j * np.pi * index * ray.sine_gradient[..., i, None])
+              for i in (0, 1)]  # fmt: skip
+    return np.stack([leg, *slopes]).reshape(3, len(aps), *shape, network.n_antennas)
+
+
+def _product_gram(first: Complex, second: Complex) -> Complex:
+    """Return the Gram matrix of the jets of products from those of the factors, all of shape (..., 3, n, 3, n)."""
+    first_0, second_0 = first[..., :1, :, :1, :], second[..., :1, :, :1, :]
+    total = first * second_0 + first_0 * second
+    total += first[..., :, :, :1, :] * second[..., :1, :, :, :] + first[..., :1, :, :, :] * second[..., :, :, :1, :]
+    return total * (_HALF[:, None, None, None] * _HALF[:, None])
+
+
+def structured_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Complex]:
+    """Return v and B of targets of structured amplitude kappa / (d_t d_r), and of their derivatives.
+
+        v_i = W_i^H Z conj(F_i)        B_ij = sum_r (W_ri^H W_rj)(F_j^T Q_r conj(F_i))
+
+    Parameters
+    ----------
+    echoes
+        Scaled statistics.
+    points_m
+        Shape (batch, n_targets, 2).
+
+    Returns
+    -------
+    v
+        Shape (batch, 1, 3, n_targets).
+    b
+        Shape (batch, 1, 3, n_targets, 3, n_targets).
+    """
+    (batch, n_targets, _), n_rx, n_tx = points_m.shape, len(echoes.receivers), len(echoes.transmitters)
+    n_antennas, size = echoes.network.n_antennas, 3 * n_targets
+    back = leg_jets(echoes.network, points_m, echoes.receivers, "structured").transpose(2, 0, 3, 1, 4)
+    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "structured").transpose(2, 0, 3, 1, 4)
+    flat_back = back.reshape(batch, size, n_rx * n_antennas)
+    flat_towards = towards.reshape(batch, size, n_tx * n_antennas)
+    filtered = flat_back.conj() @ echoes.cross.reshape(n_rx * n_antennas, n_tx * n_antennas)
+    filtered = filtered.reshape(batch, 3, n_targets, -1)
+    conjugate = flat_towards.conj().reshape(batch, 3, n_targets, -1)
+    v = np.sum(filtered * conjugate[:, :1] + filtered[:, :1] * conjugate, axis=-1) * _HALF[:, None]
+    if len(echoes.gram) == 1:
+        back_gram = (flat_back.conj() @ flat_back.swapaxes(-1, -2))[:, None]
+    else:
+        by_receiver = back.reshape(batch, size, n_rx, n_antennas).transpose(0, 2, 1, 3)
+        back_gram = by_receiver.conj() @ by_receiver.swapaxes(-1, -2)
+    transposed = echoes.gram.reshape(-1, n_tx * n_antennas, n_tx * n_antennas).swapaxes(-1, -2)
+    towards_gram = flat_towards.conj()[:, None] @ transposed @ flat_towards.swapaxes(-1, -2)[:, None]
+    shape = (3, n_targets, 3, n_targets)
+    gram = _product_gram(back_gram.reshape(batch, -1, *shape), towards_gram.reshape(batch, -1, *shape))
+    return v[:, None], gram.sum(axis=1, keepdims=True)
+
+
+def pair_products(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Complex, Complex]:
+    """Return v and K of targets whose amplitude is free for each pair of APs, and of their derivatives.
+
+    Parameters
+    ----------
+    echoes
+        Scaled statistics.
+    points_m
+        Shape (batch, n_targets, 2).
+    model
+        "free" or "noncoherent".
+
+    Returns
+    -------
+    v
+        Shape (batch, n_rx, 3, n_targets n_tx).
+    k
+        Shape (batch, n_rx, 3, n_targets n_tx, 3, n_targets n_tx).
+    """
+    (batch, n_targets, _), n_rx, n_tx = points_m.shape, len(echoes.receivers), len(echoes.transmitters)
+    n_antennas, size = echoes.network.n_antennas, 3 * n_targets
+    back = leg_jets(echoes.network, points_m, echoes.receivers, model).transpose(2, 1, 0, 3, 4)
+    towards = leg_jets(echoes.network, points_m, echoes.transmitters, model).transpose(2, 0, 3, 1, 4)
+    flat_back = back.reshape(batch, n_rx, size, n_antennas)
+    filtered = flat_back.conj() @ echoes.cross.reshape(n_rx, n_antennas, n_tx * n_antennas)
+    filtered = filtered.reshape(batch, n_rx, 3, n_targets, n_tx, n_antennas)
+    conjugate = towards.conj()[:, None]
+    v = np.sum(filtered * conjugate[:, :, :1] + filtered[:, :, :1] * conjugate, axis=-1) * _HALF[:, None, None]
+    back_gram = (flat_back.conj() @ flat_back.swapaxes(-1, -2)).reshape(batch, n_rx, 3, n_targets, 1, 3, n_targets, 1)
+    ones = np.ones((1, n_tx, 1, 1, n_tx))
+    n = n_targets * n_tx
+    back_gram = (back_gram * ones).reshape(batch, n_rx, 3, n, 3, n)
+    towards_gram = _transmit_gram(echoes, towards).reshape(batch, -1, 3, n, 3, n)
+    return v.reshape(batch, n_rx, 3, n), _product_gram(back_gram, towards_gram)
+
+
+def _transmit_gram(echoes: Echoes, towards: Complex) -> Complex:
+    """Return F_jt'^T Q_t't conj(F_it) of legs of shape (batch, 3, n_targets, n_tx, N): (batch, rx or 1, n, n)."""
+    batch, _, n_targets, n_tx, n_antennas = towards.shape
+    size = 3 * n_targets
+    legs = towards.reshape(batch, size, n_tx, n_antennas)
+    grams = []
+    for gram in echoes.gram:
+        half = legs.conj().transpose(2, 0, 1, 3).reshape(n_tx, batch * size, n_antennas)
+        half = half @ gram.transpose(2, 3, 0, 1).reshape(n_tx, n_antennas, n_tx * n_antennas)
+        half = half.reshape(n_tx, batch, size, n_tx, n_antennas).transpose(1, 3, 2, 0, 4)
+        half = half.reshape(batch, n_tx, size * n_tx, n_antennas)
+        full = half @ legs.transpose(0, 2, 3, 1)
+        grams.append(full.reshape(batch, n_tx, size * n_tx, size).transpose(0, 2, 3, 1))
+    return np.stack(grams, axis=1)

@@ -1,0 +1,1 @@
+"""Radio physics: geometry, arrays, propagation, channels, transmission, echoes, and the statistics of samples."""

@@ -1,0 +1,1 @@
+"""Who transmits and who receives: the mode selectors and their searches."""

@@ -1,0 +1,294 @@
+"""Receivers chosen for what they promise: sensing coverage by the closed-form position error bound.
+
+The bound of a split into transmitters and receivers depends on the sums of six moments an AP over either side, so that
+a set that differs by one AP from others looked at with it costs one addition, whatever the size of the network.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from models.bounds.closed_form import information_gain, sensing_energy_w
+from models.bounds.maps import SINGULAR, ap_moments, keep_memory
+from models.network import ModeAssignment, View
+from models.selection.base import ModeSelector
+from models.selection.greedy import large_scale_efficiency
+from models.selection.search import Members, assign_transmitters, candidates, exchange, first_maximum, grow
+
+__all__ = ["BoundGreedy", "CoverageObjective", "Exhaustive", "JointGreedy"]
+
+Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+NEAREST_POINT_M = 1.0
+MOST_APS_TO_EXHAUST = 16
+MOST_POINTS_PER_SIDE = 1000  # a million points; of 12 APs their moments take 0.6 GB
+AT_ONCE = 8  # sets, or APs: what they take stays in the cache
+# Coverage is 0, or the same, for many splits; this share of a smooth score decides between them.
+TIE_BREAK = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoverageObjective:
+    """The value of sets of receivers, the rest of the pool transmitting: coverage + 1e-3 mean 1 / (1 + PEB / limit).
+
+    Transmitters and receivers enter the bound alike, so sets of transmitters may be given as well.
+
+    Attributes
+    ----------
+    moments
+        Of each AP, about the mean of the pool (see `_about_mean`), shape (6, n_aps, n_points).
+    total
+        Their sum over the pool, shape (6, n_points).
+    least
+        Least information that is more than rounding, over the product of the weights of the sides, shape (n_points,).
+    threshold_m
+        Largest bound in m at which a point counts as covered.
+    """
+
+    moments: Float
+    total: Float
+    least: Float
+    threshold_m: float
+
+    @classmethod
+    def of(
+        cls, view: View, pool: Index, threshold_m: float, points_per_side: int, rcs_m2: float
+    ) -> "CoverageObjective":
+        """Return the objective on a grid over the area, leaving out points within a metre of an AP.
+
+        Raises
+        ------
+        ValueError
+            If that leaves no point.
+        """
+        network, radio = view.network, view.radio
+        step = max(view.area.width_m, view.area.height_m) / points_per_side
+        points = np.stack(np.meshgrid(*view.area.grid(step), indexing="ij"), axis=-1).reshape(-1, 2)
+        points = points[cdist(points, network.ap_positions_m).min(axis=1) >= NEAREST_POINT_M]
+        if not len(points):
+            raise ValueError(
+                f"points_per_side is {points_per_side} over {view.area.width_m:g} m by {view.area.height_m:g} m: each "
+                f"point is within {NEAREST_POINT_M:g} m of an access point; give more points or a larger area"
+            )
+        energy = sensing_energy_w(radio, network.n_antennas)
+        gain = information_gain(network, energy, rcs_m2, radio.noise_power_w)
+        keep_memory()
+        moments = np.empty((6, network.n_aps, len(points)))
+        for some in np.split(np.arange(network.n_aps), range(AT_ONCE, network.n_aps, AT_ONCE)):
+            moments[:, some] = ap_moments(network, points, some, gain).swapaxes(0, 1)
+        weight, _, _, xx, _, yy = moments[:, pool].sum(axis=1)
+        _about_mean(moments, pool)
+        total = moments[:, pool].sum(axis=1)
+        return cls(moments=moments, total=total, least=2.0 * SINGULAR * (xx + yy) / weight, threshold_m=threshold_m)
+
+    def __call__(self, members: Members) -> Float:
+        """Return the value of each set of ``members``, shape (n_sets, n_aps)."""
+        common = members.all(axis=0)
+        base, added = self.moments[:, common].sum(axis=1), members & ~common
+        batches = (added[start : start + AT_ONCE] for start in range(0, len(added), AT_ONCE))
+        return np.concatenate([self._value(base, batch) for batch in batches])
+
+    def _value(self, base: Float, added: Members) -> Float:
+        """Return the value of sets: the APs that ``base`` is the sum of, and those added."""
+        if np.all(added.sum(axis=1) == 1):
+            only = added.argmax(axis=1)
+            receive = [start + moment[only] for start, moment in zip(base, self.moments, strict=True)]
+        else:
+            receive = [start + added.astype(float) @ moment for start, moment in zip(base, self.moments, strict=True)]
+        bound = np.sqrt(_squared_bounds_m2(self.total, self.least, receive))
+        covered = np.count_nonzero(bound <= self.threshold_m, axis=-1) / bound.shape[-1]
+        return covered + TIE_BREAK * np.mean(self.threshold_m / (self.threshold_m + bound), axis=-1)
+
+
+def _about_mean(moments: Float, pool: Index) -> None:
+    """Take the phase gradients of all APs about their mean over the pool, point by point, in place.
+
+    The bound does not change, as each side's own mean is taken out of it anyway; but now the means of two sides that
+    make up the pool are opposite, and one of them does.
+    """
+    mean_x, mean_y = moments[1:3, pool].sum(axis=1) / moments[0, pool].sum(axis=0)
+    for weight, x, y, xx, xy, yy in moments.swapaxes(0, 1):
+        shift_x, shift_y = mean_x * weight, mean_y * weight
+        xx -= mean_x * (2.0 * x - shift_x)
+        xy -= mean_x * y + mean_y * (x - shift_x)
+        yy -= mean_y * (2.0 * y - shift_y)
+        x -= shift_x
+        y -= shift_y
+
+
+def _squared_bounds_m2(total: Float, least: Float, receive: list[Float]) -> Float:
+    """Return the squared bounds of sides of these moments against the rest of the pool; inf where there is none.
+
+        J = W_t S_r + W_r S_t - (W_t / W_r + W_r / W_t) m m^T
+
+    with the weights W, the second moments S and the mean m of the receivers, that of the transmitters being -m.
+
+    Parameters
+    ----------
+    total, least
+        Those of `CoverageObjective`.
+    receive
+        Moments of the receivers of each set, shape (n_sets, n_points) each. They are overwritten.
+    """
+    weight, x, y, *second = receive
+    rest = total[0] - weight
+    with np.errstate(divide="ignore", invalid="ignore"):  # a side without an AP
+        product = weight * rest
+        uneven, floor = total[0] ** 2 / product - 2.0, least * product
+        rest -= weight
+        for moment, of_pool in zip(second, total[3:], strict=True):
+            moment *= rest
+            moment += weight * of_pool
+        xx, xy, yy = second
+        x_uneven = x * uneven
+        xx -= x * x_uneven
+        xy -= y * x_uneven
+        yy -= y * y * uneven
+        trace, determinant = xx + yy, xx * yy - xy * xy
+        regular = determinant > floor * np.maximum(trace, floor)
+        trace /= determinant
+    if not regular.all():
+        trace[~regular] = np.inf
+    return trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CoverageSelector(ModeSelector):
+    """The settings of all selectors on coverage.
+
+    Attributes
+    ----------
+    threshold_wavelengths
+        Bound in wavelengths at which a point counts as covered, above 0.
+    points_per_side
+        Points of the evaluation grid along the longer side of the area, from 1 to 1000.
+    rcs_m2
+        Radar cross-section of the target to expect, in m^2, above 0.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    """
+
+    threshold_wavelengths: float = 0.1
+    points_per_side: int = 50
+    rcs_m2: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("threshold_wavelengths", "rcs_m2"):
+            value = getattr(self, name)
+            if not value > 0.0 or not math.isfinite(value):
+                raise ValueError(f"{name} is {value}: give a finite number above 0")
+        if not 1 <= self.points_per_side <= MOST_POINTS_PER_SIDE:
+            raise ValueError(
+                f"points_per_side is {self.points_per_side}: give a whole number from 1 to {MOST_POINTS_PER_SIDE}"
+            )
+
+    def _coverage(self, view: View, pool: Index) -> CoverageObjective:
+        """Return the coverage of sets of receivers."""
+        threshold_m = self.threshold_wavelengths * view.network.wavelength_m
+        return CoverageObjective.of(view, pool, threshold_m, self.points_per_side, self.rcs_m2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundGreedy(_CoverageSelector):
+    """Receivers by coverage: all APs transmit, then the one whose move to the receivers gains most moves, and so on.
+
+    At the end pairs are exchanged as long as that gains. The value of a split is the share of points whose coherent
+    bound is within the threshold (see `CoverageObjective`), with the expected energy q = L (1 - rho) P / N of the
+    sensing waveform: what communication adds to the illumination depends on the fading and is left out.
+
+    Attributes
+    ----------
+    improve
+        Whether to exchange pairs at the end.
+    """
+
+    improve: bool = True
+
+    def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
+        """Return the assignment; ``rng`` is not used. All APs that take part and do not receive transmit."""
+        pool = candidates(view)
+        return _search(view, pool, self._coverage(view, pool), self.improve)
+
+
+def _search(view: View, pool: Index, objective: Callable[[Members], Float], improve: bool) -> ModeAssignment:
+    """Return the assignment whose receivers were grown on the objective and, if asked for, exchanged."""
+    receivers = grow(objective, view.network.n_aps, pool, view.n_receivers)
+    if improve and view.n_receivers:
+        receivers = exchange(objective, receivers, pool)
+    return assign_transmitters(view, pool, pool[~receivers[pool]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhaustive(_CoverageSelector):
+    """The split of best coverage of all; ties go to the lower indices. For up to 16 APs."""
+
+    def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
+        """Return the assignment; ``rng`` is not used.
+
+        Raises
+        ------
+        ValueError
+            If more than 16 APs take part.
+        """
+        pool = candidates(view)
+        if len(pool) > MOST_APS_TO_EXHAUST:
+            raise ValueError(
+                f"Exhaustive tries every split and was given {len(pool)} access points: "
+                f"at most {MOST_APS_TO_EXHAUST} are allowed, use BoundGreedy beyond"
+            )
+        sets = np.array(list(itertools.combinations(pool, view.n_receivers)), dtype=np.intp)
+        members = np.zeros((len(sets), view.network.n_aps), dtype=bool)
+        np.put_along_axis(members, sets, True, axis=1)
+        receivers = members[first_maximum(self._coverage(view, pool)(members))]
+        return assign_transmitters(view, pool, pool[~receivers[pool]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointGreedy(_CoverageSelector):
+    """Receivers by coverage and spectral efficiency together, grown and exchanged like `BoundGreedy`.
+
+        value = weight * coverage + (1 - weight) * SE(transmitters) / SE(all transmit)
+
+    with the closed-form spectral efficiency of `models.selection.greedy.large_scale_efficiency`.
+
+    Attributes
+    ----------
+    coverage_weight
+        Weight of coverage, from 0 (communication alone) to 1 (sensing alone).
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    """
+
+    coverage_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.coverage_weight <= 1.0:
+            raise ValueError(f"coverage_weight is {self.coverage_weight}: give a number from 0 to 1")
+
+    def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
+        """Return the assignment; ``rng`` is not used. All APs that take part and do not receive transmit."""
+        pool = candidates(view)
+        coverage, weight = self._coverage(view, pool), self.coverage_weight
+        if not view.network.n_ues:
+            return _search(view, pool, coverage, improve=True)
+        efficiency = large_scale_efficiency(view).sum_spectral_efficiency
+        everyone = np.isin(np.arange(view.network.n_aps), pool)
+        reference = max(float(efficiency(everyone[None])[0]), np.finfo(float).tiny)
+
+        def value(members: Members) -> Float:
+            return weight * coverage(members) + (1.0 - weight) * efficiency(everyone & ~members) / reference
+
+        return _search(view, pool, value, improve=True)

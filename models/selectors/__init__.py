@@ -1,1 +1,0 @@
-"""Mode selectors: strategies that decide which APs transmit and which receive."""

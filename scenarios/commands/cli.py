@@ -1,0 +1,315 @@
+"""The command line `dmimo`. Nothing heavy is imported before a command needs it, so that help answers at once.
+
+Exit status: 0 done, 1 the run failed, 2 the request was wrong. With --json standard output holds one JSON object;
+progress and messages go to standard error.
+"""
+
+import enum
+import functools
+import importlib
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from scenarios.figures.bound_map import BoundMap
+    from scenarios.file.schema import Scenario
+
+    MappedBound = tuple[BoundMap, tuple[Path, ...]]
+
+__all__ = ["app", "guarded", "load_scenario", "main", "one_of", "path_given", "say", "whole"]
+
+T = TypeVar("T")
+MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.figure")
+"""Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
+
+app = typer.Typer(
+    name="dmimo",
+    help="Emulate phase-coherent distributed-MIMO sensing and communication.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def one_of(allowed: str, kind: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the parser of an option whose values ``kind`` makes, or refuses with a ``ValueError``."""
+
+    def parse(text: str) -> T:
+        try:
+            return kind(text)
+        except ValueError:
+            raise typer.BadParameter(f'got "{text}"; allowed: {allowed}') from None
+
+    return parse
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return the parser of an option that takes whole numbers from ``least`` on."""
+
+    def kind(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise ValueError
+        return number
+
+    return one_of(f"a whole number >= {least}", kind)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text)
+
+
+time_ms = one_of("a time in ms, as 1.5", float)
+path_given = one_of("a path, or leave the option out", _path)
+"""The parser of an option that takes a path: nothing at all is not the current folder."""
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A bundled name (paper) or the path of a TOML file.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", parser=whole(0), metavar="N", help="Seed of everything random.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key with a TOML value, as radio.transmit_power_dbm=40."
+    ),
+]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="MODULE", help='Allow kinds "MODULE:Class", which run code of that module.'),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    typer.echo(text)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what goes wrong in a command into a message on standard error and an exit status."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from scenarios.file.problems import ScenarioError
+
+        try:
+            command(*args, **kwargs)
+        except ScenarioError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; nothing was written", err=True)
+            raise typer.Exit(1) from None
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            typer.echo(f"failed: {error if type(error).__name__ == 'EmulationError' else repr(error)}", err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def load_scenario(scenario: str, overrides: list[str] | None, plugins: list[str] | None = None) -> "Scenario":
+    """Return the checked scenario that a command was asked for."""
+    from scenarios.file.files import load, parse_override
+
+    sys.path.insert(0, str(Path.cwd())) if plugins else None
+    return load(scenario, dict(map(parse_override, overrides or ())), plugins or ())
+
+
+@app.command()
+@guarded
+def run(
+    scenario: ScenarioArgument,
+    seed: SeedOption = 1,
+    cpis: Annotated[
+        int | None,
+        typer.Option("--cpis", parser=whole(1), metavar="N", help="CPIs to run; default: schedule.cpis."),
+    ] = None,
+    overrides: SetOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=path_given,
+            metavar="DIR",
+            help="Output folder; default: results/<scenario>-<seed>, none with --json.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    plugins: PluginOption = None,
+) -> None:
+    """Run a scenario; write its results and pictures."""
+    from scenarios.file.files import scenario_name
+    from scenarios.output import results
+
+    asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
+    checked = load_scenario(scenario, asked, plugins)
+    folder = out if out is not None or as_json else Path("results") / f"{scenario_name(scenario)}-{seed}"
+    if folder is not None:
+        results.check_replaceable(folder)
+    _run_and_show(checked, seed, folder, as_json)
+
+
+def _run_and_show(scenario: "Scenario", seed: int, folder: Path | None, as_json: bool) -> None:
+    from rich.console import Console
+
+    from scenarios.commands import run as run_command
+    from scenarios.output import results
+
+    result, wall_s = run_command.execute(scenario, seed)
+    paths = run_command.write_folder(folder, scenario, seed, result) if folder is not None else []
+    if as_json:
+        say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
+        return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    run_command.print_summary(result, wall_s, console)
+    say("Written:")
+    for path in paths:
+        say(f"  {path}")
+
+
+class BoundKind(enum.StrEnum):
+    """Position error bounds that can be mapped."""
+
+    COHERENT = "coherent"
+    NONCOHERENT = "noncoherent"
+
+
+@app.command()
+@guarded
+def bound(
+    scenario: ScenarioArgument,
+    seed: SeedOption = 1,
+    overrides: SetOption = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", metavar="X,Y", help="A further point in m; --at=-5,3 for a leading minus."),
+    ] = None,
+    mapped: Annotated[bool, typer.Option("--map", help="Map the bound over the area, too.")] = False,
+    kind: Annotated[BoundKind | None, typer.Option("--kind", help="Bound to map; default: coherent.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=path_given,
+            metavar="DIR",
+            help="Folder for the map; default: results/bound-<scenario>-<seed>, none with --json.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    plugins: PluginOption = None,
+) -> None:
+    """Print position error bounds of targets and other points, and map them over the area."""
+    from scenarios.commands.bound import bounds, check_map_options, parse_point
+    from scenarios.file.files import scenario_name
+
+    points = [parse_point(text) for text in at or ()]
+    folder = out if out is not None or as_json else Path("results") / f"bound-{scenario_name(scenario)}-{seed}"
+    check_map_options(mapped, kind, out, folder)
+    checked = load_scenario(scenario, overrides, plugins)
+    found = bounds(checked, seed, points)
+    _show_bounds(found, _map_of(checked, seed, kind or BoundKind.COHERENT, folder) if mapped else None, as_json)
+
+
+def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: Path | None) -> "MappedBound":
+    from scenarios.figures.bound_map import bound_map, write
+
+    result = bound_map(scenario, seed, kind.value)
+    return result, write(result, folder) if folder is not None else ()
+
+
+def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: bool) -> None:
+    from rich.console import Console
+
+    from scenarios.commands.bound import bounds_table
+    from scenarios.output import results
+
+    if as_json:
+        say(results.json_text(found | ({"map": mapped[0].data(mapped[1])} if mapped else {})).rstrip())
+        return
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(bounds_table(found))
+    for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
+        say(line)
+
+
+@app.command()
+@guarded
+def timeline(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
+    start_ms: Annotated[
+        float | None, typer.Option("--from", parser=time_ms, metavar="MS", help="Start of the window in ms.")
+    ] = None,
+    end_ms: Annotated[
+        float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
+    ] = None,
+) -> None:
+    """Draw timeline.png of an output folder again from its trace."""
+    from scenarios.file.problems import ScenarioError
+    from scenarios.output.results import load_trace, replaced
+
+    trace = load_trace(folder / "trace.npz")
+    from emulator.timeline import save
+
+    window = {"from_ns": start_ms, "until_ns": end_ms}
+    wrong = [f"{ms} ms" for ms in (start_ms, end_ms) if ms is not None and not math.isfinite(ms)]
+    if wrong or (start_ms is not None and end_ms is not None and not start_ms < end_ms):
+        raise ScenarioError("--from, --until", [f"got {start_ms} and {end_ms}; allowed: finite times in ms, in order"])
+    with replaced(folder / "timeline.png") as path:
+        save(trace, path, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
+    say(f"{folder / 'timeline.png'}")
+
+
+@app.command()
+@guarded
+def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: PluginOption = None) -> None:
+    """Check a scenario file and name every mistake in it."""
+    checked = load_scenario(scenario, overrides, plugins)
+    n_rx = checked.schedule.n_receivers
+    say(
+        f"{scenario} is valid: {checked.access_points.count} access points, {n_rx} of them receiving, "
+        f"{checked.user_equipment.count} UEs, {len(checked.targets)} targets, {checked.schedule.cpis} CPIs"
+    )
+
+
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the JSON schema of scenario files, defaults included."""
+    import json
+
+    from scenarios.file.schema import Scenario
+
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    say(json.dumps({"$schema": dialect, **Scenario.model_json_schema()}, indent=2))
+
+
+def main() -> None:
+    """Run the command line; a request to end (SIGTERM) cleans up as Ctrl-C does.
+
+    The matrices here are small: threads of the linear algebra library cost more than they bring (up to 20 times on a
+    busy machine), and their number shows in the last bits. One it is, unless the caller says otherwise.
+    """
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _interrupt)
+    app()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+for _module in MODULES:
+    importlib.import_module(_module).register(app)

@@ -1,0 +1,116 @@
+"""The command `dmimo figure`: the paper's figures as JSON, CSV, PNG and PDF."""
+
+import enum
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from scenarios.figures.common import Result
+
+__all__ = ["FigureName", "register", "run_figure"]
+
+
+class FigureName(enum.StrEnum):
+    """The figures of the paper, and beyond it."""
+
+    COST_MAP = "2"
+    ERRORS = "3a"
+    COVERAGE = "3b"
+    TRADE_OFF = "3c"
+    SELECTION = "selection"
+
+
+def run_figure(
+    name: FigureName,
+    seed: int,
+    n_realizations: int | None,
+    workers: int | None,
+    overrides: Mapping[str, Any] | None = None,
+) -> "Result":
+    """Return a figure; ``n_realizations`` None: as many as the figure takes by itself.
+
+    Raises
+    ------
+    ScenarioError
+        If a number or setting is wrong, or settings are given for a figure of the paper, which has its own.
+    """
+    module = import_module(f"scenarios.figures.figure_{name.value}")
+    if overrides and name is not FigureName.SELECTION:
+        from scenarios.file.problems import ScenarioError
+
+        text = f"figure {name.value} has the settings of the paper; --set is for the figure selection"
+        raise ScenarioError("--set", [text])
+    count = module.N_REALIZATIONS if n_realizations is None else n_realizations
+    figure: Result = module.run(count, seed, workers, **({"overrides": overrides} if overrides else {}))
+    return figure
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `figure`."""
+    from scenarios.commands.cli import JsonOption, SeedOption, SetOption, guarded, path_given, whole
+
+    @app.command()
+    @guarded
+    def figure(
+        name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help="2, 3a, 3b, 3c or selection.")],
+        n_realizations: Annotated[
+            int | None,
+            typer.Option(
+                "--realizations",
+                parser=whole(1),
+                metavar="N",
+                help="Layouts or draws; default: 1, 30, 100, 100 or 100.",
+            ),
+        ] = None,
+        seed: SeedOption = 1,
+        workers: Annotated[
+            int | None,
+            typer.Option("--workers", parser=whole(1), metavar="N", help="Processes; default: one a core."),
+        ] = None,
+        out: Annotated[
+            Path | None,
+            typer.Option(
+                "--out",
+                parser=path_given,
+                metavar="DIR",
+                help="Output folder; default: results/figure-<name>-<seed>, none with --json.",
+            ),
+        ] = None,
+        as_json: JsonOption = False,
+        overrides: SetOption = None,
+    ) -> None:
+        """Compute and draw a figure of the paper, or the study of selectors; --set is for the latter."""
+        from scenarios.file.files import parse_override
+
+        settings = dict(map(parse_override, overrides or ()))
+        _show(name, seed, n_realizations, workers, out, as_json, settings)
+
+
+def _show(
+    name: FigureName,
+    seed: int,
+    n_realizations: int | None,
+    workers: int | None,
+    out: Path | None,
+    as_json: bool,
+    settings: Mapping[str, Any],
+) -> None:
+    from scenarios.commands.cli import say
+    from scenarios.figures.common import save
+    from scenarios.output.results import check_folder, json_text
+
+    folder = out if out is not None or as_json else Path("results") / f"figure-{name.value}-{seed}"
+    if folder is not None:
+        check_folder(folder)
+    result = run_figure(name, seed, n_realizations, workers, settings)
+    paths = save(result, f"figure-{name.value}", folder) if folder is not None else []
+    if as_json:
+        timed = {"cpu_s": result.cpu_s} if hasattr(result, "cpu_s") else {}
+        say(json_text(result.data() | timed).rstrip())
+        return
+    for line in [*result.summary(), "Written:", *(f"  {path}" for path in paths)]:
+        say(line)

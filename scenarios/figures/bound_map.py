@@ -1,0 +1,214 @@
+"""The position error bound over the area of a scenario: `dmimo bound --map`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import NDArray
+
+from models.bounds.closed_form import coverage, information_gain, sensing_energy_w
+from models.bounds.maps import any_gram_map_m, closed_form_map_m
+from models.network import Area, ModeAssignment, Network
+from models.radio.geometry import on_access_point
+from models.units import db_to_linear
+from scenarios.commands.bound import expected_illumination, planned_assignment
+from scenarios.file.schema import Scenario, TargetKeys
+from scenarios.output import draw
+from scenarios.output.results import finite, replaced
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = ["BoundMap", "bound_map", "plot", "write"]
+
+Float = NDArray[np.float64]
+
+PIXELS_PER_SIDE = 200
+THRESHOLD_WAVELENGTHS = 0.1
+KINDS = {"coherent": "coherent", "noncoherent": "non-coherent"}
+"""Kinds of bound by their name on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BoundMap:
+    """Bounds of a target alone at the centres of the pixels of an area.
+
+    Attributes
+    ----------
+    kind
+        "coherent" (real free amplitudes) or "noncoherent".
+    peb_m
+        Position error bound in m, shape (n_y, n_x); NaN where there is none.
+    x_m, y_m
+        Centres of the pixels, shapes (n_x,) and (n_y,).
+    threshold_m
+        Largest bound at which a pixel counts as covered, a tenth of a wavelength.
+    targets_m
+        Where the targets of the scenario start, shape (n_targets, 2).
+    """
+
+    kind: str
+    network: Network
+    area: Area
+    assignment: ModeAssignment
+    x_m: Float
+    y_m: Float
+    peb_m: Float
+    threshold_m: float
+    targets_m: Float
+
+    @property
+    def covered(self) -> float:
+        """Share of the pixels with a bound of at most the threshold."""
+        return coverage(self.peb_m, self.threshold_m)
+
+    @property
+    def median_peb_m(self) -> float:
+        """Median over the pixels, one without a bound counting as infinite."""
+        return float(np.median(np.where(np.isnan(self.peb_m), np.inf, self.peb_m)))
+
+    def data(self, paths: Sequence[Path] = ()) -> dict[str, Any]:
+        """Return the map in numbers; ``paths`` are the picture and the arrays, if they were written."""
+        picture, arrays = paths or (None, None)
+        data: dict[str, Any] = finite(
+            {
+                "kind": self.kind,
+                "step_m": float(self.x_m[0] * 2.0),
+                "threshold_m": self.threshold_m,
+                "coverage": self.covered,
+                "median_peb_m": self.median_peb_m,
+                "transmitters": self.assignment.transmitters,
+                "receivers": self.assignment.receivers,
+            }
+        )
+        return data | {"path": picture and str(picture), "data_path": arrays and str(arrays)}
+
+    def summary(self) -> str:
+        """Return the map in a sentence."""
+        return (
+            f"{self.kind} bound over {len(self.x_m)} x {len(self.y_m)} pixels: coverage {self.covered:.3f} "
+            f"at {draw.length_text(self.threshold_m)} (λ/10), median {draw.length_text(self.median_peb_m)}"
+        )
+
+
+def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap:
+    """Return the bound over the area, for the statistics that a CPI is expected to bring, as `dmimo bound` has it.
+
+    With the sensing waveform alone it is the closed form; with communication that illuminates too (of the channels of
+    CPI 0), that of any illumination. The target has the radar cross section of the scenario's first, or the default.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
+    seed
+        Seed of its random layout.
+    kind
+        "coherent" or "noncoherent".
+    """
+    emulation = scenario.build(seed, tracing=False, estimator=None)
+    assignment, area = planned_assignment(emulation), emulation.central.area
+    x, y = area.grid(max(area.width_m, area.height_m) / PIXELS_PER_SIDE)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    targets = sorted(emulation.targets.values(), key=lambda target: target.index)
+    return BoundMap(
+        kind=kind,
+        network=emulation.network,
+        area=area,
+        assignment=assignment,
+        x_m=x,
+        y_m=y,
+        peb_m=_bounds_m(scenario, seed, emulation, assignment, points, KINDS[kind]).reshape(len(y), len(x)),
+        threshold_m=THRESHOLD_WAVELENGTHS * emulation.network.wavelength_m,
+        targets_m=np.array([target.position_m(0.0) for target in targets]).reshape(-1, 2),
+    )
+
+
+def _bounds_m(
+    scenario: Scenario, seed: int, emulation: "Emulation", assignment: ModeAssignment, points: Float, kind: str
+) -> Float:
+    """Return the bound at each point, NaN exactly on an access point."""
+    network, radio = emulation.network, emulation.central.radio
+    first = scenario.targets[0] if scenario.targets else TargetKeys()
+    rcs_m2 = db_to_linear(first.rcs_dbsm)
+    off = ~on_access_point(network, points)
+    found = np.full(len(points), np.nan)
+    if radio.illumination == "full" and network.n_ues:
+        gram = expected_illumination(scenario, seed, emulation, assignment)
+        found[off] = any_gram_map_m(network, assignment, points[off], rcs_m2, gram, radio.noise_power_w, kind)
+    else:
+        gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), rcs_m2, radio.noise_power_w)
+        found[off] = closed_form_map_m(network, assignment, points[off], gain, kind)
+    return found
+
+
+def write(result: BoundMap, folder: Path) -> tuple[Path, Path]:
+    """Write a map as bound_map.png and bound_map.npz (x_m, y_m, peb_m and the access points by role)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture, arrays = folder / "bound_map.png", folder / "bound_map.npz"
+    with replaced(picture) as fresh_picture, replaced(arrays) as fresh_arrays:
+        draw.save(_picture(result), fresh_picture)
+        np.savez_compressed(
+            fresh_arrays,
+            x_m=result.x_m,
+            y_m=result.y_m,
+            peb_m=result.peb_m,
+            ap_positions_m=result.network.ap_positions_m,
+            transmitters=result.assignment.transmitters,
+            receivers=result.assignment.receivers,
+        )
+    return picture, arrays
+
+
+def _picture(result: BoundMap) -> Figure:
+    with draw.styled():
+        width, height = result.area.width_m, result.area.height_m
+        tall = np.clip(1.6 + 6.0 * height / width, 3.4, 12.0)
+        figure = Figure(figsize=(8.6, tall), layout="constrained")
+        plot(result, draw.draw_area(figure.subplots(), result.area, result.network))
+        figure.legend(loc="outside lower center", ncols=4)
+    return figure
+
+
+def plot(result: BoundMap, ax: Axes) -> Axes:
+    """Draw a map with its colour bar, the contour of the threshold, the access points by role and the targets."""
+    known = result.peb_m[np.isfinite(result.peb_m)]
+    limits = ax.get_xlim(), ax.get_ylim()
+    if len(known):
+        _draw_bounds(result, ax, known)
+    else:
+        ax.text(0.5, 0.5, "no bound anywhere", transform=ax.transAxes, ha="center", va="center", color=draw.GREY)
+    ax.set(xlim=limits[0], ylim=limits[1])
+    ax.spines[:].set_visible(False)
+    draw.draw_access_points(ax, result.network, result.assignment, on_image=True)
+    draw.draw_targets(ax, result.targets_m, np.empty((0, 2)), on_image=True)
+    ax.set_title(
+        f"{KINDS[result.kind].capitalize()} position error bound\n"
+        f"coverage {result.covered:.3f} at λ/10 = {draw.length_text(result.threshold_m)}, "
+        f"median {draw.length_text(result.median_peb_m)}"
+    )
+    return ax
+
+
+def _draw_bounds(result: BoundMap, ax: Axes, known: Float) -> None:
+    low, high = np.percentile(known, (0.5, 97.0))
+    factor, unit = draw.length_unit(float(np.median(known)))
+    extent = (0.0, result.area.width_m, 0.0, result.area.height_m)
+    norm = LogNorm(factor * low, factor * max(high, 1.001 * low))
+    image = ax.imshow(factor * result.peb_m, origin="lower", extent=extent, cmap="cividis_r", norm=norm)
+    if 0.0 < result.covered < 1.0:
+        ax.contour(result.x_m, result.y_m, result.peb_m, levels=[result.threshold_m], colors="white", linewidths=1.4)
+        ax.plot([], [], color="#B0B0B0", lw=1.4, label="PEB = λ/10")
+    # Ticks and their labels go in together: a colour bar that gets its ticks later replaces the labels.
+    ticks, labels = LogLocator(subs=(1.0, 2.0, 5.0)), FuncFormatter(lambda value, _: f"{value:g}")
+    share = min(1.0, result.area.height_m / result.area.width_m)
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046 * share, pad=0.02, extend="both", ticks=ticks, format=labels)
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.set_label(f"position error bound ({unit})")
+    bar.outline.set_visible(False)

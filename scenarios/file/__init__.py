@@ -1,0 +1,1 @@
+"""Scenario files: from text to data, checks and objects."""

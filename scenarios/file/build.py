@@ -1,0 +1,263 @@
+"""From a checked scenario to objects: the one place where dB become SI and random layouts are drawn."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.emulation import Emulation
+from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
+from emulator.media.air import Air
+from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
+from emulator.nodes.access_point import AccessPoint
+from emulator.nodes.central_processor import CentralProcessor
+from emulator.nodes.target import Target
+from emulator.nodes.user_equipment import UserEquipment
+from emulator.randomness import Streams
+from emulator.slot import Frame
+from models.network import Area, Network, Radio
+from models.radio.channel import AccessChannel
+from models.radio.propagation import PATH_LOSS
+from models.schedulers import Palindromic, RoundRobin, SlotScheduler
+from models.trajectories import ConstantVelocity
+from models.units import db_to_linear, dbm_to_w, noise_power_w
+
+if TYPE_CHECKING:
+    from scenarios.file.schema import Scenario
+
+__all__ = ["build", "fronthaul_graph", "network_of", "radio_of"]
+
+TOPOLOGIES: dict[str, Callable[..., nx.DiGraph]] = {"star": star, "ring": ring, "tree": tree, "stripe": stripe}
+SCHEDULERS: dict[str, Callable[[], SlotScheduler]] = {"round-robin": RoundRobin, "palindromic": Palindromic}
+
+
+def build(
+    scenario: "Scenario",
+    seed: int = 1,
+    *,
+    access_point: Callable[..., AccessPoint] = AccessPoint,
+    access_points: Mapping[str, Callable[..., AccessPoint]] | None = None,
+    user_equipment: Callable[..., UserEquipment] = UserEquipment,
+    target: Callable[..., Target] = Target,
+    fronthaul: nx.DiGraph | None = None,
+    split: Callable[[], FunctionalSplit] | None = None,
+    tracing: bool = True,
+    scoring: bool = True,
+    **strategies: Any,
+) -> Emulation:
+    """Return the emulation of a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The checked scenario.
+    seed
+        Seed of everything random.
+    access_point, user_equipment, target
+        Classes (or partials of them) to make the nodes of.
+    access_points
+        Classes for single APs, by name.
+    fronthaul
+        A graph to use instead of the scenario's.
+    split
+        Makes the functional split of an AP, called once for each; in place of the scenario's.
+    tracing, scoring
+        See ``Emulation``.
+    **strategies
+        ``selector``, ``estimator`` or ``scheduler``: objects to use instead of the scenario's.
+
+    Raises
+    ------
+    ValueError
+        If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
+    TypeError
+        If a strategy is not one of the three.
+    """
+    streams = Streams(seed)
+    network, radio = network_of(scenario, streams), radio_of(scenario)
+    unknown = set(access_points or {}) - set(network.ap_names)
+    if unknown:
+        first, *_, last = network.ap_names
+        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}")
+    classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
+    channel = _access_channel(scenario, network)
+    keys = {
+        "transmit_power_w": radio.transmit_power_w,
+        "comm_power_fraction": radio.comm_power_fraction,
+        "noise_power_w": radio.noise_power_w,
+        "n_antennas": network.n_antennas,
+        "illumination": radio.illumination,
+    }
+    return Emulation(
+        frame=_frame(scenario),
+        air=Air(network=network, radio=radio, access_channel=channel, n_targets=len(scenario.targets)),
+        fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
+        central=_central(scenario, network, radio, channel, **strategies),
+        access_points=[
+            _made(classes[name], name=name, split=split() if split else _split(scenario), **keys)
+            for name in network.ap_names
+        ],
+        user_equipments=[user_equipment(name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names],
+        targets=_targets(scenario, streams, target),
+        streams=streams,
+        tracing=tracing,
+        scoring=scoring,
+    )
+
+
+def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
+    """Return a node; what a partial was given stays as given."""
+    given = make.keywords if isinstance(make, partial) else {}
+    return make(**{key: value for key, value in keys.items() if key not in given})
+
+
+def network_of(scenario: "Scenario", streams: Streams) -> Network:
+    """Return the survey: given positions and boresights as they are, the others drawn node by node."""
+    aps, ues = scenario.access_points, scenario.user_equipment
+    ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
+    boresights = aps.boresights_deg
+    if boresights is None:
+        angles = [streams.generator(name, "boresight").uniform(-np.pi, np.pi) for name in ap_names]
+    else:
+        angles = [math.radians(b) for b in boresights]
+    return Network(
+        ap_names=ap_names,
+        ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
+        boresights_rad=np.array(angles, dtype=float),
+        n_antennas=aps.n_antennas,
+        carrier_hz=scenario.radio.carrier_hz,
+        ue_names=ue_names,
+        ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
+    )
+
+
+def _positions(
+    scenario: "Scenario", streams: Streams, names: tuple[str, ...], given: tuple[tuple[float, float], ...] | None
+) -> NDArray[np.float64]:
+    if given is None:
+        given = tuple(_random_position(scenario, streams, name) for name in names)
+    return np.array(given, dtype=float).reshape(len(names), 2)
+
+
+def _random_position(scenario: "Scenario", streams: Streams, name: str) -> tuple[float, float]:
+    width, height = scenario.area.size_m
+    x, y = streams.generator(name, "position").uniform(size=2)
+    return float(x * width), float(y * height)
+
+
+def radio_of(scenario: "Scenario") -> Radio:
+    """Return the air interface in SI units."""
+    keys = scenario.radio
+    return Radio(
+        bandwidth_hz=keys.bandwidth_hz,
+        noise_power_w=noise_power_w(keys.noise_temperature_k, keys.bandwidth_hz, keys.noise_figure_db),
+        transmit_power_w=dbm_to_w(keys.transmit_power_dbm),
+        comm_power_fraction=keys.comm_power_fraction,
+        illumination=keys.illumination,
+        n_snapshots=scenario.schedule.snapshots_per_slot,
+        rician_k=db_to_linear(keys.rician_k_db),
+    )
+
+
+def _access_channel(scenario: "Scenario", network: Network) -> AccessChannel:
+    keys = scenario.radio
+    spread = keys.angular_std_deg
+    return AccessChannel.of(
+        network,
+        path_loss=PATH_LOSS[keys.path_loss],
+        rician_k=db_to_linear(keys.rician_k_db),
+        angular_std_rad=None if spread == "iid" else math.radians(float(spread)),
+    )
+
+
+def _frame(scenario: "Scenario") -> Frame:
+    schedule = scenario.schedule
+    symbols = schedule.snapshots_per_slot + schedule.guard_symbols
+    transmitters = scenario.selector.transmitters
+    n_aps = scenario.access_points.count
+    return Frame(
+        slot_ns=round(1e9 * symbols / scenario.radio.bandwidth_hz),
+        n_slots=len(transmitters) if transmitters is not None else n_aps - schedule.n_receivers,
+        n_snapshots=schedule.snapshots_per_slot,
+        lead_ns=round(schedule.lead_s * 1e9),
+        deadline_ns=round(scenario.fronthaul.deadline_s * 1e9),
+    )
+
+
+def _split(scenario: "Scenario") -> FunctionalSplit:
+    keys = scenario.fronthaul
+    return (
+        StatisticsSplit(illumination=scenario.radio.illumination)
+        if keys.split == "statistics"
+        else IqSplit(iq_bits=keys.iq_bits)
+    )
+
+
+def fronthaul_graph(scenario: "Scenario") -> nx.DiGraph:
+    """Return the graph of the fronthaul; links of a GraphML file keep what they say and take the rest from the keys.
+
+    Raises
+    ------
+    ValueError
+        If a GraphML file is no directed or undirected simple graph.
+    """
+    keys = scenario.fronthaul
+    attributes: dict[str, float] = {
+        "rate_bit_s": keys.rate_bit_s, "latency_s": keys.latency_s, "loss_probability": keys.loss_probability,
+    }  # fmt: skip
+    if keys.queue_bits is not None:
+        attributes["queue_bits"] = keys.queue_bits
+    if keys.topology in TOPOLOGIES:
+        return TOPOLOGIES[keys.topology](scenario.access_point_names, **attributes)
+    graph = nx.read_graphml(keys.topology)
+    if graph.is_multigraph():
+        raise ValueError(f"fronthaul.topology: {keys.topology} has parallel links; keep one between two nodes")
+    directed = nx.DiGraph(graph)
+    for _, _, edge in directed.edges(data=True):
+        edge.update(attributes | edge)
+    return directed
+
+
+def _central(
+    scenario: "Scenario", network: Network, radio: Radio, channel: AccessChannel, **strategies: Any
+) -> CentralProcessor:
+    chosen = {
+        "selector": scenario.selector.make,
+        "estimator": scenario.estimator.make,
+        "scheduler": SCHEDULERS[scenario.schedule.order],
+    }
+    odd = set(strategies) - set(chosen)
+    if odd:
+        raise TypeError(f"build got {sorted(odd)}; strategies are {sorted(chosen)}")
+    width, height = scenario.area.size_m
+    return CentralProcessor(
+        network=network,
+        area=Area(width_m=width, height_m=height),
+        radio=radio,
+        path_gain=channel.path_gain,
+        n_receivers=scenario.schedule.n_receivers,
+        payload_bits_per_symbol=scenario.fronthaul.payload_bits_per_symbol,
+        estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
+        **{role: strategies[role] if role in strategies else make() for role, make in chosen.items()},
+    )
+
+
+def _targets(scenario: "Scenario", streams: Streams, make: Callable[..., Target]) -> list[Target]:
+    nodes = []
+    for s, keys in enumerate(scenario.targets):
+        name = f"target-{s}"
+        start = keys.position_m if keys.position_m is not None else _random_position(scenario, streams, name)
+        nodes.append(
+            make(
+                name=name,
+                index=s,
+                trajectory=ConstantVelocity(start_m=start, velocity_m_s=keys.velocity_m_s),
+                rcs_m2=db_to_linear(keys.rcs_dbsm),
+                scatter_phase_rad=keys.scatter_phase_rad,
+            )
+        )
+    return nodes

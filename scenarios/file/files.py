@@ -1,0 +1,195 @@
+"""Scenario files: reading, overriding single keys, and writing the resolved scenario."""
+
+import importlib.resources
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
+from scenarios.file.problems import ScenarioError, closest
+from scenarios.file.schema import Scenario
+
+__all__ = ["bundled", "dump", "load", "overridden", "parse_override", "scenario_name"]
+
+_TWO_TARGETS: list[dict[str, Any]] = [{}, {}]
+
+
+def bundled() -> dict[str, Path]:
+    """Return the scenario files that come with the package, by name."""
+    folder = importlib.resources.files("scenarios.file")
+    return {Path(f.name).stem: Path(str(f)) for f in folder.iterdir() if f.name.endswith(".toml")}
+
+
+def scenario_name(name_or_path: str | Path) -> str:
+    """Return the name of a bundled scenario or of a file, without folder and suffix."""
+    return Path(name_or_path).stem
+
+
+def load(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None, plugins: Iterable[str] = ()) -> Scenario:
+    """Return the checked scenario of a bundled name ("paper") or a path.
+
+    Parameters
+    ----------
+    name_or_path
+        Bundled name or path of a TOML file.
+    overrides
+        Values by dotted key, as {"radio.transmit_power_dbm": 40}; a list is entered by index: "targets.0.rcs_dbsm".
+    plugins
+        Modules that a kind "module:Class" may import.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file, it is no TOML, or the scenario is wrong; with every problem found.
+    """
+    source = str(name_or_path)
+    if not source:
+        raise ScenarioError("SCENARIO", [f'got ""; allowed: a bundled name ({", ".join(bundled())}) or a TOML file'])
+    path = bundled().get(source, Path(source))
+    return Scenario.checked(overridden(_read(path, source), overrides or {}), source, plugins, path.resolve().parent)
+
+
+def _read(path: Path, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(source, [f"not valid TOML: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(source, [f"not text in UTF-8: {error}"]) from error
+    except FileNotFoundError:
+        hint = closest(source, bundled())
+        raise ScenarioError(source, [f"there is no such file, nor a bundled scenario of that name; {hint}"]) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ScenarioError(source, [f"cannot be read: {error}"]) from error
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Return key and value of "key=value", the value in TOML.
+
+    >>> parse_override("radio.transmit_power_dbm=40")
+    ('radio.transmit_power_dbm', 40)
+
+    Raises
+    ------
+    ScenarioError
+        If there is no "=", or the value is not TOML.
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not (key and equals):
+        raise ScenarioError("--set", [f'got "{text}"; allowed: key=value, as in radio.transmit_power_dbm=40'])
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError as error:
+        hint = f"; a string needs quotes: --set '{key}=\"{value}\"'" if value[:1].isalpha() else f": {error}"
+        raise ScenarioError("--set", [f"{key}: {value!r} is not a TOML value{hint}"]) from error
+    if list(parsed) != ["value"] or "\n" in value:
+        raise ScenarioError("--set", [f"{key}: {value!r} is more than one TOML value"])
+    return key, parsed["value"]
+
+
+def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested data with other values of some dotted keys.
+
+    Of two keys that exclude each other the new one wins: count drops positions_m and the reverse, another kind drops
+    the settings that it lacks, and receivers by name drop their number.
+
+    Raises
+    ------
+    ScenarioError
+        If a key leads into something that is no table.
+    """
+    result = _without_number_of_receivers(data) if _names_receivers(overrides) else dict(data)
+    for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
+        result = _with_rivals_dropped(result, key, overrides)
+        result = _set(result, key.split("."), _plain(overrides[key]), key)
+    return result
+
+
+def _names_receivers(overrides: Mapping[str, Any]) -> bool:
+    selector = overrides.get("selector")
+    return "selector.receivers" in overrides or (isinstance(selector, Mapping) and "receivers" in selector)
+
+
+def _without_number_of_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
+    schedule = data.get("schedule")
+    if not isinstance(schedule, Mapping):
+        return dict(data)
+    return {**data, "schedule": {key: value for key, value in schedule.items() if key != "n_receivers"}}
+
+
+def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    table, _, name = key.partition(".")
+    keys = data.get(table)
+    if not isinstance(keys, dict):
+        return data
+    rival = {"count": "positions_m", "positions_m": "count"}.get(name)
+    dropped = {rival} if f"{table}.{rival}" not in overrides else set()
+    if key == "fronthaul.split" and overrides[key] == "statistics" and "fronthaul.iq_bits" not in overrides:
+        dropped = {"iq_bits"}
+    if name == "kind" and keys.get("kind") != overrides[key]:
+        dropped = {other for other in keys if other not in _settings_of_kind(table, overrides[key])}
+    return {**data, table: {k: v for k, v in keys.items() if k not in dropped}}
+
+
+def _settings_of_kind(table: str, kind: Any) -> set[str]:
+    registry = {"selector": SELECTORS, "estimator": ESTIMATORS}.get(table, {})
+    known = set(settings_of(implementation(kind, registry))) if isinstance(kind, str) and kind in registry else set()
+    return known | {"latency_s"}
+
+
+def _set(data: Any, path: list[str], value: Any, key: str) -> Any:
+    if not path:
+        return value
+    head, *rest = path
+    if isinstance(data, list):
+        if not (head.isdecimal() and int(head) < len(data)):
+            raise ScenarioError("--set", [f'{key}: "{head}" is no index of a list of {len(data)}'])
+        return [_set(item, rest, value, key) if i == int(head) else item for i, item in enumerate(data)]
+    if not isinstance(data, dict):
+        raise ScenarioError("--set", [f'{key}: "{head}" would be a key of {data!r}, which is no table'])
+    below = data.get(head, _TWO_TARGETS if head == "targets" else {})
+    return {**data, head: _set(below, rest, value, key)}
+
+
+def _plain(value: Any) -> Any:
+    """Turn arrays and NumPy numbers, as Python callers pass them, into lists and numbers."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def dump(scenario: Scenario) -> str:
+    """Return the resolved scenario as TOML; loading it and dumping it again gives the same text."""
+    data = scenario.data()
+    arrays = {key: value for key, value in data.items() if isinstance(value, list)}
+    lines = [f"{key} = []" for key, value in arrays.items() if not value]
+    for key, value in data.items():
+        if isinstance(value, dict):
+            lines += ["", f"[{key}]", *_pairs(value)]
+        for table in arrays.get(key, ()):
+            lines += ["", f"[[{key}]]", *_pairs(table)]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _pairs(table: Mapping[str, Any]) -> list[str]:
+    return [f"{key if _is_bare(key) else _quoted(key)} = {_toml(value)}" for key, value in table.items()]
+
+
+def _is_bare(key: str) -> bool:
+    return bool(key) and key.isascii() and key.replace("_", "").replace("-", "").isalnum()
+
+
+def _quoted(text: str) -> str:
+    escapes = {'"': '\\"', "\\": "\\\\"}
+    return '"' + "".join(escapes.get(c) or (c if c.isprintable() else f"\\U{ord(c):08X}") for c in text) + '"'
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(_pairs(value))}}}"
+    return repr(value)

@@ -1,0 +1,125 @@
+"""Kinds of selectors and estimators: the names of a scenario file, the classes behind them, and plug-ins.
+
+A kind is a name of the registries below or "module:Class". A scenario file is data, and must not run a stranger's
+code: a module is imported only if the caller allows it by name. The settings of a kind are its dataclass fields.
+"""
+
+import dataclasses
+import importlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, get_type_hints
+
+from scenarios.file.problems import closest
+
+__all__ = ["ESTIMATORS", "SELECTORS", "implementation", "is_plugin", "make", "setting_problems", "settings_of"]
+
+SELECTORS = {
+    "sensing-centric": "models.selection.farthest_point:FarthestPoint",
+    "communication-centric": "models.selection.communication_centric:CommunicationCentric",
+    "fixed": "models.selection.fixed:Fixed",
+    "random": "models.selection.random:Random",
+    "greedy-se": "models.selection.greedy:GreedySpectralEfficiency",
+    "greedy-surrogate": "models.selection.greedy:GreedySurrogate",
+    "bound-greedy": "models.selection.bound:BoundGreedy",
+    "joint-greedy": "models.selection.bound:JointGreedy",
+    "exhaustive": "models.selection.bound:Exhaustive",
+}
+"""Selector kinds; one line adds one."""
+
+ESTIMATORS = {
+    "two-stage": "models.estimation.two_stage:TwoStage",
+    "paper": "models.estimation.paper:PaperEstimator",
+    "grid": "models.estimation.grid:GridEstimator",
+}
+"""Estimator kinds; one line adds one."""
+
+
+def is_plugin(kind: str) -> bool:
+    """Return whether a kind has the form "module:Class"."""
+    module, colon, name = kind.partition(":")
+    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def implementation(kind: str, registry: Mapping[str, str], plugins: Iterable[str] | None = None) -> type:
+    """Return the class of a kind; of plug-ins only those whose module is in ``plugins`` (None: no check).
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, its module is not allowed or cannot be imported, or it is no dataclass.
+    """
+    if kind in registry:
+        return _imported(registry[kind])
+    if not is_plugin(kind):
+        raise ValueError(f'got "{kind}"; allowed: {", ".join(registry)} or "module:Class"; {closest(kind, registry)}')
+    module = kind.partition(":")[0]
+    if plugins is not None and module not in plugins:
+        raise ValueError(f'"{kind}" would run code of the module "{module}"; allow it with --plugin {module}')
+    return _imported(kind)
+
+
+def _imported(path: str) -> type:
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f'"{path}" cannot be loaded: {error}') from error
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise ValueError(f'"{path}" is not a dataclass: a plug-in\'s settings are its dataclass fields')
+    return found
+
+
+def settings_of(cls: type) -> dict[str, Any]:
+    """Return the settings of a strategy class, name to type."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+
+
+def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is wrong with the settings given for a strategy class, as pairs of key and text.
+
+    Where the class itself refuses them, the key is the setting that its message begins with, as in "n_draws is 0: give
+    a whole number from 1 to 10000", or empty if it begins otherwise.
+    """
+    known = settings_of(cls)
+    unknown = [
+        (key, f"unknown key; {closest(key, known) if known else 'this kind has no settings'}")
+        for key in options
+        if key not in known
+    ]
+    wrong = [(key, text) for key, value in options.items() if key in known and (text := _misfit(known[key], value))]
+    missing = [
+        (f.name, "required by this kind, not given")
+        for f in dataclasses.fields(cls)
+        if f.init and f.name not in options and f.default is f.default_factory is dataclasses.MISSING
+    ]
+    if unknown or wrong or missing:
+        return unknown + wrong + missing
+    try:
+        cls(**options)
+    except (ValueError, TypeError) as error:
+        return [_refusal(str(error), known)]
+    return []
+
+
+def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
+    said = re.fullmatch(r"(?:\w+\.)?(\w+) is (.+?): (.+)", text, re.DOTALL)
+    return (said[1], f"got {said[2]}; {said[3]}") if said and said[1] in known else ("", text)
+
+
+def _misfit(kind: Any, value: Any) -> str:
+    import pydantic
+
+    try:
+        pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True, "allow_inf_nan": False}).validate_python(
+            value
+        )
+    except pydantic.ValidationError as error:
+        return f"got {value!r}; {error.errors()[0]['msg'][:1].lower()}{error.errors()[0]['msg'][1:]}"
+    return ""
+
+
+def make(kind: str, registry: Mapping[str, str], options: Mapping[str, Any]) -> Any:
+    """Return the strategy object of a kind that was checked before."""
+    return implementation(kind, registry)(**options)

@@ -1,0 +1,407 @@
+"""The scenario file as checked data: every key, its unit, its range and where its default comes from.
+
+Physical defaults stand here and nowhere else. Units are those of the file (dBm, dB, degrees); ``scenarios.file.build``
+turns them into SI.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, make, settings_of
+from scenarios.file.problems import Problem, ScenarioError, field_problems
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = [
+    "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "Scenario", "Schedule", "SelectorKeys",
+    "TargetKeys", "UserEquipmentKeys",
+]  # fmt: skip
+
+PAPER, OURS = "the paper's", "ours"
+
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Count = Annotated[int, Strict()]
+Point = tuple[Number, Number]
+
+
+def _key(default: Any, text: str, unit: str, source: str, /, **limits: Any) -> Any:
+    """Return a field whose description says the unit and whose default it is."""
+    said = f"{text} Unit: {unit}." if unit else text
+    extra: dict[str, Any] = {"unit": unit, "default_from": source}
+    if "allowed" in limits:
+        extra["allowed"] = limits.pop("allowed")
+    return Field(default, description=f"{said} Default: {source}.", json_schema_extra=extra, **limits)
+
+
+def _angular_std(value: Any) -> float | Literal["iid"]:
+    """Accept a standard deviation in degrees or the word for no correlation at all."""
+    if value == "iid":
+        return "iid"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= 180.0:
+        raise ValueError("not an angular spread")
+    return float(value)
+
+
+AngularStd = Annotated[
+    float | Literal["iid"],
+    PlainValidator(_angular_std),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 180}, {"const": "iid"}]}),
+]
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class RadioKeys(_Keys):
+    """The air interface."""
+
+    carrier_hz: Number = _key(3.5e9, "Carrier frequency.", "Hz", PAPER, ge=1e6, le=1e12)
+    bandwidth_hz: Number = _key(100e3, "Bandwidth; a symbol lasts its inverse.", "Hz", PAPER, gt=0, le=1e12)
+    noise_temperature_k: Number = _key(290.0, "Noise temperature.", "K", PAPER, gt=0, le=1e9)
+    noise_figure_db: Number = _key(0.0, "Noise figure of every receiver.", "dB", OURS, ge=0, le=100)
+    transmit_power_dbm: Number = _key(30.0, "Power budget of an access point.", "dBm", PAPER, ge=-200, le=200)
+    comm_power_fraction: Number = _key(
+        0.5, "Share rho of the budget that carries communication.", "", PAPER, ge=0, le=1
+    )
+    illumination: Literal["sensing", "full"] = _key(
+        "sensing",
+        "What lights up the targets: the sensing waveform alone, or the communication symbols too.",
+        "",
+        PAPER,
+    )
+    path_loss: Literal["umi-los", "umi-nlos", "cell-free"] = _key(
+        "umi-los", "Path loss between access points and UEs.", "", PAPER
+    )
+    rician_k_db: Number = _key(9.0, "Rician factor of the links to the UEs.", "dB", OURS, ge=-200, le=200)
+    angular_std_deg: AngularStd = _key(
+        15.0, 'Local scattering: angular standard deviation about the line of sight, or "iid" for no correlation.',
+        "degrees", OURS, allowed='a number > 0 and <= 180 in degrees, or "iid"',
+    )  # fmt: skip
+
+
+class Area(_Keys):
+    """The rectangle with a corner in the origin in which targets are looked for."""
+
+    size_m: tuple[Annotated[Number, Field(ge=1e-3, le=1e7)], Annotated[Number, Field(ge=1e-3, le=1e7)]] = _key(
+        (1000.0, 1000.0),
+        "Width and height.",
+        "m",
+        PAPER,
+        allowed="a pair [width, height] of numbers >= 1e-3 and <= 1e7 in m",
+    )
+
+
+class _Placed(_Keys):
+    """Nodes given by their number, and then at random in the area, or by their positions."""
+
+    least: ClassVar[int] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_follows_positions(cls, data: Any) -> Any:
+        positions = data.get("positions_m") if isinstance(data, dict) else None
+        if isinstance(positions, list | tuple) and "count" not in data and len(positions) >= cls.least:
+            return {**data, "count": len(positions)}
+        return data
+
+
+_POINTS = "a list of [x, y] pairs of finite numbers in m"
+
+
+class AccessPoints(_Placed):
+    """The access points (APs): uniform linear arrays."""
+
+    least: ClassVar[int] = 2
+
+    count: Count = _key(12, "Number of access points, placed at random.", "", PAPER, ge=2, le=100_000)
+    positions_m: tuple[Point, ...] | None = _key(
+        None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS + ", at least 2", min_length=2,
+    )  # fmt: skip
+    boresights_deg: tuple[Number, ...] | None = _key(
+        None, "Direction in which each array looks, counter-clockwise from +x; left out: random.", "degrees", OURS,
+        allowed="a list of finite numbers in degrees, one for each access point",
+    )  # fmt: skip
+    n_antennas: Count = _key(8, "Antennas of an access point.", "", PAPER, ge=1, le=1024)
+
+
+class UserEquipmentKeys(_Placed):
+    """The user equipments (UEs): one antenna each."""
+
+    count: Count = _key(10, "Number of UEs, placed at random; 0 is valid.", "", PAPER, ge=0, le=100_000)
+    positions_m: tuple[Point, ...] | None = _key(
+        None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS
+    )
+
+
+class TargetKeys(_Keys):
+    """A point target."""
+
+    position_m: Point | None = _key(
+        None, "Position [x, y] at the start; left out: random.", "m", PAPER,
+        allowed="a pair [x, y] of finite numbers in m, inside the area",
+    )  # fmt: skip
+    rcs_dbsm: Number = _key(0.0, "Radar cross section.", "dBsm", PAPER, ge=-200, le=200)
+    velocity_m_s: Point = _key(
+        (0.0, 0.0), "Velocity [x, y].", "m/s", OURS, allowed="a pair [x, y] of finite numbers in m/s"
+    )
+    scatter_phase_rad: Number | None = _key(
+        None, "Scattering phase; left out: random, one for a run.", "rad", PAPER, allowed="a finite number in rad"
+    )
+
+
+class Schedule(_Keys):
+    """Slots and coherent processing intervals (CPIs); a CPI has one slot for each transmitter."""
+
+    snapshots_per_slot: Count = _key(10, "Snapshots (symbols) in a slot.", "", OURS, ge=1, le=1_000_000)
+    n_receivers: Count = _key(
+        6, "Receiving access points, M_r; with the fixed selector the number of its receivers.", "", PAPER, ge=1
+    )
+    cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1)
+    guard_symbols: Count = _key(0, "Silent symbols at the end of a slot.", "", OURS, ge=0, le=1_000_000)
+    lead_s: Number = _key(200e-6, "How long before its start a CPI is planned.", "s", OURS, ge=0, le=3600)
+    order: Literal["round-robin", "palindromic"] = _key(
+        "round-robin",
+        "Order in which the transmitters take the sensing waveform: ascending, or backwards in every other CPI.",
+        "",
+        OURS,
+    )
+
+
+class _Strategy(BaseModel):
+    """A kind and its settings; keys beyond those named here are settings of the kind, checked against its class."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The keys given beyond those that the schema names."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class SelectorKeys(_Strategy):
+    """Who transmits and who receives."""
+
+    kind: Annotated[str, Strict()] = _key(
+        "sensing-centric", f'Mode selector: {", ".join(SELECTORS)} or "module:Class".', "", PAPER
+    )
+    transmitters: tuple[Count, ...] | None = _key(
+        None, "Transmitting access points, zero-based, with the kind fixed.", "", OURS,
+        allowed="a list of zero-based indices of access points",
+    )  # fmt: skip
+    receivers: tuple[Count, ...] | None = _key(
+        None, "Receiving access points, zero-based, with the kind fixed.", "", OURS,
+        allowed="a list of zero-based indices of access points",
+    )  # fmt: skip
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings with which the selector of this kind is made."""
+        named = {"transmitters": self.transmitters, "receivers": self.receivers}
+        return {key: value for key, value in named.items() if value is not None} | self.own
+
+    def make(self) -> Any:
+        """Return the ``ModeSelector``."""
+        return make(self.kind, SELECTORS, self.options)
+
+
+class EstimatorKeys(_Strategy):
+    """How targets are found and located."""
+
+    kind: Annotated[str, Strict()] = _key(
+        "two-stage", f'Estimator: {", ".join(ESTIMATORS)} or "module:Class".', "", OURS
+    )
+    amplitude: Literal["automatic", "structured", "free"] = _key(
+        "automatic", "Model of the echo amplitudes of a target: one structured unknown, or one free for each pair.", "",
+        OURS,
+    )  # fmt: skip
+    grid_step_m: Number = _key(10.0, "Side of a cell of the search grid.", "m", OURS, gt=0, le=1e6)
+    false_alarm_probability: Number = _key(
+        1e-3, "Probability of a false detection in a map of noise alone.", "", OURS, gt=0, lt=1
+    )
+    latency_s: Number = _key(
+        0.0, "Emulated time that estimating takes the central processor.", "s", OURS, ge=0, le=3600
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings with which the estimator of this kind is made: those of ours that it has, and its own."""
+        ours = ("amplitude", "grid_step_m", "false_alarm_probability")
+        fields = settings_of(implementation(self.kind, ESTIMATORS))
+        return {key: getattr(self, key) for key in ours if key in fields} | self.own
+
+    def make(self) -> Any:
+        """Return the ``Estimator``."""
+        return make(self.kind, ESTIMATORS, self.options)
+
+
+class FronthaulKeys(_Keys):
+    """The network between the access points and the central processor, and what travels on it."""
+
+    topology: Annotated[str, Strict()] = _key(
+        "star", "star, ring, tree, stripe, or the path of a GraphML file (relative to the scenario file).", "", OURS
+    )
+    latency_s: Number = _key(25e-6, "Propagation delay of a link.", "s", OURS, ge=0, le=3600)
+    rate_bit_s: Number = _key(1e9, "Rate of a link.", "bit/s", OURS, gt=0, le=1e15)
+    queue_bits: Count | None = _key(
+        None,
+        "Bits that may wait at a link; left out: unbounded.",
+        "bit",
+        OURS,
+        allowed="a whole number >= 1 in bit",
+        ge=1,
+    )
+    loss_probability: Number = _key(0.0, "Probability that a link loses a message.", "", OURS, ge=0, le=1)
+    split: Literal["iq", "statistics"] = _key(
+        "iq", "What a receiver sends: quantised samples of each slot, or its statistics once a CPI.", "", OURS
+    )
+    iq_bits: Count = _key(
+        16, "Bits of a real number of the samples; with the split iq alone.", "bit", OURS, ge=1, le=24
+    )
+    deadline_s: Number = _key(500e-6, "How long after the last slot reports are waited for.", "s", OURS, ge=0, le=3600)
+    payload_bits_per_symbol: Number = _key(
+        2.0, "Downlink payload that a UE gets in a symbol.", "bit", OURS, ge=0, le=64
+    )
+
+
+class Scenario(_Keys):
+    """A checked scenario: what a scenario file says, complete."""
+
+    radio: RadioKeys = RadioKeys()
+    area: Area = Area()
+    access_points: AccessPoints = AccessPoints()
+    user_equipment: UserEquipmentKeys = UserEquipmentKeys()
+    targets: tuple[TargetKeys, ...] = _key(
+        (TargetKeys(), TargetKeys()),
+        "The targets; [] for none.",
+        "",
+        PAPER,
+        allowed="tables [[targets]], or [] for none",
+    )
+    schedule: Schedule = Schedule()
+    selector: SelectorKeys = SelectorKeys()
+    estimator: EstimatorKeys = EstimatorKeys()
+    fronthaul: FronthaulKeys = FronthaulKeys()
+
+    @model_validator(mode="after")
+    def _consistent(self, info: ValidationInfo) -> "Scenario":
+        """Refuse contradictions between keys; ``checked``, which collects them, does so itself."""
+        from scenarios.file.checks import cross_problems, plugin_modules
+
+        if not (info.context or {}).get("collecting"):
+            found = cross_problems(self, plugin_modules(self))
+            if found:
+                raise ValueError("; ".join(map(str, found)))
+        return self
+
+    @classmethod
+    def checked(
+        cls, data: Mapping[str, Any], source: str = "scenario", plugins: Iterable[str] = (), folder: Path | None = None
+    ) -> "Scenario":
+        """Return the scenario of a mapping as read from a file.
+
+        Parameters
+        ----------
+        data
+            Nested keys, as of a TOML file.
+        source
+            What to call it in messages.
+        plugins
+            Modules that may be imported for a kind "module:Class".
+        folder
+            Folder that a relative path in ``data`` starts from; the current one by default.
+
+        Raises
+        ------
+        ScenarioError
+            With every problem found.
+        """
+        from scenarios.file.checks import absolute_topology, cross_problems, follow_receivers, unsupported
+
+        data, problems = unsupported(data)
+        data = absolute_topology(follow_receivers(data), folder or Path.cwd())
+        scenario, wrong = cls._shaped(data)
+        bad = {p.keys[0] for p in wrong}
+        problems = problems + wrong
+        problems += [p for p in cross_problems(scenario, tuple(plugins)) if not _rests_on(p, bad)]
+        if problems:
+            raise ScenarioError(source, problems)
+        return scenario
+
+    @classmethod
+    def _shaped(cls, data: Mapping[str, Any]) -> "tuple[Scenario, list[Problem]]":
+        """Return the scenario of the keys that are right by themselves, and the problems of the others."""
+        problems: list[Problem] = []
+        rounds = 0
+        while True:
+            try:
+                return cls.model_validate(data, context={"collecting": True}), problems
+            except ValidationError as error:
+                found = error.errors(include_url=False)
+                problems += field_problems(found, cls.model_json_schema()) if rounds == 0 else []
+                for entry in reversed(found):  # a key that cannot be singled out takes its table with it
+                    data = _without(data, entry["loc"] if rounds == 0 else entry["loc"][:1])
+                rounds += 1
+
+    def with_(self, overrides: Mapping[str, Any], plugins: Iterable[str] = ()) -> "Scenario":
+        """Return this scenario with other values of some dotted keys, checked anew."""
+        from scenarios.file.checks import plugin_modules
+        from scenarios.file.files import overridden
+
+        allowed = (*plugins, *plugin_modules(self))
+        return type(self).checked(overridden(self.data(), overrides), plugins=allowed)
+
+    def data(self) -> dict[str, Any]:
+        """Return the scenario as nested plain data: every key that has an effect, nothing that is None."""
+        from scenarios.file.checks import effective
+
+        return effective(self, self.model_dump(mode="json", exclude_none=True))
+
+    def build(self, seed: int = 1, **overrides: Any) -> "Emulation":
+        """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``."""
+        from scenarios.file.build import build
+
+        return build(self, seed, **overrides)
+
+    @property
+    def access_point_names(self) -> tuple[str, ...]:
+        """Node names of the access points, in the order of every array."""
+        return tuple(f"ap-{i}" for i in range(self.access_points.count))
+
+    @property
+    def user_equipment_names(self) -> tuple[str, ...]:
+        """Node names of the UEs, in the order of every array."""
+        return tuple(f"ue-{i}" for i in range(self.user_equipment.count))
+
+
+def _rests_on(problem: Problem, bad: set[str]) -> bool:
+    return any(key.startswith(b) or b.startswith(key) for key in problem.keys if key for b in bad)
+
+
+def _without(data: Mapping[str, Any], location: tuple[int | str, ...]) -> dict[str, Any]:
+    """Return nested tables without the innermost key of a table on the way to a location."""
+    head, *rest = location
+    below = data.get(str(head))
+    if rest and isinstance(below, Mapping):
+        return {**data, str(head): _without(below, tuple(rest))}
+    if rest and head == "targets" and isinstance(below, list | tuple):
+        index, *inside = rest
+        table = below[int(index)]
+        kept = [_without(table, tuple(inside))] if inside and isinstance(table, Mapping) else []
+        return {**data, "targets": [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
+    return {key: value for key, value in data.items() if key != head}
