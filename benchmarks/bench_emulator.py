@@ -63,10 +63,10 @@ class SilentUE(UserEquipment):
 
     def wake(self) -> None:
         """Push what was drawn once."""
-        frame = self.emulation.frame
+        frame = self.services.frame
         if not hasattr(self, "_push"):
             self._push = (np.zeros(60, dtype=complex), np.zeros((12, 8), dtype=complex), 0.0)
-        self.emulation.air.join(self.name, *self._push)
+        self.services.air.join(self.name, *self._push)
         self.wake_ns = frame.next_cpi_ns(self.wake_ns)
 
 

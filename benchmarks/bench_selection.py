@@ -16,10 +16,11 @@ from models.bounds.closed_form import (
     position_error_bound_m,
     sensing_energy_w,
 )
-from models.network import Area, ModeAssignment, Network, Radio, View
+from models.network import Area, ModeAssignment, Network, Radio
 from models.selection.base import ModeSelector
 from models.selection.bound import BoundGreedy, Exhaustive
 from models.selection.farthest_point import FarthestPoint
+from models.view import View
 
 SIDE_M = 1000.0
 POINTS_PER_SIDE = 50

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from emulator.kernel import Kernel
-from emulator.media.air import Air, CpiTruth
+from emulator.functional_split import FunctionalSplit
+from emulator.inbox import Inbox
+from emulator.kernel import Bell, Kernel
+from emulator.media.air import Air
 from emulator.media.fronthaul import Fronthaul
+from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
-from emulator.nodes.central_processor import CentralProcessor, Inbox
+from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.node import Node
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
@@ -104,6 +107,19 @@ class Emulation:
     def rank(self, name: str) -> int:
         """Return the place of an owner of events in the service order; also its number in the trace."""
         return self._ranks[name]
+
+    def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:
+        """Return the generator at an address."""
+        return self.streams.generator(node, purpose, counter)
+
+    def bell(self, rank: float, ring: Callable[[object], None]) -> Bell:
+        """Return a bell of this rank that calls ``ring`` whenever it was set to."""
+        return Bell(self.kernel, rank, ring)
+
+    @property
+    def splits(self) -> dict[str, FunctionalSplit]:
+        """The functional split of every AP, by name."""
+        return {name: ap.split for name, ap in self.access_points.items()}
 
     @property
     def kernel(self) -> Kernel:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emulator.slot import CpiPlan, Slot
 
 __all__ = [
+    "CENTRAL",
     "HEADER_BITS",
     "Assignment",
     "EchoReport",
@@ -21,6 +22,8 @@ __all__ = [
 ]
 
 HEADER_BITS = 8 * (38 + 8)
+CENTRAL = "central"
+"""Name of the central processor."""
 
 Complex = NDArray[np.complex128]
 

@@ -1,4 +1,4 @@
-"""The plain data that decisions read and write: the survey, the radio, modes and the view of the central processor.
+"""The plain data that decisions read and write: the survey, the radio and the modes.
 
 Indices into arrays of access points (APs) and user equipments (UEs) follow the order of ``Network.ap_names`` and
 ``Network.ue_names`` everywhere.
@@ -7,16 +7,12 @@ Indices into arrays of access points (APs) and user equipments (UEs) follow the 
 import enum
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.constants import speed_of_light
 
-if TYPE_CHECKING:
-    from models.observation import Estimate
-
-__all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio", "View"]
+__all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio"]
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -174,33 +170,3 @@ class ModeAssignment:
     def receivers(self) -> Index:
         """Indices of the receiving APs, ascending."""
         return np.array([i for i, m in enumerate(self.modes) if m is Mode.RECEIVE], dtype=np.intp)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class View:
-    """What the central processor may base the plan of a CPI on.
-
-    Attributes
-    ----------
-    network, area, radio
-        The survey and the air interface.
-    path_gain
-        Large-scale power gain beta of each AP-UE link, 10^(-PL/10), shape (n_aps, n_ues).
-    n_receivers
-        How many APs are to receive.
-    alive
-        Which APs are believed to work, shape (n_aps,), bool.
-    estimate
-        The last published estimate, or None before the first.
-    cpi
-        Index of the CPI to plan.
-    """
-
-    network: Network
-    area: Area
-    radio: Radio
-    path_gain: Float
-    n_receivers: int
-    alive: NDArray[np.bool_]
-    estimate: "Estimate | None" = None
-    cpi: int = 0

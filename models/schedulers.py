@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
+from models.view import View
 
 __all__ = ["Palindromic", "RoundRobin", "SlotScheduler"]
 

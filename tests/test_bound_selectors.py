@@ -7,10 +7,11 @@ import pytest
 
 from models.bounds.closed_form import coverage, information_gain, sensing_energy_w
 from models.bounds.maps import closed_form_map_m
-from models.network import Area, Mode, Network, Radio, View
+from models.network import Area, Mode, Network, Radio
 from models.selection.bound import BoundGreedy, CoverageObjective, Exhaustive, JointGreedy
 from models.selection.farthest_point import FarthestPoint
 from models.selection.greedy import large_scale_efficiency
+from models.view import View
 
 SELECTORS = [
     BoundGreedy(points_per_side=12),

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from scenarios.commands import cli
 from scenarios.commands.cli import app
 from scenarios.file.files import load
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 
 GOLDEN = json.loads((Path(__file__).parent / "reference" / "golden.json").read_text())
 RELATIVE_TOLERANCE = 1e-6

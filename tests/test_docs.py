@@ -20,7 +20,7 @@ from PIL import Image
 
 from scenarios.commands.cli import app
 from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

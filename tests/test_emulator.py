@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from scipy.special import gammaincinv
 
+from emulator.emission import Emission
 from emulator.functional_split import IqSplit, StatisticsSplit
-from emulator.media.air import Emission, energy_quantile
+from emulator.media.air import energy_quantile
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.node import EmulationError
 from emulator.nodes.target import Target
@@ -49,7 +50,7 @@ class Loudmouth(AccessPoint):
         super().wake()
         if self._mode is Mode.RECEIVE:
             slot = self.plan.slots[0]
-            self.emulation.air.emit(slot, self.name, Emission(np.ones((self.n_antennas, slot.n_snapshots), complex)))
+            self.services.air.emit(slot, self.name, Emission(np.ones((self.n_antennas, slot.n_snapshots), complex)))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -58,8 +59,8 @@ class Eavesdropper(AccessPoint):
 
     def transmit(self, slot):
         emission = super().transmit(slot)
-        self.emulation.air.emit(slot, self.name, emission)
-        self.emulation.air.hear(self.name, np.zeros((self.n_antennas, slot.n_snapshots), complex))
+        self.services.air.emit(slot, self.name, emission)
+        self.services.air.hear(self.name, np.zeros((self.n_antennas, slot.n_snapshots), complex))
         return None
 
 

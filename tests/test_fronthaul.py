@@ -38,6 +38,12 @@ class Bench:
     def now_ns(self):
         return self.kernel.now_ns
 
+    def generator(self, *address):
+        return self.streams.generator(*address)
+
+    def bell(self, rank, ring):
+        return Bell(self.kernel, rank, ring)
+
     def rank(self, name):
         return 10 + sorted(link.name for link in self.fronthaul.links.values()).index(name)
 

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scenarios.file import files
-from scenarios.file.files import dump, load, overridden, parse_override
+from scenarios.file.files import dump, load, parse_override
+from scenarios.file.overrides import overridden
 from scenarios.file.plugins import ESTIMATORS, SELECTORS
 from scenarios.file.problems import ScenarioError
-from scenarios.file.schema import OURS, PAPER, Scenario
+from scenarios.file.scenario import Scenario
+from scenarios.file.schema import OURS, PAPER
 
 
 def problems_of(text: str) -> tuple[str, ...]:

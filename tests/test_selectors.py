@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from models.network import Area, Network, Radio, View
+from models.network import Area, Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.efficiency import spectral_efficiency
 from models.radio.geometry import rays
@@ -29,6 +29,7 @@ from models.selection.greedy import (
 from models.selection.random import Random
 from models.selection.search import exchange, grow
 from models.units import noise_power_w
+from models.view import View
 
 
 def make_view(n_aps=9, n_ues=4, n_receivers=4, seed=1, **network_changes):

@@ -7,30 +7,31 @@ in one go at slot end. Rules that no subclass of a node can get round:
 - only the AP that holds the slot's token radiates a sensing part;
 - the mean radiated power stays within the budget.
 
-Not modelled: direct path between APs, clutter, near-field curvature, propagation delay of the envelope (at 100 kHz
-a kilometre is a third of a symbol; the carrier phase of every path is exact).
+What reaches a receiver is the sum of the air's effects (``emulator.media.effects``) and its own noise. Not modelled:
+direct path between APs, clutter.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainccinv
 
-from emulator.kernel import Bell
+from emulator.emission import Emission
+from emulator.media.effects import Effect
+from emulator.media.truth import CpiTruth, Emitted
+from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
+from emulator.services import Services
 from emulator.slot import Slot
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
-from models.radio.sensing import echo_amplitude_m2, leg_response
+from models.radio.sensing import echo_amplitude_m2
 
-if TYPE_CHECKING:
-    from emulator.emulation import Emulation
-
-__all__ = ["Air", "AirRuleError", "CpiTruth", "Emission", "energy_quantile"]
+__all__ = ["Air", "AirRuleError", "energy_quantile"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -41,37 +42,6 @@ BUDGET_FALSE_ALARM = 1e-12
 
 class AirRuleError(RuntimeError):
     """A node broke a rule of the air interface."""
-
-
-class Emission(NamedTuple):
-    """What an AP radiates in a slot, communication and sensing apart."""
-
-    communication: Complex | None
-    """Shape (N, n_snapshots), or None."""
-    sensing: Complex | None = None
-    """Shape (N, n_snapshots), or None."""
-    precoding: Complex | None = None
-    """The precoders that made the communication part, sqrt(power) times unit vectors, shape (N, n_ues).
-
-    Required with a communication part: spectral efficiency is eq. (7) for these precoders, with the sensing part taken
-    as isotropic of power (1 - rho) P, whatever its samples are.
-    """
-
-    @property
-    def total(self) -> Complex | None:
-        """Both parts together."""
-        if self.communication is None:
-            return self.sensing
-        return self.communication if self.sensing is None else self.communication + self.sensing
-
-    def turned(self, phase_rad: float) -> "Emission":
-        """Return both parts with the phase of an oscillator."""
-        communication, sensing = (None if part is None else part * np.exp(1j * phase_rad) for part in self[:2])
-        return Emission(communication, sensing, self.precoding)
-
-
-Emitted = list[tuple[int, tuple[Emission, Complex]]]
-"""(AP index, (emission, its total)) in network order."""
 
 
 class _Audience(NamedTuple):
@@ -85,56 +55,6 @@ class _Audience(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class CpiTruth:
-    """What really was in one CPI; for scoring, and to work with while it is on the air.
-
-    Attributes
-    ----------
-    channel
-        AP-UE channels, shape (n_aps, n_ues, N).
-    places_m
-        Positions of the targets at the middle of each slot, shape (n_slots, n_targets, 2).
-    reflection
-        A_s e^{j phi_s} of each target in m^2, shape (n_targets,).
-    ue_noise
-        Noise samples of the UEs, shape (n_ues, n_samples).
-    radiated
-        (slot position, AP index, precoders or None, nominal power of the sensing part in W) of each emission.
-    """
-
-    channel: Complex
-    places_m: Float
-    reflection: Complex
-    ue_noise: Complex
-    radiated: list[tuple[int, int, Complex | None, float]] = field(default_factory=list)
-    _stacked: dict[tuple[int, ...], Complex] = field(default_factory=dict, repr=False)
-
-    def channel_from(self, aps: tuple[int, ...]) -> Complex:
-        """Return the channels from some APs, shape (n_ues, n_tx x N)."""
-        stacked = self._stacked.get(aps)
-        if stacked is None:
-            chosen = self.channel[list(aps)].transpose(1, 0, 2)
-            stacked = self._stacked[aps] = chosen.reshape(chosen.shape[0], chosen.shape[1] * chosen.shape[2])
-        return stacked
-
-    def precoding(self) -> Complex:
-        """Return the precoders used in each slot, (n_slots, n_aps, N, n_ues); zero where an AP was silent."""
-        n_aps, n_ues, n_antennas = self.channel.shape
-        used = np.zeros((len(self.places_m), n_aps, n_antennas, n_ues), dtype=complex)
-        for position, index, precoding, _ in self.radiated:
-            if precoding is not None:
-                used[position, index] = precoding
-        return used
-
-    def sensing_power_w(self) -> Float:
-        """Return the nominal power of the sensing part in each slot, shape (n_slots, n_aps)."""
-        power = np.zeros((len(self.places_m), self.channel.shape[0]))
-        for position, index, _, power_w in self.radiated:
-            power[position, index] = power_w
-        return power
-
-
-@dataclass(kw_only=True, eq=False)
 class Air(Node):
     """The medium.
 
@@ -144,12 +64,15 @@ class Air(Node):
         The survey, the air interface and the static part of the AP-UE channels.
     n_targets
         How many targets there are.
+    effects
+        What the air does to what is radiated; its fields add up at the receivers.
     """
 
     network: Network
     radio: Radio
     access_channel: AccessChannel
     n_targets: int
+    effects: tuple[Effect, ...]
 
     name: str = "air"
     slots_completed: int = 0
@@ -171,25 +94,26 @@ class Air(Node):
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "_legs", "_audience", "_shape", "_bell", "unit_amplitude_m2",
+        "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
         self._ap_index = {name: i for i, name in enumerate(self.network.ap_names)}
         self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
         self._ap_doors: dict[int, tuple[Callable[[int], None], Callable[[Slot, Complex], None]]] = {}
-        self._ue_doors: list[tuple[Node, Callable[[Slot, Complex], None]]] = []
+        self._ue_doors: list[tuple[int, Callable[[Slot, Complex], None], Callable[..., Exception]]] = []
         self._audience: _Audience | None = None
         self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
-        self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
         self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
 
-    def start(self, emulation: "Emulation") -> None:
-        """Take the place in an emulation."""
-        super().start(emulation)
-        self._shape = (self.network.n_antennas, emulation.frame.n_snapshots)
-        after_all_who_wake = emulation.rank(emulation.central.name) - 0.5
-        self._bell = Bell(emulation.kernel, after_all_who_wake, self._begin)
+    def start(self, services: Services) -> None:
+        """Take what the emulation offers."""
+        super().start(services)
+        self._shape = (self.network.n_antennas, services.frame.n_snapshots)
+        after_all_who_wake = services.rank(CENTRAL) - 0.5
+        self._bell = services.bell(after_all_who_wake, self._begin)
+        for effect in self.effects:
+            effect.start(services)
 
     def connect_access_point(
         self, name: str, begin: Callable[[int], None], deliver: Callable[[Slot, Complex], None]
@@ -197,10 +121,12 @@ class Air(Node):
         """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes."""
         self._ap_doors[self._ap_index[name]] = begin, deliver
 
-    def connect_user_equipment(self, node: Node, receive: Callable[[Slot, Complex], None]) -> None:
-        """Hand the samples of a UE to its hook ``receive``."""
-        self._ue_doors.append((node, receive))
-        self._ue_doors.sort(key=lambda door: self._ue_index[door[0].name])
+    def connect_user_equipment(
+        self, name: str, receive: Callable[[Slot, Complex], None], failure: Callable[..., Exception]
+    ) -> None:
+        """Hand the samples of a UE to ``receive``; ``failure`` makes the error to raise where that goes wrong."""
+        self._ue_doors.append((self._ue_index[name], receive, failure))
+        self._ue_doors.sort(key=lambda door: door[0])
 
     def license(self, slots: tuple[Slot, ...]) -> None:
         """Note who holds the sensing token in each slot."""
@@ -283,7 +209,7 @@ class Air(Node):
 
     def _draw(self) -> CpiTruth:
         """Fix the channels of a CPI from what UEs and targets pushed."""
-        frame, n_ues = self.emulation.frame, self.network.n_ues
+        frame, n_ues = self.services.frame, self.network.n_ues
         joined = [self._fading[k] for k in range(n_ues)]
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
@@ -302,7 +228,7 @@ class Air(Node):
 
     def wake(self) -> None:
         """Finish the slot that ends now; the next one begins when all who wake at this instant have woken."""
-        frame, now_ns = self.emulation.frame, self.wake_ns
+        frame, now_ns = self.services.frame, self.wake_ns
         if now_ns > frame.lead_ns:
             self._finish(self._slot_in_hand())
         if now_ns >= frame.lead_ns:
@@ -311,12 +237,12 @@ class Air(Node):
 
     def _begin(self, _: object) -> None:
         """Call all who transmit."""
-        position = self.slots_completed % self.emulation.frame.n_slots
+        position = self.slots_completed % self.services.frame.n_slots
         for index in self._transmitters:
             self._ap_doors[index][0](position)
 
     def _slot_in_hand(self) -> Slot:
-        frame, index = self.emulation.frame, self.slots_completed
+        frame, index = self.services.frame, self.slots_completed
         if index not in self._licensed:  # nobody planned it
             cpi, position = divmod(index, frame.n_slots)
             return frame.slots(cpi, ("",) * frame.n_slots)[position]
@@ -369,18 +295,13 @@ class Air(Node):
                 )
 
     def _return_echoes(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
-        """Superpose the echoes for all listeners at once, add their noise and hand them over."""
+        """Add up what all effects and the noise bring to each listener, and hand it over."""
         audience = self._audience = self._audience or self._gather()
         heard = audience.noise[slot.position]
-        if self.radio.illumination == "sensing":
-            illuminating = [(index, emission.sensing) for index, (emission, _) in emitted]
-        else:
-            illuminating = [(index, total) for index, (_, total) in emitted]
-        incident = self._incident(truth.places_m[slot.position], illuminating)
-        if incident is not None:
-            back = self._back_legs(truth.places_m[slot.position], audience.indices)
-            echoes = (back @ (truth.reflection[:, None] * incident)).reshape(heard.shape)
-            heard += echoes if audience.rotation is None else echoes * audience.rotation
+        for effect in self.effects:
+            field = effect.field(slot, truth, emitted, audience.indices)
+            if field is not None:
+                heard += field if audience.rotation is None else field * audience.rotation
         for index, echo in zip(audience.indices, heard, strict=True):
             self._ap_doors[index][1](slot, echo)
 
@@ -392,29 +313,6 @@ class Air(Node):
         by_slot = noise.reshape(len(indices), self._shape[0], -1, self._shape[1]).transpose(2, 0, 1, 3).copy()
         return _Audience(indices, by_slot, np.exp(1j * phases)[:, None, None] if phases.any() else None)
 
-    def _incident(self, positions_m: Float, illuminating: list[tuple[int, Complex | None]]) -> Complex | None:
-        """Return the field at the targets, shape (n_targets, n_snapshots); None where there is none."""
-        legs, incident = self._leg_responses(positions_m), None
-        for index, samples in illuminating:
-            if samples is not None and self.n_targets:
-                arriving = legs[index] @ samples
-                incident = arriving if incident is None else incident + arriving
-        return incident
-
-    def _leg_responses(self, positions_m: Float) -> Complex:
-        """Return a(u) e^{-jkd} / d of all APs and targets, shape (n_aps, n_targets, N); kept while targets rest."""
-        key = positions_m.tobytes()
-        if self._legs[0] != key:
-            self._legs = (key, leg_response(self.network, positions_m), {})
-        return self._legs[1]
-
-    def _back_legs(self, positions_m: Float, receivers: tuple[int, ...]) -> Complex:
-        """Return the legs to some receivers, shape (n_rx x N, n_targets)."""
-        legs, kept = self._leg_responses(positions_m), self._legs[2]
-        if receivers not in kept:
-            kept[receivers] = legs[list(receivers)].transpose(0, 2, 1).reshape(-1, self.n_targets)
-        return kept[receivers]
-
     def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
         """Superpose what every UE hears and hand it over."""
         first = slot.position * slot.n_snapshots
@@ -424,11 +322,11 @@ class Air(Node):
             samples = np.concatenate([total for _, (_, total) in emitted])
             received = received + truth.channel_from(radiating) @ samples
             self._note(slot, truth, emitted, samples)
-        for (node, receive), samples in zip(self._ue_doors, received, strict=True):
+        for (_, receive, failure), samples in zip(self._ue_doors, received, strict=True):
             try:
                 receive(slot, samples)
             except Exception as error:
-                raise node.failure("receive", slot, error) from error
+                raise failure("receive", slot, error) from error
 
 
 @lru_cache(maxsize=4096)

@@ -17,20 +17,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 
-from emulator.kernel import Bell
-from emulator.messages import Message
+from emulator.messages import CENTRAL, Message
+from emulator.services import Services
 from emulator.trace import Kind
-
-if TYPE_CHECKING:
-    from emulator.emulation import Emulation
 
 __all__ = ["Fronthaul", "Link", "link_name", "ring", "star", "stripe", "tree"]
 
-CENTRAL = "central"
 INFINITE = math.inf
 SERIALISE, DELIVER, DROP = int(Kind.SERIALISE), int(Kind.DELIVER), int(Kind.DROP)
 
@@ -63,16 +59,16 @@ class Link:
     in_flight: deque[tuple[int, Message, int]] = field(default_factory=deque)
     """(time of arrival in ns, message, bits), in the order of arrival."""
 
-    def start(self, emulation: "Emulation", arrive: Callable[["Link", object], None]) -> None:
-        """Take the place in an emulation: ``arrive`` is called when the first message in flight arrives."""
-        self.kernel, self.rank, self.record = emulation.kernel, emulation.rank(self.name), emulation.record
-        self._bell = Bell(self.kernel, self.rank, partial(arrive, self))
+    def start(self, services: Services, arrive: Callable[["Link", object], None]) -> None:
+        """Take what the emulation offers; ``arrive`` is called when the first message in flight arrives."""
+        self.services, self.rank, self.record = services, services.rank(self.name), services.record
+        self._bell = services.bell(self.rank, partial(arrive, self))
         for arrival_ns, _, _ in self.in_flight:
             self._bell.set(arrival_ns)
 
     def accept(self, message: Message, bits: int) -> bool:
         """Serialise a message after those that wait, and send it off; False if the queue is full."""
-        edge, now_ns = self.edge, self.kernel.now_ns
+        edge, now_ns = self.edge, self.services.now_ns
         rate = edge.get("rate_bit_s", INFINITE)
         start_ns = self.free_ns if self.free_ns > now_ns else now_ns
         if "queue_bits" in edge:
@@ -117,11 +113,11 @@ class Fronthaul:
         self._handlers: dict[str, Callable[[Message], None]] = {}
         self._routes: dict[tuple[str, str], dict[str, Link]] = {}
 
-    def start(self, emulation: "Emulation") -> None:
-        """Take the place in an emulation; messages that are in flight go on."""
-        self.emulation, self.record = emulation, emulation.record
+    def start(self, services: Services) -> None:
+        """Take what the emulation offers; messages that are in flight go on."""
+        self.services, self.record = services, services.record
         for link in self.links.values():
-            link.start(emulation, self._arrive)
+            link.start(services, self._arrive)
 
     def connect(self, name: str, deliver: Callable[[Message], None]) -> None:
         """Hand messages for the node of this name to ``deliver``.
@@ -158,10 +154,10 @@ class Fronthaul:
     def _drop(self, link: Link, bits: int) -> None:
         self.dropped += 1
         if self.record is not None:
-            self.record((self.emulation.now_ns, DROP, link.rank, bits))
+            self.record((self.services.now_ns, DROP, link.rank, bits))
 
     def _lost(self, link: Link, probability: float) -> bool:
-        return self.emulation.streams.generator(link.name, "loss", link.carried).random() < probability
+        return self.services.generator(link.name, "loss", link.carried).random() < probability
 
     def _arrive(self, link: Link, _: object) -> None:
         _, message, bits = link.in_flight.popleft()
@@ -172,7 +168,7 @@ class Fronthaul:
             return
         link.bits += bits
         if self.record is not None:
-            self.record((link.kernel.now_ns, DELIVER, link.rank, bits))
+            self.record((self.services.now_ns, DELIVER, link.rank, bits))
         if link.end == message.destination:
             self.delivered += 1
             self._handlers[link.end](message)
@@ -181,7 +177,7 @@ class Fronthaul:
 
     def books(self) -> dict[str, Any]:
         """Return the counts of messages, and bits delivered and utilisation of every link."""
-        now_ns = self.emulation.now_ns
+        now_ns = self.services.now_ns
         return {
             "messages_sent": self.sent,
             "messages_delivered": self.delivered,

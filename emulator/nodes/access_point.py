@@ -12,24 +12,22 @@ Perfect channel state information is assumed: the AP knows its own channels to a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.emission import Emission
 from emulator.functional_split import FunctionalSplit
-from emulator.media.air import Emission
 from emulator.messages import Assignment, Message, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import symbols
 from emulator.randomness import complex_normals
+from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
 from emulator.trace import Kind
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
-
-if TYPE_CHECKING:
-    from emulator.emulation import Emulation
 
 __all__ = ["AccessPoint"]
 
@@ -116,11 +114,11 @@ class AccessPoint(Node):
 
     # -- the life of a slot ---------------------------------------------------------------------------------------
 
-    def start(self, emulation: "Emulation") -> None:
-        """Take the place in an emulation."""
-        super().start(emulation)
-        emulation.fronthaul.connect(self.name, self._take)
-        emulation.air.connect_access_point(self.name, self._radiate, self.on_echo)
+    def start(self, services: Services) -> None:
+        """Take what the emulation offers."""
+        super().start(services)
+        services.fronthaul.connect(self.name, self._take)
+        services.air.connect_access_point(self.name, self._radiate, self.on_echo)
 
     def _take(self, message: Message) -> None:
         try:
@@ -130,7 +128,7 @@ class AccessPoint(Node):
 
     def wake(self) -> None:
         """End a CPI and begin the next; see to reports that are overdue."""
-        now_ns, frame = self.wake_ns, self.emulation.frame
+        now_ns, frame = self.wake_ns, self.services.frame
         if now_ns >= self._next_ns:
             cpi = frame.cpi_at(now_ns)
             if cpi is not None:
@@ -149,7 +147,7 @@ class AccessPoint(Node):
             emission = self.transmit(slot)
             if emission is None:
                 return
-            self.emulation.air.emit(slot, self.name, emission)
+            self.services.air.emit(slot, self.name, emission)
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
         part = emission.sensing if self.illumination == "sensing" else emission.total
@@ -188,22 +186,22 @@ class AccessPoint(Node):
         self._mode = assignment.plan.mode(self.name)
         if self._mode is Mode.TRANSMIT:
             self._prepare(cpi, assignment)
-            self.emulation.air.transmit(self.name)
+            self.services.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:
-            self.emulation.air.hear(self.name, self._noise(cpi))
+            self.services.air.hear(self.name, self._noise(cpi))
 
     def _noise(self, cpi: int) -> Complex:
         """Return the receiver noise of a CPI, shape (N, n_samples)."""
-        shape = (self.n_antennas, self.emulation.frame.n_samples)
+        shape = (self.n_antennas, self.services.frame.n_samples)
         return complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
         self._communication = None
         if not assignment.payload or self.comm_power_fraction == 0.0:
             return
-        channel = self.emulation.air.channel(self.name, cpi)
+        channel = self.services.air.channel(self.name, cpi)
         self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
-        frame = self.emulation.frame
+        frame = self.services.frame
         samples = self._precoding @ symbols(assignment.payload, frame.n_samples)
         by_slot = samples.reshape(self.n_antennas, frame.n_slots, frame.n_snapshots).transpose(1, 0, 2)
         self._communication = np.ascontiguousarray(by_slot)
@@ -234,4 +232,4 @@ class AccessPoint(Node):
 
     def _send(self, message: Message | None) -> None:
         if message is not None:
-            self.emulation.fronthaul.send(message)
+            self.services.fronthaul.send(message)

@@ -7,29 +7,29 @@ waveforms are known.
 
 import heapq
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulator.functional_split import collate, in_slots, waveform_known
+from emulator.inbox import Inbox
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import draw_payload
+from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind
 from models.estimation.base import Estimator
-from models.network import Area, Mode, Network, Radio, View
+from models.network import Area, Mode, Network, Radio
 from models.observation import Estimate, Observation
 from models.radio.quantisation import quantise
 from models.radio.statistics import cross_statistic, energy_statistic, gram_statistic
 from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
+from models.view import View
 
-if TYPE_CHECKING:
-    from emulator.emulation import Emulation
-
-__all__ = ["CentralProcessor", "Inbox"]
+__all__ = ["CentralProcessor"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -39,30 +39,13 @@ NOTHING_FOUND = Estimate.at([])
 
 
 @dataclass(kw_only=True, eq=False)
-class Inbox:
-    """What came for one CPI before its deadline."""
-
-    plan: CpiPlan
-    records: dict[str, TransmissionRecord] = field(default_factory=dict)
-    echoes: dict[str, dict[int, EchoReport]] = field(default_factory=dict)
-    """By receiver and slot position."""
-    statistics: dict[str, StatisticsReport] = field(default_factory=dict)
-    fused: int = 0
-
-    @property
-    def heard_from(self) -> set[str]:
-        """Names of the APs of which anything came."""
-        return {*self.records, *self.echoes, *self.statistics}
-
-
-@dataclass(kw_only=True, eq=False)
 class CentralProcessor(Node):
     """The node "central".
 
     Attributes
     ----------
     network, area, radio, path_gain
-        The survey: see ``models.network.View``.
+        The survey: see ``models.view.View``.
     n_receivers
         How many APs are to receive.
     selector, scheduler, estimator
@@ -101,12 +84,12 @@ class CentralProcessor(Node):
     def __post_init__(self) -> None:
         self._silent_cpis = [0] * self.network.n_aps
 
-    def start(self, emulation: "Emulation") -> None:
-        """Take the place in an emulation."""
-        super().start(emulation)
-        emulation.fronthaul.connect(self.name, self.on_message)
-        splits = {name: ap.split for name, ap in emulation.access_points.items()}
-        self._reports_due = {name: split.reports_expected(emulation.frame.n_slots) for name, split in splits.items()}
+    def start(self, services: Services) -> None:
+        """Take what the emulation offers."""
+        super().start(services)
+        services.fronthaul.connect(self.name, self.on_message)
+        splits = services.splits
+        self._reports_due = {name: split.reports_expected(services.frame.n_slots) for name, split in splits.items()}
         self._needs_waveform = {name for name, split in splits.items() if split.needs_waveform}
 
     # -- the agenda -----------------------------------------------------------------------------------------------
@@ -121,14 +104,13 @@ class CentralProcessor(Node):
         heapq.heappush(self._agenda, (at_ns, cpi, task))
 
     def _plan(self, cpi: int) -> None:
-        frame = self.emulation.frame
+        frame = self.services.frame
         plan = self.plan(cpi)
         self.inboxes[cpi] = Inbox(plan=plan)
-        self.emulation.air.license(plan.slots)
+        self.services.air.license(plan.slots)
         self.log(Kind.PLAN, cpi)
         n_symbols = frame.n_slots * frame.n_snapshots
-        rng = self.emulation.streams.generator(self.name, "payload", cpi)
-        payload = draw_payload(rng, self.network.n_ues, n_symbols, self.payload_bits_per_symbol)
+        payload = draw_payload(self.rng("payload", cpi), self.network.n_ues, n_symbols, self.payload_bits_per_symbol)
         for name in self.network.ap_names:
             data = payload if plan.mode(name) is Mode.TRANSMIT else ()
             self._send(Assignment(source=self.name, destination=name, plan=plan, payload=data))
@@ -144,14 +126,14 @@ class CentralProcessor(Node):
             estimate = self.estimator.estimate(observation)
         self._pending[cpi] = (estimate, observation)
         if self.estimator_latency_ns:
-            self._note(self.emulation.now_ns + self.estimator_latency_ns, cpi, PUBLISH)
+            self._note(self.services.now_ns + self.estimator_latency_ns, cpi, PUBLISH)
         else:
             self._publish(cpi)
 
     def _publish(self, cpi: int) -> None:
         estimate, observation = self._pending.pop(cpi)
         self.publish(cpi, estimate)
-        self.emulation.on_publish(self.inboxes.pop(cpi), estimate, observation)
+        self.services.on_publish(self.inboxes.pop(cpi), estimate, observation)
 
     # -- what it decides ------------------------------------------------------------------------------------------
 
@@ -170,9 +152,8 @@ class CentralProcessor(Node):
 
     def plan(self, cpi: int) -> CpiPlan:
         """Return the plan of a CPI: modes by the selector, sensing transmitters by the scheduler."""
-        emulation, view = self.emulation, self.view(cpi)
-        frame, names = emulation.frame, self.network.ap_names
-        assignment = self.selector.select(view, emulation.streams.generator(self.name, "selection", cpi))
+        frame, names, view = self.services.frame, self.network.ap_names, self.view(cpi)
+        assignment = self.selector.select(view, self.rng("selection", cpi))
         order = self.scheduler.order(assignment, view, frame.n_slots)
         return CpiPlan(
             cpi=cpi,
@@ -233,7 +214,7 @@ class CentralProcessor(Node):
             )  # fmt: skip
 
     def _send(self, message: Message) -> None:
-        self.emulation.fronthaul.send(message)
+        self.services.fronthaul.send(message)
 
     # -- what it makes of it --------------------------------------------------------------------------------------
 

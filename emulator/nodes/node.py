@@ -4,19 +4,17 @@ What a node will do next stands in its attributes, never in a local variable of 
 an emulation can be taken between any two events and continued elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import simpy
 
 from emulator.kernel import Alarm, Kernel
+from emulator.services import Recorder, Services
 from emulator.slot import Slot
-
-if TYPE_CHECKING:
-    from emulator.emulation import Emulation
 
 __all__ = ["EmulationError", "Node"]
 
@@ -39,18 +37,18 @@ class Node:
 
     name: str
     wake_ns: int = field(default=0, init=False)
-    emulation: "Emulation" = field(init=False, repr=False)
+    services: Services = field(init=False, repr=False)
     rank: int = field(default=0, init=False, repr=False)
-    record: Callable[[Iterable[int]], None] | None = field(default=None, init=False, repr=False)
+    record: Recorder | None = field(default=None, init=False, repr=False)
 
-    wiring: ClassVar[frozenset[str]] = frozenset({"emulation", "rank", "record"})
-    """Attributes that the emulation was built with; all others are state."""
+    wiring: ClassVar[frozenset[str]] = frozenset({"services", "rank", "record"})
+    """Attributes that the node was built with or given at its start; all others are state."""
 
-    def start(self, emulation: "Emulation") -> None:
-        """Take the place in an emulation. A subclass that needs more overrides this and calls it first."""
-        self.emulation = emulation
-        self.rank = emulation.rank(self.name)
-        self.record = emulation.record
+    def start(self, services: Services) -> None:
+        """Take what the emulation offers. A subclass that needs more overrides this and calls it first."""
+        self.services = services
+        self.rank = services.rank(self.name)
+        self.record = services.record
 
     def wake(self) -> None:
         """Do what is due now and set ``wake_ns`` to a later time."""
@@ -69,18 +67,18 @@ class Node:
 
     def rng(self, purpose: str, counter: int = 0) -> np.random.Generator:
         """Return the node's generator for a purpose at a counter, such as the index of a CPI or slot."""
-        return self.emulation.streams.generator(self.name, purpose, counter)
+        return self.services.generator(self.name, purpose, counter)
 
     def log(self, kind: int, value: int) -> None:
         """Record an event of this node now."""
         if self.record is not None:
-            self.record((self.emulation.now_ns, kind, self.rank, value))
+            self.record((self.services.now_ns, kind, self.rank, value))
 
     def failure(self, hook: str, slot: Slot | None, error: Exception) -> EmulationError:
         """Return the error that says which node failed, in which hook, for which slot, when and why."""
         where = "" if slot is None else f", slot {slot.index} (CPI {slot.cpi})"
         return EmulationError(
-            f"{self.name}.{hook}{where}, t = {self.emulation.now_ns} ns: {type(error).__name__}: {error}"
+            f"{self.name}.{hook}{where}, t = {self.services.now_ns} ns: {type(error).__name__}: {error}"
         )
 
     def state(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Target(Node):
 
     def wake(self) -> None:
         """Stand in the air for the slots of the CPI that begins, in each where the target is at its middle."""
-        frame, air = self.emulation.frame, self.emulation.air
+        frame, air = self.services.frame, self.services.air
         cpi = frame.cpi_at(self.wake_ns)
         if cpi is not None:
             first = cpi * frame.n_slots

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
+from models.view import View
 
 __all__ = ["ModeSelector"]
 

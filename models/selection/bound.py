@@ -15,10 +15,11 @@ from scipy.spatial.distance import cdist
 
 from models.bounds.closed_form import information_gain, sensing_energy_w
 from models.bounds.maps import SINGULAR, ap_moments, keep_memory
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
 from models.selection.base import ModeSelector
 from models.selection.greedy import large_scale_efficiency
 from models.selection.search import Members, assign_transmitters, candidates, exchange, first_maximum, grow
+from models.view import View
 
 __all__ = ["BoundGreedy", "CoverageObjective", "Exhaustive", "JointGreedy"]
 

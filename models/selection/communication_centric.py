@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
 from models.selection.base import ModeSelector
 from models.selection.search import assign_transmitters, candidates, grow
+from models.view import View
 
 __all__ = ["CommunicationCentric", "gain_ratio_spectral_efficiency"]
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
 from models.selection.base import ModeSelector
 from models.selection.search import assign_transmitters, candidates, first_maximum
+from models.view import View
 
 __all__ = ["FarthestPoint"]
 

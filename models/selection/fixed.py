@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
 from models.selection.base import ModeSelector
+from models.view import View
 
 __all__ = ["Fixed"]
 

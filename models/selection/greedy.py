@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
 from models.radio.channel import AccessChannel
 from models.radio.efficiency import LargeScaleEfficiency
 from models.radio.geometry import rays
 from models.radio.transmission import precoding_matrix
 from models.selection.base import ModeSelector
 from models.selection.search import Members, Objective, assign_transmitters, candidates, exchange, grow
+from models.view import View
 
 __all__ = ["GreedySpectralEfficiency", "GreedySurrogate", "SampledEfficiency", "large_scale_efficiency"]
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
 from models.selection.base import ModeSelector
 from models.selection.search import assign_transmitters, candidates
+from models.view import View
 
 __all__ = ["Random"]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network import ModeAssignment, View
+from models.network import ModeAssignment
+from models.view import View
 
 __all__ = ["Objective", "assign_transmitters", "candidates", "exchange", "first_maximum", "grow"]
 

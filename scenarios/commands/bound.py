@@ -16,14 +16,15 @@ from models.network import ModeAssignment
 from models.radio.transmission import expected_gram, precoding_matrix
 from models.units import db_to_linear
 from scenarios.file.problems import ScenarioError
-from scenarios.file.schema import Scenario, TargetKeys
+from scenarios.file.scenario import Scenario
+from scenarios.file.schema import TargetKeys
 from scenarios.output.results import check_folder, finite
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from emulator.emission import Emission
     from emulator.emulation import Emulation
-    from emulator.media.air import Emission
     from emulator.slot import Slot
 
 __all__ = [
@@ -148,7 +149,7 @@ class _Witness(AccessPoint):
 
     def transmit(self, slot: "Slot") -> "Emission | None":
         if slot.cpi == 0:
-            self.seen[self.name] = self.emulation.air.channel(self.name, 0).copy()
+            self.seen[self.name] = self.services.air.channel(self.name, 0).copy()
         return super().transmit(slot)
 
 

@@ -20,7 +20,7 @@ import typer
 
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
-    from scenarios.file.schema import Scenario
+    from scenarios.file.scenario import Scenario
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
@@ -289,7 +289,7 @@ def schema() -> None:
     """Print the JSON schema of scenario files, defaults included."""
     import json
 
-    from scenarios.file.schema import Scenario
+    from scenarios.file.scenario import Scenario
 
     dialect = "https://json-schema.org/draft/2020-12/schema"
     say(json.dumps({"$schema": dialect, **Scenario.model_json_schema()}, indent=2))

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from scenarios.file.files import dump
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 from scenarios.output import results
 
 if TYPE_CHECKING:

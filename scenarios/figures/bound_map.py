@@ -18,7 +18,8 @@ from models.network import Area, ModeAssignment, Network
 from models.radio.geometry import on_access_point
 from models.units import db_to_linear
 from scenarios.commands.bound import expected_illumination, planned_assignment
-from scenarios.file.schema import Scenario, TargetKeys
+from scenarios.file.scenario import Scenario
+from scenarios.file.schema import TargetKeys
 from scenarios.output import draw
 from scenarios.output.results import finite, replaced
 

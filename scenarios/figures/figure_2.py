@@ -29,7 +29,7 @@ from models.radio.transmission import expected_gram
 from models.scoring import Score, score
 from scenarios.figures.common import each_realization, realization_seed
 from scenarios.file.files import load
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 from scenarios.output import draw
 
 __all__ = ["CostMap", "Figure2", "expected_bounds_m", "layout_scenario", "map_detections_m", "plot", "run"]

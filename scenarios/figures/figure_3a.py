@@ -23,7 +23,7 @@ from models.scoring import score
 from scenarios.figures.common import Interval, each_realization, realization_seed, share_interval
 from scenarios.figures.figure_2 import expected_bounds_m, layout_scenario
 from scenarios.file.files import load
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 from scenarios.output import draw
 
 __all__ = ["Errors", "Figure3a", "plot", "run"]

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.randomness import complex_normals
-from models.network import Area, ModeAssignment, Network, View
+from models.network import Area, ModeAssignment, Network
 from models.selection.base import ModeSelector
 from models.selection.greedy import SampledEfficiency
+from models.view import View
 from scenarios.figures.common import realization_seed
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 
 __all__ = ["Layout"]
 

@@ -31,7 +31,7 @@ from models.selection.random import Random
 from scenarios.figures.layouts import Layout
 from scenarios.file.files import load
 from scenarios.file.problems import ScenarioError
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 
 __all__ = [
     "EXCHANGE_RATES", "METRICS", "SELECTORS", "SETTING", "LayoutStudy", "all_splits", "best_for",

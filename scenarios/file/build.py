@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emulator.emulation import Emulation
 from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
 from emulator.media.air import Air
+from emulator.media.effects import TargetEchoes
 from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
@@ -25,9 +26,7 @@ from models.radio.propagation import PATH_LOSS
 from models.schedulers import Palindromic, RoundRobin, SlotScheduler
 from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
-
-if TYPE_CHECKING:
-    from scenarios.file.schema import Scenario
+from scenarios.file.schema import ScenarioKeys
 
 __all__ = ["build", "fronthaul_graph", "network_of", "radio_of"]
 
@@ -36,7 +35,7 @@ SCHEDULERS: dict[str, Callable[[], SlotScheduler]] = {"round-robin": RoundRobin,
 
 
 def build(
-    scenario: "Scenario",
+    scenario: ScenarioKeys,
     seed: int = 1,
     *,
     access_point: Callable[..., AccessPoint] = AccessPoint,
@@ -94,7 +93,13 @@ def build(
     }
     return Emulation(
         frame=_frame(scenario),
-        air=Air(network=network, radio=radio, access_channel=channel, n_targets=len(scenario.targets)),
+        air=Air(
+            network=network,
+            radio=radio,
+            access_channel=channel,
+            n_targets=len(scenario.targets),
+            effects=(TargetEchoes(network, radio.illumination),),
+        ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
         central=_central(scenario, network, radio, channel, **strategies),
         access_points=[
@@ -115,7 +120,7 @@ def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
     return make(**{key: value for key, value in keys.items() if key not in given})
 
 
-def network_of(scenario: "Scenario", streams: Streams) -> Network:
+def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
     """Return the survey: given positions and boresights as they are, the others drawn node by node."""
     aps, ues = scenario.access_points, scenario.user_equipment
     ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
@@ -136,20 +141,20 @@ def network_of(scenario: "Scenario", streams: Streams) -> Network:
 
 
 def _positions(
-    scenario: "Scenario", streams: Streams, names: tuple[str, ...], given: tuple[tuple[float, float], ...] | None
+    scenario: ScenarioKeys, streams: Streams, names: tuple[str, ...], given: tuple[tuple[float, float], ...] | None
 ) -> NDArray[np.float64]:
     if given is None:
         given = tuple(_random_position(scenario, streams, name) for name in names)
     return np.array(given, dtype=float).reshape(len(names), 2)
 
 
-def _random_position(scenario: "Scenario", streams: Streams, name: str) -> tuple[float, float]:
+def _random_position(scenario: ScenarioKeys, streams: Streams, name: str) -> tuple[float, float]:
     width, height = scenario.area.size_m
     x, y = streams.generator(name, "position").uniform(size=2)
     return float(x * width), float(y * height)
 
 
-def radio_of(scenario: "Scenario") -> Radio:
+def radio_of(scenario: ScenarioKeys) -> Radio:
     """Return the air interface in SI units."""
     keys = scenario.radio
     return Radio(
@@ -163,7 +168,7 @@ def radio_of(scenario: "Scenario") -> Radio:
     )
 
 
-def _access_channel(scenario: "Scenario", network: Network) -> AccessChannel:
+def _access_channel(scenario: ScenarioKeys, network: Network) -> AccessChannel:
     keys = scenario.radio
     spread = keys.angular_std_deg
     return AccessChannel.of(
@@ -174,7 +179,7 @@ def _access_channel(scenario: "Scenario", network: Network) -> AccessChannel:
     )
 
 
-def _frame(scenario: "Scenario") -> Frame:
+def _frame(scenario: ScenarioKeys) -> Frame:
     schedule = scenario.schedule
     symbols = schedule.snapshots_per_slot + schedule.guard_symbols
     transmitters = scenario.selector.transmitters
@@ -188,7 +193,7 @@ def _frame(scenario: "Scenario") -> Frame:
     )
 
 
-def _split(scenario: "Scenario") -> FunctionalSplit:
+def _split(scenario: ScenarioKeys) -> FunctionalSplit:
     keys = scenario.fronthaul
     return (
         StatisticsSplit(illumination=scenario.radio.illumination)
@@ -197,7 +202,7 @@ def _split(scenario: "Scenario") -> FunctionalSplit:
     )
 
 
-def fronthaul_graph(scenario: "Scenario") -> nx.DiGraph:
+def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
     """Return the graph of the fronthaul; links of a GraphML file keep what they say and take the rest from the keys.
 
     Raises
@@ -223,7 +228,7 @@ def fronthaul_graph(scenario: "Scenario") -> nx.DiGraph:
 
 
 def _central(
-    scenario: "Scenario", network: Network, radio: Radio, channel: AccessChannel, **strategies: Any
+    scenario: ScenarioKeys, network: Network, radio: Radio, channel: AccessChannel, **strategies: Any
 ) -> CentralProcessor:
     chosen = {
         "selector": scenario.selector.make,
@@ -246,7 +251,7 @@ def _central(
     )
 
 
-def _targets(scenario: "Scenario", streams: Streams, make: Callable[..., Target]) -> list[Target]:
+def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Target]) -> list[Target]:
     nodes = []
     for s, keys in enumerate(scenario.targets):
         name = f"target-{s}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, is_plugin, setting_problems, settings_of
 from scenarios.file.problems import Problem, closest
-from scenarios.file.schema import Scenario
+from scenarios.file.schema import ScenarioKeys
 
 __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers", "plugin_modules", "unsupported"]
 
@@ -49,13 +49,13 @@ def absolute_topology(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {**data, "fronthaul": {**data["fronthaul"], "topology": str((folder / topology).resolve())}}
 
 
-def plugin_modules(scenario: Scenario) -> tuple[str, ...]:
+def plugin_modules(scenario: ScenarioKeys) -> tuple[str, ...]:
     """Return the modules of the plug-ins that a scenario names."""
     kinds = (scenario.selector.kind, scenario.estimator.kind)
     return tuple(kind.partition(":")[0] for kind in kinds if is_plugin(kind))
 
 
-def effective(scenario: Scenario, data: dict[str, Any]) -> dict[str, Any]:
+def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
     """Drop the keys that have no effect because others decide: count beside positions, settings a kind lacks."""
     for table in ("access_points", "user_equipment"):
         if "positions_m" in data[table]:
@@ -69,14 +69,14 @@ def effective(scenario: Scenario, data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def cross_problems(scenario: Scenario, plugins: Iterable[str]) -> list[Problem]:
+def cross_problems(scenario: ScenarioKeys, plugins: Iterable[str]) -> list[Problem]:
     """Return what is wrong between keys that are right by themselves."""
     checks = (_lengths, _roles, _places, _slots, _grid, _topology)
     found = [problem for check in checks for problem in check(scenario)]
     return [*found, *_selector(scenario, plugins), *_estimator(scenario, plugins)]
 
 
-def _lengths(scenario: Scenario) -> Iterator[Problem]:
+def _lengths(scenario: ScenarioKeys) -> Iterator[Problem]:
     for name in ("access_points", "user_equipment"):
         table = getattr(scenario, name)
         if table.positions_m is not None and len(table.positions_m) != table.count:
@@ -89,7 +89,7 @@ def _lengths(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(keys, text)
 
 
-def _roles(scenario: Scenario) -> Iterator[Problem]:
+def _roles(scenario: ScenarioKeys) -> Iterator[Problem]:
     n_aps, n_rx = scenario.access_points.count, scenario.schedule.n_receivers
     rest = ("access_points.count", "access_points.positions_m", "selector.kind")
     if scenario.selector.kind == "fixed":
@@ -109,7 +109,7 @@ def _few_enough(n_aps: int, keys: tuple[str, ...]) -> Iterator[Problem]:
         yield Problem(keys, text)
 
 
-def _fixed_roles(scenario: Scenario) -> Iterator[Problem]:
+def _fixed_roles(scenario: ScenarioKeys) -> Iterator[Problem]:
     n_aps = scenario.access_points.count
     rest = ("access_points.count", "access_points.positions_m")
     roles = {name: getattr(scenario.selector, name) for name in ("transmitters", "receivers")}
@@ -132,7 +132,7 @@ def _fixed_roles(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(("schedule.n_receivers", "selector.receivers"), text)
 
 
-def _places(scenario: Scenario) -> Iterator[Problem]:
+def _places(scenario: ScenarioKeys) -> Iterator[Problem]:
     aps = {p: i for i, p in enumerate(scenario.access_points.positions_m or ())}
     ues = {p: i for i, p in enumerate(scenario.user_equipment.positions_m or ())}
     for i, point in enumerate(scenario.user_equipment.positions_m or ()):
@@ -157,7 +157,7 @@ def _target_place(
             yield Problem((key, f"{table}.positions_m"), text)
 
 
-def _slots(scenario: Scenario) -> Iterator[Problem]:
+def _slots(scenario: ScenarioKeys) -> Iterator[Problem]:
     symbols = scenario.schedule.snapshots_per_slot + scenario.schedule.guard_symbols
     if not 1.0 <= 1e9 * symbols / scenario.radio.bandwidth_hz < 2.0**53:
         keys = ("radio.bandwidth_hz", "schedule.snapshots_per_slot", "schedule.guard_symbols")
@@ -165,7 +165,7 @@ def _slots(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(keys, f"got {scenario.radio.bandwidth_hz:g} Hz; {length}; allowed: 1 ns or more, below 1e7 s")
 
 
-def _grid(scenario: Scenario) -> Iterator[Problem]:
+def _grid(scenario: ScenarioKeys) -> Iterator[Problem]:
     cells = math.prod(side / scenario.estimator.grid_step_m for side in scenario.area.size_m)
     if cells > _MAX_CELLS:
         keys = ("estimator.grid_step_m", "area.size_m")
@@ -173,7 +173,7 @@ def _grid(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(keys, f"{text}; allowed: at most {_MAX_CELLS:.0e} cells, so take a larger step")
 
 
-def _selector(scenario: Scenario, plugins: Iterable[str]) -> Iterator[Problem]:
+def _selector(scenario: ScenarioKeys, plugins: Iterable[str]) -> Iterator[Problem]:
     spec = scenario.selector
     try:
         cls = implementation(spec.kind, SELECTORS, plugins)
@@ -192,7 +192,7 @@ def _settings(table: str, cls: type, options: dict[str, Any]) -> Iterator[Proble
         yield Problem((f"{table}.{key or 'kind'}",), text)
 
 
-def _estimator(scenario: Scenario, plugins: Iterable[str]) -> Iterator[Problem]:
+def _estimator(scenario: ScenarioKeys, plugins: Iterable[str]) -> Iterator[Problem]:
     spec = scenario.estimator
     try:
         cls = implementation(spec.kind, ESTIMATORS, plugins)
@@ -208,7 +208,7 @@ def _estimator(scenario: Scenario, plugins: Iterable[str]) -> Iterator[Problem]:
     yield from _settings("estimator", cls, spec.options)
 
 
-def _topology(scenario: Scenario) -> Iterator[Problem]:
+def _topology(scenario: ScenarioKeys) -> Iterator[Problem]:
     topology, key = scenario.fronthaul.topology, "fronthaul.topology"
     if topology in TOPOLOGIES:
         return

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
+from scenarios.file.overrides import overridden
 from scenarios.file.problems import ScenarioError, closest
-from scenarios.file.schema import Scenario
+from scenarios.file.scenario import Scenario
 
-__all__ = ["bundled", "dump", "load", "overridden", "parse_override", "scenario_name"]
-
-_TWO_TARGETS: list[dict[str, Any]] = [{}, {}]
+__all__ = ["bundled", "dump", "load", "parse_override", "scenario_name"]
 
 
 def bundled() -> dict[str, Path]:
@@ -86,75 +84,6 @@ def parse_override(text: str) -> tuple[str, Any]:
     if list(parsed) != ["value"] or "\n" in value:
         raise ScenarioError("--set", [f"{key}: {value!r} is more than one TOML value"])
     return key, parsed["value"]
-
-
-def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested data with other values of some dotted keys.
-
-    Of two keys that exclude each other the new one wins: count drops positions_m and the reverse, another kind drops
-    the settings that it lacks, and receivers by name drop their number.
-
-    Raises
-    ------
-    ScenarioError
-        If a key leads into something that is no table.
-    """
-    result = _without_number_of_receivers(data) if _names_receivers(overrides) else dict(data)
-    for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
-        result = _with_rivals_dropped(result, key, overrides)
-        result = _set(result, key.split("."), _plain(overrides[key]), key)
-    return result
-
-
-def _names_receivers(overrides: Mapping[str, Any]) -> bool:
-    selector = overrides.get("selector")
-    return "selector.receivers" in overrides or (isinstance(selector, Mapping) and "receivers" in selector)
-
-
-def _without_number_of_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
-    schedule = data.get("schedule")
-    if not isinstance(schedule, Mapping):
-        return dict(data)
-    return {**data, "schedule": {key: value for key, value in schedule.items() if key != "n_receivers"}}
-
-
-def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    table, _, name = key.partition(".")
-    keys = data.get(table)
-    if not isinstance(keys, dict):
-        return data
-    rival = {"count": "positions_m", "positions_m": "count"}.get(name)
-    dropped = {rival} if f"{table}.{rival}" not in overrides else set()
-    if key == "fronthaul.split" and overrides[key] == "statistics" and "fronthaul.iq_bits" not in overrides:
-        dropped = {"iq_bits"}
-    if name == "kind" and keys.get("kind") != overrides[key]:
-        dropped = {other for other in keys if other not in _settings_of_kind(table, overrides[key])}
-    return {**data, table: {k: v for k, v in keys.items() if k not in dropped}}
-
-
-def _settings_of_kind(table: str, kind: Any) -> set[str]:
-    registry = {"selector": SELECTORS, "estimator": ESTIMATORS}.get(table, {})
-    known = set(settings_of(implementation(kind, registry))) if isinstance(kind, str) and kind in registry else set()
-    return known | {"latency_s"}
-
-
-def _set(data: Any, path: list[str], value: Any, key: str) -> Any:
-    if not path:
-        return value
-    head, *rest = path
-    if isinstance(data, list):
-        if not (head.isdecimal() and int(head) < len(data)):
-            raise ScenarioError("--set", [f'{key}: "{head}" is no index of a list of {len(data)}'])
-        return [_set(item, rest, value, key) if i == int(head) else item for i, item in enumerate(data)]
-    if not isinstance(data, dict):
-        raise ScenarioError("--set", [f'{key}: "{head}" would be a key of {data!r}, which is no table'])
-    below = data.get(head, _TWO_TARGETS if head == "targets" else {})
-    return {**data, head: _set(below, rest, value, key)}
-
-
-def _plain(value: Any) -> Any:
-    """Turn arrays and NumPy numbers, as Python callers pass them, into lists and numbers."""
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def dump(scenario: Scenario) -> str:

@@ -4,9 +4,7 @@ Physical defaults stand here and nowhere else. Units are those of the file (dBm,
 turns them into SI.
 """
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AllowInfNan,
@@ -15,20 +13,14 @@ from pydantic import (
     Field,
     PlainValidator,
     Strict,
-    ValidationError,
-    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
 
 from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, make, settings_of
-from scenarios.file.problems import Problem, ScenarioError, field_problems
-
-if TYPE_CHECKING:
-    from emulator.emulation import Emulation
 
 __all__ = [
-    "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "Scenario", "Schedule", "SelectorKeys",
+    "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
     "TargetKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
@@ -279,8 +271,10 @@ class FronthaulKeys(_Keys):
     )
 
 
-class Scenario(_Keys):
-    """A checked scenario: what a scenario file says, complete."""
+class ScenarioKeys(_Keys):
+    """All tables of a scenario file. A further table is a class of its own and one line here."""
+
+    model_config = ConfigDict(title="Scenario")
 
     radio: RadioKeys = RadioKeys()
     area: Area = Area()
@@ -298,86 +292,6 @@ class Scenario(_Keys):
     estimator: EstimatorKeys = EstimatorKeys()
     fronthaul: FronthaulKeys = FronthaulKeys()
 
-    @model_validator(mode="after")
-    def _consistent(self, info: ValidationInfo) -> "Scenario":
-        """Refuse contradictions between keys; ``checked``, which collects them, does so itself."""
-        from scenarios.file.checks import cross_problems, plugin_modules
-
-        if not (info.context or {}).get("collecting"):
-            found = cross_problems(self, plugin_modules(self))
-            if found:
-                raise ValueError("; ".join(map(str, found)))
-        return self
-
-    @classmethod
-    def checked(
-        cls, data: Mapping[str, Any], source: str = "scenario", plugins: Iterable[str] = (), folder: Path | None = None
-    ) -> "Scenario":
-        """Return the scenario of a mapping as read from a file.
-
-        Parameters
-        ----------
-        data
-            Nested keys, as of a TOML file.
-        source
-            What to call it in messages.
-        plugins
-            Modules that may be imported for a kind "module:Class".
-        folder
-            Folder that a relative path in ``data`` starts from; the current one by default.
-
-        Raises
-        ------
-        ScenarioError
-            With every problem found.
-        """
-        from scenarios.file.checks import absolute_topology, cross_problems, follow_receivers, unsupported
-
-        data, problems = unsupported(data)
-        data = absolute_topology(follow_receivers(data), folder or Path.cwd())
-        scenario, wrong = cls._shaped(data)
-        bad = {p.keys[0] for p in wrong}
-        problems = problems + wrong
-        problems += [p for p in cross_problems(scenario, tuple(plugins)) if not _rests_on(p, bad)]
-        if problems:
-            raise ScenarioError(source, problems)
-        return scenario
-
-    @classmethod
-    def _shaped(cls, data: Mapping[str, Any]) -> "tuple[Scenario, list[Problem]]":
-        """Return the scenario of the keys that are right by themselves, and the problems of the others."""
-        problems: list[Problem] = []
-        rounds = 0
-        while True:
-            try:
-                return cls.model_validate(data, context={"collecting": True}), problems
-            except ValidationError as error:
-                found = error.errors(include_url=False)
-                problems += field_problems(found, cls.model_json_schema()) if rounds == 0 else []
-                for entry in reversed(found):  # a key that cannot be singled out takes its table with it
-                    data = _without(data, entry["loc"] if rounds == 0 else entry["loc"][:1])
-                rounds += 1
-
-    def with_(self, overrides: Mapping[str, Any], plugins: Iterable[str] = ()) -> "Scenario":
-        """Return this scenario with other values of some dotted keys, checked anew."""
-        from scenarios.file.checks import plugin_modules
-        from scenarios.file.files import overridden
-
-        allowed = (*plugins, *plugin_modules(self))
-        return type(self).checked(overridden(self.data(), overrides), plugins=allowed)
-
-    def data(self) -> dict[str, Any]:
-        """Return the scenario as nested plain data: every key that has an effect, nothing that is None."""
-        from scenarios.file.checks import effective
-
-        return effective(self, self.model_dump(mode="json", exclude_none=True))
-
-    def build(self, seed: int = 1, **overrides: Any) -> "Emulation":
-        """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``."""
-        from scenarios.file.build import build
-
-        return build(self, seed, **overrides)
-
     @property
     def access_point_names(self) -> tuple[str, ...]:
         """Node names of the access points, in the order of every array."""
@@ -387,21 +301,3 @@ class Scenario(_Keys):
     def user_equipment_names(self) -> tuple[str, ...]:
         """Node names of the UEs, in the order of every array."""
         return tuple(f"ue-{i}" for i in range(self.user_equipment.count))
-
-
-def _rests_on(problem: Problem, bad: set[str]) -> bool:
-    return any(key.startswith(b) or b.startswith(key) for key in problem.keys if key for b in bad)
-
-
-def _without(data: Mapping[str, Any], location: tuple[int | str, ...]) -> dict[str, Any]:
-    """Return nested tables without the innermost key of a table on the way to a location."""
-    head, *rest = location
-    below = data.get(str(head))
-    if rest and isinstance(below, Mapping):
-        return {**data, str(head): _without(below, tuple(rest))}
-    if rest and head == "targets" and isinstance(below, list | tuple):
-        index, *inside = rest
-        table = below[int(index)]
-        kept = [_without(table, tuple(inside))] if inside and isinstance(table, Mapping) else []
-        return {**data, "targets": [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
-    return {key: value for key, value in data.items() if key != head}

@@ -1,0 +1,121 @@
+"""A checked scenario: what a scenario file says, complete, and how to make objects of it.
+
+The way goes in one direction: ``files`` reads text, ``overrides`` changes single keys, ``schema`` knows the tables,
+``checks`` what holds between them, ``build`` makes objects; this module puts them together.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError, ValidationInfo, model_validator
+
+from scenarios.file.checks import (
+    absolute_topology,
+    cross_problems,
+    effective,
+    follow_receivers,
+    plugin_modules,
+    unsupported,
+)
+from scenarios.file.overrides import overridden
+from scenarios.file.problems import Problem, ScenarioError, field_problems
+from scenarios.file.schema import ScenarioKeys
+
+if TYPE_CHECKING:
+    from emulator.emulation import Emulation
+
+__all__ = ["Scenario"]
+
+
+class Scenario(ScenarioKeys):
+    """A checked scenario: what a scenario file says, complete."""
+
+    @model_validator(mode="after")
+    def _consistent(self, info: ValidationInfo) -> "Scenario":
+        """Refuse contradictions between keys; ``checked``, which collects them, does so itself."""
+        if not (info.context or {}).get("collecting"):
+            found = cross_problems(self, plugin_modules(self))
+            if found:
+                raise ValueError("; ".join(map(str, found)))
+        return self
+
+    @classmethod
+    def checked(
+        cls, data: Mapping[str, Any], source: str = "scenario", plugins: Iterable[str] = (), folder: Path | None = None
+    ) -> "Scenario":
+        """Return the scenario of a mapping as read from a file.
+
+        Parameters
+        ----------
+        data
+            Nested keys, as of a TOML file.
+        source
+            What to call it in messages.
+        plugins
+            Modules that may be imported for a kind "module:Class".
+        folder
+            Folder that a relative path in ``data`` starts from; the current one by default.
+
+        Raises
+        ------
+        ScenarioError
+            With every problem found.
+        """
+        data, problems = unsupported(data)
+        data = absolute_topology(follow_receivers(data), folder or Path.cwd())
+        scenario, wrong = cls._shaped(data)
+        bad = {p.keys[0] for p in wrong}
+        problems = problems + wrong
+        problems += [p for p in cross_problems(scenario, tuple(plugins)) if not _rests_on(p, bad)]
+        if problems:
+            raise ScenarioError(source, problems)
+        return scenario
+
+    @classmethod
+    def _shaped(cls, data: Mapping[str, Any]) -> "tuple[Scenario, list[Problem]]":
+        """Return the scenario of the keys that are right by themselves, and the problems of the others."""
+        problems: list[Problem] = []
+        rounds = 0
+        while True:
+            try:
+                return cls.model_validate(data, context={"collecting": True}), problems
+            except ValidationError as error:
+                found = error.errors(include_url=False)
+                problems += field_problems(found, cls.model_json_schema()) if rounds == 0 else []
+                for entry in reversed(found):  # a key that cannot be singled out takes its table with it
+                    data = _without(data, entry["loc"] if rounds == 0 else entry["loc"][:1])
+                rounds += 1
+
+    def with_(self, overrides: Mapping[str, Any], plugins: Iterable[str] = ()) -> "Scenario":
+        """Return this scenario with other values of some dotted keys, checked anew."""
+        allowed = (*plugins, *plugin_modules(self))
+        return type(self).checked(overridden(self.data(), overrides), plugins=allowed)
+
+    def data(self) -> dict[str, Any]:
+        """Return the scenario as nested plain data: every key that has an effect, nothing that is None."""
+        return effective(self, self.model_dump(mode="json", exclude_none=True))
+
+    def build(self, seed: int = 1, **overrides: Any) -> "Emulation":
+        """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``."""
+        from scenarios.file.build import build  # objects need far more imports than checked data does
+
+        return build(self, seed, **overrides)
+
+
+def _rests_on(problem: Problem, bad: set[str]) -> bool:
+    return any(key.startswith(b) or b.startswith(key) for key in problem.keys if key for b in bad)
+
+
+def _without(data: Mapping[str, Any], location: tuple[int | str, ...]) -> dict[str, Any]:
+    """Return nested tables without the innermost key of a table on the way to a location."""
+    head, *rest = location
+    below = data.get(str(head))
+    if rest and isinstance(below, Mapping):
+        return {**data, str(head): _without(below, tuple(rest))}
+    if rest and head == "targets" and isinstance(below, list | tuple):
+        index, *inside = rest
+        table = below[int(index)]
+        kept = [_without(table, tuple(inside))] if inside and isinstance(table, Mapping) else []
+        return {**data, "targets": [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
+    return {key: value for key, value in data.items() if key != head}
