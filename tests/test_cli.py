@@ -390,7 +390,7 @@ def test_bound_uses_the_channel_of_the_run(small):
     """With the channel that the bound is based on, (7) gives the spectral efficiency that a run reports for CPI 0."""
     from models.radio.efficiency import spectral_efficiency
     from models.radio.transmission import precoding_matrix
-    from scenarios.commands.bound import drawn_channel
+    from scenarios.figures.point_bounds import drawn_channel
 
     scenario = load(small, {"radio.illumination": "full"})
     emulation = scenario.build(seed=5, estimator=None)

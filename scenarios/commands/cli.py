@@ -212,7 +212,8 @@ def bound(
     plugins: PluginOption = None,
 ) -> None:
     """Print position error bounds of targets and other points, and map them over the area."""
-    from scenarios.commands.bound import bounds, check_map_options, parse_point
+    from scenarios.commands.bound import check_map_options, parse_point
+    from scenarios.figures.point_bounds import bounds
     from scenarios.file.files import scenario_name
 
     points = [parse_point(text) for text in at or ()]

@@ -17,7 +17,7 @@ from models.bounds.maps import any_gram_map_m, closed_form_map_m
 from models.network import Area, ModeAssignment, Network
 from models.radio.geometry import on_access_point
 from models.units import db_to_linear
-from scenarios.commands.bound import expected_illumination, planned_assignment
+from scenarios.figures.point_bounds import expected_illumination, planned_assignment
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
 from scenarios.output import draw
