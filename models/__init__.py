@@ -1,4 +1,10 @@
 """Radio physics and decisions of phase-coherent distributed MIMO ISAC: arrays in, arrays out.
 
-Nothing here knows a clock, a file or a global random number generator. Units are SI and radians.
+Nothing here knows a clock, a file or a global random number generator. Units are SI and radians. What stands in this
+door is public: the words that all rooms speak. The rooms ``radio``, ``estimation``, ``bounds`` and ``selection`` have
+doors of their own. Names are imported when they are first used.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.nodes.access_point import AccessPoint
-from emulator.slot import Slot
-from scenarios.file.files import load
+from emulator import AccessPoint
+from emulator import Slot
+from scenarios import load
 
 
 @dataclass(kw_only=True, eq=False)

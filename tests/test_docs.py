@@ -18,8 +18,10 @@ import pytest
 import typer
 from PIL import Image
 
+from models.estimation import ESTIMATORS
+from models.selection import SELECTORS
 from scenarios.commands.cli import app
-from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
+from scenarios.file.plugins import implementation, settings_of
 from scenarios.file.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent

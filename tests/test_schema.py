@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.estimation import ESTIMATORS
+from models.selection import SELECTORS
 from scenarios.file import files
 from scenarios.file.files import dump, load, parse_override
 from scenarios.file.overrides import overridden
-from scenarios.file.plugins import ESTIMATORS, SELECTORS
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import OURS, PAPER

@@ -1,1 +1,5 @@
 """Position error bounds: closed form, full Fisher information, maps, fine grids, several targets."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """Radio physics: geometry, arrays, propagation, channels, transmission, echoes, and the statistics of samples."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

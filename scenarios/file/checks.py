@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, is_plugin, setting_problems, settings_of
+from models.estimation import ESTIMATORS
+from models.selection import SELECTORS
+from scenarios.file.plugins import implementation, is_plugin, setting_problems, settings_of
 from scenarios.file.problems import Problem, closest
 from scenarios.file.schema import ScenarioKeys
 

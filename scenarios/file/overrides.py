@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, settings_of
+from models.estimation import ESTIMATORS
+from models.selection import SELECTORS
+from scenarios.file.plugins import implementation, settings_of
 from scenarios.file.problems import ScenarioError
 
 __all__ = ["overridden"]

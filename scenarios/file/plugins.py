@@ -1,7 +1,8 @@
 """Kinds of selectors and estimators: the names of a scenario file, the classes behind them, and plug-ins.
 
-A kind is a name of the registries below or "module:Class". A scenario file is data, and must not run a stranger's
-code: a module is imported only if the caller allows it by name. The settings of a kind are its dataclass fields.
+A kind is a name of a registry (``models.selection.SELECTORS``, ``models.estimation.ESTIMATORS``) or "module:Class". A
+scenario file is data, and must not run a stranger's code: a module is imported only if the caller allows it by name.
+The settings of a kind are its dataclass fields.
 """
 
 import dataclasses
@@ -12,27 +13,7 @@ from typing import Any, get_type_hints
 
 from scenarios.file.problems import closest
 
-__all__ = ["ESTIMATORS", "SELECTORS", "implementation", "is_plugin", "make", "setting_problems", "settings_of"]
-
-SELECTORS = {
-    "sensing-centric": "models.selection.farthest_point:FarthestPoint",
-    "communication-centric": "models.selection.communication_centric:CommunicationCentric",
-    "fixed": "models.selection.fixed:Fixed",
-    "random": "models.selection.random:Random",
-    "greedy-se": "models.selection.greedy:GreedySpectralEfficiency",
-    "greedy-surrogate": "models.selection.greedy:GreedySurrogate",
-    "bound-greedy": "models.selection.bound:BoundGreedy",
-    "joint-greedy": "models.selection.bound:JointGreedy",
-    "exhaustive": "models.selection.bound:Exhaustive",
-}
-"""Selector kinds; one line adds one."""
-
-ESTIMATORS = {
-    "two-stage": "models.estimation.two_stage:TwoStage",
-    "paper": "models.estimation.paper:PaperEstimator",
-    "grid": "models.estimation.grid:GridEstimator",
-}
-"""Estimator kinds; one line adds one."""
+__all__ = ["implementation", "is_plugin", "make", "setting_problems", "settings_of"]
 
 
 def is_plugin(kind: str) -> bool:

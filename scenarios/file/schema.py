@@ -17,7 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from scenarios.file.plugins import ESTIMATORS, SELECTORS, implementation, make, settings_of
+from models.estimation import ESTIMATORS
+from models.selection import SELECTORS
+from scenarios.file.plugins import implementation, make, settings_of
 
 __all__ = [
     "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
