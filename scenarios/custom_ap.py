@@ -9,8 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator import AccessPoint
-from emulator import Slot
+from emulator import AccessPoint, Slot
 from scenarios import load
 
 
