@@ -20,7 +20,8 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from scenarios.file.problems import ScenarioError
-from scenarios.output.results import check_file, replaced
+from scenarios.output.folders import check_file, write_file
+from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
     "RIGHT_LOBE", "bootstrap", "command_line", "count", "new_file", "outcomes", "report", "root_mean_square",
@@ -53,17 +54,15 @@ def new_file(text: str) -> Path:
     """Return an option as the path of a file that can be written, before hours are spent on what it will hold."""
     path = Path(text)
     try:
-        check_file(path, new_folder=True)
+        check_file(path, overwrite=True)
     except ScenarioError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return path
 
 
 def write(path: Path, values: dict[str, Any]) -> None:
-    """Write values as JSON, in the place of an older file once all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as fresh:
-        fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    """Write values as JSON, in the place of an older file of ours once all is written."""
+    write_file(path, json.dumps({"schema_version": SCHEMA_VERSION, **values}, indent=1) + "\n")
 
 
 def outcomes(trial: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], workers: int) -> list[Any]:

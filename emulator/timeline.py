@@ -5,7 +5,6 @@ all others) and one for the central processor (plan, fuse, publish).
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from emulator.trace import Kind, Trace
 
-__all__ = ["draw", "save"]
+__all__ = ["draw", "figure_of"]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision.
 COLOURS = {Kind.COMMUNICATE: "#9CC9E3", Kind.SENSE: "#0072B2", Kind.LISTEN: "#E69F00"}
@@ -71,12 +70,12 @@ def draw(trace: Columns, ax: Axes, from_ns: int | None = None, until_ns: int | N
     return ax
 
 
-def save(trace: Trace | Columns, path: Path, **window: int) -> None:
-    """Write the timeline of a trace as PNG; ``window`` are ``from_ns`` and ``until_ns`` of `draw`."""
+def figure_of(trace: Trace | Columns, **window: int) -> Figure:
+    """Return the timeline of a trace as a figure; ``window`` are ``from_ns`` and ``until_ns`` of `draw`."""
     columns: Columns = {**trace.columns(), "nodes": trace.nodes} if isinstance(trace, Trace) else trace
     figure = Figure(figsize=(11.0, 1.9 + 0.3 * len(_lanes(columns))), layout="constrained")
     draw(columns, figure.subplots(), **window)
-    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+    return figure
 
 
 def _rows(trace: Columns, kind: Kind, node: int | None = None) -> _Rows:

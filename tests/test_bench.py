@@ -93,6 +93,7 @@ def test_bench_outside_of_a_checkout_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path):
-    result = CliRunner().invoke(app, ["bench", "--out", str(tmp_path / "missing" / "x.json")])
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, ["bench", "--out", str(tmp_path / "file" / "x.json")])
     assert result.exit_code == 2
     assert "--out" in result.stderr

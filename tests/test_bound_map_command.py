@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from scenarios.commands.cli import app
 from scenarios.figures import bound_map
 from scenarios.file.files import load
+from scenarios.output.folders import OutputFolder
 
 WEAK = ("--set", "radio.transmit_power_dbm=20", "--set", "schedule.snapshots_per_slot=1")
 WEAK_SETTING = {"radio.transmit_power_dbm": 20.0, "schedule.snapshots_per_slot": 1}
@@ -23,6 +24,10 @@ def answer(*words):
     done = dmimo("bound", "paper", *words, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def folder(path):
+    return OutputFolder(path=path, command="bound", names=bound_map.FILES, settings={})
 
 
 @pytest.fixture
@@ -84,7 +89,7 @@ def test_pixel_on_an_access_point_and_area_without_bound_are_no_failure(coarse, 
     assert np.isnan(result.peb_m).all()
     assert result.covered == 0.0
     assert result.data()["median_peb_m"] is None
-    picture, _ = bound_map.write(result, tmp_path)
+    picture, _ = bound_map.write(result, folder(tmp_path))
     assert picture.stat().st_size > 0
 
 
@@ -119,7 +124,7 @@ def test_map_without_any_bound_says_so(coarse):
 
 
 def test_files_are_the_same_bytes_again(coarse, tmp_path):
-    first, second = (bound_map.write(bound_map.bound_map(load("paper"), 2), tmp_path / name) for name in "ab")
+    first, second = (bound_map.write(bound_map.bound_map(load("paper"), 2), folder(tmp_path / name)) for name in "ab")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
@@ -128,7 +133,7 @@ def test_default_folder_and_what_a_person_reads(coarse, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = dmimo("bound", "paper", *WEAK, "--map", "--seed", 7)
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "results" / "bound-paper-7" / "bound_map.png").exists()
+    assert list((tmp_path / "results").glob("bound-paper-7-????????/bound_map.png"))
     for word in ("coverage", "λ/10", "bound_map.npz", "target 0"):
         assert word in done.stdout
 

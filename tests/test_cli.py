@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -39,7 +40,9 @@ n_receivers = 3
 cpis = 2
 """
 
-FILES = ["cost_map.png", "map.png", "result.json", "scenario.toml", "se.png", "timeline.png", "trace.npz"]
+FILES = [
+    ".dmimo.json", "cost_map.png", "map.png", "result.json", "scenario.toml", "se.png", "timeline.png", "trace.npz",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +96,7 @@ def test_run_json_has_the_agreed_shape(small):
     result = dmimo("run", small, "--seed", 3, "--json")
     assert result.exit_code == 0, result.stderr
     data = json.loads(result.stdout)
-    assert set(data) == {"seed", "cpis", "fronthaul", "slots", "events", "wall_s"}
+    assert set(data) == {"schema_version", "seed", "cpis", "fronthaul", "slots", "events", "wall_s"}
     assert data["seed"] == 3
     assert [cpi["index"] for cpi in data["cpis"]] == [0, 1]
     cpi = data["cpis"][0]
@@ -148,7 +151,8 @@ def test_run_without_targets_or_ues(small, key, value, field, empty):
 def test_run_writes_its_folder_and_tells_a_person(small):
     result = dmimo("run", small, "--seed", 2)
     assert result.exit_code == 0, result.stderr
-    folder = Path("results/small-2")
+    (folder,) = Path("results").iterdir()
+    assert re.fullmatch(r"small-2-[0-9a-f]{8}", folder.name)
     assert sorted(path.name for path in folder.iterdir()) == FILES
     for word in ("resolved", "error (mm)", "bound (mm)", "Sum spectral efficiency", str(folder / "map.png")):
         assert word in result.stdout
@@ -180,19 +184,28 @@ def test_run_does_not_depend_on_the_hash_seed(small):
 
 
 def test_run_replaces_an_earlier_result(finished):
-    result = dmimo("run", "small.toml", "--cpis", 2, "--out", finished)
+    asked = ["run", "small.toml", "--cpis", 2, "--out", finished]
+    fails_with_2(dmimo(*asked), "--out", "other settings", "schedule.cpis: 1 there, 2 now", "--overwrite")
+    result = dmimo(*asked, "--overwrite")
     assert result.exit_code == 0, result.stderr
     assert len(json.loads(Path("o/result.json").read_text())["cpis"]) == 2
     assert sorted(os.listdir()) == ["o", "small.toml"]
 
 
-def test_run_replaces_nothing_that_is_not_a_result(small):
-    Path("mine").mkdir()
-    Path("mine/thesis.txt").write_text("important")
-    fails_with_2(dmimo("run", small, "--out", "mine"), "--out", "mine", "other files")
+def test_run_leaves_other_files_alone(small):
+    Path("mine/below").mkdir(parents=True)
+    for name in ("mine/thesis.txt", "mine/below/result.json"):
+        Path(name).write_text("important")
+    assert dmimo("run", small, "--cpis", 1, "--out", "mine").exit_code == 0
+    assert {path.read_text() for path in (Path("mine/thesis.txt"), Path("mine/below/result.json"))} == {"important"}
+    Path("theirs").mkdir()
+    Path("theirs/map.png").write_text("a map of their own")
+    for option in ([], ["--overwrite"]):
+        fails_with_2(dmimo("run", small, "--out", "theirs", *option), "--out", "map.png", "did not write")
     Path("file").write_text("")
     fails_with_2(dmimo("run", small, "--out", "file"), "--out", "a file")
-    assert sorted(os.listdir()) == ["file", "mine", small]
+    assert sorted(os.listdir()) == ["file", "mine", small, "theirs"]
+    assert os.listdir("theirs") == ["map.png"]
 
 
 def test_run_that_fails_says_so_and_leaves_nothing(small):

@@ -20,6 +20,7 @@ from scenarios.figures import figure_2, figure_3a, figure_3b, figure_3c
 from scenarios.figures.layouts import Layout
 from scenarios.file.files import load
 from scenarios.file.problems import ScenarioError
+from scenarios.output.folders import OutputFolder
 
 ROUNDING = 1e-9
 
@@ -400,10 +401,14 @@ def _threads(index):
     return index, max((pool["num_threads"] for pool in threadpool_info()), default=1)
 
 
+def folder(path, name="figure-3c"):
+    return OutputFolder(path=path, command=name, names=figures.file_names(name), settings={})
+
+
 class TestFiles:
     def test_all_four_are_written_and_the_same_again(self, tmp_path, trade_off):
-        first = figures.save(trade_off, "figure-3c", tmp_path / "a" / "b")
-        second = figures.save(trade_off, "figure-3c", tmp_path / "c")
+        first = figures.save(trade_off, "figure-3c", folder(tmp_path / "a" / "b"))
+        second = figures.save(trade_off, "figure-3c", folder(tmp_path / "c"))
         assert [path.suffix for path in first] == [".json", ".csv", ".png", ".pdf"]
         for one, other in zip(first, second, strict=True):
             assert one.read_bytes() == other.read_bytes(), one.name
@@ -411,15 +416,16 @@ class TestFiles:
         assert b"CreationDate" not in first[3].read_bytes()
 
     def test_layout_is_that_of_a_figure_saved_by_itself(self, tmp_path, trade_off):
-        *_, png, _ = figures.save(trade_off, "figure-3c", tmp_path)
+        *_, png, _ = figures.save(trade_off, "figure-3c", folder(tmp_path))
         figures.draw.save(trade_off.picture(), tmp_path / "by_itself.png")
         assert png.read_bytes() == (tmp_path / "by_itself.png").read_bytes()
 
     def test_missing_numbers_are_null_and_empty_cells(self, tmp_path):
         single = figure_3b.run(1, seed=1, workers=1)
-        data, table, *_ = figures.save(single, "one", tmp_path)
+        data, table, *_ = figures.save(single, "one", folder(tmp_path, "one"))
         assert json.loads(data.read_text())["sum_se_sensing_centric_low"] == [None] * 11
         with table.open(newline="") as file:
+            assert next(file) == "# schema_version: 1\n"
             rows = list(csv.DictReader(file))
         assert [row["n_receivers"] for row in rows] == [str(n) for n in range(1, 12)]
         assert rows[0]["sum_se_sensing_centric_low"] == ""
@@ -446,7 +452,7 @@ class TestCommand:
         answer = CliRunner().invoke(app, asked)
         assert answer.exit_code == 0, answer.output
         assert {path.name for path in (tmp_path / "here").iterdir()} == {
-            f"figure-3b.{suffix}" for suffix in ("json", "csv", "png", "pdf")
+            ".dmimo.json", *(f"figure-3b.{suffix}" for suffix in ("json", "csv", "png", "pdf"))
         }
         assert "best coverage" in answer.stdout
 
@@ -454,7 +460,7 @@ class TestCommand:
         monkeypatch.chdir(tmp_path)
         answer = CliRunner().invoke(app, ["figure", "3b", "--realizations", "1", "--workers", "1", "--seed", "7"])
         assert answer.exit_code == 0, answer.output
-        assert (tmp_path / "results" / "figure-3b-7" / "figure-3b.pdf").exists()
+        assert list((tmp_path / "results").glob("figure-3b-7-????????/figure-3b.pdf"))
 
     def test_folder_that_is_a_file_is_refused_before_anything_runs(self, tmp_path, monkeypatch):
         monkeypatch.setattr(figure_3b, "run", lambda *args: pytest.fail("ran"))

@@ -1,6 +1,7 @@
 """A passive target: it moves, and it scatters."""
 
 import cmath
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,8 +44,12 @@ class Target(Node):
     def scatter(self, cpi: int) -> complex:
         """Return sqrt(rcs) e^{j phi} of a CPI, in m."""
         if self.scatter_phase_rad is None:
-            self.scatter_phase_rad = float(self.rng("scatter").uniform(0.0, 2.0 * np.pi))
+            self.scatter_phase_rad = self.drawn_phase_rad(self.services.generator)
         return cmath.rect(self.rcs_m2**0.5, self.scatter_phase_rad)
+
+    def drawn_phase_rad(self, generator: Callable[[str, str], np.random.Generator]) -> float:
+        """Return the scattering phase that random numbers by (node, purpose) give this target."""
+        return float(generator(self.name, "scatter").uniform(0.0, 2.0 * np.pi))
 
     def wake(self) -> None:
         """Stand in the air for the slots of the CPI that begins, in each where the target is at its middle."""

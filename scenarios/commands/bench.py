@@ -29,7 +29,7 @@ def _suite() -> "ModuleType":
 
 def register(app: typer.Typer) -> None:
     """Add the command `bench`."""
-    from scenarios.commands.cli import JsonOption, guarded, path_given
+    from scenarios.commands.cli import JsonOption, OverwriteOption, guarded, path_given
 
     @app.command()
     @guarded
@@ -40,12 +40,13 @@ def register(app: typer.Typer) -> None:
             typer.Option("--out", parser=path_given, metavar="FILE", help="Write all figures to this file as JSON."),
         ] = None,
         as_json: JsonOption = False,
+        overwrite: OverwriteOption = False,
     ) -> None:
         """Time each kernel against the plain way; from a checkout only."""
-        from scenarios.output.results import check_file
+        from scenarios.output.folders import check_file
 
         if out is not None:
-            check_file(out)
+            check_file(out, overwrite)
         suite = _suite()
         _show(suite, suite.run(quick, lambda line: typer.echo(line, err=True)), out, as_json)
 
@@ -54,11 +55,11 @@ def _show(suite: "ModuleType", data: dict[str, Any], out: Path | None, as_json: 
     from rich.console import Console
 
     from scenarios.commands.cli import say
-    from scenarios.output.results import json_text, replaced
+    from scenarios.output.folders import write_file
+    from scenarios.output.results import json_text
 
     if out is not None:
-        with replaced(out) as fresh:
-            fresh.write_text(json_text(data))
+        write_file(out, json_text(data))
     if as_json:
         say(json_text(data).rstrip())
         return

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scenarios.file.problems import ScenarioError
-from scenarios.output.results import check_folder
+from scenarios.output.folders import OutputFolder, flat_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["bounds_table", "check_map_options", "parse_point"]
+    from scenarios.file.scenario import Scenario
+
+__all__ = ["bounds_table", "check_map_options", "map_folder", "parse_point"]
 
 FARTHEST_M = 1e7
 """The largest coordinate of a further point, that of an area."""
@@ -38,19 +40,27 @@ def parse_point(text: str) -> tuple[float, float]:
     return x, y
 
 
-def check_map_options(mapped: bool, kind: str | None, out: Path | None, folder: Path | None) -> None:
-    """Refuse options of a map that was not asked for, and a folder for it in which nothing can be written.
+def check_map_options(mapped: bool, kind: str | None, out: Path | None) -> None:
+    """Refuse options of a map that was not asked for.
 
     Raises
     ------
     ScenarioError
-        If there is either.
+        If there are any.
     """
     if not mapped and (kind is not None or out is not None):
         option = "--out" if kind is None else "--kind"
         raise ScenarioError(option, ["it has no effect without a map; add --map, or leave it out"])
-    if mapped and folder is not None:
-        check_folder(folder)
+
+
+def map_folder(path: Path, scenario: "Scenario", seed: int, kind: str, overwrite: bool) -> OutputFolder:
+    """Return the folder for a map, checked."""
+    from scenarios.figures.bound_map import FILES
+
+    settings = {"seed": seed, "kind": kind, **flat_settings(scenario.data())}
+    folder = OutputFolder(path=path, command="bound", names=FILES, settings=settings, overwrite=overwrite)
+    folder.check()
+    return folder
 
 
 def bounds_table(found: dict[str, Any]) -> "Table":

@@ -21,6 +21,7 @@ import typer
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
     from scenarios.file.scenario import Scenario
+    from scenarios.output.folders import OutputFolder
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
@@ -88,6 +89,9 @@ PluginOption = Annotated[
     list[str] | None,
     typer.Option("--plugin", metavar="MODULE", help='Allow kinds "MODULE:Class", which run code of that module.'),
 ]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier result of other settings; files of others never are.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -144,32 +148,44 @@ def run(
             "--out",
             parser=path_given,
             metavar="DIR",
-            help="Output folder; default: results/<scenario>-<seed>, none with --json.",
+            help="Output folder; default: results/<scenario>-<seed>, with a digest of other settings; none with "
+            "--json.",
         ),
     ] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
-    from scenarios.file.files import scenario_name
-    from scenarios.output import results
-
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
     checked = load_scenario(scenario, asked, plugins)
-    folder = out if out is not None or as_json else Path("results") / f"{scenario_name(scenario)}-{seed}"
-    if folder is not None:
-        results.check_replaceable(folder)
-    _run_and_show(checked, seed, folder, as_json)
+    folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
+    _run_and_show(checked, seed, folder, as_json, overwrite)
 
 
-def _run_and_show(scenario: "Scenario", seed: int, folder: Path | None, as_json: bool) -> None:
+def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
+    """Return where results go by default: name and seed, with a digest unless a bundled scenario is as it was."""
+    from scenarios.file.files import bundled, load, scenario_name
+    from scenarios.output.folders import settings_digest
+
+    name = f"{prefix}{scenario_name(source)}-{seed}"
+    if source in bundled() and scenario == load(source):
+        return Path("results") / name
+    return Path("results") / f"{name}-{settings_digest(scenario.data())}"
+
+
+def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: bool, overwrite: bool) -> None:
     from rich.console import Console
 
     from scenarios.commands import run as run_command
     from scenarios.output import results
 
+    complete = scenario.resolved(seed) if path is not None else scenario
+    folder = run_command.output_folder(path, complete, seed, overwrite) if path is not None else None
+    if folder is not None:
+        folder.check()
     result, wall_s = run_command.execute(scenario, seed)
-    paths = run_command.write_folder(folder, scenario, seed, result) if folder is not None else []
+    paths = run_command.write_folder(folder, complete, seed, result) if folder is not None else []
     if as_json:
         say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
         return
@@ -205,30 +221,33 @@ def bound(
             "--out",
             parser=path_given,
             metavar="DIR",
-            help="Folder for the map; default: results/bound-<scenario>-<seed>, none with --json.",
+            help="Folder for the map; default: results/bound-<scenario>-<seed>, with a digest of other settings; none "
+            "with --json.",
         ),
     ] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Print position error bounds of targets and other points, and map them over the area."""
-    from scenarios.commands.bound import check_map_options, parse_point
+    from scenarios.commands.bound import check_map_options, map_folder, parse_point
     from scenarios.figures.point_bounds import bounds
-    from scenarios.file.files import scenario_name
 
     points = [parse_point(text) for text in at or ()]
-    folder = out if out is not None or as_json else Path("results") / f"bound-{scenario_name(scenario)}-{seed}"
-    check_map_options(mapped, kind, out, folder)
+    check_map_options(mapped, kind, out)
     checked = load_scenario(scenario, overrides, plugins)
+    path = out if out is not None or as_json else default_folder("bound-", scenario, checked, seed)
+    shown = kind or BoundKind.COHERENT
+    folder = map_folder(path, checked, seed, shown.value, overwrite) if mapped and path is not None else None
     found = bounds(checked, seed, points)
-    _show_bounds(found, _map_of(checked, seed, kind or BoundKind.COHERENT, folder) if mapped else None, as_json)
+    _show_bounds(found, _map_of(checked, seed, shown, folder) if mapped else None, as_json)
 
 
-def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: Path | None) -> "MappedBound":
+def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: "OutputFolder | None") -> "MappedBound":
     from scenarios.figures.bound_map import bound_map, write
 
     result = bound_map(scenario, seed, kind.value)
-    return result, write(result, folder) if folder is not None else ()
+    return result, tuple(write(result, folder)) if folder is not None else ()
 
 
 def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: bool) -> None:
@@ -257,19 +276,23 @@ def timeline(
     ] = None,
 ) -> None:
     """Draw timeline.png of an output folder again from its trace."""
+    from scenarios.commands.run import FILES
     from scenarios.file.problems import ScenarioError
-    from scenarios.output.results import load_trace, replaced
+    from scenarios.output.folders import OutputFolder
+    from scenarios.output.results import load_trace
 
     trace = load_trace(folder / "trace.npz")
-    from emulator.timeline import save
 
     window = {"from_ns": start_ms, "until_ns": end_ms}
     wrong = [f"{ms} ms" for ms in (start_ms, end_ms) if ms is not None and not math.isfinite(ms)]
     if wrong or (start_ms is not None and end_ms is not None and not start_ms < end_ms):
         raise ScenarioError("--from, --until", [f"got {start_ms} and {end_ms}; allowed: finite times in ms, in order"])
-    with replaced(folder / "timeline.png") as path:
-        save(trace, path, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
-    say(f"{folder / 'timeline.png'}")
+    from emulator.timeline import figure_of
+    from scenarios.output import draw
+
+    figure = figure_of(trace, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
+    place = OutputFolder(path=folder, command="run", names=FILES, settings={})
+    say(str(place.update("timeline.png", lambda path: draw.save(figure, path))))
 
 
 @app.command()

@@ -10,8 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from scenarios.figures.common import Result
+    from scenarios.output.folders import OutputFolder
 
-__all__ = ["FigureName", "register", "run_figure"]
+__all__ = ["FigureName", "figure_folder", "register", "run_figure"]
 
 
 class FigureName(enum.StrEnum):
@@ -51,7 +52,15 @@ def run_figure(
 
 def register(app: typer.Typer) -> None:
     """Add the command `figure`."""
-    from scenarios.commands.cli import JsonOption, SeedOption, SetOption, guarded, path_given, whole
+    from scenarios.commands.cli import (
+        JsonOption,
+        OverwriteOption,
+        SeedOption,
+        SetOption,
+        guarded,
+        path_given,
+        whole,
+    )
 
     @app.command()
     @guarded
@@ -77,36 +86,54 @@ def register(app: typer.Typer) -> None:
                 "--out",
                 parser=path_given,
                 metavar="DIR",
-                help="Output folder; default: results/figure-<name>-<seed>, none with --json.",
+                help="Output folder; default: results/figure-<name>-<seed>, with a digest of other settings; none "
+                "with --json.",
             ),
         ] = None,
         as_json: JsonOption = False,
         overrides: SetOption = None,
+        overwrite: OverwriteOption = False,
     ) -> None:
         """Compute and draw a figure of the paper, or the study of selectors; --set is for the latter."""
         from scenarios.file.files import parse_override
 
         settings = dict(map(parse_override, overrides or ()))
-        _show(name, seed, n_realizations, workers, out, as_json, settings)
+        folder = None
+        if out is not None or not as_json:
+            folder = figure_folder(name, seed, n_realizations, settings, out, overwrite)
+        _show(name, run_figure(name, seed, n_realizations, workers, settings), folder, as_json)
 
 
-def _show(
+def figure_folder(
     name: FigureName,
     seed: int,
     n_realizations: int | None,
-    workers: int | None,
+    overrides: Mapping[str, Any],
     out: Path | None,
-    as_json: bool,
-    settings: Mapping[str, Any],
-) -> None:
+    overwrite: bool,
+) -> "OutputFolder":
+    """Return the folder for a figure, checked; without ``out`` its name says what differs from the default."""
+    from scenarios.figures.common import file_names
+    from scenarios.output.folders import OutputFolder, settings_digest
+
+    changed = {**({} if n_realizations is None else {"realizations": n_realizations}), **overrides}
+    default = f"figure-{name.value}-{seed}" + (f"-{settings_digest(changed)}" if changed else "")
+    folder = OutputFolder(
+        path=out if out is not None else Path("results") / default,
+        command=f"figure {name.value}",
+        names=file_names(f"figure-{name.value}"),
+        settings={"seed": seed, **changed},
+        overwrite=overwrite,
+    )
+    folder.check()
+    return folder
+
+
+def _show(name: FigureName, result: "Result", folder: "OutputFolder | None", as_json: bool) -> None:
     from scenarios.commands.cli import say
     from scenarios.figures.common import save
-    from scenarios.output.results import check_folder, json_text
+    from scenarios.output.results import json_text
 
-    folder = out if out is not None or as_json else Path("results") / f"figure-{name.value}-{seed}"
-    if folder is not None:
-        check_folder(folder)
-    result = run_figure(name, seed, n_realizations, workers, settings)
     paths = save(result, f"figure-{name.value}", folder) if folder is not None else []
     if as_json:
         timed = {"cpu_s": result.cpu_s} if hasattr(result, "cpu_s") else {}

@@ -1,9 +1,9 @@
 """Running a scenario: progress while it runs, the output folder, and a summary for a person."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
@@ -14,11 +14,15 @@ from rich.table import Table
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import results
+from scenarios.output.folders import OutputFolder, flat_settings
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
 
-__all__ = ["execute", "print_summary", "write_folder"]
+__all__ = ["FILES", "execute", "output_folder", "print_summary", "write_folder"]
+
+FILES = ("scenario.toml", "trace.npz", "map.png", "cost_map.png", "se.png", "timeline.png", "result.json")
+"""Of an output folder; the last one completes it."""
 
 
 def execute(scenario: Scenario, seed: int) -> "tuple[RunResult, float]":
@@ -47,20 +51,28 @@ def _with_progress(cpis: "Iterable[CpiResult]", total: int) -> "Iterable[CpiResu
             progress.update(task, advance=1, description=f"{found} of {len(cpi.truth_m)} targets found")
 
 
-def write_folder(folder: Path, scenario: Scenario, seed: int, result: "RunResult") -> list[Path]:
-    """Write the output folder as a whole and return the paths of its files."""
-    from emulator.timeline import save as save_timeline
-    from scenarios.output import pictures
+def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) -> OutputFolder:
+    """Return the folder for the result of a run; ``scenario`` is complete, nothing left to be drawn."""
+    settings = {"seed": seed, **flat_settings(scenario.data())}
+    return OutputFolder(path=path, command="run", names=FILES, settings=settings, overwrite=overwrite)
 
-    with results.written_whole(folder) as fresh:
-        (fresh / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
-        (fresh / results.MARK).write_text(results.json_text(results.run_data(result, seed)), encoding="utf-8")
-        results.save_trace(result.trace, fresh / "trace.npz")
-        pictures.save_pictures(result, scenario.estimator.grid_step_m, fresh)
-        if result.trace is not None:
-            save_timeline(result.trace, fresh / "timeline.png")
-        names = sorted(path.name for path in fresh.iterdir())
-    return [folder / name for name in names]
+
+def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult") -> list[Path]:
+    """Write the files of a run and return their paths; ``scenario`` is complete, nothing left to be drawn."""
+    from scenarios.output import draw, pictures
+
+    def picture(figure: Callable[[], Any]) -> Callable[[Path], None]:
+        return lambda path: draw.save(figure(), path)
+
+    drawn = pictures.pictures_of(result, scenario.estimator.grid_step_m)
+    text = results.json_text(results.run_data(result, seed))
+    writers = {
+        "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
+        "trace.npz": lambda path: results.save_trace(result.trace, path),
+        **{name: picture(figure) for name, figure in drawn.items()},
+        "result.json": lambda path: path.write_text(text, encoding="utf-8"),
+    }
+    return sorted(folder.write(writers))
 
 
 def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:

@@ -21,7 +21,9 @@ from scenarios.figures.point_bounds import expected_illumination, planned_assign
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
 from scenarios.output import draw
-from scenarios.output.results import finite, replaced
+from scenarios.output.folders import OutputFolder
+from scenarios.output.results import finite
+from scenarios.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from emulator.emulation import Emulation
@@ -30,6 +32,7 @@ __all__ = ["BoundMap", "bound_map", "plot", "write"]
 
 Float = NDArray[np.float64]
 
+FILES = ("bound_map.png", "bound_map.npz")
 PIXELS_PER_SIDE = 200
 THRESHOLD_WAVELENGTHS = 0.1
 KINDS = {"coherent": "coherent", "noncoherent": "non-coherent"}
@@ -149,22 +152,27 @@ def _bounds_m(
     return found
 
 
-def write(result: BoundMap, folder: Path) -> tuple[Path, Path]:
+def write(result: BoundMap, folder: OutputFolder) -> list[Path]:
     """Write a map as bound_map.png and bound_map.npz (x_m, y_m, peb_m and the access points by role)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    picture, arrays = folder / "bound_map.png", folder / "bound_map.npz"
-    with replaced(picture) as fresh_picture, replaced(arrays) as fresh_arrays:
-        draw.save(_picture(result), fresh_picture)
-        np.savez_compressed(
-            fresh_arrays,
-            x_m=result.x_m,
-            y_m=result.y_m,
-            peb_m=result.peb_m,
-            ap_positions_m=result.network.ap_positions_m,
-            transmitters=result.assignment.transmitters,
-            receivers=result.assignment.receivers,
-        )
-    return picture, arrays
+    return folder.write(
+        {
+            "bound_map.png": lambda path: draw.save(_picture(result), path),
+            "bound_map.npz": lambda path: _save_arrays(result, path),
+        }
+    )
+
+
+def _save_arrays(result: BoundMap, path: Path) -> None:
+    np.savez_compressed(
+        path,
+        schema_version=np.int64(SCHEMA_VERSION),
+        x_m=result.x_m,
+        y_m=result.y_m,
+        peb_m=result.peb_m,
+        ap_positions_m=result.network.ap_positions_m,
+        transmitters=result.assignment.transmitters,
+        receivers=result.assignment.receivers,
+    )
 
 
 def _picture(result: BoundMap) -> Figure:

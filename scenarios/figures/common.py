@@ -3,7 +3,6 @@
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -13,10 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from scenarios.file.problems import ScenarioError
 from scenarios.output import draw
-from scenarios.output.results import json_text, replaced
+from scenarios.output.folders import OutputFolder
+from scenarios.output.results import json_text
+from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
-    "Interval", "Result", "each_realization", "mean_interval", "median_interval", "realization_seed",
+    "Interval", "Result", "each_realization", "file_names", "mean_interval", "median_interval", "realization_seed",
     "save", "share_interval",
 ]  # fmt: skip
 
@@ -161,20 +162,29 @@ def share_interval(count: int, n: int) -> Interval:
     return Interval(*np.array([count / n, low, high]))
 
 
-def save(result: Result, name: str, folder: Path) -> list[Path]:
-    """Write a figure as name.json, .csv, .png and .pdf; a file is replaced when all four are complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{suffix}" for suffix in ("json", "csv", "png", "pdf")]
-    with ExitStack() as stack:
-        data, table, png, pdf = (stack.enter_context(replaced(path)) for path in paths)
-        data.write_text(json_text(result.data()), encoding="utf-8")
-        with table.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(map(_cells, result.rows()))
-        figure = _laid_out(result.picture())
-        draw.save(figure, png)
-        with draw.styled():
-            figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return paths
+def file_names(name: str) -> tuple[str, ...]:
+    """Return the names of the files of a figure, the one that completes them last."""
+    return tuple(f"{name}.{suffix}" for suffix in ("csv", "png", "pdf", "json"))
+
+
+def save(result: Result, name: str, folder: OutputFolder) -> list[Path]:
+    """Write a figure as name.json, .csv, .png and .pdf."""
+    figure = _laid_out(result.picture())
+    return folder.write(
+        {
+            f"{name}.json": lambda path: path.write_text(json_text(result.data()), encoding="utf-8"),
+            f"{name}.csv": lambda path: _save_table(result, path),
+            f"{name}.png": lambda path: draw.save(figure, path),
+            f"{name}.pdf": lambda path: draw.save(figure, path, "pdf"),
+        }
+    )
+
+
+def _save_table(result: Result, path: Path) -> None:
+    """Write the rows as CSV, after a comment line that tells the version of the layout."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(f"# schema_version: {SCHEMA_VERSION}\n")
+        csv.writer(file, lineterminator="\n").writerows(map(_cells, result.rows()))
 
 
 def _laid_out(figure: Figure) -> Figure:

@@ -1,7 +1,7 @@
 """From a checked scenario to objects: the one place where dB become SI and random layouts are drawn."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
 from scenarios.file.schema import ScenarioKeys
 
-__all__ = ["build", "fronthaul_graph", "network_of", "radio_of"]
+__all__ = ["build", "drawn_settings", "fronthaul_graph", "network_of", "radio_of"]
 
 TOPOLOGIES: dict[str, Callable[..., nx.DiGraph]] = {"star": star, "ring": ring, "tree": tree, "stripe": stripe}
 SCHEDULERS: dict[str, Callable[[], SlotScheduler]] = {"round-robin": RoundRobin, "palindromic": Palindromic}
@@ -124,20 +124,38 @@ def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
     """Return the survey: given positions and boresights as they are, the others drawn node by node."""
     aps, ues = scenario.access_points, scenario.user_equipment
     ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
-    boresights = aps.boresights_deg
-    if boresights is None:
-        angles = [streams.generator(name, "boresight").uniform(-np.pi, np.pi) for name in ap_names]
-    else:
-        angles = [math.radians(b) for b in boresights]
+    boresights: Sequence[float] | None = aps.boresights_deg
+    if boresights is None:  # in degrees, so that a file that names them means the same angles to the last bit
+        boresights = [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in ap_names]
     return Network(
         ap_names=ap_names,
         ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
-        boresights_rad=np.array(angles, dtype=float),
+        boresights_rad=np.array([math.radians(b) for b in boresights], dtype=float),
         n_antennas=aps.n_antennas,
         carrier_hz=scenario.radio.carrier_hz,
         ue_names=ue_names,
         ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
     )
+
+
+def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
+    """Return all that a seed draws for a scenario, by dotted key: with these given, nothing is left to be drawn.
+
+    Positions of APs, UEs and targets, boresights, and the scattering phases that last for a run.
+    """
+    streams = Streams(seed)
+    network, targets = network_of(scenario, streams), _targets(scenario, streams, Target)
+    tables = [target.model_dump(mode="json", exclude_none=True) for target in scenario.targets]
+    for table, node in zip(tables, targets, strict=True):
+        phase = node.scatter_phase_rad
+        table["position_m"] = node.position_m(0.0).tolist()
+        table["scatter_phase_rad"] = node.drawn_phase_rad(streams.generator) if phase is None else phase
+    return {
+        "access_points.positions_m": network.ap_positions_m.tolist(),
+        "access_points.boresights_deg": [math.degrees(angle) for angle in network.boresights_rad.tolist()],
+        "user_equipment.positions_m": network.ue_positions_m.tolist(),
+        "targets": tables,
+    }
 
 
 def _positions(

@@ -9,6 +9,7 @@ from typing import Any
 from scenarios.file.overrides import overridden
 from scenarios.file.problems import ScenarioError, closest
 from scenarios.file.scenario import Scenario
+from scenarios.version import SCHEMA_VERSION
 
 __all__ = ["bundled", "dump", "load", "parse_override", "scenario_name"]
 
@@ -90,7 +91,7 @@ def dump(scenario: Scenario) -> str:
     """Return the resolved scenario as TOML; loading it and dumping it again gives the same text."""
     data = scenario.data()
     arrays = {key: value for key, value in data.items() if isinstance(value, list)}
-    lines = [f"{key} = []" for key, value in arrays.items() if not value]
+    lines = [f"# schema_version = {SCHEMA_VERSION}", *(f"{key} = []" for key, value in arrays.items() if not value)]
     for key, value in data.items():
         if isinstance(value, dict):
             lines += ["", f"[{key}]", *_pairs(value)]

@@ -96,6 +96,16 @@ class Scenario(ScenarioKeys):
         """Return the scenario as nested plain data: every key that has an effect, nothing that is None."""
         return effective(self, self.model_dump(mode="json", exclude_none=True))
 
+    def resolved(self, seed: int) -> "Scenario":
+        """Return this scenario with all that a seed draws written out: positions, boresights, scattering phases.
+
+        Run with the same seed it gives the same result to the byte, so a single value can be changed, as the boresight
+        of one AP, and all others stay.
+        """
+        from scenarios.file.build import drawn_settings
+
+        return self.with_(drawn_settings(self, seed))
+
     def build(self, seed: int = 1, **overrides: Any) -> "Emulation":
         """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``."""
         from scenarios.file.build import build  # objects need far more imports than checked data does

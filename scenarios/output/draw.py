@@ -13,6 +13,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 from models.network import Area, ModeAssignment, Network
+from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
     "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_cost_map", "draw_ellipse",
@@ -39,10 +40,13 @@ STYLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG: no time stamp and no version in it, so equal figures are equal bytes."""
+def save(figure: Figure, path: Path, kind: str = "png") -> None:
+    """Write a figure as "png" or "pdf": no time stamp in it, so equal figures are equal bytes."""
+    without = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer")}[kind]
+    version = {"png": "schema_version", "pdf": "Keywords"}[kind]
+    said = {version: f"schema_version={SCHEMA_VERSION}" if kind == "pdf" else str(SCHEMA_VERSION)}
     with styled():
-        figure.savefig(path, format="png", metadata={"Software": None})
+        figure.savefig(path, format=kind, metadata=dict.fromkeys(without) | said)
 
 
 def length_unit(length_m: float) -> tuple[float, str]:

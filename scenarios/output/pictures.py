@@ -1,26 +1,27 @@
 """The pictures of an output folder: map.png, cost_map.png and se.png."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
+from emulator import timeline
 from models.network import Area, Network
 from scenarios.output import draw
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
 
-__all__ = ["cost_map_figure", "map_figure", "save_pictures", "spectral_efficiency_figure"]
+__all__ = ["cost_map_figure", "map_figure", "pictures_of", "spectral_efficiency_figure"]
 
 Float = NDArray[np.float64]
 MAX_PANELS = 6
 
 
-def save_pictures(result: "RunResult", grid_step_m: float, folder: Path) -> None:
-    """Draw the last CPI of a run as map.png and cost_map.png, and the mean spectral efficiency as se.png.
+def pictures_of(result: "RunResult", grid_step_m: float) -> dict[str, Callable[[], Figure]]:
+    """Return what draws each picture of a run, by file name: the last CPI, the spectral efficiency, the timeline.
 
     Parameters
     ----------
@@ -28,14 +29,16 @@ def save_pictures(result: "RunResult", grid_step_m: float, folder: Path) -> None
         With at least one CPI.
     grid_step_m
         Cell of the cost map.
-    folder
-        Where to write.
     """
-    last = result.cpis[-1]
-    draw.save(map_figure(result.network, result.area, last), folder / "map.png")
-    draw.save(cost_map_figure(result.network, result.area, last, grid_step_m), folder / "cost_map.png")
+    last, network, area = result.cpis[-1], result.network, result.area
     rates = np.mean([cpi.se_bit_s_hz for cpi in result.cpis], axis=0)
-    draw.save(spectral_efficiency_figure(rates, result.network.ue_names, len(result.cpis)), folder / "se.png")
+    pictures: dict[str, Callable[[], Figure]] = {
+        "map.png": lambda: map_figure(network, area, last),
+        "cost_map.png": lambda: cost_map_figure(network, area, last, grid_step_m),
+        "se.png": lambda: spectral_efficiency_figure(rates, network.ue_names, len(result.cpis)),
+    }
+    trace = result.trace
+    return pictures if trace is None else {**pictures, "timeline.png": lambda: timeline.figure_of(trace)}
 
 
 def map_figure(network: Network, area: Area, cpi: "CpiResult") -> Figure:

@@ -1,40 +1,22 @@
-"""Results as plain data and as a folder: JSON without NaN, a trace that is reproducible, nothing half-written."""
+"""Results as plain data: JSON without NaN, and a trace file that is reproducible."""
 
 import json
 import math
-import os
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scenarios.file.problems import ScenarioError
+from scenarios.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = [
-    "check_file",
-    "check_folder",
-    "check_replaceable",
-    "cpi_data",
-    "finite",
-    "json_text",
-    "load_trace",
-    "replaced",
-    "run_data",
-    "save_trace",
-    "written_whole",
-]
-
-MARK = "result.json"
-"""The file by which a folder is known as one of ours, which may be replaced."""
+__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace"]
 
 
 def finite(value: Any) -> Any:
@@ -55,8 +37,8 @@ def finite(value: Any) -> Any:
 
 
 def json_text(data: Mapping[str, Any]) -> str:
-    """Return data as JSON text with a line for each key; NaN and infinity become null."""
-    return json.dumps(finite(data), indent=2, allow_nan=False) + "\n"
+    """Return data as JSON text with a line for each key, the schema version first; NaN and infinity become null."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, **finite(data)}, indent=2, allow_nan=False) + "\n"
 
 
 def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
@@ -112,13 +94,10 @@ def save_trace(trace: "Trace | None", path: Path) -> None:
 
     NumPy stamps every member with the same date, so equal traces are equal bytes.
     """
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Any] = {"schema_version": np.int64(SCHEMA_VERSION)}
     if trace is not None:
-        arrays = {
-            **trace.columns(),
-            "kinds": np.array(trace.kinds, dtype=str),
-            "nodes": np.array(trace.nodes, dtype=str),
-        }
+        names = {"kinds": np.array(trace.kinds, dtype=str), "nodes": np.array(trace.nodes, dtype=str)}
+        arrays = {**arrays, **trace.columns(), **names}
     np.savez_compressed(path, **arrays)
 
 
@@ -138,107 +117,3 @@ def load_trace(path: Path) -> dict[str, Any]:
     if missing := sorted({"time_ns", "kind", "node", "value", "nodes"} - set(arrays)):
         raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
     return arrays
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse an output folder, new or old, in which no file can be written.
-
-    Raises
-    ------
-    ScenarioError
-        If it is one, as a file is.
-    """
-    path = folder.absolute()
-    _check_place(folder, (path, *path.parents), "a folder, new or old, that can be written")
-
-
-def check_replaceable(folder: Path) -> None:
-    """Refuse an output folder that cannot be replaced as a whole, or holds anything but an earlier result.
-
-    Raises
-    ------
-    ScenarioError
-        If it is a file, a folder with something else in it, or in a place where nothing can be written.
-    """
-    allowed = "a folder, new or of an earlier run, in one that can be written"
-    if os.path.lexists(folder) and not os.path.isdir(folder):
-        raise ScenarioError("--out", [f'got "{folder}", which is a file; allowed: {allowed}'])
-    if os.path.isdir(folder) and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise ScenarioError("--out", [f'got "{folder}", which holds other files and no {MARK}; allowed: {allowed}'])
-    _check_place(folder, folder.absolute().parents, allowed)
-
-
-def check_file(path: Path, new_folder: bool = False) -> None:
-    """Refuse an output file that cannot be written in the end.
-
-    Raises
-    ------
-    ScenarioError
-        If it is a folder, or in one that cannot be written or, unless a ``new_folder`` will do, is not there.
-    """
-    allowed = f"a file in a folder that {'' if new_folder else 'exists and '}can be written"
-    if os.path.isdir(path):
-        raise ScenarioError("--out", [f'got "{path}", which is a folder; allowed: {allowed}'])
-    if not (new_folder or os.path.isdir(path.absolute().parent)):
-        raise ScenarioError("--out", [f'got "{path}"; there is no folder {path.absolute().parent}; allowed: {allowed}'])
-    _check_place(path, path.absolute().parents, allowed)
-
-
-def _check_place(out: Path, places: Iterable[Path], allowed: str) -> None:
-    """Try out in the first of the places that exists, in a folder that goes again, whether ``out`` can be made."""
-    place = next(path for path in places if os.path.lexists(path))
-    try:
-        with tempfile.TemporaryDirectory(prefix=".dmimo-", dir=place) as trial:
-            (Path(trial) / out.absolute().relative_to(place)).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        text = f'got "{out}", but nothing can be written in {place} ({error.strerror}); allowed: {allowed}'
-        raise ScenarioError("--out", [text]) from error
-
-
-@contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``folder`` to write into, and put it in its place only when all is written.
-
-    An earlier folder of that name is replaced. If the block raises, it stays, and the temporary folder goes.
-    """
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".dmimo-", dir=folder.parent))
-    try:
-        fresh = aside / "new"
-        fresh.mkdir()
-        yield fresh
-        _swap(fresh, folder, aside / "old")
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write a file to, and put that file in the place of ``path`` when it is written."""
-    handle, name = tempfile.mkstemp(prefix=".dmimo-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    fresh = Path(name)
-    try:
-        yield fresh
-        fresh.chmod(0o666 & ~_umask())
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _swap(fresh: Path, folder: Path, old: Path) -> None:
-    if folder.exists():
-        os.rename(folder, old)
-    try:
-        os.rename(fresh, folder)
-    except BaseException:
-        if old.exists():
-            os.rename(old, folder)
-        raise
