@@ -452,7 +452,8 @@ class TestCommand:
         answer = CliRunner().invoke(app, asked)
         assert answer.exit_code == 0, answer.output
         assert {path.name for path in (tmp_path / "here").iterdir()} == {
-            ".dmimo.json", *(f"figure-3b.{suffix}" for suffix in ("json", "csv", "png", "pdf"))
+            ".dmimo.json",
+            *(f"figure-3b.{suffix}" for suffix in ("json", "csv", "png", "pdf")),
         }
         assert "best coverage" in answer.stdout
 

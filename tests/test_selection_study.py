@@ -21,9 +21,14 @@ from scenarios.figures import figure_selection, selection_study
 from scenarios.figures.layouts import Layout
 from scenarios.figures.selection_study import EXCHANGE_RATES, SELECTORS, best_for, not_dominated, study, study_scenario
 from scenarios.file.problems import ScenarioError
+from scenarios.output.folders import OutputFolder
 
 ROUNDING = 1e-9
 SMALL = {"access_points.count": 7, "schedule.n_receivers": 3, "user_equipment.count": 4}
+
+
+def folder(path, name="figure-selection"):
+    return OutputFolder(path=path, command=name, names=figures.file_names(name), settings={})
 
 
 @pytest.fixture(scope="module")
@@ -178,16 +183,17 @@ class TestResult:
         assert min(result.cpu_s.values()) > 0.0
 
     def test_files_are_the_same_bytes_again(self, result, tmp_path):
-        first, second = (figures.save(result, "figure-selection", tmp_path / name) for name in "ab")
+        first, second = (figures.save(result, "figure-selection", folder(tmp_path / name)) for name in "ab")
         assert [path.suffix for path in first] == [".json", ".csv", ".png", ".pdf"]
         for one, other in zip(first, second, strict=True):
             assert one.read_bytes() == other.read_bytes(), one.name
 
     def test_one_layout_has_no_intervals(self, tmp_path):
         single = figure_selection.run(1, seed=1, workers=1, overrides=SMALL)
-        data, table, *_ = figures.save(single, "one", tmp_path)
+        data, table, *_ = figures.save(single, "figure-selection", folder(tmp_path))
         assert json.loads(data.read_text())["selectors"][0]["likely_se_bit_s_hz_low"] is None
         with table.open(newline="") as file:
+            assert next(file) == "# schema_version: 1\n"
             assert next(csv.DictReader(file))["coverage_high"] == ""
         assert "One layout" in [ax.get_title(loc="left") for ax in single.picture().axes]
 
