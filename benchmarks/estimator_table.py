@@ -54,7 +54,7 @@ PROTOTYPE = {
 def bounds_m(truth, observation):
     """Return the coherent (real free amplitudes) and non-coherent PEB of all targets together, (S,) each."""
     scene = (truth.network, truth.assignment, truth.targets_m, truth.rcs_m2, truth.phase_rad)
-    gram, noise_w = observation.gram[0], observation.noise_power_w
+    gram, noise_w = observation.gram, observation.noise_power_w
     return [target_bounds_m(*scene, gram, noise_w, kind) for kind in ("coherent", "non-coherent")]
 
 

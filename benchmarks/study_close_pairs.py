@@ -45,7 +45,7 @@ def random_pair(rng: np.random.Generator, distance_m: float) -> Truth:
 
 def pair_bounds_m(truth: Truth, observation: Observation) -> Any:
     """Return the structured bounds of both together and the non-coherent one of each by itself, shape (2,) each."""
-    fixed = (observation.gram[0], observation.noise_power_w)
+    fixed = (observation.gram, observation.noise_power_w)
     scene = (truth.network, truth.assignment)
     both = target_bounds_m(*scene, truth.targets_m, truth.rcs_m2, truth.phase_rad, *fixed, "structured")
     alone = [

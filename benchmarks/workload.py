@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.bounds.maps import keep_memory
 from models.network import Area, ModeAssignment, Network
 from models.observation import Observation
+from models.radio.gram import Gram
 from models.radio.sensing import echo_amplitude_m2, leg_response
 from models.radio.statistics import cross_statistic, energy_statistic, gram_statistic
 
@@ -97,13 +98,12 @@ def observe(
     field = np.einsum("tsn,tnl->sl", out, sent)
     received = np.einsum("s,rsm,sl->rml", kappa, back, field, optimize=True)
     received = received + np.sqrt(NOISE_W) * normals(rng, *received.shape)
-    gram = gram_statistic(sent)
     return Observation(
         network=network,
         area=AREA,
         assignment=assignment,
         cross=np.stack([cross_statistic(y, sent) for y in received]),
-        gram=np.broadcast_to(gram, (len(back), *gram.shape)),
+        gram=Gram.of(gram_statistic(sent)),
         energy=np.array([energy_statistic(y) for y in received]),
         n_samples=np.full(len(back), received[0].size),
         noise_power_w=NOISE_W,

@@ -263,7 +263,7 @@ class Emulation:
             positions,
             np.array([t.rcs_m2 for t in targets]),
             np.angle(truth.reflection),
-            observation.shared_gram if observation.shared_gram is not None else observation.gram,
+            observation.gram,
             observation.noise_power_w,
             kind,
         )

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Slot
-from models.radio.statistics import cross_statistic, energy_statistic
+from models.radio.statistics import Radiated, energy_statistic
 
-__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate", "in_slots", "waveform_known"]
+__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "radiated", "waveform_known"]
 
 Complex = NDArray[np.complex128]
 
@@ -105,15 +105,15 @@ class StatisticsSplit(FunctionalSplit):
         if not given:
             return None
         positions = tuple(position for position, _ in usable)
-        received = np.concatenate([echo for _, echo in usable] or [given[0][1][:, :0]], axis=1)
-        transmitted = collate(plan, records, received.shape[0])
+        received = np.array([echo for _, echo in usable]).reshape(len(usable), *given[0][1].shape)
+        sent = radiated(plan, records, received.shape[1]).within(positions)
         return StatisticsReport(
             source=ap,
             destination="central",
             cpi=plan.cpi,
             positions=positions,
             transmitters=plan.transmitters,
-            cross=cross_statistic(received, in_slots(transmitted, positions, plan.slots[0].n_snapshots)),
+            cross=sent.cross(received[None], positions)[0],
             energy=energy_statistic(received),
         )
 
@@ -135,24 +135,11 @@ def waveform_known(plan: CpiPlan, records: Mapping[str, object], position: int, 
     return all(name in records for name in plan.transmitters)
 
 
-def in_slots(samples: Complex, positions: tuple[int, ...], n_snapshots: int) -> Complex:
-    """Return the samples of some slots, shape (n_tx, N, len(positions) x n_snapshots); no copy if these are all."""
-    n_tx, n_antennas, n_samples = samples.shape
-    if len(positions) * n_snapshots == n_samples:
-        return samples
-    by_slot = samples.reshape(n_tx, n_antennas, -1, n_snapshots)
-    return by_slot[:, :, list(positions)].reshape(n_tx, n_antennas, -1)
-
-
-def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: int) -> Complex:
-    """Return what the transmitters radiated over a CPI, shape (n_tx, N, n_slots x n_snapshots).
-
-    Transmitters without a record, and slots that a record leaves out, are zero.
-    """
-    n_tx, n_slots, n_snapshots = len(plan.transmitters), len(plan.slots), plan.slots[0].n_snapshots
-    samples = np.zeros((n_tx, n_antennas, n_slots, n_snapshots), dtype=complex)
-    for i, name in enumerate(plan.transmitters):
-        record = records.get(name)
-        if record is not None and record.positions:
-            samples[i][:, list(record.positions)] = record.samples.reshape(n_antennas, -1, n_snapshots)
-    return samples.reshape(n_tx, n_antennas, n_slots * n_snapshots)
+def radiated(plan: CpiPlan, records: Mapping[str, TransmissionRecord], n_antennas: int) -> Radiated:
+    """Return what the transmitters radiated in a CPI, as far as records tell: nothing without one."""
+    n_snapshots = plan.slots[0].n_snapshots
+    known = [records.get(name) for name in plan.transmitters]
+    slots = [() if record is None else record.positions for record in known]
+    samples = [np.zeros((n_antennas, 0)) if record is None else record.samples for record in known]
+    shapes = [(n_antennas, len(own), n_snapshots) for own in slots]
+    return Radiated(tuple(slots), tuple(x.astype(complex).reshape(n) for x, n in zip(samples, shapes, strict=True)))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.network import Area, ModeAssignment, Network
+from models.radio.gram import Gram
 
 __all__ = ["Estimate", "Observation"]
 
@@ -30,8 +31,7 @@ class Observation:
     cross
         Z in W, shape (n_rx, N, n_tx, N).
     gram
-        Q in W, shape (n_rx, n_tx, N, n_tx, N); a read-only broadcast view when no report is missing. The strides of
-        axis 0 are then 0.
+        Q in W: one for all receivers when no report is missing, in blocks where no two transmitters radiate at a time.
     energy
         E in W, shape (n_rx,).
     n_samples
@@ -44,15 +44,10 @@ class Observation:
     area: Area
     assignment: ModeAssignment
     cross: Complex
-    gram: Complex
+    gram: Gram
     energy: Float
     n_samples: NDArray[np.int64]
     noise_power_w: float
-
-    @property
-    def shared_gram(self) -> Complex | None:
-        """Q of all receivers, shape (n_tx, N, n_tx, N), when they share one; else None."""
-        return self.gram[0] if self.gram.shape[0] == 1 or self.gram.strides[0] == 0 else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

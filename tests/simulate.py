@@ -7,6 +7,7 @@ from scipy.constants import k as boltzmann
 
 from models.network import Area, ModeAssignment, Network
 from models.observation import Observation
+from models.radio.gram import Gram
 from models.radio.sensing import echo_amplitude_m2, leg_response
 from models.radio.statistics import cross_statistic, energy_statistic, gram_statistic
 
@@ -117,8 +118,7 @@ def summarise(truth, samples, received, noise_w, missing=None, n_snapshots=10, a
     masks = np.repeat(kept, samples.shape[-1] // n_tx, axis=1)
     cross = np.stack([cross_statistic(y[:, m], samples[:, :, m]) for y, m in zip(received, masks, strict=True)])
     if missing is None:
-        one = gram_statistic(samples)
-        gram = np.broadcast_to(one, (n_rx, *one.shape))
+        gram = gram_statistic(samples)
     else:
         gram = np.stack([gram_statistic(samples[:, :, m]) for m in masks])
     return Observation(
@@ -126,7 +126,7 @@ def summarise(truth, samples, received, noise_w, missing=None, n_snapshots=10, a
         area=area,
         assignment=a,
         cross=cross,
-        gram=gram,
+        gram=Gram.of(gram),
         energy=np.array([energy_statistic(y[:, m].copy()) for y, m in zip(received, masks, strict=True)]),
         n_samples=masks.sum(axis=1) * truth.network.n_antennas,
         noise_power_w=noise_w,

@@ -152,8 +152,8 @@ def test_a_noisier_receiver_counts_for_less():
     rng = np.random.default_rng(81)
     observation = observe(rng, random_truth(rng))
     one, other = Echoes.of(observation), Echoes.of(observation, np.array([1.0, 1.0, 9.0, 1.0, 1.0, 1.0]))
-    ratio = np.abs(other.gram[2]).max() * other.amplitude_unit_m2**-2
-    assert ratio == pytest.approx(np.abs(one.gram[0]).max() * one.amplitude_unit_m2**-2 / 9.0)
+    ratio = np.abs(other.gram.values[2]).max() * other.amplitude_unit_m2**-2
+    assert ratio == pytest.approx(np.abs(one.gram.values[0]).max() * one.amplitude_unit_m2**-2 / 9.0)
 
 
 def test_residual_level_tells_targets_from_errors_everywhere():

@@ -264,7 +264,7 @@ def test_the_statistics_are_those_of_what_was_radiated_and_heard(small, split, i
             if part is not None:
                 transmitted[i, :, position * length : (position + 1) * length] = part
     scale = np.abs(gram_statistic(transmitted)).max()
-    np.testing.assert_allclose(observation.gram[0], gram_statistic(transmitted), atol=1e-6 * scale)
+    np.testing.assert_allclose(observation.gram.full()[0], gram_statistic(transmitted), atol=1e-6 * scale)
     for r, rx in enumerate(observation.assignment.receivers):
         kept = emulation.access_points[names[rx]].kept
         received = np.concatenate([kept[position] for position in range(n_slots)], axis=1)
@@ -290,8 +290,8 @@ def test_statistics_split_equals_statistics_formed_from_iq(paper):
         emulation = paper({"fronthaul.split": split}).build(seed=3, access_point=ExactIqAP)
         results[split] = next(emulation.cpis(1))
     iq, statistics = results["iq"], results["statistics"]
-    for name in ("cross", "gram", "energy"):
-        a, b = getattr(iq.observation, name), getattr(statistics.observation, name)
+    both = [(o.cross, o.gram.values, o.energy) for o in (iq.observation, statistics.observation)]
+    for a, b in zip(*both, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12 * np.abs(a).max())
     np.testing.assert_array_equal(iq.observation.n_samples, statistics.observation.n_samples)
     assert len(iq.estimate.positions_m) == 2
@@ -317,9 +317,9 @@ def test_a_missing_report_is_missing_not_zero(paper):
     assert part.reports_fused < whole.reports_fused
     lost = whole.reports_fused - part.reports_fused
     assert whole.observation.n_samples.sum() - part.observation.n_samples.sum() == lost * 8 * 10
-    assert part.observation.shared_gram is None
-    trace = np.einsum("rtntn->r", part.observation.gram).real
-    full = np.einsum("tntn->", whole.observation.shared_gram).real
+    assert whole.observation.gram.shared
+    assert not part.observation.gram.shared
+    trace, full = part.observation.gram.traces.sum(axis=1), whole.observation.gram.traces.sum()
     assert (trace <= full * (1 + 1e-12)).all()
     assert (part.peb_m > whole.peb_m).all()
     assert (part.peb_m < 1.3 * whole.peb_m).all()

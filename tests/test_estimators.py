@@ -14,6 +14,7 @@ from models.estimation.likelihood import Echoes
 from models.estimation.paper import PaperEstimator
 from models.estimation.two_stage import TwoStage
 from models.network import Network
+from models.radio.gram import Gram
 from models.scoring import score
 from tests.simulate import NOISE_W, normals, observe, random_truth, receive, summarise, waveform
 
@@ -97,7 +98,7 @@ def permuted(observation, order):
         ),
         assignment=type(modes).of(12, new[modes.transmitters], new[modes.receivers]),
         cross=observation.cross[rx][:, :, tx],
-        gram=np.broadcast_to(observation.gram[0][tx][:, :, tx], observation.gram.shape),
+        gram=Gram.of(observation.gram.full()[0][tx][:, :, tx]),
         energy=observation.energy[rx],
     )
 
@@ -232,7 +233,7 @@ def test_a_weak_target_is_detected_but_not_resolved():
         samples, echo = (np.sqrt(10.0**1.7 * NOISE_W) / np.linalg.norm(echo) * signal for signal in (samples, echo))
         observation = summarise(truth, samples, echo + np.sqrt(NOISE_W) * normals(rng, *echo.shape), NOISE_W)
         scene = (truth.network, truth.assignment, truth.targets_m, truth.rcs_m2, truth.phase_rad)
-        bound = target_bounds_m(*scene, observation.gram[0], NOISE_W, "non-coherent")
+        bound = target_bounds_m(*scene, observation.gram, NOISE_W, "non-coherent")
         status += score(TwoStage().estimate(observation), truth.targets_m, bound).status
     assert status.count("not-resolved") >= 3
 

@@ -21,8 +21,8 @@ from models.estimation.mixture import (
     fit,
     initial_state,
     position_covariance_m2,
-    radiate,
 )
+from models.radio.gram import Gram
 from models.radio.sensing import leg_response
 from tests.simulate import NOISE_W, observe, random_truth, receive, summarise, waveform
 
@@ -122,7 +122,7 @@ def test_fitted_echoes_are_what_the_power_says(scene, model):
     state = initial_state(model, np.array([[[300.0, 410.0], [640.0, 220.0]]]))
     found = fit(echoes, model, state)
     channel = echo_channel(echoes, model, state[0], found.amplitudes[0])
-    gained = np.vdot(channel, 2.0 * echoes.cross - radiate(echoes, channel)).real
+    gained = np.vdot(channel, 2.0 * echoes.cross - echoes.gram.times(channel)).real
     if model == "noncoherent":  # the amplitudes of several targets shrink a little
         assert 0.0 < gained - found.power[0] < 3.0 * LARGEST_SHRINKAGE * gained
     else:
@@ -203,7 +203,7 @@ def test_receiver_without_samples_changes_nothing_for_the_others():
         area=observation.area,
         assignment=fewer,
         cross=observation.cross[rest],
-        gram=np.broadcast_to(observation.gram[0], (5, *observation.gram.shape[1:])),
+        gram=Gram(observation.gram.values[:1]),
         energy=observation.energy[rest],
         n_samples=observation.n_samples[rest],
         noise_power_w=NOISE_W,

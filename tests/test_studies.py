@@ -242,7 +242,7 @@ class TestModelChoice:
         rng = np.random.default_rng(6)
         truth = random_truth(rng, n_targets=2)
         samples = waveform(rng, 6, 8)
-        gram = summarise(truth, samples, receive(truth, samples), NOISE_W).gram[0]
+        gram = summarise(truth, samples, receive(truth, samples), NOISE_W).gram
         scene = (truth.network, truth.assignment, truth.targets_m, truth.rcs_m2, truth.phase_rad)
         expected = target_bounds_m(*scene, gram, NOISE_W, kind)
         found = study_model_choice.bound_m(truth, samples, None, model)

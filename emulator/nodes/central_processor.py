@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.functional_split import collate, in_slots, waveform_known
+from emulator.functional_split import radiated, waveform_known
 from emulator.inbox import Inbox
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.nodes.node import Node
@@ -23,8 +23,9 @@ from emulator.trace import Kind
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
 from models.observation import Estimate, Observation
+from models.radio.gram import Gram
 from models.radio.quantisation import quantise
-from models.radio.statistics import cross_statistic, energy_statistic, gram_statistic
+from models.radio.statistics import Radiated, energy_statistic
 from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
 from models.view import View
@@ -223,15 +224,13 @@ class CentralProcessor(Node):
         inbox = self.inboxes[cpi]
         plan = inbox.plan
         n_antennas, illumination = self.network.n_antennas, self.radio.illumination
-        transmitted = collate(plan, inbox.records, n_antennas)
+        sent = radiated(plan, inbox.records, n_antennas)
         known = {s.position for s in plan.slots if waveform_known(plan, inbox.records, s.position, illumination)}
         covered = [_covered(inbox, name, known) for name in plan.receivers]
         inbox.fused = sum(len(slots) if name in inbox.echoes else bool(slots)
                           for name, slots in zip(plan.receivers, covered, strict=True))  # fmt: skip
         if not inbox.fused:
             return None
-        n_snapshots = plan.slots[0].n_snapshots
-        sent = {slots: in_slots(transmitted, slots, n_snapshots) for slots in dict.fromkeys(covered)}
         cross, energy = self._statistics(inbox, covered, sent)
         if not np.isfinite(energy).all():
             odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
@@ -241,18 +240,16 @@ class CentralProcessor(Node):
             area=self.area,
             assignment=plan.assignment,
             cross=cross,
-            gram=_grams(sent, covered),
+            gram=_gram(sent, covered),
             energy=energy,
-            n_samples=np.array([len(slots) * n_snapshots * n_antennas for slots in covered], dtype=np.int64),
+            n_samples=np.array([len(slots) for slots in covered]) * plan.slots[0].n_snapshots * n_antennas,
             noise_power_w=self.radio.noise_power_w,
         )
 
-    def _statistics(
-        self, inbox: Inbox, covered: list[tuple[int, ...]], sent: dict[tuple[int, ...], Complex]
-    ) -> tuple[Complex, Float]:
+    def _statistics(self, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated) -> tuple[Complex, Float]:
         """Return Z, (n_rx, N, n_tx, N), and E of all receivers; those that cover the same slots go together."""
-        names, (n_tx, n_antennas, _) = inbox.plan.receivers, next(iter(sent.values())).shape
-        cross = np.zeros((len(names), n_antennas, n_tx, n_antennas), dtype=complex)
+        names, n_antennas = inbox.plan.receivers, self.network.n_antennas
+        cross = np.zeros((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
         energy = np.zeros(len(names))
         by_slots: dict[tuple[int, ...], list[int]] = {}
         for row, (name, slots) in enumerate(zip(names, covered, strict=True)):
@@ -262,8 +259,7 @@ class CentralProcessor(Node):
                 by_slots.setdefault(slots, []).append(row)
         for slots, rows in by_slots.items():
             received = _read([inbox.echoes[names[row]] for row in rows], slots)
-            stacked = received.reshape(-1, received.shape[-1])
-            cross[rows] = cross_statistic(stacked, sent[slots]).reshape(len(rows), *cross.shape[1:])
+            cross[rows] = sent.within(slots).cross(received, slots)
             energy[rows] = [energy_statistic(samples) for samples in received]
         return cross, energy
 
@@ -276,7 +272,7 @@ def _covered(inbox: Inbox, receiver: str, known: set[int]) -> tuple[int, ...]:
 
 
 def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> Complex:
-    """Return samples as the links delivered them, shape (n_rx, N, n_slots x n_snapshots)."""
+    """Return samples as the links delivered them, shape (n_rx, n_slots, N, n_snapshots)."""
     reports = [received[position] for received in echoes for position in slots]
     samples = np.array([report.samples for report in reports])
     widths = {report.iq_bits for report in reports}
@@ -286,15 +282,14 @@ def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> Comple
         samples = np.array(
             [s if r.iq_bits is None else quantise(s, r.iq_bits) for s, r in zip(samples, reports, strict=True)]
         )
-    n_antennas, n_snapshots = samples.shape[1:]
-    by_receiver = samples.reshape(len(echoes), len(slots), n_antennas, n_snapshots)
-    return by_receiver.transpose(0, 2, 1, 3).reshape(len(echoes), n_antennas, -1)
+    return samples.reshape(len(echoes), len(slots), *samples.shape[1:])
 
 
-def _grams(sent: dict[tuple[int, ...], Complex], covered: list[tuple[int, ...]]) -> Complex:
-    """Return Q of every receiver, (n_rx, n_tx, N, n_tx, N): one broadcast view if all cover the same slots."""
-    grams = {slots: gram_statistic(samples) for slots, samples in sent.items()}
+def _gram(sent: Radiated, covered: list[tuple[int, ...]]) -> Gram:
+    """Return Q of every receiver: one for all if they cover the same slots."""
+    grams = {slots: sent.gram(slots) for slots in dict.fromkeys(covered)}
     if len(grams) == 1:
-        gram = grams[covered[0]]
-        return np.broadcast_to(gram, (len(covered), *gram.shape))
-    return np.stack([grams[slots] for slots in covered])
+        return grams[covered[0]]
+    if any(gram.overlapping for gram in grams.values()):
+        return Gram(np.concatenate([grams[slots].full() for slots in covered]))
+    return Gram(np.concatenate([grams[slots].values for slots in covered]))

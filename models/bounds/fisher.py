@@ -20,6 +20,7 @@ from scipy.linalg import lapack
 
 from models.network import ModeAssignment, Network
 from models.radio.geometry import rays
+from models.radio.gram import Gram
 from models.radio.sensing import echo_amplitude_m2, leg_response
 
 __all__ = ["KINDS", "gram_root", "position_covariance_m2", "target_bounds_m"]
@@ -34,6 +35,7 @@ SINGULAR = 1e-11
 # A direction of Q with less than this share of the largest power is rounding: Q is a sum of squares, which makes 1e-15
 # of it look like a signal of 3e-8 of the amplitude.
 RANK = 1e-12
+BLOCK_ENTRIES = 2**21  # of derivatives held at a time
 
 
 class _Legs(NamedTuple):
@@ -49,7 +51,7 @@ def target_bounds_m(
     positions_m: ArrayLike,
     rcs_m2: ArrayLike,
     scatter_phase_rad: ArrayLike,
-    gram: Complex,
+    gram: Gram | Complex,
     noise_power_w: float,
     kind: str,
 ) -> Float:
@@ -76,7 +78,7 @@ def position_covariance_m2(
     positions_m: ArrayLike,
     rcs_m2: ArrayLike,
     scatter_phase_rad: ArrayLike,
-    gram: Complex,
+    gram: Gram | Complex,
     noise_power_w: float,
     kind: str,
 ) -> Float:
@@ -91,7 +93,8 @@ def position_covariance_m2(
     rcs_m2, scatter_phase_rad
         Radar cross-section in m^2 and scattering phase in rad, scalars or shape (S,).
     gram
-        Q in W, shape (n_tx, N, n_tx, N), or (n_rx, n_tx, N, n_tx, N) where receivers contributed different slots.
+        Q in W, or all its blocks: (n_tx, N, n_tx, N), (n_rx, n_tx, N, n_tx, N) where receivers contributed different
+        slots.
     noise_power_w
         Noise power of a complex sample, above 0.
     kind
@@ -116,9 +119,8 @@ def position_covariance_m2(
     out, back = (_legs(network, points, aps, kind) for aps in (assignment.transmitters, assignment.receivers))
     if not len(points) or not len(out.response) or not len(back.response):
         return np.full((len(points), 2, 2), np.nan)
-    nuisance, shared = _derivatives(out, back, np.broadcast_to(amplitude, len(points)), gram_root(gram), kind)
-    lengths = np.linalg.norm(shared, axis=(0, 1))
-    square_root = _stack(_eliminate(nuisance, shared, np.linalg.norm(nuisance, axis=-2)))
+    sent = _Sent.of(out, Gram.of(gram))
+    square_root, lengths = _square_root(sent, _Legs(*_shorten(*back)), np.broadcast_to(amplitude, len(points)), kind)
     n = square_root.shape[-1] - 2 * len(points)
     square_root = _eliminate(square_root[:, :n], square_root[:, n:], lengths[:n])
     return 0.5 * noise_power_w * _covariance_blocks(square_root, lengths[n:])
@@ -137,19 +139,16 @@ def _legs(network: Network, points: Float, aps: NDArray[np.intp], kind: str) -> 
     return _Legs(response, response[..., None, :] * logarithmic)
 
 
-def gram_root(gram: Complex) -> Complex:
-    """Return F with Q = F F^H, shape (n_rx or 1, n_tx, N, rank); one for all receivers where they share Q."""
-    n_tx, n_antennas = gram.shape[-4:-2]
-    if gram.ndim == 5 and (gram.strides[0] == 0 or not len(gram)):
-        gram = gram[:1]
-    matrices = gram.reshape(-1, n_tx * n_antennas, n_tx * n_antennas)
-    factors = [_pivoted_cholesky(matrix) for matrix in matrices]
+def gram_root(gram: Gram) -> Complex:
+    """Return F with Q = F F^H, shape (n_rx or 1, n_tx, N, rank); of separate signals that of each block."""
+    size = gram.n_antennas * (gram.n_tx if gram.overlapping else 1)
+    factors = [_pivoted_cholesky(matrix) for matrix in gram.values.reshape(-1, size, size)]
     rank = max(1, *(factor.shape[1] for factor in factors))
     padded = [np.pad(factor, ((0, 0), (0, rank - factor.shape[1]))) for factor in factors]
-    return np.stack(padded).reshape(len(padded), n_tx, n_antennas, rank)
+    return np.stack(padded).reshape(len(gram.values), gram.n_tx, gram.n_antennas, rank)
 
 
-def _pivoted_cholesky(matrix: Complex) -> Complex:
+def _pivoted_cholesky(matrix: NDArray[np.complexfloating]) -> Complex:
     """Return F of full column rank with matrix = F F^H."""
     least = RANK * float(np.diagonal(matrix).real.max(initial=0.0))
     factor, pivots, rank, _ = lapack.zpstrf(matrix, tol=least, lower=1)
@@ -158,14 +157,58 @@ def _pivoted_cholesky(matrix: Complex) -> Complex:
     return root[:, :rank]
 
 
-def _derivatives(out: _Legs, back: _Legs, amplitude: Complex, root: Complex, kind: str) -> tuple[Columns, Columns]:
-    """Return the derivatives of the mean by nuisances of one receiver and by what receivers share, positions last.
+class _Sent(NamedTuple):
+    """What lit the targets. Signals of one group overlap: all of them, or, of separate signals, those of one AP."""
 
-    Shapes (n_rx, rows, n_tx S or 0) and (n_rx, rows, 2 S, 3 S or 4 S), with as many rows as the inner products need;
-    real and imaginary parts stacked along the rows unless the nuisances are complex.
+    signal: Complex
+    """g_ts^T F_t, shape (n_rx or 1, n_groups, n_free, S, rank), n_free the transmitters of a group."""
+    slope: Complex
+    """Their sum's derivatives, shape (n_rx or 1, n_groups, S, 2, rank)."""
+
+    @classmethod
+    def of(cls, out: _Legs, gram: Gram) -> "_Sent":
+        """Return what the legs to the targets make of Q."""
+        root = gram_root(gram)
+        signal, slope = out.response @ root, np.einsum("tsin,rtnl->rtsil", out.gradient, root)
+        if gram.overlapping:
+            signal, slope = signal[:, None], slope.sum(axis=1, keepdims=True)
+        else:
+            signal = signal[:, :, None]
+        n = signal.shape[:2]
+        short = _shorten(*(part.reshape(-1, *part.shape[2:]) for part in (signal, slope)))
+        return cls(*(part.reshape(*n, *part.shape[1:]) for part in short))
+
+    def at(self, receivers: slice, n_rx: int) -> "_Sent":
+        """Return what some receivers heard, (receiver, group) in the first axis."""
+        heard = (np.broadcast_to(part, (n_rx, *part.shape[1:]))[receivers] for part in self)
+        return _Sent(*(part.reshape(-1, *part.shape[2:]) for part in heard))
+
+
+def _square_root(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tuple[Float, Float]:
+    """Return a square root of the information on what receivers share, positions last, and its columns' lengths.
+
+    What belongs to one receiver, or one pair of APs, is eliminated there.
     """
-    signal, slope = _shorten(out.response @ root, np.einsum("tsin,rtnl->rsil", out.gradient, root))
-    response, gradient = _shorten(*back)
+    n_rx, n_targets, n_rows = back.response.shape
+    n_groups, n_free, _, rank = sent.signal.shape[1:]
+    step = max(1, BLOCK_ENTRIES // (n_groups * n_rows * rank * n_targets * (n_free + 4)))
+    triangles, squares = [], 0.0
+    for start in range(0, n_rx, step):
+        some = slice(start, start + step)
+        heard = _Legs(*(np.repeat(part[some], n_groups, axis=0) for part in back))
+        nuisance, shared = _derivatives(sent.at(some, n_rx), heard, amplitude, kind)
+        squares = squares + np.sum(np.abs(shared) ** 2, axis=(0, 1))
+        triangles.append(_triangle(_stack(_eliminate(nuisance, shared, np.linalg.norm(nuisance, axis=-2)))))
+    return np.concatenate(triangles), np.sqrt(squares)
+
+
+def _derivatives(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tuple[Columns, Columns]:
+    """Return the derivatives of the mean by nuisances of one group and by what all share, positions last.
+
+    Shapes (n, rows, n_free S or 0) and (n, rows, 2 S, 3 S or 4 S), n the receivers and groups, with as many rows as the
+    inner products need; real and imaginary parts stacked along the rows unless the nuisances are complex.
+    """
+    (signal, slope), (response, gradient) = sent, back
     total = signal.sum(axis=1)
     position = np.einsum("rsim,rsl->rmlsi", gradient, total) + np.einsum("rsm,rsil->rmlsi", response, slope)
     common = np.einsum("rsm,rsl->rmls", response, total) * (1j * amplitude)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.bounds.fisher import gram_root
 from models.bounds.maps import fields, keep_memory, legs
 from models.network import ModeAssignment, Network
+from models.radio.gram import Gram
 from models.radio.sensing import echo_amplitude_m2
 
 __all__ = ["joint_bounds_m"]
@@ -113,7 +114,7 @@ def joint_bounds_m(
         return bounds
     amplitude = echo_amplitude_m2(network.wavelength_m, rcs_m2) * np.exp(1j * np.asarray(scatter_phase_rad))
     scaled: Complex = np.broadcast_to(math.sqrt(2.0 / noise_power_w) * amplitude, bounds.shape)
-    root = gram_root(gram)[0]
+    root = gram_root(Gram(gram[None]))[0]
     keep_memory()
     n_rows = sets.shape[1] * (len(assignment.transmitters) + 3)
     step = max(1, BLOCK_PRODUCTS // (n_rows * n_rows * len(assignment.receivers)))

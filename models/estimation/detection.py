@@ -20,7 +20,6 @@ __all__ = [
 ]
 
 Float = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 SPARED = 3.0  # targets like the strongest that are not taken for errors of the model
 ROUNDING = 1e-13  # share of the total energy below which a difference means nothing
 CELLS_AT_REFERENCE = 1200.0  # measured on maps of noise alone: 12 APs of 8 antennas
@@ -69,26 +68,11 @@ def noise_levels(observation: Observation) -> Float:
     Where there are no spare samples nothing is known. The share of the total energy that rounding may be wrong by
     counts as noise in any case.
     """
-    n_rx, n_antennas, n_tx, _ = observation.cross.shape
-    grams = observation.gram if observation.shared_gram is None else observation.shared_gram[None]
-    bases = [_whitened_basis(gram.reshape(n_tx * n_antennas, -1)) for gram in grams]
-    level = np.full(n_rx, max(1.0, ROUNDING * observation.energy.sum() / observation.noise_power_w))
-    for r, n_samples in enumerate(observation.n_samples):
-        basis = bases[r % len(bases)]
-        n_spare = int(n_samples) - n_antennas * basis.shape[1]
-        if n_spare > 0:
-            spanned = observation.cross[r].reshape(n_antennas, -1) @ basis
-            spare = (observation.energy[r] - np.linalg.norm(spanned) ** 2) / observation.noise_power_w
-            if spare > special.gammainccinv(n_spare, 1e-9):
-                level[r] = max(level[r], spare / n_spare)
-    return level
-
-
-def _whitened_basis(gram: Complex) -> Complex:
-    """Return U with U U^H the pseudo-inverse of Q, shape (size, rank)."""
-    values, vectors = np.linalg.eigh(gram)
-    usable = values > 1e-10 * values.max(initial=0.0)
-    return vectors[:, usable] / np.sqrt(values[usable])
+    level = np.full(len(observation.cross), max(1.0, ROUNDING * observation.energy.sum() / observation.noise_power_w))
+    n_spare = observation.n_samples - observation.cross.shape[1] * observation.gram.ranks
+    spare = (observation.energy - observation.gram.spanned(observation.cross)) / observation.noise_power_w
+    excess = (n_spare > 0) & (spare > special.gammainccinv(np.maximum(n_spare, 1), 1e-9))
+    return np.where(excess, np.maximum(level, spare / np.maximum(n_spare, 1)), level)
 
 
 def residual_level(echoes: Echoes, peak_power: float) -> float:
@@ -99,13 +83,9 @@ def residual_level(echoes: Echoes, peak_power: float) -> float:
     A point target is a good part of all that is left, so it passes a threshold raised by this. What errors of the
     model leave is spread over everything, and its maxima do not pass. With few samples the level is always 1.
     """
-    _, n_antennas, n_tx, _ = echoes.cross.shape
-    bases = [_whitened_basis(gram.reshape(n_tx * n_antennas, -1)) for gram in echoes.gram]
-    power, size = -SPARED * peak_power, 0
-    for r, cross in enumerate(echoes.cross):
-        basis = bases[r % len(bases)]
-        power += float(np.linalg.norm(cross.reshape(n_antennas, -1) @ basis) ** 2)
-        size += n_antennas * basis.shape[1]
+    n_rx, n_antennas = echoes.cross.shape[:2]
+    power = float(echoes.gram.spanned(echoes.cross).sum()) - SPARED * peak_power
+    size = n_antennas * int(np.broadcast_to(echoes.gram.ranks, n_rx).sum())
     return max(1.0, power / size) if size else 1.0
 
 

@@ -73,7 +73,7 @@ class _Tiles(NamedTuple):
 
     def _operations_of_one(self, echoes: Echoes) -> float:
         n_tx = len(echoes.transmitters)
-        n_waves = echoes.n_pairs + (n_tx * (n_tx - 1) // 2 if echoes.overlapping else 0)
+        n_waves = echoes.n_pairs + (n_tx * (n_tx - 1) // 2 if echoes.gram.overlapping else 0)
         return TILE_COST + POINT_COST * len(self.offsets[0]) * len(self.offsets[1]) * n_waves
 
     def most_likely(self, echoes: Echoes, inside: NDArray[np.bool_], least_power: float) -> "_Tiles":
@@ -153,7 +153,7 @@ class LobeSearch:
             where an error ellipse is long, the level set of the power is a better region than the ellipse. Default:
             the ellipse alone.
         """
-        doubled = self.coherent == "free" and not echoes.overlapping
+        doubled = self.coherent == "free" and not echoes.gram.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
         widening = 1.0 if least_power is None else WIDENING
         tiles, inside = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m, widening)
@@ -166,7 +166,7 @@ class LobeSearch:
             return nothing
         echoes.effort.spend(operations)
         keep_memory()
-        waves = _Waves.of(_Legs.at(echoes, tiles), doubled, echoes.overlapping)
+        waves = _Waves.of(_Legs.at(echoes, tiles), doubled, echoes.gram.overlapping)
         tile, offset = _candidates(waves, tiles.offsets, self.n_best)
         tile, offset, power = _sharpened(waves, tile, offset, step, 4 * self.n_best)
         positions = tiles.centres_m[tile] + offset @ tiles.axes
@@ -192,7 +192,7 @@ class _Legs(NamedTuple):
         output, gram = match(echoes, np.exp(-1j * np.pi * ray.sine))
         towards, back = carrier[sides[0]], carrier[sides[1]]
         output = output * back[:, None] * towards
-        if echoes.overlapping:
+        if echoes.gram.overlapping:
             gram = gram * towards[:, None] * towards.conj()
         gradient = wavenumber * ray.direction - np.pi * (network.n_antennas - 1) / 2.0 * ray.sine_gradient
         slope = np.ascontiguousarray(np.einsum("mgx,ax->agm", gradient, tiles.axes))

@@ -10,7 +10,7 @@ and each cost is an explained power over the noise power. Not modelled here: sev
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from models.estimation.effort import Effort
 from models.network import Area, Network
 from models.observation import Observation
 from models.radio.geometry import rays
+from models.radio.gram import Gram
 
 __all__ = [
     "Echoes",
@@ -38,7 +39,7 @@ __all__ = [
 Complex = NDArray[np.complexfloating]
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
-BLOCK_POINTS = 1024  # points at a time: the intermediate products then stay in the cache
+BLOCK_PRODUCTS, FEWEST_POINTS = 49152, 128  # products, and points, at a time: these then stay in the cache
 CLEARANCE_M = 0.1  # points closer than this to an AP are moved off it: directions are undefined at the AP
 MAP_COST, OVERLAPPING_MAP_COST = 5.0, 13.0  # operations for a point, a pair of APs and an antenna
 NEGLIGIBLE = 1e-9  # share of the strongest power below which a signal counts as absent or dependent
@@ -55,9 +56,7 @@ class Echoes:
     cross
         Z, shape (n_rx, N, n_tx, N).
     gram
-        Q, shape (1, n_tx, N, n_tx, N) if all receivers share it, else (n_rx, n_tx, N, n_tx, N).
-    overlapping
-        True if the signals of different transmitters are correlated, so that Q has cross terms.
+        Q.
     amplitude_unit_m2
         The unit of structured amplitudes in m^2.
     effort
@@ -68,8 +67,7 @@ class Echoes:
     transmitters: Index
     receivers: Index
     cross: Complex
-    gram: Complex
-    overlapping: bool
+    gram: Gram
     amplitude_unit_m2: float
     effort: Effort = field(default_factory=Effort)
 
@@ -80,28 +78,17 @@ class Echoes:
         A receiver whose noise is higher than the observation names by a factor in ``noise_levels``, shape (n_rx,),
         counts for less: statistics of its samples and signals divided by the root of that factor.
         """
-        noise_power_w = observation.noise_power_w
-        gram, n_tx, n_antennas = observation.gram, observation.gram.shape[1], observation.gram.shape[2]
-        shared = observation.shared_gram is not None
-        silent = observation.n_samples == 0
-        if shared and not silent.any():
-            gram = gram[:1]
-        elif silent.any():
-            gram = np.where(silent[:, None, None, None, None], 0.0, gram)
-        cross = observation.cross
-        if noise_levels is not None and np.any(noise_levels != 1.0):
-            cross = cross / noise_levels[:, None, None, None]
-            gram = gram / noise_levels[:, None, None, None, None]
-        diagonal = np.einsum("rtntn->r", gram).real.max(initial=0.0) / max(1, n_tx * n_antennas)
-        power = diagonal if diagonal > 0.0 else 1.0
-        scaled = gram / power
+        noise_power_w, gram, cross = observation.noise_power_w, observation.gram, observation.cross
+        weight = (observation.n_samples > 0) / (1.0 if noise_levels is None else noise_levels)
+        if np.any(weight != 1.0):
+            gram, cross = gram * weight, cross * weight[:, None, None, None]
+        power = gram.traces.sum(axis=1).max(initial=0.0) / max(1, gram.n_tx * gram.n_antennas) or 1.0
         return cls(
             network=observation.network,
             transmitters=observation.assignment.transmitters,
             receivers=observation.assignment.receivers,
             cross=cross / np.sqrt(power * noise_power_w),
-            gram=scaled,
-            overlapping=_has_cross_terms(scaled),
+            gram=gram * (1.0 / power),
             amplitude_unit_m2=float(np.sqrt(noise_power_w / power)),
             effort=effort or Effort(),
         )
@@ -115,11 +102,11 @@ class Echoes:
         """Return the echoes that remain when the statistic ``cross`` of known targets is taken away."""
         return replace(self, cross=self.cross - cross)
 
-
-def _has_cross_terms(gram: Complex) -> bool:
-    n_tx = gram.shape[1]
-    power = np.abs(gram).max(axis=(0, 2, 4), initial=0.0)
-    return bool(np.any(power[~np.eye(n_tx, dtype=bool)] > NEGLIGIBLE * power.max(initial=0.0)))
+    def astype(self, dtype: np.dtype[Any]) -> "Echoes":
+        """Return the echoes in another precision."""
+        if self.cross.dtype == dtype:
+            return self
+        return replace(self, cross=self.cross.astype(dtype), gram=self.gram.astype(dtype))
 
 
 def degrees_of_freedom(echoes: Echoes) -> int:
@@ -127,14 +114,11 @@ def degrees_of_freedom(echoes: Echoes) -> int:
 
     Where signals overlap, a receiver that heard fewer snapshots than there are transmitters counts only the rank.
     """
-    n_tx, n_antennas = echoes.gram.shape[1:3]
-    traces = np.einsum("rtntn->rt", echoes.gram).real
+    traces = echoes.gram.traces
     counts = np.count_nonzero(traces > NEGLIGIBLE * traces.max(initial=0.0), axis=1)
-    if echoes.overlapping:
-        size = n_tx * n_antennas
-        ranks = np.linalg.matrix_rank(echoes.gram.reshape(-1, size, size), tol=NEGLIGIBLE * size, hermitian=True)
-        counts = np.minimum(counts, ranks)
-    return int(counts.sum()) * (len(echoes.receivers) if len(counts) == 1 else 1)
+    if echoes.gram.overlapping:
+        counts = np.minimum(counts, echoes.gram.ranks)
+    return int(counts.sum()) * (len(echoes.receivers) if echoes.gram.shared else 1)
 
 
 def clear_of_aps(network: Network, points_m: ArrayLike) -> Float:
@@ -182,21 +166,30 @@ def _contract(stack: Complex, inner: Complex, outer: Complex) -> Complex:
     return total
 
 
+def _powers(phasor: Complex, n: int) -> Complex:
+    """Return z^0 ... z^(n-1), shape (n_aps, n, n_points): the conjugate of steering vectors."""
+    powers = np.ones((len(phasor), n, phasor.shape[1]), dtype=phasor.dtype)
+    for i in range(1, n):
+        np.multiply(powers[:, i - 1], phasor, out=powers[:, i])
+    return powers
+
+
+def _separate_gram(gram: Gram, powers: Complex, conjugate: Complex) -> Complex:
+    """Return K_rtt = N g_t^T Q_r,tt conj(g_t) of separate signals, shape (n_rx or 1, n_tx, n_points)."""
+    diagonal = [_contract(gram.values[:, t], powers[t], conjugate[t]) for t in range(gram.n_tx)]
+    return gram.n_antennas * np.stack(diagonal, axis=1)
+
+
 def match(echoes: Echoes, phasor: Complex) -> Match:
     """Return v and K at points given by their phasors, shape (n_aps, n_points), in the precision of these."""
-    towards, back = phasor[echoes.transmitters], phasor[echoes.receivers]
-    cross, gram = echoes.cross.astype(phasor.dtype), echoes.gram.astype(phasor.dtype)
-    _, n_antennas, n_tx, _ = cross.shape
-    powers = np.ones((n_tx, n_antennas, phasor.shape[1]), dtype=phasor.dtype)
-    for n in range(1, n_antennas):
-        powers[:, n] = powers[:, n - 1] * towards
-    output = np.stack([_contract(cross[:, :, t], powers[t], back) for t in range(n_tx)], axis=1)
-    conjugate = towards.conj()
-    if echoes.overlapping:
-        rows = [np.stack([_contract(q[:, :, t], powers[t], conjugate) for t in range(n_tx)]) for q in gram]
-        return Match(output, n_antennas * np.stack(rows))
-    diagonal = [_contract(gram[:, t, :, t], powers[t], conjugate[t]) for t in range(n_tx)]
-    return Match(output, n_antennas * np.stack(diagonal, axis=1))
+    echoes = echoes.astype(phasor.dtype)
+    towards, back, gram = phasor[echoes.transmitters], phasor[echoes.receivers], echoes.gram
+    powers, conjugate = _powers(towards, gram.n_antennas), towards.conj()
+    output = np.stack([_contract(echoes.cross[:, :, t], powers[t], back) for t in range(gram.n_tx)], axis=1)
+    if not gram.overlapping:
+        return Match(output, _separate_gram(gram, powers, conjugate))
+    rows = [np.stack([_contract(q[:, :, t], powers[t], conjugate) for t in range(gram.n_tx)]) for q in gram.values]
+    return Match(output, gram.n_antennas * np.stack(rows))
 
 
 def explained_power(matched: Match) -> Float:
@@ -206,11 +199,31 @@ def explained_power(matched: Match) -> Float:
     the other, each made orthogonal to those before it; one without power, or dependent on the others, adds nothing.
     """
     if matched.gram.ndim == 3:
-        power = matched.gram.real
-        gain = np.divide(1.0, power, out=np.zeros_like(power), where=power > NEGLIGIBLE * power.max(initial=0.0))
-        squared = matched.output.real**2 + matched.output.imag**2
-        return np.einsum("rtg,rtg->g", squared, np.broadcast_to(gain, squared.shape))
+        square = _square(matched.output)
+        return np.einsum("rtg,rtg->g", square, np.broadcast_to(_inverse(matched.gram), square.shape))
     return _eliminate(matched.gram.copy(), matched.output[None])[0, 0]
+
+
+def _square(output: Complex) -> Float:
+    return output.real**2 + output.imag**2
+
+
+def _inverse(gram: Complex) -> Float:
+    """Return 1 / D, zero where nothing was sent."""
+    power = gram.real
+    return np.divide(1.0, power, out=np.zeros_like(power), where=power > NEGLIGIBLE * power.max(initial=0.0))
+
+
+def _separate_power(echoes: Echoes, phasor: Complex) -> Float:
+    """Return sum_rt |v_rt|^2 / D_rt of separate signals, one transmitter at a time so that all stays in the cache."""
+    towards, back, gram = phasor[echoes.transmitters], phasor[echoes.receivers], echoes.gram
+    powers = _powers(towards, gram.n_antennas)
+    gain = _inverse(_separate_gram(gram, powers, towards.conj()))
+    total = np.zeros(phasor.shape[1], dtype=gain.dtype)
+    for t in range(gram.n_tx):
+        square = _square(_contract(echoes.cross[:, :, t], powers[t], back))
+        total += gain[0, t] * square.sum(axis=0) if gram.shared else np.einsum("rg,rg->g", gain[:, t], square)
+    return total
 
 
 def _eliminate(kernel: NDArray, right: NDArray) -> NDArray:
@@ -234,10 +247,15 @@ def _eliminate(kernel: NDArray, right: NDArray) -> NDArray:
 
 def noncoherent_power(echoes: Echoes, phasor: Complex) -> Float:
     """Return the non-coherent explained power over sigma^2 at points given by their phasors, shape (n_points,)."""
-    cost = OVERLAPPING_MAP_COST if echoes.overlapping else MAP_COST
+    cost = OVERLAPPING_MAP_COST if echoes.gram.overlapping else MAP_COST
     echoes.effort.spend(cost * phasor.shape[1] * echoes.n_pairs * echoes.network.n_antennas)
-    starts = range(0, phasor.shape[1], BLOCK_POINTS)
-    blocks = [explained_power(match(echoes, phasor[:, i : i + BLOCK_POINTS])) for i in starts]
+    echoes = echoes.astype(phasor.dtype)
+    step = max(FEWEST_POINTS, BLOCK_PRODUCTS // max(1, len(echoes.receivers) * echoes.network.n_antennas))
+    parts = [phasor[:, i : i + step] for i in range(0, phasor.shape[1], step)]
+    if echoes.gram.overlapping:
+        blocks = [explained_power(match(echoes, part)) for part in parts]
+    else:
+        blocks = [_separate_power(echoes, part) for part in parts]
     return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
@@ -299,13 +317,10 @@ def coherent_free_power(echoes: Echoes, points_m: ArrayLike) -> tuple[Float, Flo
     towards = carrier[echoes.transmitters]
     output = output * carrier[echoes.receivers][:, None] * towards
     if gram.ndim == 3:
-        full = np.zeros((gram.shape[0], gram.shape[1], *gram.shape[1:]))
-        full[:, np.arange(gram.shape[1]), np.arange(gram.shape[1])] = gram.real
-        gram = full
-    else:
-        gram = gram * towards[:, None] * towards.conj()
-    quadratic = _eliminate(gram.real.copy(), np.stack([output.real, output.imag]))
-    return _largest_quadratic(quadratic)
+        parts = np.stack([output.real, output.imag])
+        return _largest_quadratic(np.einsum("artg,brtg->abg", parts * _inverse(gram), parts))
+    gram = gram * towards[:, None] * towards.conj()
+    return _largest_quadratic(_eliminate(gram.real.copy(), np.stack([output.real, output.imag])))
 
 
 def _largest_quadratic(form: Float) -> tuple[Float, Float]:

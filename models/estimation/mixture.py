@@ -17,13 +17,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.estimation.signals import Amplitude, Echoes, leg_jets, pair_products, structured_products
+from models.estimation.signals import (
+    Amplitude,
+    Echoes,
+    leg_jets,
+    one_target_products,
+    pair_products,
+    structured_products,
+)
 
-__all__ = ["Amplitude", "Fit", "climb", "echo_channel", "fit", "initial_state", "position_covariance_m2", "radiate"]
+__all__ = ["Amplitude", "Fit", "climb", "echo_channel", "fit", "initial_state", "position_covariance_m2"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 2e4, 90.0  # operations: a call, a target, a pair of unknowns
+MOST_PRODUCTS = 2**21  # inner products held at a time
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
 LARGEST_SHRINKAGE = 1e-2  # of non-coherent amplitudes of several targets
 
@@ -65,21 +73,81 @@ def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
     n_targets = state.shape[1]
     if model == "structured":
         return _eliminate_amplitudes(*structured_products(echoes, state), n_targets)
+    if model == "noncoherent" and n_targets == 1 and not echoes.gram.overlapping:
+        return _one_target(echoes, state[:, 0])
+    parts = _parts(echoes, len(state), n_targets)
+    fits = [_pairwise(echoes, model, state[part]) for part in parts]
+    return fits[0] if len(fits) == 1 else Fit(*(np.concatenate(values) for values in zip(*fits, strict=True)))
+
+
+def _parts(echoes: Echoes, batch: int, n_targets: int) -> list[slice]:
+    """Return parts of a batch whose inner products do not take too much memory."""
+    n_products = 9 * echoes.n_pairs * n_targets**2 * (len(echoes.transmitters) if echoes.gram.overlapping else 1)
+    step = max(1, MOST_PRODUCTS // n_products)
+    return [slice(start, start + step) for start in range(0, max(1, batch), step)]
+
+
+def _pairwise(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
+    """Return the fit of amplitudes that are free for each pair of APs."""
+    n_targets = state.shape[1]
     v, gram = pair_products(echoes, state[..., :2], model)
     if model == "free":
-        return _eliminate_amplitudes(*_real_amplitudes(v, gram, state[..., 2]), n_targets)
-    return _eliminate_amplitudes(v, gram, n_targets, _shrinkage(echoes, n_targets) if n_targets > 1 else 0.0)
+        found = _eliminate_amplitudes(*_real_amplitudes(v, gram, state[..., 2]), n_targets)
+    else:
+        found = _eliminate_amplitudes(v, gram, n_targets, _shrinkage(echoes, n_targets) if n_targets > 1 else 0.0)
+    if echoes.gram.overlapping:
+        return found
+    by_pair = found.amplitudes.reshape(len(state), len(echoes.receivers), -1, n_targets)
+    return found._replace(amplitudes=by_pair.swapaxes(2, 3))
+
+
+def _one_target(echoes: Echoes, points_m: Float) -> Fit:
+    """Return the fit of one non-coherent target, the signals being separate.
+
+    Once its own amplitude alpha = v_0 / K_00 is eliminated, a pair of APs tells of the position what its legs tell,
+
+        J_ab = 2 sum_rt |alpha_rt|^2 Re (T_t B~_r,ab + B_r T~_t,ab),    X~_ab = X_ab - X_a0 X_0b / X_00,
+
+    with B and T the inner products of the jets of the leg to the receiver and to the transmitter, so no product is
+    formed for a pair but v.
+    """
+    v, back, towards = one_target_products(echoes, points_m)
+    b, t = back[..., 0, 0].real, towards[..., 0, 0].real
+    power = b[:, :, None] * t
+    usable = power > LOADING * power.max(initial=0.0)
+    alpha = np.divide(v[..., 0], power, out=np.zeros_like(v[..., 0]), where=usable)
+    weight = alpha.real**2 + alpha.imag**2
+    own, others = np.sum(weight * t, axis=2), weight * b[:, :, None]
+    if towards.shape[1] == 1:
+        others = others.sum(axis=1, keepdims=True)
+    gradient = 2.0 * np.sum(alpha.conj()[..., None] * v[..., 1:], axis=(1, 2)).real
+    gradient -= 2.0 * np.einsum("br,bra->ba", own, back[..., 1:, 0].real)
+    gradient -= 2.0 * np.einsum("brt,brta->ba", others, towards[..., 1:, 0].real)
+    information = 2.0 * np.einsum("br,brac->bac", own, _schur(back))
+    information += 2.0 * np.einsum("brt,brtac->bac", others, _schur(towards))
+    return Fit(np.sum(weight * power, axis=(1, 2)), gradient, information, alpha[:, :, None])
+
+
+def _schur(jets: Complex) -> Float:
+    """Return Re (X_ab - X_a0 X_0b / X_00) of inner products of jets, shape (..., 3, 3), of what is not zero."""
+    first = jets[..., 0, 0].real
+    inverse = np.divide(1.0, first, out=np.zeros_like(first), where=first > 0.0)
+    slopes = jets[..., 1:, 0]
+    across = slopes[..., :, None] * slopes.conj()[..., None, :]
+    return np.asarray(jets[..., 1:, 1:].real - inverse[..., None, None] * across.real)
 
 
 def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
-    """Return the inverse variance of the amplitudes of several targets before they are measured, (rx or 1, n).
+    """Return the inverse variance of the amplitudes of several targets before they are measured, (n_groups, n).
 
     Echoes of neighbours are alike on many pairs of APs. Without a limit to their complex amplitudes these grow
     without bound, with opposite signs, and drag the positions to where no target is. The share is so small that what
     it leaves of the strongest echo stays below the noise.
     """
     share = min(LARGEST_SHRINKAGE, 1.0 / max(1.0, float(np.linalg.norm(echoes.cross))))
-    power = echoes.network.n_antennas * np.einsum("rtntn->rt", echoes.gram).real
+    power = echoes.network.n_antennas * np.broadcast_to(echoes.gram.traces, (len(echoes.receivers), echoes.gram.n_tx))
+    if not echoes.gram.overlapping:
+        power = power.reshape(-1, 1)
     return np.tile(share * power, (1, n_targets))
 
 
@@ -87,7 +155,8 @@ def _fit_cost(echoes: Echoes, model: Amplitude, batch: int, n_targets: int) -> f
     """Return about how many operations a fit takes."""
     if model == "structured":
         return FIT_COST + STRUCTURED_COST * batch * n_targets
-    return FIT_COST + PAIRS_COST * batch * len(echoes.receivers) * (3.0 * n_targets * len(echoes.transmitters)) ** 2
+    n_products = (3.0 * n_targets) ** 2 * echoes.n_pairs * (len(echoes.transmitters) if echoes.gram.overlapping else 1)
+    return FIT_COST + PAIRS_COST * batch * n_products
 
 
 def _real_amplitudes(v: Complex, gram: Complex, phase_rad: Float) -> tuple[Float, Float]:
@@ -219,10 +288,3 @@ def echo_channel(echoes: Echoes, model: Amplitude, state: Float, amplitudes: Com
     full = np.broadcast_to(amplitudes, (n_rx, n_targets, n_tx))
     field = (full[..., None] * towards.swapaxes(0, 1)).reshape(n_rx, n_targets, n_tx * n_antennas)
     return (back.swapaxes(1, 2) @ field).reshape(n_rx, n_antennas, n_tx, n_antennas)
-
-
-def radiate(echoes: Echoes, channel: Complex) -> Complex:
-    """Return the statistic Z_r = H_r Q_r of noise-free echoes, shape (n_rx, N, n_tx, N)."""
-    n_rx, n_antennas, n_tx, _ = channel.shape
-    size = n_tx * n_antennas
-    return (channel.reshape(n_rx, n_antennas, size) @ echoes.gram.reshape(-1, size, size)).reshape(channel.shape)

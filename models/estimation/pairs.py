@@ -138,18 +138,16 @@ def pair_power(echoes: Echoes, points_m: Float) -> Float:
 
     Structured amplitudes; pairs that are too much alike get zero.
     """
-    n_rx, n_tx, n_antennas = len(echoes.receivers), len(echoes.transmitters), echoes.network.n_antennas
-    size = n_tx * n_antennas
-    echoes.effort.spend(COHERENCE_COST * len(points_m) ** 2 * n_rx)
+    n, n_rx, n_antennas = len(points_m), len(echoes.receivers), echoes.network.n_antennas
+    echoes.effort.spend(COHERENCE_COST * n**2 * n_rx)
     back = leg_jets(echoes.network, points_m, echoes.receivers, "structured")[0]
-    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "structured")[0]
-    towards = towards.swapaxes(0, 1).reshape(len(points_m), size)
-    v = np.zeros(len(points_m), dtype=complex)
-    b = np.zeros((len(points_m), len(points_m)), dtype=complex)
-    radiated = [towards.conj() @ q.reshape(size, size).T @ towards.T for q in echoes.gram]
+    legs = leg_jets(echoes.network, points_m, echoes.transmitters, "structured")[0].swapaxes(0, 1)
+    towards = legs.reshape(n, -1)
+    v, b = np.zeros(n, dtype=complex), np.zeros((n, n), dtype=complex)
+    radiated = [sent.reshape(n, -1).conj() @ towards.T for sent in echoes.gram.times(legs[None])]
     for r in range(n_rx):
         b += (back[r].conj() @ back[r].T) * radiated[r if len(radiated) > 1 else 0]
-        v += np.sum((back[r].conj() @ echoes.cross[r].reshape(n_antennas, size)) * towards.conj(), axis=1)
+        v += np.sum((back[r].conj() @ echoes.cross[r].reshape(n_antennas, -1)) * towards.conj(), axis=1)
     own = np.einsum("ii->i", b).real
     coherence = np.abs(b) ** 2 / np.maximum(np.outer(own, own), 1e-300)
     mixed = 2.0 * (v.conj()[:, None] * b * v).real

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.estimation.mixture import Amplitude, climb, echo_channel, fit, position_covariance_m2, radiate
+from models.estimation.mixture import Amplitude, climb, echo_channel, fit, position_covariance_m2
 from models.estimation.signals import Echoes
 
 __all__ = ["Found", "Scene"]
@@ -69,7 +69,7 @@ class Scene:
     def residual(self, *without: int) -> Echoes:
         """Return the echoes less all targets but those with the indices ``without``."""
         others = [t for s, t in enumerate(self.targets) if s not in without]
-        return self.echoes.minus(radiate(self.echoes, _channel(self.echoes, others))) if others else self.echoes
+        return self.echoes.minus(self.echoes.gram.times(_channel(self.echoes, others))) if others else self.echoes
 
     def refined(self, targets: "list[Found] | tuple[Found, ...]", n_steps: int = 12) -> "Scene":
         """Return the scene with these targets instead, positions and amplitudes refined together.
@@ -88,7 +88,7 @@ class Scene:
     def _refine(self, current: list[Found], covariance: Float, model: Amplitude, n_steps: int) -> None:
         members = [s for s, t in enumerate(current) if t.model == model]
         others = [t for t in current if t.model != model and t.amplitudes is not None]
-        echoes = self.echoes.minus(radiate(self.echoes, _channel(self.echoes, others))) if others else self.echoes
+        echoes = self.echoes.minus(self.echoes.gram.times(_channel(self.echoes, others))) if others else self.echoes
         state = np.array([current[s].state for s in members])[None]
         n_steps = 0 if echoes.effort.exhausted else n_steps
         reach = 0.5 if model == "noncoherent" else echoes.network.wavelength_m / 8.0
@@ -134,4 +134,4 @@ def _channel(echoes: Echoes, targets: "list[Found]") -> Complex:
 def _explained(echoes: Echoes, targets: "list[Found]") -> float:
     """Return ||y||^2 - ||y - H X||^2 over sigma^2 of the channel H of all targets: 2 Re <H, Z> - <H, H Q>."""
     channel = _channel(echoes, targets)
-    return float(np.vdot(channel, 2.0 * echoes.cross - radiate(echoes, channel)).real)
+    return float(np.vdot(channel, 2.0 * echoes.cross - echoes.gram.times(channel)).real)

@@ -15,7 +15,7 @@ from models.estimation.likelihood import Echoes, clear_of_aps
 from models.network import Network
 from models.radio.geometry import rays
 
-__all__ = ["Amplitude", "Echoes", "leg_jets", "pair_products", "structured_products"]
+__all__ = ["Amplitude", "Echoes", "leg_jets", "one_target_products", "pair_products", "structured_products"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -96,13 +96,14 @@ def structured_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Compl
     filtered = filtered.reshape(batch, 3, n_targets, -1)
     conjugate = flat_towards.conj().reshape(batch, 3, n_targets, -1)
     v = np.sum(filtered * conjugate[:, :1] + filtered[:, :1] * conjugate, axis=-1) * _HALF[:, None]
-    if len(echoes.gram) == 1:
+    if echoes.gram.shared:
         back_gram = (flat_back.conj() @ flat_back.swapaxes(-1, -2))[:, None]
     else:
         by_receiver = back.reshape(batch, size, n_rx, n_antennas).transpose(0, 2, 1, 3)
         back_gram = by_receiver.conj() @ by_receiver.swapaxes(-1, -2)
-    transposed = echoes.gram.reshape(-1, n_tx * n_antennas, n_tx * n_antennas).swapaxes(-1, -2)
-    towards_gram = flat_towards.conj()[:, None] @ transposed @ flat_towards.swapaxes(-1, -2)[:, None]
+    sent = echoes.gram.times(flat_towards.reshape(1, batch * size, n_tx, n_antennas)).conj()
+    sent = sent.reshape(-1, batch, size, n_tx * n_antennas).swapaxes(0, 1)
+    towards_gram = sent @ flat_towards.swapaxes(-1, -2)[:, None]
     shape = (3, n_targets, 3, n_targets)
     gram = _product_gram(back_gram.reshape(batch, -1, *shape), towards_gram.reshape(batch, -1, *shape))
     return v[:, None], gram.sum(axis=1, keepdims=True)
@@ -110,6 +111,9 @@ def structured_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Compl
 
 def pair_products(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Complex, Complex]:
     """Return v and K of targets whose amplitude is free for each pair of APs, and of their derivatives.
+
+    Amplitudes that influence each other belong to one group: those of a receiver where signals overlap (n_groups =
+    n_rx, n_free = n_tx), else those of a pair of APs (n_groups = n_rx n_tx, n_free = 1).
 
     Parameters
     ----------
@@ -123,9 +127,9 @@ def pair_products(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Co
     Returns
     -------
     v
-        Shape (batch, n_rx, 3, n_targets n_tx).
+        Shape (batch, n_groups, 3, n_targets n_free).
     k
-        Shape (batch, n_rx, 3, n_targets n_tx, 3, n_targets n_tx).
+        Shape (batch, n_groups, 3, n_targets n_free, 3, n_targets n_free).
     """
     (batch, n_targets, _), n_rx, n_tx = points_m.shape, len(echoes.receivers), len(echoes.transmitters)
     n_antennas, size = echoes.network.n_antennas, 3 * n_targets
@@ -136,12 +140,60 @@ def pair_products(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Co
     filtered = filtered.reshape(batch, n_rx, 3, n_targets, n_tx, n_antennas)
     conjugate = towards.conj()[:, None]
     v = np.sum(filtered * conjugate[:, :, :1] + filtered[:, :, :1] * conjugate, axis=-1) * _HALF[:, None, None]
-    back_gram = (flat_back.conj() @ flat_back.swapaxes(-1, -2)).reshape(batch, n_rx, 3, n_targets, 1, 3, n_targets, 1)
-    ones = np.ones((1, n_tx, 1, 1, n_tx))
+    back_gram = flat_back.conj() @ flat_back.swapaxes(-1, -2)
+    if not echoes.gram.overlapping:
+        jets = (batch, n_rx * n_tx, 3, n_targets, 3, n_targets)
+        alone = back_gram.reshape(batch, n_rx, 1, 3, n_targets, 3, n_targets)
+        gram = _product_gram(alone, _own_gram(echoes, towards).reshape(batch, -1, n_tx, *jets[2:])).reshape(jets)
+        return v.transpose(0, 1, 4, 2, 3).reshape(jets[:4]), gram
     n = n_targets * n_tx
-    back_gram = (back_gram * ones).reshape(batch, n_rx, 3, n, 3, n)
+    mixed = back_gram.reshape(batch, n_rx, 3, n_targets, 1, 3, n_targets, 1) * np.ones((1, n_tx, 1, 1, n_tx))
     towards_gram = _transmit_gram(echoes, towards).reshape(batch, -1, 3, n, 3, n)
-    return v.reshape(batch, n_rx, 3, n), _product_gram(back_gram, towards_gram)
+    return v.reshape(batch, n_rx, 3, n), _product_gram(mixed.reshape(batch, n_rx, 3, n, 3, n), towards_gram)
+
+
+def one_target_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Complex, Complex]:
+    """Return v of one non-coherent target, and the inner products of the jets of its legs; signals are separate.
+
+    Parameters
+    ----------
+    echoes
+        Scaled statistics.
+    points_m
+        Shape (batch, 2).
+
+    Returns
+    -------
+    v
+        Shape (batch, n_rx, n_tx, 3).
+    back
+        B_r,ab = W_a^H W_b, shape (batch, n_rx, 3, 3).
+    towards
+        T_rt,ab = F_b^T Q_r,tt conj(F_a), shape (batch, n_rx or 1, n_tx, 3, 3).
+    """
+    batch, n_rx, n_tx = len(points_m), len(echoes.receivers), len(echoes.transmitters)
+    n_antennas = echoes.network.n_antennas
+    back = leg_jets(echoes.network, points_m, echoes.receivers, "noncoherent")
+    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "noncoherent")
+    rows = back.conj().transpose(1, 2, 0, 3).reshape(n_rx, batch * 3, n_antennas)
+    filtered = (rows @ echoes.cross.reshape(n_rx, n_antennas, -1)).reshape(n_rx, batch, 3, n_tx, n_antennas)
+    filtered = filtered.transpose(1, 3, 0, 2, 4).reshape(batch, n_tx, n_rx * 3, n_antennas)
+    products = filtered @ np.ascontiguousarray(towards.conj().transpose(2, 1, 3, 0))
+    products = products.reshape(batch, n_tx, n_rx, 3, 3).swapaxes(1, 2)
+    v = products[..., 0] + products[..., 0, :]
+    v[..., 0] = products[..., 0, 0]
+    legs = back.transpose(2, 1, 0, 3)
+    jets = towards.transpose(2, 0, 1, 3)[:, :, None]
+    return v, legs.conj() @ legs.swapaxes(-1, -2), _own_gram(echoes, jets)
+
+
+def _own_gram(echoes: Echoes, towards: Complex) -> Complex:
+    """Return F_jt^T Q_tt conj(F_it) of legs of shape (batch, 3, n_targets, n_tx, N): (batch, rx or 1, tx, n, n)."""
+    batch, _, n_targets, n_tx, n_antennas = towards.shape
+    legs = towards.reshape(1, batch * 3 * n_targets, n_tx, n_antennas)
+    sent = echoes.gram.times(legs).reshape(-1, batch, 3 * n_targets, n_tx, n_antennas).conj()
+    legs = legs.reshape(1, batch, 3 * n_targets, n_tx, n_antennas).transpose(0, 1, 3, 4, 2)
+    return (sent.swapaxes(2, 3) @ legs).swapaxes(0, 1)
 
 
 def _transmit_gram(echoes: Echoes, towards: Complex) -> Complex:
@@ -150,7 +202,7 @@ def _transmit_gram(echoes: Echoes, towards: Complex) -> Complex:
     size = 3 * n_targets
     legs = towards.reshape(batch, size, n_tx, n_antennas)
     grams = []
-    for gram in echoes.gram:
+    for gram in echoes.gram.values:
         half = legs.conj().transpose(2, 0, 1, 3).reshape(n_tx, batch * size, n_antennas)
         half = half @ gram.transpose(2, 3, 0, 1).reshape(n_tx, n_antennas, n_tx * n_antennas)
         half = half.reshape(n_tx, batch, size, n_tx, n_antennas).transpose(1, 3, 2, 0, 4)

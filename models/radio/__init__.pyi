@@ -5,12 +5,14 @@ from .efficiency import sinr as sinr
 from .efficiency import spectral_efficiency as spectral_efficiency
 from .geometry import Rays as Rays
 from .geometry import rays as rays
+from .gram import Gram as Gram
 from .propagation import PATH_LOSS as PATH_LOSS
 from .propagation import path_gain as path_gain
 from .quantisation import quantise as quantise
 from .sensing import echo_amplitude_m2 as echo_amplitude_m2
 from .sensing import leg_response as leg_response
 from .sensing import sensing_channel as sensing_channel
+from .statistics import Radiated as Radiated
 from .statistics import cross_statistic as cross_statistic
 from .statistics import energy_statistic as energy_statistic
 from .statistics import gram_statistic as gram_statistic

@@ -1,11 +1,20 @@
-"""The sufficient statistics Z, Q and E of a CPI."""
+"""The sufficient statistics Z, Q and E of a CPI, of samples in a row or of what was sent slot by slot.
+
+A transmitter is heard in the slots in which it radiates, and nowhere else: Z_rt takes the samples of these alone. When
+one AP senses at a time that is one slot of many.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cross_statistic", "energy_statistic", "gram_statistic"]
+from models.radio.gram import Gram
+
+__all__ = ["Radiated", "cross_statistic", "energy_statistic", "gram_statistic"]
 
 Complex = NDArray[np.complex128]
+Slots = tuple[int, ...]
 
 
 def cross_statistic(received: Complex, transmitted: Complex) -> Complex:
@@ -33,3 +42,72 @@ def gram_statistic(transmitted: Complex) -> Complex:
 def energy_statistic(received: Complex) -> float:
     """Return E_r = sum_l ||y_r[l]||^2 of samples of shape (N, n_snapshots)."""
     return float(np.vdot(received, received).real)
+
+
+@dataclass(frozen=True, eq=False)
+class Radiated:
+    """What each transmitter radiated in a CPI, slot by slot.
+
+    Attributes
+    ----------
+    slots
+        Of each transmitter, the slots in which it radiated, ascending.
+    samples
+        Of each transmitter, shape (N, n_slots, n_snapshots) of those slots.
+    """
+
+    slots: tuple[Slots, ...]
+    samples: tuple[Complex, ...]
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether any slot holds the signals of two transmitters."""
+        counts = [slot for slots in self.slots for slot in slots]
+        return len(set(counts)) < len(counts)
+
+    def within(self, slots: Slots) -> "Radiated":
+        """Return what was radiated in some slots."""
+        wanted = set(slots)
+        if all(wanted.issuperset(own) for own in self.slots):
+            return self
+        kept = [[i for i, slot in enumerate(own) if slot in wanted] for own in self.slots]
+        return Radiated(
+            tuple(tuple(own[i] for i in some) for own, some in zip(self.slots, kept, strict=True)),
+            tuple(samples[:, some] for samples, some in zip(self.samples, kept, strict=True)),
+        )
+
+    def cross(self, received: Complex, slots: Slots) -> Complex:
+        """Return Z of receivers from their samples in some slots, which hold all that was radiated.
+
+        Parameters
+        ----------
+        received
+            Shape (n_rx, n_slots, N, n_snapshots).
+        slots
+            The slots, in the order of the samples.
+
+        Returns
+        -------
+        ndarray
+            Shape (n_rx, N, n_tx, N).
+        """
+        n_rx, _, n_antennas, _ = received.shape
+        place = {slot: i for i, slot in enumerate(slots)}
+        cross = np.zeros((n_rx, n_antennas, len(self.slots), n_antennas), dtype=complex)
+        for t, (own, samples) in enumerate(zip(self.slots, self.samples, strict=True)):
+            heard = received[:, [place[slot] for slot in own]].swapaxes(1, 2).reshape(n_rx * n_antennas, -1)
+            cross[:, :, t] = (heard @ samples.reshape(n_antennas, -1).conj().T).reshape(n_rx, n_antennas, n_antennas)
+        return cross
+
+    def gram(self, slots: Slots) -> Gram:
+        """Return Q of a receiver that contributed some slots, one for all: its first axis has length 1."""
+        sent = self.within(slots)
+        if not sent.overlapping:
+            flat = [samples.reshape(len(samples), -1) for samples in sent.samples]
+            return Gram(np.stack([x @ x.conj().T for x in flat])[None])
+        place = {slot: i for i, slot in enumerate(slots)}
+        n_antennas, _, n_snapshots = sent.samples[0].shape
+        dense = np.zeros((len(sent.slots), n_antennas, len(slots), n_snapshots), dtype=complex)
+        for whole, own, samples in zip(dense, sent.slots, sent.samples, strict=True):
+            whole[:, [place[slot] for slot in own]] = samples
+        return Gram(gram_statistic(dense.reshape(*dense.shape[:2], -1))[None])
