@@ -17,7 +17,7 @@ from benchmarks.workload import AREA, cpu_s, exponent, observe, peak_mib
 from models.estimation.cost_maps import MapNodes
 from models.estimation.detection import local_maxima, point_threshold
 from models.estimation.likelihood import Echoes, degrees_of_freedom, grid_phasors, noncoherent_power, phasors
-from models.estimation.localisation import coarse_peaks
+from models.estimation.peaks import coarse_peaks
 from models.estimation.scene import Found, Scene
 from models.observation import Observation
 

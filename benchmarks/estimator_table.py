@@ -29,8 +29,9 @@ from threadpoolctl import threadpool_limits
 from benchmarks.studies import RIGHT_LOBE, bootstrap, command_line, write
 from models.bounds.fisher import target_bounds_m
 from models.estimation.likelihood import Echoes
-from models.estimation.localisation import coarse_peaks, search_lobes
+from models.estimation.localisation import search_lobes
 from models.estimation.paper import PaperEstimator
+from models.estimation.peaks import coarse_peaks
 from models.estimation.scene import Found, Scene
 from models.estimation.two_stage import TwoStage
 from models.scoring import gospa, score

@@ -22,14 +22,15 @@ import numpy as np
 from scipy import special
 
 from benchmarks.studies import bootstrap, command_line, outcomes, report, share
-from models.estimation.detection import independent_cells, map_threshold
+from models.estimation.detection import independent_cells, map_cells
 from models.estimation.likelihood import Echoes, degrees_of_freedom
-from models.estimation.pursuit import Pursuit
+from models.estimation.peaks import Watch
 from models.estimation.two_stage import TwoStage
 from tests.simulate import AREA, NOISE_W, normals, observe, random_truth, summarise, waveform
 
 PROBABILITIES = (0.1, 0.01)
 GRID_STEP_M = 10.0
+ANY_PEAK = 0.999  # probability at a point that the highest peak of a map never misses
 MAPS_A_LAYOUT = 4
 QUANTILES = (0.5, 0.1, 0.01)
 NETWORKS = (
@@ -38,10 +39,9 @@ NETWORKS = (
 """Number of APs, of receivers among them, and of antennas."""
 
 
-def highest_peak(observation: Any, threshold: float = 0.0) -> float:
-    """Return the explained power at the highest polished peak of the map; 0 if none exceeds the threshold."""
-    pursuit = Pursuit(area=AREA, step_m=GRID_STEP_M, threshold=threshold, amplitude="automatic")
-    peaks = pursuit.detect(Echoes.of(observation))
+def highest_peak(observation: Any, probability: float = ANY_PEAK) -> float:
+    """Return the explained power at the highest polished peak of the map; 0 if noise alone passes it more often."""
+    peaks = Watch(AREA, GRID_STEP_M, probability).detect(Echoes.of(observation))
     return float(peaks.power[0]) if peaks else 0.0
 
 
@@ -49,7 +49,7 @@ def alarms(seed: int, index: int, full: bool) -> list[int]:
     """Return how many targets the estimator finds in a CPI of noise alone, for each probability."""
     rng = np.random.default_rng([seed, index])
     observation = observe(rng, random_truth(rng, n_targets=0), full=full)
-    loosest = map_threshold(Echoes.of(observation), AREA, GRID_STEP_M, max(PROBABILITIES))
+    loosest = max(PROBABILITIES) / map_cells(Echoes.of(observation), AREA, GRID_STEP_M)
     if not highest_peak(observation, loosest):
         return [0] * len(PROBABILITIES)
     estimators = (TwoStage(grid_step_m=GRID_STEP_M, false_alarm_probability=p) for p in PROBABILITIES)

@@ -6,7 +6,8 @@ Indices into arrays of access points (APs) and user equipments (UEs) follow the 
 
 import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,17 @@ class Area:
 
     width_m: float
     height_m: float
+
+    @property
+    def side_m(self) -> float:
+        """Side of a square of the same size."""
+        return math.sqrt(self.width_m * self.height_m)
+
+    def contains(self, points_m: Float, margin_m: float = 0.0) -> NDArray[np.bool_]:
+        """Return which points, shape (n, 2), lie in the area or at most a margin outside of it."""
+        return np.asarray(
+            np.all((points_m >= -margin_m) & (points_m <= [self.width_m + margin_m, self.height_m + margin_m]), axis=1)
+        )
 
     def grid(self, step_m: float) -> tuple[Float, Float]:
         """Return the x and y coordinates in m of the centres of square cells of about ``step_m``."""
@@ -80,10 +92,19 @@ class Network:
         """Carrier wavenumber 2 pi / wavelength in rad/m."""
         return 2.0 * math.pi / self.wavelength_m
 
-    @property
+    @cached_property
     def array_axes(self) -> Float:
         """Unit vector along each array, from element 0 to element 1, shape (n_aps, 2)."""
         return np.stack([-np.sin(self.boresights_rad), np.cos(self.boresights_rad)], axis=-1)
+
+    def only(self, aps: Index) -> "Network":
+        """Return the network of some APs, in this order, with all UEs."""
+        return replace(
+            self,
+            ap_names=tuple(self.ap_names[i] for i in aps),
+            ap_positions_m=self.ap_positions_m[aps],
+            boresights_rad=self.boresights_rad[aps],
+        )
 
     def indices(self, names: tuple[str, ...]) -> Index:
         """Return the indices of the APs of these names."""

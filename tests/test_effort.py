@@ -10,8 +10,9 @@ from models.estimation.detection import noise_levels, residual_level
 from models.estimation.effort import Effort
 from models.estimation.lattice import MOST_OPERATIONS, LobeSearch
 from models.estimation.likelihood import Echoes
-from models.estimation.localisation import Coarse, search_lobes
+from models.estimation.localisation import search_lobes
 from models.estimation.pairs import best_pair, pair_guesses
+from models.estimation.peaks import Coarse
 from models.estimation.pursuit import MAX_TARGETS
 from models.estimation.two_stage import TwoStage
 from models.radio.quantisation import quantise

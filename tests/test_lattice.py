@@ -111,8 +111,8 @@ def test_ellipse_axes_are_ordered_and_clipped():
 
 
 def test_tiles_shrink_near_an_ap_as_the_square_root():
-    assert tile_side_m(4.0, 73.0) == pytest.approx(tile_side_m(16.0, 73.0) / 2.0)
-    assert tile_side_m(1e4, 73.0) == 1.0
+    assert tile_side_m(4.0, 73.0, 1.0) == pytest.approx(tile_side_m(16.0, 73.0, 1.0) / 2.0)
+    assert tile_side_m(1e4, 73.0, 1.0) == 1.0
 
 
 @pytest.mark.parametrize(("coherent", "full"), CASES)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
+from models.estimation.constants import SPARED
 from models.estimation.likelihood import Echoes, degrees_of_freedom
 from models.network import Area
 from models.observation import Observation
@@ -13,6 +14,7 @@ __all__ = [
     "excess_threshold",
     "independent_cells",
     "local_maxima",
+    "map_cells",
     "map_threshold",
     "noise_levels",
     "point_threshold",
@@ -20,7 +22,6 @@ __all__ = [
 ]
 
 Float = NDArray[np.float64]
-SPARED = 3.0  # targets like the strongest that are not taken for errors of the model
 ROUNDING = 1e-13  # share of the total energy below which a difference means nothing
 CELLS_AT_REFERENCE = 1200.0  # measured on maps of noise alone: 12 APs of 8 antennas
 REFERENCE_APS, REFERENCE_ANTENNAS = 12, 8
@@ -49,12 +50,16 @@ def point_threshold(degrees_of_freedom: int, probability: float) -> float:
     return float(special.gammainccinv(degrees_of_freedom, probability)) if degrees_of_freedom > 0 else np.inf
 
 
-def map_threshold(echoes: Echoes, area: Area, step_m: float, false_alarm_probability: float) -> float:
-    """Return the explained power over sigma^2 that a map of noise alone exceeds anywhere with this probability."""
+def map_cells(echoes: Echoes, area: Area, step_m: float) -> float:
+    """Return about how many independent values a non-coherent map of an area has; see `independent_cells`."""
     x, y = area.grid(step_m)
     n_aps = len(echoes.transmitters) + len(echoes.receivers)
-    cells = independent_cells(n_aps, echoes.network.n_antennas, len(x) * len(y))
-    return point_threshold(degrees_of_freedom(echoes), false_alarm_probability / cells)
+    return independent_cells(n_aps, echoes.network.n_antennas, len(x) * len(y))
+
+
+def map_threshold(echoes: Echoes, area: Area, step_m: float, false_alarm_probability: float) -> float:
+    """Return the explained power over sigma^2 that a map of noise alone exceeds anywhere with this probability."""
+    return point_threshold(degrees_of_freedom(echoes), false_alarm_probability / map_cells(echoes, area, step_m))
 
 
 def noise_levels(observation: Observation) -> Float:

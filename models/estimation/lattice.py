@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bounds.maps import keep_memory
+from models.estimation.constants import LARGEST_TILE
 from models.estimation.likelihood import Echoes, clear_of_aps, match, noncoherent_power, phasors
+from models.estimation.places import beam_m
 from models.radio.geometry import rays
 
 __all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
@@ -57,7 +59,7 @@ def ellipse_axes(covariance_m2: Float, n_sigma: float, smallest_m: float, larges
     return np.clip(half, smallest_m, largest_m), vectors.T
 
 
-def tile_side_m(distance_m: float, wavenumber_rad_m: float, largest_m: float = 1.0) -> float:
+def tile_side_m(distance_m: float, wavenumber_rad_m: float, largest_m: float) -> float:
     """Return the side of a tile whose corner errs by at most 0.125 rad a leg, k t^2 / (4 R), R the nearest AP."""
     return min(largest_m, float(np.sqrt(4.0 * LEG_PHASE_ERROR_RAD * distance_m / wavenumber_rad_m)))
 
@@ -97,7 +99,9 @@ def _cover(
     offset = (echoes.network.ap_positions_m[active] - centre_m) @ axes.T
     nearest = np.hypot(*offset.T).min()
     beyond = np.hypot(*np.maximum(np.abs(offset) - half_axes_m, 0.0).T).min()
-    side = tile_side_m(max(beyond, 0.25 * nearest, 1.0), echoes.network.wavenumber_rad_m, largest_m)
+    side = tile_side_m(
+        max(beyond, 0.25 * nearest, 12.0 * echoes.network.wavelength_m), echoes.network.wavenumber_rad_m, largest_m
+    )
     sides = 2.0 * half_axes_m / np.maximum(1, np.ceil(2.0 * half_axes_m / side))
     coordinates = [
         _centred(int(np.ceil(widening * 2.0 * h / s - 1e-6)), s) for h, s in zip(half_axes_m, sides, strict=True)
@@ -127,13 +131,13 @@ class LobeSearch:
         overlapping signals the lobes are looked for with structured amplitudes in both cases.
     n_best
         Lobes returned.
-    largest_tile_m
-        Side of the largest tile.
+    largest_tile
+        Side of the largest tile, in beams.
     """
 
     coherent: str = "structured"
     n_best: int = 16
-    largest_tile_m: float = 1.0
+    largest_tile: float = LARGEST_TILE
 
     def search(
         self, echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, least_power: float | None = None
@@ -156,7 +160,9 @@ class LobeSearch:
         doubled = self.coherent == "free" and not echoes.gram.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
         widening = 1.0 if least_power is None else WIDENING
-        tiles, inside = _cover(echoes, centre_m, half_axes_m, axes, step, self.largest_tile_m, widening)
+        tiles, inside = _cover(
+            echoes, centre_m, half_axes_m, axes, step, self.largest_tile * beam_m(echoes, centre_m), widening
+        )
         nothing = Lobes(np.empty((0, 2)), np.empty(0))
         if not echoes.effort.allows(SCREENING_COST * len(inside)):
             return nothing

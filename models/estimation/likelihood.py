@@ -40,7 +40,7 @@ Complex = NDArray[np.complexfloating]
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
 BLOCK_PRODUCTS, FEWEST_POINTS = 49152, 128  # products, and points, at a time: these then stay in the cache
-CLEARANCE_M = 0.1  # points closer than this to an AP are moved off it: directions are undefined at the AP
+CLEARANCE_LAMBDA = 1.0  # points closer than this to an AP are moved off it: directions are undefined at the AP
 MAP_COST, OVERLAPPING_MAP_COST = 5.0, 13.0  # operations for a point, a pair of APs and an antenna
 NEGLIGIBLE = 1e-9  # share of the strongest power below which a signal counts as absent or dependent
 
@@ -122,14 +122,15 @@ def degrees_of_freedom(echoes: Echoes) -> int:
 
 
 def clear_of_aps(network: Network, points_m: ArrayLike) -> Float:
-    """Return the points, those within a decimetre of an AP moved off it; shape (..., 2)."""
+    """Return the points, those within a wavelength of an AP moved off it; shape (..., 2)."""
     points = np.array(points_m, dtype=float)
     flat = points.reshape(-1, 2)
-    offset = flat[:, None] - network.ap_positions_m
-    distance = np.hypot(offset[..., 0], offset[..., 1])
-    for point, ap in np.argwhere(distance < CLEARANCE_M):
-        outward = offset[point, ap] / distance[point, ap] if distance[point, ap] > 0.0 else np.array([1.0, 0.0])
-        flat[point] = network.ap_positions_m[ap] + CLEARANCE_M * outward
+    x, y = (flat[:, None, i] - network.ap_positions_m[:, i] for i in (0, 1))
+    clearance_m = CLEARANCE_LAMBDA * network.wavelength_m
+    for point, ap in np.argwhere(x * x + y * y < clearance_m**2):
+        offset = np.array([x[point, ap], y[point, ap]])
+        outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
+        flat[point] = network.ap_positions_m[ap] + clearance_m * outward
     return flat.reshape(points.shape)
 
 

@@ -14,11 +14,38 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.estimation.constants import (
+    CLEAR_LEAD,
+    CLEARLY_TWO,
+    DIFFER_BEAMS,
+    FEW_FIRSTS,
+    GHOST_MARGIN,
+    JOINT_BEAMS,
+    LEAST_GAIN,
+    MAX_ALTERNATIVES,
+    MAX_COHERENCE,
+    N_CANDIDATES,
+    N_DIRECTIONS,
+    N_FIRSTS,
+    N_LEADING_PAIRS,
+    N_SIGMA,
+    N_STARTS,
+    REACH_BEAMS,
+    ROUGH_STEPS,
+    ROUNDS,
+    SECOND_HALF_BEAMS,
+    SECOND_STEP_BEAMS,
+    SMALLEST_LAMBDA,
+    START_BEAMS,
+    WIDENED,
+)
 from models.estimation.detection import excess_threshold
 from models.estimation.lattice import LobeSearch, ellipse_axes
 from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.estimation.localisation import SAME_LOBE_M, Region, coarse_maxima, lattice_lobes
+from models.estimation.localisation import Region, lattice_lobes, same_lobe_m
 from models.estimation.mixture import climb, fit, position_covariance_m2
+from models.estimation.peaks import coarse_maxima
+from models.estimation.places import beam_m
 from models.estimation.scene import Found, Scene
 from models.estimation.signals import leg_jets
 
@@ -26,20 +53,7 @@ __all__ = ["PairGuess", "best_pair", "pair_guesses", "pair_power"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
-N_CANDIDATES = 500
 COHERENCE_COST = 30.0  # operations for two points and a receiver
-N_STARTS, ROUGH_STEPS, N_LEADING = 1000, 3, 24  # pairs refined a little, and the best of them to the end
-CLEAR_LEAD = 20.0  # of a pair beside which no other is looked for
-ROUNDS = 8  # of looking for the second target, given points of the best pairs
-LEAST_GAIN = 1e-3  # of power, for another round of a search that is not thorough
-N_FIRSTS = {1: 32, 2: 2}  # points for which the second is looked for in a round, by the number of ellipses
-FEW_FIRSTS = 2  # the same, of a search that is not thorough: those of the best pair
-MAX_COHERENCE = 0.98  # candidates more alike than this are one lobe
-PATCH_HALF_M, PATCH_STEP_M = 60.0, 4.0  # where the second of two targets is looked for
-RADII_M, N_DIRECTIONS = (1.5, 5.0, 12.0), 6  # of starts for two points around one
-CLEARLY_TWO = 75.0  # non-coherent power that a second point adds where one ellipse for both is not looked at
-GHOST_MARGIN, MAX_ALTERNATIVES = 150.0, 3  # non-coherent power, and number, of pairs of ellipses looked at
-SMALLEST_M, LARGEST_M, WIDENED = 2.5, 25.0, 1.5  # of the ellipse in which both are looked for
 
 
 class PairGuess(NamedTuple):
@@ -78,58 +92,61 @@ def pair_guesses(
     """
     one = Scene(echoes).refined([Found("noncoherent", start_m)])
     known = [] if neighbour_m is None else [np.stack([start_m, neighbour_m])]
-    starts = np.stack([*_opposite(one.targets[0].position_m), _with_residual_peak(one), *known])
-    state, found = climb(lambda q: fit(echoes, "noncoherent", q), starts, 2.0, 12, 0.1)
+    centre, beam = one.targets[0].position_m, beam_m(echoes, start_m)
+    starts = np.stack([*_opposite(centre, beam), _with_residual_peak(one, beam), *known])
+    state, found = climb(lambda q: fit(echoes, "noncoherent", q), starts, REACH_BEAMS * beam, 12, 0.1)
     limits = [excess_threshold(n * degrees_of_freedom(echoes), 1e-4) for n in (1, 2)]
     assert one.covariance_m2 is not None
-    both = _region(one.targets[0].position_m, WIDENED**2 * one.covariance_m2[0], SMALLEST_M)
+    largest = JOINT_BEAMS[1] * beam
+    both = _region(centre, WIDENED**2 * one.covariance_m2[0], JOINT_BEAMS[0] * beam, largest)
     joint = PairGuess([both], one.power - limits[0])
-    kept = _alternatives(state, found.power, one.power + least_gain)
+    kept = _alternatives(state, found.power, one.power + least_gain, DIFFER_BEAMS * beam)
     covariance = {i: position_covariance_m2(found.information[i], 2) for i in kept}
-    apart = [PairGuess([_region(state[i, s], covariance[i][s], 0.3) for s in (0, 1)], found.power[i] - limits[1])
-             for i in kept]  # fmt: skip
+    smallest = SMALLEST_LAMBDA * echoes.network.wavelength_m
+    apart = [PairGuess([_region(state[i, s], covariance[i][s], smallest, largest) for s in (0, 1)],
+                       found.power[i] - limits[1]) for i in kept]  # fmt: skip
     return apart if apart and found.power.max() > one.power + CLEARLY_TWO else [joint, *apart]
 
 
-def _alternatives(state: Float, power: Float, least: float) -> list[int]:
+def _alternatives(state: Float, power: Float, least: float, apart_m: float) -> list[int]:
     """Return the indices of the best different pairs of points, best first."""
     kept: list[int] = []
     for i in np.argsort(-power, kind="stable"):
         close = power[i] > max(least, power.max() - GHOST_MARGIN)
-        if close and len(kept) < MAX_ALTERNATIVES and all(_differ(state[i], state[k]) for k in kept):
+        if close and len(kept) < MAX_ALTERNATIVES and all(_differ(state[i], state[k], apart_m) for k in kept):
             kept.append(int(i))
     return kept
 
 
-def _differ(one: Float, other: Float) -> bool:
-    """Return whether two pairs of points are more than five metres apart, in either order."""
+def _differ(one: Float, other: Float, apart_m: float) -> bool:
+    """Return whether two pairs of points are further apart than that, in either order."""
     distances = [np.linalg.norm(one - pair, axis=1).max() for pair in (other, other[::-1])]
-    return min(distances) > 5.0
+    return bool(min(distances) > apart_m)
 
 
-def _opposite(centre_m: Float) -> Float:
+def _opposite(centre_m: Float, beam_m: float) -> Float:
     """Return pairs of points on opposite sides of a centre, (n, 2, 2)."""
     angle = np.arange(N_DIRECTIONS) * np.pi / N_DIRECTIONS
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    offset = (np.array(RADII_M)[:, None, None] * direction).reshape(-1, 2)
+    offset = (beam_m * np.array(START_BEAMS)[:, None, None] * direction).reshape(-1, 2)
     return centre_m + np.stack([offset, -offset], axis=1)
 
 
-def _with_residual_peak(one: Scene) -> Float:
+def _with_residual_peak(one: Scene, beam_m: float) -> Float:
     """Return the point of a scene and the maximum near it of what it leaves, (2, 2)."""
     centre = one.targets[0].position_m
-    return np.stack([centre, _patch_maximum(one.residual(), centre)])
+    return np.stack([centre, _patch_maximum(one.residual(), centre, beam_m)])
 
 
-def _patch_maximum(echoes: Echoes, centre_m: Float) -> Float:
+def _patch_maximum(echoes: Echoes, centre_m: Float, beam_m: float) -> Float:
     """Return the best point of a non-coherent map around a centre, (2,)."""
-    ticks = np.arange(-PATCH_HALF_M, PATCH_HALF_M + 0.5 * PATCH_STEP_M, PATCH_STEP_M)
+    ticks = beam_m * np.arange(-SECOND_HALF_BEAMS, SECOND_HALF_BEAMS + 0.5 * SECOND_STEP_BEAMS, SECOND_STEP_BEAMS)
     patch = centre_m + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     return np.asarray(patch[noncoherent_power(echoes, phasors(echoes.network, patch)).argmax()])
 
 
-def _region(centre_m: Float, covariance_m2: Float, smallest_m: float) -> Region:
-    half, axes = ellipse_axes(covariance_m2, 4.0, smallest_m, LARGEST_M)
+def _region(centre_m: Float, covariance_m2: Float, smallest_m: float, largest_m: float) -> Region:
+    half, axes = ellipse_axes(covariance_m2, N_SIGMA, smallest_m, max(smallest_m, largest_m))
     return Region(centre_m, half, axes)
 
 
@@ -168,9 +185,9 @@ def best_pair(echoes: Echoes, guesses: list[PairGuess], thorough: bool = True) -
         found = None if echoes.effort.exhausted else _pairs_in(echoes, guess, thorough)
         if found:
             states, powers = (np.concatenate(parts) for parts in zip((states, powers), found, strict=True))
-        if len(powers) and _leading(states, powers).explains(guess):
+        if len(powers) and _leading(states, powers, same_lobe_m(echoes)).explains(guess):
             break
-    return _leading(states, powers) if len(powers) else None
+    return _leading(states, powers, same_lobe_m(echoes)) if len(powers) else None
 
 
 def _pairs_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> tuple[Float, Float] | None:
@@ -190,8 +207,10 @@ def _pairs_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> tuple[Float, 
     states, powers = _refined(echoes, points[_strongest(power)])
     tried = np.empty((0, 2))
     for _ in range(ROUNDS):
-        best = _leading(states, powers)
-        firsts = _untried(states, powers, tried)[: N_FIRSTS[len(guess.regions)] if thorough else FEW_FIRSTS]
+        best = _leading(states, powers, same_lobe_m(echoes))
+        firsts = _untried(states, powers, tried, same_lobe_m(echoes))[
+            : N_FIRSTS[len(guess.regions)] if thorough else FEW_FIRSTS
+        ]
         if best.explains(guess) or echoes.effort.exhausted or not len(firsts):
             break
         tried = np.concatenate([tried, firsts])
@@ -205,19 +224,19 @@ def _pairs_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> tuple[Float, 
     return states, powers
 
 
-def _untried(states: Float, powers: Float, tried: Float) -> Float:
+def _untried(states: Float, powers: Float, tried: Float, same_m: float) -> Float:
     """Return the points of all pairs, those of the best pairs first, each once and none already tried, (n, 2)."""
     points = np.concatenate([tried, states[np.argsort(-powers, kind="stable")].reshape(-1, 2)])
-    alike = np.triu(np.linalg.norm(points[:, None] - points, axis=2) < SAME_LOBE_M, 1).any(axis=0)
+    alike = np.triu(np.linalg.norm(points[:, None] - points, axis=2) < same_m, 1).any(axis=0)
     return points[len(tried) :][~alike[len(tried) :]]
 
 
-def _leading(states: Float, powers: Float) -> PairFit:
+def _leading(states: Float, powers: Float, same_m: float) -> PairFit:
     """Return the best of some pairs and how far it is ahead of the best that differs from it."""
     best = int(powers.argmax())
     swapped = states[:, ::-1]
     apart = np.minimum(*(np.linalg.norm(pair - states[best], axis=2).max(axis=1) for pair in (states, swapped)))
-    others = powers[apart > SAME_LOBE_M]
+    others = powers[apart > same_m]
     return PairFit(states[best], float(powers[best]), float(powers[best] - others.max(initial=0.0)))
 
 
@@ -232,9 +251,9 @@ def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, Float]:
     """Return the local maxima reached from pairs of points, both of shape (n, 2, 2), and their power."""
     reach = echoes.network.wavelength_m / 8.0
     state = starts_m
-    if len(state) > N_LEADING:
+    if len(state) > N_LEADING_PAIRS:
         state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, ROUGH_STEPS, 1.0)
-        state = state[np.argsort(-found.power, kind="stable")[:N_LEADING]]
+        state = state[np.argsort(-found.power, kind="stable")[:N_LEADING_PAIRS]]
     state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, 15, 1e-2)
     return state, found.power
 
@@ -244,14 +263,14 @@ def _with_second(echoes: Echoes, guess: PairGuess, first_m: Float, best_m: Float
 
     They are looked for in the ellipse of both, and beside a point of the best pair wherever the map shows the other.
     """
-    search = LobeSearch(n_best=N_LEADING // 2)
+    search = LobeSearch(n_best=N_LEADING_PAIRS // 2)
     rest = Scene(echoes).refined([Found("structured", first_m)], 0).residual()
     seconds = [np.empty((0, 2))]
     if len(guess.regions) == 1:
         seconds.append(search.search(rest, *guess.regions[0]).positions_m)
     distance = np.linalg.norm(best_m - first_m, axis=1)
-    if distance.min() < SAME_LOBE_M:
-        peak = coarse_maxima(rest, _patch_maximum(rest, best_m[distance.argmax()])[None])
+    if distance.min() < same_lobe_m(echoes):
+        peak = coarse_maxima(rest, _patch_maximum(rest, best_m[distance.argmax()], beam_m(rest, first_m))[None])
         seconds.append(lattice_lobes(rest, peak, search).positions_m)
     second = np.concatenate(seconds)
     return np.stack([np.broadcast_to(first_m, second.shape), second], axis=1)

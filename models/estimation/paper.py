@@ -19,8 +19,8 @@ from models.estimation.likelihood import (
     grid_phasors,
     noncoherent_power,
 )
-from models.estimation.localisation import coarse_peaks
 from models.estimation.mixture import Fit, fit, position_covariance_m2
+from models.estimation.peaks import coarse_peaks
 from models.estimation.settings import check_map_settings
 from models.observation import Estimate, Observation
 

@@ -13,42 +13,40 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.estimation.detection import excess_threshold, residual_level
-from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.estimation.localisation import (
-    SAME_LOBE_M,
-    Coarse,
-    Fine,
-    coarse_peaks,
-    polish_lobes,
-    polished_peaks,
-    search_lobes,
+from models.estimation.constants import (
+    CLUSTER_BEAMS,
+    CREDIBLE_SHARE,
+    LARGEST_CLUSTER,
+    LEAST_LEAD,
+    LEAST_MOVE_LAMBDA,
+    LEAST_PAIR_POWER,
+    LEAST_PROGRESS,
+    MAX_REPAIRS,
+    MAX_ROUNDS,
+    MAX_TARGETS,
+    MISFIT_PROBABILITY,
+    N_FREE_LOBES,
+    NEIGHBOUR_BEAMS,
+    PAIR_MARGIN,
+    RELAX_CYCLES,
+    SAFE_LEAD,
+    SPLIT_GAIN,
+    TARGET_PRICE,
+    UNCHANGED,
 )
+from models.estimation.detection import excess_threshold
+from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
+from models.estimation.localisation import Fine, polish_lobes, search_lobes
 from models.estimation.mixture import Amplitude, fit
 from models.estimation.pairs import best_pair, pair_guesses
+from models.estimation.peaks import Coarse, Watch, coarse_peaks
+from models.estimation.places import beam_m
 from models.estimation.scene import Found, Scene
-from models.network import Area
 from models.observation import Estimate
 
 __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
-MAX_TARGETS, MAX_ROUNDS = 20, 2
-TARGET_PRICE = 20.0  # explained power that a coherent target must add
-SAFE_LEAD = 40.0  # a lobe that is ahead by this much is not questioned again in a model that fits
-UNCHANGED = 1.0  # change of the power to explain below which lobes are not compared again
-LEAST_LEAD = float(np.log(2.0))  # of a coherent answer: odds of two to one
-MISFIT_PROBABILITY = 1e-3  # of taking a target of the right model for a misfit
-LEAST_PAIR_POWER = 4.0 * TARGET_PRICE  # less than this, over what noise explains, is not tried as two targets
-PAIR_MARGIN = 5.0  # two targets in the place of one need a lead of this much over the second pair
-RELAX_CYCLES, LEAST_PROGRESS = 2, 2.0  # of the score, for another cycle
-LEAST_MOVE_M = 0.1  # of a target without a lobe
-SPLIT_GAIN = 25.0  # non-coherent power that a second point must add for two ellipses to be searched
-MAX_REPAIRS = 4  # targets without a lobe that are tried as pairs in one round
-CLUSTER_M, LARGEST_CLUSTER = 60.0, 2  # more targets without a lobe are not looked for at one place
-NEIGHBOUR_M = 200.0  # targets this close may hide each other's lobes
-N_FREE_LOBES = 12  # lobes polished with free amplitudes
-CREDIBLE_SHARE = 0.5  # of the power that isotropic amplitudes must explain for a lobe without a safe lead to be trusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,17 +55,13 @@ class Pursuit:
 
     Attributes
     ----------
-    area, step_m
-        Where to look, and the step of the map in m.
-    threshold
-        Non-coherent explained power over sigma^2 above which there is a target.
+    watch
+        Where to look, and what stands out.
     amplitude
         "structured", "free" or "automatic".
     """
 
-    area: Area
-    step_m: float
-    threshold: float
+    watch: Watch
     amplitude: str
 
     @property
@@ -79,7 +73,7 @@ class Pursuit:
         """Return the scene in which no target is missing, as far as the map tells."""
         scene = Scene(echoes)
         for _ in range(MAX_ROUNDS):
-            scene = self._grown(scene)
+            scene = self._relaxed(self._grown(scene))
             otherwise = self._explained_otherwise(scene)
             if otherwise is scene:
                 break
@@ -90,7 +84,7 @@ class Pursuit:
         """Return the scene with targets added until the residual map is quiet."""
         while len(scene) < MAX_TARGETS and not scene.echoes.effort.exhausted:
             residual = scene.residual()
-            peaks = self.detect(residual)
+            peaks = self.watch.detect(residual)
             if peaks is None:
                 break
             cluster = self._cluster(scene, peaks)
@@ -102,7 +96,7 @@ class Pursuit:
             if len(cluster) >= LARGEST_CLUSTER:
                 break
             grown = scene.refined([*scene.targets, self._best_lobe(residual, peaks, self.model)])
-            grown = self._relaxed(grown) if len(grown) > 1 else grown
+            grown = self._relaxed(grown, quick=True)
             if grown.power < scene.power + TARGET_PRICE:
                 break
             scene = grown
@@ -110,19 +104,10 @@ class Pursuit:
 
     def _cluster(self, scene: Scene, peaks: Coarse) -> list[int]:
         """Return the targets without a lobe near the highest peak, nearest first: it may be the same target."""
+        reach = CLUSTER_BEAMS * beam_m(scene.echoes, peaks.positions_m[0])
         distance = np.linalg.norm(scene.positions_m - peaks.positions_m[0], axis=1)
-        near = [int(s) for s in np.argsort(distance) if distance[s] < CLUSTER_M]
+        near = [int(s) for s in np.argsort(distance) if distance[s] < reach]
         return [s for s in near if scene.targets[s].model == "noncoherent"]
-
-    def detect(self, echoes: Echoes) -> Coarse | None:
-        """Return the polished peaks of the map if the highest exceeds the threshold.
-
-        Where much more than noise is left everywhere, the threshold is raised as much.
-        """
-        coarse = polished_peaks(echoes, self.area, self.step_m, self.threshold)
-        if not len(coarse.power) or coarse.power[0] <= self.threshold:
-            return None
-        return coarse if coarse.power[0] > self.threshold * residual_level(echoes, coarse.power[0]) else None
 
     def score(self, scene: Scene) -> float:
         """Return the explained power less the price of the amplitudes.
@@ -146,17 +131,22 @@ class Pursuit:
         """Return the best lobe around coarse peaks, or the best peak where no lobe explains what it explains.
 
         A strong target not found yet can make the right lobe look wrong: the target is then kept non-coherently,
-        which disturbs the search for others less than a wrong lobe, and looked at again later.
+        which disturbs the search for others less than a wrong lobe, and looked at again later; so a quick look does.
         """
-        lobes, seen = self._lobes(echoes, coarse, model), float(coarse.power[0])
-        if self._clear(lobes) and seen - lobes.power[0] < self._misfit_limit(echoes, model):
+        seen = float(coarse.power[0])
+        enough = seen - self._misfit_limit(echoes, model)
+        lobes = self._lobes(echoes, coarse, model, quick=True)
+        if self._clear(lobes) and lobes.power[0] > max(enough, TARGET_PRICE):
             return Found(model, lobes.state[0], lobes.lead(), seen)
-        return Found("noncoherent", coarse.positions_m[0], -np.inf, seen)
+        return Found("noncoherent", coarse.positions_m[0], -np.inf)
 
-    def _lobes(self, echoes: Echoes, coarse: Coarse, model: Amplitude, known_m: Float | None = None) -> Fine:
+    def _lobes(
+        self, echoes: Echoes, coarse: Coarse, model: Amplitude, known_m: Float | None = None, quick: bool = False
+    ) -> Fine:
         """Return the best lobes around coarse peaks; none if noise alone explains as much."""
-        lobes = search_lobes(echoes, coarse, model, self.area, known_m)
-        return lobes if lobes.power.max(initial=0.0) > TARGET_PRICE else Fine(lobes.state[:0], lobes.power[:0])
+        enough = float(coarse.power[0]) - self._misfit_limit(echoes, model)
+        lobes = search_lobes(echoes, coarse, model, self.watch.area, enough, known_m, quick)
+        return lobes if lobes.power.max(initial=0.0) > TARGET_PRICE else lobes.none()
 
     def _clear(self, lobes: Fine) -> bool:
         """Return whether there is a lobe that is more likely than all others together."""
@@ -167,39 +157,45 @@ class Pursuit:
         unknowns = degrees_of_freedom(echoes) - 1.0
         return excess_threshold(unknowns if model == "structured" else unknowns / 2.0, MISFIT_PROBABILITY)
 
-    def _relaxed(self, scene: Scene) -> Scene:
-        """Return the scene after every target was looked at again with the others taken away."""
+    def _relaxed(self, scene: Scene, quick: bool = False) -> Scene:
+        """Return the scene after every target was looked at again with the others taken away.
+
+        A ``quick`` look stays where the target is, and at the inner ellipse: more targets may be to come.
+        """
+        if len(scene) < 2:
+            return scene
         for cycle in range(RELAX_CYCLES):
             before = self.score(scene)
             for s in range(len(scene)):
                 if not scene.echoes.effort.exhausted:
-                    scene = self._reconsidered(scene, s, anywhere=cycle == 0)
+                    scene = self._reconsidered(scene, s, anywhere=cycle == 0 and not quick, quick=quick)
             if self.score(scene) < before + LEAST_PROGRESS or scene.echoes.effort.exhausted:
                 break
         return scene
 
-    def _reconsidered(self, scene: Scene, s: int, anywhere: bool) -> Scene:
+    def _reconsidered(self, scene: Scene, s: int, anywhere: bool, quick: bool) -> Scene:
         """Return the scene with one target moved to its best lobe, or given up as coherent, if the score grows.
 
         A target that fits and whose lobe is far ahead, or was compared on nearly the same echoes, is left alone; one
         that does not fit may move ``anywhere``.
         """
         alone, target = scene.residual(s), scene.targets[s]
-        coarse = coarse_peaks(alone, target.position_m[None], self.area)
+        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         if not len(coarse.power):
             return scene
         fits = target.model != "noncoherent" and self._fits(alone, target, coarse)
         seen = float(coarse.power[0])
         if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < UNCHANGED):
             return scene
-        peaks = (self.detect(alone) if anywhere and not fits else None) or coarse
-        if self._tried(target, peaks):
+        peaks = (self.watch.detect(alone) if anywhere and not fits else None) or coarse
+        if self._tried(alone, target, peaks):
             return scene
         model: Amplitude = "free" if target.model == "free" else self.model
-        lobes = self._lobes(alone, peaks, model, target.position_m if target.model == model else None)
+        known = target.position_m if target.model == model else None
+        lobes = self._lobes(alone, peaks, model, known, quick)
         if not len(lobes.power):
             options: list[Scene] = []
-        elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < SAME_LOBE_M:
+        elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < lobes.same_m:
             scene = scene.with_lead(s, lobes.lead(), seen)
             options = []
         else:
@@ -207,13 +203,14 @@ class Pursuit:
             best = Found(model, lobes.state[0], lobes.lead(), seen)
             options = [scene.replaced(s, best)] if self._clear(lobes) else []
         elsewhere = peaks.positions_m[0]
-        if not fits and (target.model != "noncoherent" or np.linalg.norm(elsewhere - target.position_m) > LEAST_MOVE_M):
+        moved = np.linalg.norm(elsewhere - target.position_m) > _least_move_m(alone)
+        if not fits and (target.model != "noncoherent" or moved):
             options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
         return self._best(scene, *options)
 
-    def _tried(self, target: Found, peaks: Coarse) -> bool:
+    def _tried(self, echoes: Echoes, target: Found, peaks: Coarse) -> bool:
         """Return whether lobes were looked for at the same place in nearly the same echoes, and none fitted."""
-        moved = np.linalg.norm(peaks.positions_m[0] - target.position_m) > LEAST_MOVE_M
+        moved = np.linalg.norm(peaks.positions_m[0] - target.position_m) > _least_move_m(echoes)
         return target.lead == -np.inf and not moved and abs(peaks.power[0] - target.seen) < UNCHANGED
 
     def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
@@ -250,7 +247,8 @@ class Pursuit:
         if power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
             return []
         distance = np.linalg.norm(scene.positions_m - scene.positions_m[s], axis=1)
-        neighbours = [i for i in np.argsort(distance) if i != s and distance[i] < NEIGHBOUR_M][:1]
+        reach = NEIGHBOUR_BEAMS * beam_m(scene.echoes, scene.positions_m[s])
+        neighbours = [i for i in np.argsort(distance) if i != s and distance[i] < reach][:1]
         found = []
         for group in [(s,), *((s, int(i)) for i in neighbours)]:
             alone = scene.residual(*group)
@@ -266,7 +264,7 @@ class Pursuit:
     def _options(self, scene: Scene, s: int) -> list[Found]:
         """Return what else a target without a lobe could be: coherent after all, or of free amplitudes."""
         alone, target = scene.residual(s), scene.targets[s]
-        coarse = coarse_peaks(alone, target.position_m[None], self.area)
+        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         lobes = self._lobes(alone, coarse, self.model) if len(coarse.power) else None
         if lobes is None or not len(lobes.power):
             return []
@@ -283,15 +281,18 @@ class Pursuit:
         """Return the scene without targets that are not worth their price."""
         while len(scene) > 1 and not scene.echoes.effort.exhausted:
             fewer = [scene.without(s) for s in range(len(scene))]
-            spare = [rest.power + self._worth(t) - scene.power for rest, t in zip(fewer, scene.targets, strict=True)]
+            spare = [
+                rest.power + self._worth(scene.echoes, t) - scene.power
+                for rest, t in zip(fewer, scene.targets, strict=True)
+            ]
             if max(spare) < 0.0:
                 break
             scene = fewer[int(np.argmax(spare))]
         return scene
 
-    def _worth(self, target: Found) -> float:
+    def _worth(self, echoes: Echoes, target: Found) -> float:
         """Return the explained power that a target must add to be one: what makes it one on the map, or coherently."""
-        return self.threshold if target.model == "noncoherent" else TARGET_PRICE
+        return self.watch.threshold(echoes) if target.model == "noncoherent" else TARGET_PRICE
 
     def report(self, scene: Scene) -> Estimate:
         """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
@@ -313,7 +314,12 @@ class Pursuit:
         power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])
         if target.model != "noncoherent" and target.lead > LEAST_LEAD:
             return power, target.position_m, scene.covariance_m2[s], True, kappa
-        coarse = coarse_peaks(alone, target.position_m[None], self.area)
+        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         if not len(coarse.power):
             return power, target.position_m, scene.covariance_m2[s], False, kappa
         return power, coarse.positions_m[0], coarse.covariance_m2[0], False, kappa
+
+
+def _least_move_m(echoes: Echoes) -> float:
+    """Return how far a target without a lobe must move to be another."""
+    return LEAST_MOVE_LAMBDA * echoes.network.wavelength_m

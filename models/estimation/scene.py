@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.estimation.constants import CONVERGED, MIXED_CYCLES, REFINE_BEAMS
 from models.estimation.mixture import Amplitude, climb, echo_channel, fit, position_covariance_m2
+from models.estimation.places import beam_m
 from models.estimation.signals import Echoes
 
 __all__ = ["Found", "Scene"]
@@ -13,8 +15,6 @@ __all__ = ["Found", "Scene"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 MODELS: tuple[Amplitude, ...] = ("structured", "free", "noncoherent")
-MIXED_CYCLES = 3  # rounds over the models when targets of different models influence each other
-LEAST_GAIN = 1e-6  # explained power over sigma^2 at which positions count as converged
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,10 @@ class Scene:
         echoes = self.echoes.minus(self.echoes.gram.times(_channel(self.echoes, others))) if others else self.echoes
         state = np.array([current[s].state for s in members])[None]
         n_steps = 0 if echoes.effort.exhausted else n_steps
-        reach = 0.5 if model == "noncoherent" else echoes.network.wavelength_m / 8.0
-        state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps, LEAST_GAIN)
+        reach: float | Float = echoes.network.wavelength_m / 8.0
+        if model == "noncoherent":
+            reach = REFINE_BEAMS * min(beam_m(echoes, position) for position in state[0, :, :2])
+        state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps, CONVERGED)
         covariance[members] = position_covariance_m2(found.information[0], len(members))
         for i, s in enumerate(members):
             current[s] = replace(current[s], state=state[0, i], amplitudes=found.amplitudes[0][:, i : i + 1])

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.estimation.base import Estimator
-from models.estimation.detection import map_threshold, noise_levels
+from models.estimation.detection import map_cells, noise_levels
 from models.estimation.effort import Effort
 from models.estimation.likelihood import Echoes
+from models.estimation.peaks import Watch
 from models.estimation.pursuit import Pursuit
 from models.estimation.settings import check_map_settings
 from models.observation import Estimate, Observation
@@ -58,6 +59,7 @@ class TwoStage(Estimator):
     def estimate(self, observation: Observation) -> Estimate:
         """Return the targets found, strongest first."""
         echoes = Echoes.of(observation, noise_levels(observation), Effort(limit=self.max_operations))
-        threshold = map_threshold(echoes, observation.area, self.grid_step_m, self.false_alarm_probability)
-        pursuit = Pursuit(area=observation.area, step_m=self.grid_step_m, threshold=threshold, amplitude=self.amplitude)
+        cells = map_cells(echoes, observation.area, self.grid_step_m)
+        watch = Watch(observation.area, self.grid_step_m, self.false_alarm_probability / cells)
+        pursuit = Pursuit(watch=watch, amplitude=self.amplitude)
         return pursuit.report(pursuit.run(echoes))

@@ -80,6 +80,12 @@ class Gram:
         """Return Q times a factor, one for all receivers or one for each."""
         return Gram(self.values * np.reshape(factor, (-1, *(1,) * (self.values.ndim - 1))))
 
+    def of_pairs(self, receivers: NDArray[np.intp], transmitters: NDArray[np.intp]) -> "Gram":
+        """Return Q of some receivers and transmitters."""
+        values = self.values if self.shared else self.values[receivers]
+        values = values[:, transmitters]
+        return Gram(values[:, :, :, transmitters] if self.overlapping else values)
+
     def astype(self, dtype: np.dtype[Any]) -> "Gram":
         """Return Q in another precision."""
         return Gram(self.values.astype(dtype))

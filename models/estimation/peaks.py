@@ -1,0 +1,197 @@
+"""Where a target may be: the highest points of the non-coherent map, polished, and what a linear array confuses.
+
+Each place of the map is judged by the APs that are nearest to it. What stands out there is polished on the
+measurements of all pairs.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.estimation.constants import (
+    COARSE_GAIN,
+    N_MIRRORS,
+    N_RIVALS,
+    OUTSIDE,
+    PATCH_HALF,
+    PATCH_RANGE,
+    PATCH_STEP,
+    PEAK_BEAMS,
+    PEAK_NEAR,
+    RIVAL_MARGIN,
+    RIVAL_SHARE,
+)
+from models.estimation.detection import point_threshold, residual_level
+from models.estimation.likelihood import Echoes, clear_of_aps, degrees_of_freedom, noncoherent_power, phasors
+from models.estimation.mixture import climb, fit, position_covariance_m2
+from models.estimation.places import Places, places_of
+from models.network import Area
+from models.radio.geometry import rays
+
+__all__ = ["Coarse", "Watch", "close_to_best", "coarse_maxima", "coarse_peaks"]
+
+Float = NDArray[np.float64]
+NEAR_SHARE = 0.7  # of the threshold: lower maxima do not reach it when they are polished
+
+
+class Coarse(NamedTuple):
+    """Polished non-coherent peaks, best first."""
+
+    positions_m: Float  # (n, 2)
+    power: Float  # (n,)
+    covariance_m2: Float  # (n, 2, 2)
+
+    def best(self, kept: NDArray[np.bool_]) -> "Coarse":
+        """Return some of them."""
+        return Coarse(*(part[kept] for part in self))
+
+
+def close_to_best(power: Float) -> NDArray[np.bool_]:
+    """Return which peaks come so close to the highest that lobes are looked for there too."""
+    highest = power.max(initial=0.0)
+    return np.asarray(power >= highest - RIVAL_MARGIN - RIVAL_SHARE * highest)
+
+
+class Watch(NamedTuple):
+    """What is looked for, and where.
+
+    ``probability`` is that of noise alone passing the threshold at a point.
+    """
+
+    area: Area
+    step_m: float
+    probability: float
+
+    def threshold(self, echoes: Echoes) -> float:
+        """Return the non-coherent power above which there is a target; (17)-(18)."""
+        return _threshold(degrees_of_freedom(echoes), self.probability)
+
+    def detect(self, echoes: Echoes) -> Coarse | None:
+        """Return the polished peaks if the highest passes the threshold, else None.
+
+        Where much more than noise is left everywhere, the threshold is raised as much.
+        """
+        places = places_of(echoes, self.area, self.step_m)
+        points = self._strongest(echoes, places)
+        if not len(points):
+            return None
+        found = self._standing_out(echoes, places, points)
+        if len(places.places) == 1 or found is None:
+            return found
+        best = found.positions_m[close_to_best(found.power)]
+        return coarse_peaks(echoes, best, self.area)
+
+    def _strongest(self, echoes: Echoes, places: Places) -> Float:
+        """Return the highest points of the map, shape (n, 2) in m; empty if none comes near the threshold."""
+        image, rings = np.empty(len(places.points_m)), [np.empty((0, 3))]
+        for place in places.places:
+            near = place.echoes(echoes)
+            threshold = self.threshold(near)
+            image[place.cells] = noncoherent_power(near, place.phasor) / threshold
+            share = noncoherent_power(near, place.ring_phasor) / threshold
+            best = np.argsort(-share, kind="stable")[:2]
+            rings.append(np.column_stack([place.rings_m[best], share[best]]))
+        peaks = _maxima(image.reshape(places.shape))
+        peaks = peaks[image[peaks] > NEAR_SHARE][: 1 + N_RIVALS]
+        ring = np.concatenate(rings)
+        ring = ring[np.argsort(-ring[:, 2], kind="stable")][:2]
+        if not len(peaks):
+            return ring[ring[:, 2] > NEAR_SHARE, :2]
+        points = places.points_m[peaks]
+        return np.concatenate([points, self._around(echoes, places, points[0]), ring[:, :2]])
+
+    def _around(self, echoes: Echoes, places: Places, peak_m: Float) -> Float:
+        """Return the best points of a fine patch about the highest cell, where a near AP makes the map change fast."""
+        place = places.places[places.at(peak_m[None])[0]]
+        near = place.echoes(echoes)
+        reach = PATCH_RANGE * self.step_m * max(1, near.network.n_antennas - 1)
+        active = np.concatenate([near.transmitters, near.receivers])
+        if np.linalg.norm(peak_m - near.network.ap_positions_m[active], axis=1).min() >= reach:
+            return np.empty((0, 2))
+        ticks = self.step_m * np.arange(-PATCH_HALF, PATCH_HALF + 0.5 * PATCH_STEP, PATCH_STEP)
+        patch = peak_m + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+        power = noncoherent_power(near, phasors(near.network, patch))
+        best = patch[np.argsort(-power, kind="stable")[:2]]
+        return best[self.area.contains(best)]
+
+    def _standing_out(self, echoes: Echoes, places: Places, points_m: Float) -> Coarse | None:
+        """Return the peaks of the places of some points, polished there; None if none passes the threshold."""
+        tile = places.at(points_m)
+        found, shares = [], []
+        for i in dict.fromkeys(tile):
+            near = places.places[i].echoes(echoes)
+            coarse = _with_mirror_images(near, coarse_peaks(near, points_m[tile == i], self.area), self.area)
+            if len(coarse.power):
+                found.append(coarse)
+                shares.append(self._share(near, coarse.power[0]))
+        if not shares or max(shares) <= 1.0:
+            return None
+        return found[0] if len(found) == 1 else _merged([c for c, s in zip(found, shares, strict=True) if s > 1.0])
+
+    def _share(self, near: Echoes, power: float) -> float:
+        """Return a peak's power as a share of what it must have."""
+        share = power / self.threshold(near)
+        return share / residual_level(near, power) if share > 1.0 else share
+
+
+def _merged(found: list[Coarse]) -> Coarse:
+    """Return the peaks of several places, best first."""
+    merged = Coarse(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    order = np.argsort(-merged.power, kind="stable")
+    return Coarse(*(part[order] for part in merged))
+
+
+@lru_cache(maxsize=256)
+def _threshold(degrees: int, probability: float) -> float:
+    return point_threshold(degrees, probability)
+
+
+def _maxima(image: Float) -> NDArray[np.intp]:
+    """Return the flat indices of the maxima over 3 x 3 cells, highest first."""
+    n_y, n_x = image.shape
+    inner = np.pad(image, 1, mode="edge")
+    highest = np.max([inner[i : i + n_y, j : j + n_x] for i in range(3) for j in range(3)], axis=0)
+    peaks = np.flatnonzero((image == highest).ravel())
+    return peaks[np.argsort(-image.ravel()[peaks], kind="stable")]
+
+
+def _with_mirror_images(echoes: Echoes, coarse: Coarse, area: Area) -> Coarse:
+    """Return the peaks and those near the mirror images of the best about arrays, which cannot tell them apart."""
+    if not len(coarse.power):
+        return coarse
+    images = mirror_images(echoes, coarse.positions_m[0])
+    images = images[area.contains(images, _margin_m(area))]
+    power = noncoherent_power(echoes, phasors(echoes.network, images))
+    images = images[np.argsort(-power, kind="stable")[:N_MIRRORS]]
+    return _merged([coarse, coarse_peaks(echoes, images, area)]) if len(images) else coarse
+
+
+def mirror_images(echoes: Echoes, point_m: Float) -> Float:
+    """Return the mirror images of a point about all arrays, (n_aps, 2)."""
+    active = np.concatenate([echoes.transmitters, echoes.receivers])
+    positions, axes = echoes.network.ap_positions_m[active], echoes.network.array_axes[active]
+    offset = point_m - positions
+    return np.asarray(positions + 2.0 * np.sum(offset * axes, axis=1)[:, None] * axes - offset)
+
+
+def _margin_m(area: Area) -> float:
+    return float(OUTSIDE * np.sqrt(area.width_m * area.height_m))
+
+
+def coarse_peaks(echoes: Echoes, points_m: Float, area: Area) -> Coarse:
+    """Return the non-coherent maxima reached from the points, best first, those far outside of the area left out."""
+    found = coarse_maxima(echoes, points_m)
+    return found.best(area.contains(found.positions_m, _margin_m(area)))
+
+
+def coarse_maxima(echoes: Echoes, points_m: Float, n_steps: int = 10) -> Coarse:
+    """Return the non-coherent maxima reached from the points, best first."""
+    distance = np.sort(rays(echoes.network, clear_of_aps(echoes.network, points_m)).distance_m, axis=0)
+    beam = 2.0 / echoes.network.n_antennas * distance[min(1, len(distance) - 1)]
+    reach = np.maximum(np.minimum(PEAK_NEAR * distance[0], PEAK_BEAMS * beam), echoes.network.wavelength_m)
+    state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps, COARSE_GAIN)
+    order = np.argsort(-found.power, kind="stable")
+    covariance = [position_covariance_m2(found.information[i], 1)[0] for i in order]
+    return Coarse(state[order, 0], found.power[order], np.reshape(covariance, (-1, 2, 2)))
