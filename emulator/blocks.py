@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 __all__ = ["BLOCK_ROWS", "MEMORY_BLOCKS", "Blocks"]
 
 BLOCK_ROWS = 4096
-MEMORY_BLOCKS = 32
-"""Packed blocks that stay in memory: 4 MB at 33 bytes a row."""
+MEMORY_BLOCKS = 8
+"""Packed blocks that stay in memory: 1 MB at 33 bytes a row."""
 
 Rows = NDArray[np.void]
 
