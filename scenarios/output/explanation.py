@@ -163,7 +163,7 @@ class _Case:
         cause = self.way.message(sent.cause)
         if cause is None:
             return "on its own account"
-        return f"{'by' if cause.what == 'Assignment' else 'after'} {self.named(cause.number)} ({cause.number})"
+        return f"because of {self.named(cause.number)} ({cause.number})"
 
     def fate(self, sent: Sent) -> str:
         """Return what became of a message, and why."""
@@ -175,7 +175,8 @@ class _Case:
         if outcome is Outcome.UNUSED:
             return f"in time, but not used in the fusion at {_ms(self.fused_ns)}: {self._unusable(sent)}"
         if outcome is Outcome.ARRIVED:
-            return f"arrived at {_ms(hops[-1].arrived_ns)}"
+            waits = ", and waited for the fusion when the trace ended" if sent.destination == CENTRAL else ""
+            return f"arrived at {_ms(hops[-1].arrived_ns)}{waits}"
         return f"{outcome} at {hops[-1].link}" if outcome in (Outcome.LOST, Outcome.REFUSED) else str(outcome)
 
     def _late(self, hops: Sequence[Hop]) -> str:
@@ -192,7 +193,7 @@ class _Case:
     def _unusable(self, sent: Sent) -> str:
         """Say why a report that came in time was of no use: the record of a waveform was missing."""
         if sent.what == "TransmissionRecord":
-            return "there was no report that could be"
+            return "no report could be"
         slot, radiated = self.slot_of(sent.number), self.way.about(self.cpi, Kind.COMMUNICATE, Kind.SENSE)
         names = dict.fromkeys(event.node for event in radiated if slot in (None, event.value))
         missing = [why for name in names if (why := self._missing(name))]
@@ -223,12 +224,19 @@ def _access_point(case: _Case) -> list[str]:
 
 
 def _plan(case: _Case) -> list[str]:
-    plans = case.sent(what="Assignment", destination=case.node)
     lines = []
-    for plan in plans:
-        lines.append(f"  Planned at {_ms(plan.given_ns)}; message {plan.number} with the plan: {case.fate(plan)}.")
-        lines += case.journey(plan.number)
+    for plan in case.sent(what="Assignment", destination=case.node):
+        head = f"Planned at {_ms(plan.given_ns)}; message {plan.number} with the plan: {case.fate(plan)}"
+        lines += [f"  {head}{_too_late(case, plan)}.", *case.journey(plan.number)]
     return lines or ["  No plan was sent to it."]
+
+
+def _too_late(case: _Case, plan: Sent) -> str:
+    silent, hops = case.mine(Kind.SILENT), case.way.hops(plan.number)
+    arrived_ns = hops[-1].arrived_ns if hops else None
+    if not silent or arrived_ns is None:
+        return ""
+    return f", {_span(arrived_ns - silent[0].time_ns)} after the CPI began"
 
 
 def _idle(case: _Case) -> str:
@@ -236,7 +244,7 @@ def _idle(case: _Case) -> str:
     if silent:
         return f"was silent: it had no plan when the CPI began, at {_ms(silent[0].time_ns)}."
     begun = case.way.about(case.cpi, Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN)
-    return "neither transmitted nor listened." if begun else "had not begun when the trace ended."
+    return "neither transmitted nor listened." if begun else "did nothing: the CPI had not begun when the trace ended."
 
 
 def _transmitter(case: _Case, radiated: list[Event]) -> list[str]:
@@ -258,6 +266,8 @@ def _receiver(case: _Case, heard: list[Event]) -> list[str]:
     gathered = [slot for slot, event in ends.items() if event.kind is Kind.REPORT and event.message < 0]
     lines += [f"  It kept to itself what it heard in {_slots(kept)}."] if kept else []
     lines += [f"  What it heard in {_slots(gathered)} went into its statistics."] if gathered else []
+    for record in case.sent(what="TransmissionRecord", destination=case.node):
+        lines.append(f"  Told {case.named(record.number)} ({record.number}): {case.fate(record)}.")
     starts = {event.value: event.time_ns for event in heard}
     for report in reports:
         slot = case.slot_of(report.number)
