@@ -30,9 +30,11 @@ def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -
 
     Events are recorded where there is a folder to write them to; what memory is not to hold of them lies beside it.
     """
+    from emulator.trace import Tracing
+
     started = time.perf_counter()
-    beside = None if folder is None else folder.existing()
-    emulation = scenario.build(seed, tracing=folder is not None, trace_folder=beside)
+    tracing = Tracing(last_cpis=scenario.trace.last_cpis, folder=folder.existing()) if folder is not None else False
+    emulation = scenario.build(seed, tracing=tracing)
     cpis = list(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
     return emulation.result(cpis), time.perf_counter() - started
 
