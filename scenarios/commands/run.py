@@ -71,12 +71,12 @@ def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "R
         return lambda path: draw.save(figure(), path)
 
     drawn = pictures.pictures_of(result, scenario.estimator.grid_step_m)
-    text = results.json_text(results.run_data(result, seed))
+    data = results.run_data(result, seed)
     writers = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
         **{name: picture(figure) for name, figure in drawn.items()},
-        "result.json": lambda path: path.write_text(text, encoding="utf-8"),
+        "result.json": lambda path: results.write_json(data, path),
     }
     return sorted(folder.write(writers))
 
