@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.workload import cpu_s, exponent, observe, peak_mib
 from models.estimation.lattice import LobeSearch
-from models.estimation.likelihood import BLOCK_POINTS, Echoes, coherent_free_power, match
+from models.estimation.likelihood import Echoes, coherent_free_power, match
 from models.radio.geometry import rays
 
 __all__ = ["plain", "run"]
@@ -24,6 +24,7 @@ HALF_BOX_M = 5.0  # an error ellipse with these half axes
 LARGE_M = np.array([20.0, 50.0])  # half axes of the error ellipse of a weak target
 POINTS_PER_WAVELENGTH = {"structured": 7.0, "free": 14.0}  # of the lattice, the lobes of "free" being half as wide
 SAME_LOBE_M = 0.005
+BLOCK_POINTS = 1024  # points at a time, so that products stay in the cache
 
 
 def structured_power(echoes: Echoes, points_m: Float) -> Float:

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from emulator.trace import Trace
-from scenarios.output.results import finite, json_text, load_trace, save_trace
+from emulator.trace import Trace, row
+from scenarios.output.results import finite, json_text, load_trace, save_trace, write_json
 
 
 def test_json_has_null_for_what_is_not_finite():
@@ -21,11 +21,18 @@ def test_json_keeps_every_digit():
     assert finite(np.arange(2)) == [0, 1]
 
 
+def test_json_written_in_pieces_is_the_text(tmp_path):
+    data = {"a": [{"b": np.nan, "c": "µ"}], "d": np.arange(3.0)}
+    write_json(data, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == json_text(data)
+    assert json_text(data) == json.dumps({"schema_version": 1, **finite(data)}, indent=2) + "\n"
+
+
 def test_trace_is_the_same_bytes_at_another_time(tmp_path, monkeypatch):
     import time
 
     trace = Trace(("air", "ap-0"))
-    trace.rows.extend((5, 1, 1, 7, 6, 2, 0, -1))
+    trace.record(row(5, 1, 1, 7, 0, -1) + row(6, 2, 0, -1, 1, 3))
     save_trace(trace, tmp_path / "a.npz")
     monkeypatch.setattr(time, "time", lambda: 2e9)
     save_trace(trace, tmp_path / "b.npz")
@@ -33,5 +40,7 @@ def test_trace_is_the_same_bytes_at_another_time(tmp_path, monkeypatch):
     loaded = load_trace(tmp_path / "a.npz")
     assert loaded["time_ns"].tolist() == [5, 6]
     assert loaded["value"].tolist() == [7, -1]
+    assert (loaded["cpi"].tolist(), loaded["message"].tolist()) == ([0, 1], [-1, 3])
+    assert loaded["schema_version"] == 1
     assert [str(loaded["nodes"][i]) for i in loaded["node"]] == ["ap-0", "air"]
     assert tuple(loaded["kinds"]) == trace.kinds

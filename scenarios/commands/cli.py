@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "guarded", "load_scenario", "main", "one_of", "path_given", "say", "whole"]
 
 T = TypeVar("T")
-MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.figure")
+MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.explain", "scenarios.commands.figure")
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
 app = typer.Typer(
@@ -184,7 +184,7 @@ def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: b
     folder = run_command.output_folder(path, complete, seed, overwrite) if path is not None else None
     if folder is not None:
         folder.check()
-    result, wall_s = run_command.execute(scenario, seed)
+    result, wall_s = run_command.execute(scenario, seed, folder)
     paths = run_command.write_folder(folder, complete, seed, result) if folder is not None else []
     if as_json:
         say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())

@@ -25,10 +25,16 @@ FILES = ("scenario.toml", "trace.npz", "map.png", "cost_map.png", "se.png", "tim
 """Of an output folder; the last one completes it."""
 
 
-def execute(scenario: Scenario, seed: int) -> "tuple[RunResult, float]":
-    """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s."""
+def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -> "tuple[RunResult, float]":
+    """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s.
+
+    Events are recorded where there is a folder to write them to; what memory is not to hold of them lies beside it.
+    """
+    from emulator.trace import Tracing
+
     started = time.perf_counter()
-    emulation = scenario.build(seed)
+    tracing = Tracing(last_cpis=scenario.trace.last_cpis, folder=folder.existing()) if folder is not None else False
+    emulation = scenario.build(seed, tracing=tracing)
     cpis = list(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
     return emulation.result(cpis), time.perf_counter() - started
 
@@ -65,12 +71,12 @@ def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "R
         return lambda path: draw.save(figure(), path)
 
     drawn = pictures.pictures_of(result, scenario.estimator.grid_step_m)
-    text = results.json_text(results.run_data(result, seed))
+    data = results.run_data(result, seed)
     writers = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
         **{name: picture(figure) for name, figure in drawn.items()},
-        "result.json": lambda path: path.write_text(text, encoding="utf-8"),
+        "result.json": lambda path: results.write_json(data, path),
     }
     return sorted(folder.write(writers))
 

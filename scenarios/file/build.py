@@ -20,6 +20,7 @@ from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.slot import Frame
+from emulator.trace import Tracing
 from models.network import Area, Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.propagation import PATH_LOSS
@@ -44,7 +45,7 @@ def build(
     target: Callable[..., Target] = Target,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
-    tracing: bool = True,
+    tracing: bool | Tracing = True,
     scoring: bool = True,
     **strategies: Any,
 ) -> Emulation:
@@ -64,7 +65,9 @@ def build(
         A graph to use instead of the scenario's.
     split
         Makes the functional split of an AP, called once for each; in place of the scenario's.
-    tracing, scoring
+    tracing
+        Whether events are recorded, or how, instead of what the scenario says.
+    scoring
         See ``Emulation``.
     **strategies
         ``selector``, ``estimator`` or ``scheduler``: objects to use instead of the scenario's.
@@ -109,9 +112,15 @@ def build(
         user_equipments=[user_equipment(name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names],
         targets=_targets(scenario, streams, target),
         streams=streams,
-        tracing=tracing,
+        tracing=_tracing(scenario, tracing),
         scoring=scoring,
     )
+
+
+def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
+    if isinstance(tracing, Tracing):
+        return tracing
+    return Tracing(last_cpis=scenario.trace.last_cpis) if tracing else None
 
 
 def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:

@@ -3,7 +3,9 @@
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace"]
+__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace", "write_json"]
 
 
 def finite(value: Any) -> Any:
@@ -38,7 +40,20 @@ def finite(value: Any) -> Any:
 
 def json_text(data: Mapping[str, Any]) -> str:
     """Return data as JSON text with a line for each key, the schema version first; NaN and infinity become null."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **finite(data)}, indent=2, allow_nan=False) + "\n"
+    return "".join(_json_pieces(data))
+
+
+def write_json(data: Mapping[str, Any], path: Path) -> None:
+    """Write what ``json_text`` returns, without having the text of a long run in memory as a whole."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(_json_pieces(data))
+
+
+def _json_pieces(data: Mapping[str, Any]) -> Iterator[str]:
+    yield from json.JSONEncoder(indent=2, allow_nan=False).iterencode(
+        {"schema_version": SCHEMA_VERSION, **finite(data)}
+    )
+    yield "\n"
 
 
 def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
@@ -90,15 +105,35 @@ def _target_data(cpi: "CpiResult", target: int) -> dict[str, Any]:
 
 
 def save_trace(trace: "Trace | None", path: Path) -> None:
-    """Write a trace as npz: time_ns, kind, node, value of every row, and the names that kind and node point to.
+    """Write a trace as npz: its columns, and the names that numbers in them point to; docs/trace.md lists them.
 
-    NumPy stamps every member with the same date, so equal traces are equal bytes.
+    Columns are written piece by piece: a trace that is longer than memory can be written. All members bear the same
+    date, so equal traces are equal bytes.
     """
-    arrays: dict[str, Any] = {"schema_version": np.int64(SCHEMA_VERSION)}
-    if trace is not None:
-        names = {"kinds": np.array(trace.kinds, dtype=str), "nodes": np.array(trace.nodes, dtype=str)}
-        arrays = {**arrays, **trace.columns(), **names}
-    np.savez_compressed(path, **arrays)
+    from emulator.trace import COLUMNS
+
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        _add(file, "schema_version", np.array(SCHEMA_VERSION, dtype=np.int64))
+        if trace is None:
+            return
+        for name in COLUMNS:
+            pieces = partial(trace.column, name)
+            _add_column(file, name, sum(map(len, pieces())), pieces())
+        for name, array in trace.names.items():
+            _add(file, name, array)
+
+
+def _add(file: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _add_column(file: zipfile.ZipFile, name: str, length: int, pieces: Iterable[np.ndarray]) -> None:
+    with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+        header = {"descr": "<i8", "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(member, header)
+        for piece in pieces:
+            member.write(piece.astype("<i8").tobytes())
 
 
 def load_trace(path: Path) -> dict[str, Any]:
@@ -109,11 +144,13 @@ def load_trace(path: Path) -> dict[str, Any]:
     ScenarioError
         If there is no such file or it is no trace.
     """
+    from emulator.trace import COLUMNS
+
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
-    if missing := sorted({"time_ns", "kind", "node", "value", "nodes"} - set(arrays)):
+    if missing := sorted({*COLUMNS, "nodes", "message_kinds"} - set(arrays)):
         raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
     return arrays
