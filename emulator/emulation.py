@@ -267,7 +267,9 @@ class Emulation:
             positions,
             np.array([t.rcs_m2 for t in targets]),
             np.angle(truth.reflection),
-            observation.gram,
+            observation.gram
+            if observation.quantisation_power_w is None
+            else observation.gram * (1.0 / observation.noise_levels),
             observation.noise_power_w,
             kind,
         )

@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 from models.network import Area, ModeAssignment, Network
 from models.radio.gram import Gram
 
-__all__ = ["Estimate", "Observation"]
+__all__ = ["REASONS", "Estimate", "Observation"]
+
+REASONS = {
+    "weak": "the echo is too weak to tell one lobe of the carrier phase from the next",
+    "ambiguous": "several lobes, or a mirror image, explain the echoes as well",
+    "moving": "the phase turns from slot to slot: the target moved during the CPI",
+    "misfit": "no lobe explains the echoes: several targets, scattering that is not isotropic, or phase errors",
+    "limited": "the search stopped at its limit of operations",
+}
+"""Why a target is not resolved."""
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -37,7 +46,11 @@ class Observation:
     n_samples
         Complex samples that each receiver contributed (antennas times snapshots), shape (n_rx,).
     noise_power_w
-        Noise power sigma^2 of a complex sample.
+        Thermal noise power sigma^2 of a complex sample.
+    quantisation_power_w
+        Error power that the links' quantisation adds to a sample of each receiver, shape (n_rx,); None: none.
+    sensed_s
+        When each transmitter sensed, on average, from the middle of the CPI, shape (n_tx,); None: not known.
     """
 
     network: Network
@@ -48,6 +61,14 @@ class Observation:
     energy: Float
     n_samples: NDArray[np.int64]
     noise_power_w: float
+    quantisation_power_w: Float | None = None
+    sensed_s: Float | None = None
+
+    @property
+    def noise_levels(self) -> Float:
+        """Thermal and quantisation noise of each receiver over the thermal noise, shape (n_rx,), at least 1."""
+        added = np.zeros(len(self.energy)) if self.quantisation_power_w is None else self.quantisation_power_w
+        return np.asarray(1.0 + added / self.noise_power_w)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,12 +85,18 @@ class Estimate:
         Structured complex amplitude kappa of each target, shape (n_found,); None if the estimator gives none.
     resolved
         True where a carrier-phase lobe was decided for, shape (n_found,).
+    reasons
+        Why a target is not resolved, one of `REASONS`, or None; a tuple of n_found, empty if the estimator tells none.
+    limited
+        Whether the search stopped at its limit of operations: with a higher one more might be found or resolved.
     """
 
     positions_m: Float
     resolved: NDArray[np.bool_]
     covariance_m2: Float | None = None
     amplitudes: Complex | None = None
+    reasons: tuple[str | None, ...] = ()
+    limited: bool = False
 
     @classmethod
     def at(cls, positions_m: "Float | list[tuple[float, float]]") -> "Estimate":

@@ -24,7 +24,7 @@ from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
 from models.observation import Estimate, Observation
 from models.radio.gram import Gram
-from models.radio.quantisation import quantise
+from models.radio.quantisation import quantisation_power, quantise
 from models.radio.statistics import Radiated, energy_statistic
 from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
@@ -35,6 +35,7 @@ __all__ = ["CentralProcessor"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
+NEGLIGIBLE = 1e-3  # of the thermal noise: quantisation adds less where samples have 16 bits
 DEAD_AFTER_CPIS = 3
 NOTHING_FOUND = Estimate.at([])
 
@@ -234,7 +235,7 @@ class CentralProcessor(Node):
         if not reports:
             return None
         inbox.used = [message.sequence for message in (*inbox.records.values(), *reports)]
-        cross, energy = self._statistics(inbox, covered, sent)
+        cross, energy, rounding = self._statistics(inbox, covered, sent)
         if not np.isfinite(energy).all():
             odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
             raise ValueError(f"reports of {odd} hold samples that are not finite; report gives numbers or None")
@@ -247,13 +248,18 @@ class CentralProcessor(Node):
             energy=energy,
             n_samples=np.array([len(slots) for slots in covered]) * plan.slots[0].n_snapshots * n_antennas,
             noise_power_w=self.radio.noise_power_w,
+            quantisation_power_w=rounding if rounding.max() > NEGLIGIBLE * self.radio.noise_power_w else None,
+            sensed_s=_sensed_s(plan, sent),
         )
 
-    def _statistics(self, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated) -> tuple[Complex, Float]:
-        """Return Z, (n_rx, N, n_tx, N), and E of all receivers; those that cover the same slots go together."""
+    def _statistics(self, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated) -> tuple[Complex, Float, Float]:
+        """Return Z, (n_rx, N, n_tx, N), E and the error power of quantisation of all receivers.
+
+        Those that cover the same slots go together.
+        """
         names, n_antennas = inbox.plan.receivers, self.network.n_antennas
         cross = np.zeros((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
-        energy = np.zeros(len(names))
+        energy, rounding = np.zeros((2, len(names)))
         by_slots: dict[tuple[int, ...], list[int]] = {}
         for row, (name, slots) in enumerate(zip(names, covered, strict=True)):
             if name in inbox.statistics:
@@ -261,10 +267,10 @@ class CentralProcessor(Node):
             elif slots:
                 by_slots.setdefault(slots, []).append(row)
         for slots, rows in by_slots.items():
-            received = _read([inbox.echoes[names[row]] for row in rows], slots)
+            received, rounding[rows] = _read([inbox.echoes[names[row]] for row in rows], slots)
             cross[rows] = sent.within(slots).cross(received, slots)
             energy[rows] = [energy_statistic(samples) for samples in received]
-        return cross, energy
+        return cross, energy, rounding
 
 
 def _covered(inbox: Inbox, receiver: str, known: set[int]) -> tuple[int, ...]:
@@ -274,18 +280,25 @@ def _covered(inbox: Inbox, receiver: str, known: set[int]) -> tuple[int, ...]:
     return tuple(sorted(known & inbox.echoes.get(receiver, {}).keys()))
 
 
-def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> Complex:
-    """Return samples as the links delivered them, shape (n_rx, n_slots, N, n_snapshots)."""
+def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> tuple[Complex, Float]:
+    """Return samples as the links delivered them, (n_rx, n_slots, N, n_snapshots), and their error power, (n_rx,)."""
     reports = [received[position] for received in echoes for position in slots]
     samples = np.array([report.samples for report in reports])
-    widths = {report.iq_bits for report in reports}
-    if len(widths) == 1 and None not in widths:
-        samples = quantise(samples, reports[0].iq_bits or 0)
-    elif widths != {None}:
-        samples = np.array(
-            [s if r.iq_bits is None else quantise(s, r.iq_bits) for s, r in zip(samples, reports, strict=True)]
-        )
-    return samples.reshape(len(echoes), len(slots), *samples.shape[1:])
+    error = np.zeros(len(reports))
+    for n_bits in {report.iq_bits for report in reports if report.iq_bits is not None}:
+        rows = [i for i, report in enumerate(reports) if report.iq_bits == n_bits]
+        error[rows] = quantisation_power(samples[rows], n_bits)
+        samples[rows] = quantise(samples[rows], n_bits)
+    shape = (len(echoes), len(slots))
+    return samples.reshape(*shape, *samples.shape[1:]), error.reshape(shape).mean(axis=1)
+
+
+def _sensed_s(plan: CpiPlan, sent: Radiated) -> Float:
+    """Return when each transmitter sensed, on average, from the middle of the CPI; 0 if that is not known."""
+    first, last = plan.slots[0], plan.slots[-1]
+    middle = (first.start_ns + last.end_ns) / 2.0
+    times = [[(plan.slots[at].start_ns + plan.slots[at].end_ns) / 2.0 - middle for at in own] for own in sent.slots]
+    return np.array([1e-9 * float(np.mean(own)) if own else 0.0 for own in times])
 
 
 def _gram(sent: Radiated, covered: list[tuple[int, ...]]) -> Gram:

@@ -25,8 +25,9 @@ PATCH_RANGE, PATCH_STEP, PATCH_HALF = 0.86, 0.3, 1.2
 """Nearer to an AP than this many steps for each antenna interval the map is looked at again around its highest cell:
 step and half width, in steps of the map."""
 
-N_MIRRORS = 4
-"""Mirror images of the best peak about arrays, which a linear array cannot tell apart, that are polished."""
+N_MIRRORS, MIRROR_SHARE = 4, 0.3
+"""Mirror images of the best peak about arrays, which a linear array cannot tell apart, that are polished: those that
+explain this share of what the peak does, before they are."""
 
 PEAK_NEAR, PEAK_BEAMS = 0.1, 0.1
 """Longest step of a peak that is polished: in distances from the nearest AP, and in beams."""
@@ -107,6 +108,16 @@ count as converged."""
 
 REFINE_BEAMS = 0.01
 """Longest step of a target without a lobe when all are refined."""
+
+MOTION_GAIN = 14.0
+"""Power that a velocity must add: noise alone adds as much to one target in 3000, over all velocities tried."""
+
+SPEED_STEP_RAD, MOTION_STEPS = 0.8, 8
+"""Velocities tried: by how much the phase turns between the middle and the ends of the CPI from one to the next, and
+how many to either side."""
+
+WEAK_POWER = 60.0
+"""Power above what noise explains below which a lobe can hardly be told from others: a target is then called weak."""
 
 # -- two in the place of one ------------------------------------------------------------------------------------------
 

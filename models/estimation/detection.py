@@ -63,20 +63,21 @@ def map_threshold(echoes: Echoes, area: Area, step_m: float, false_alarm_probabi
 
 
 def noise_levels(observation: Observation) -> Float:
-    """Return how many times the noise power that an observation names each receiver really has, at least 1; (n_rx,).
+    """Return how many times the thermal noise power of an observation each receiver really has, at least 1; (n_rx,).
 
     What lies outside of the span of the transmitted signals is noise, wherever targets are:
 
         E_r - tr(Z_r Q_r^+ Z_r^H)  ~  sigma^2 Gamma(n, 1),    n = samples of r - N rank Q_r
 
-    A value above the 1e-9 quantile tells of an error that the noise power leaves out: coarse quantisation, for one.
+    A value above the 1e-9 quantile tells of an error that the noise power of the observation leaves out.
     Where there are no spare samples nothing is known. The share of the total energy that rounding may be wrong by
     counts as noise in any case.
     """
-    level = np.full(len(observation.cross), max(1.0, ROUNDING * observation.energy.sum() / observation.noise_power_w))
+    level = np.maximum(observation.noise_levels, ROUNDING * observation.energy.sum() / observation.noise_power_w)
     n_spare = observation.n_samples - observation.cross.shape[1] * observation.gram.ranks
     spare = (observation.energy - observation.gram.spanned(observation.cross)) / observation.noise_power_w
-    excess = (n_spare > 0) & (spare > special.gammainccinv(np.maximum(n_spare, 1), 1e-9))
+    limit = special.gammainccinv(np.maximum(n_spare, 1), 1e-9) * observation.noise_levels
+    excess = (n_spare > 0) & (spare > limit)
     return np.where(excess, np.maximum(level, spare / np.maximum(n_spare, 1)), level)
 
 

@@ -18,10 +18,13 @@ class Effort:
         Operations (about one complex multiply-add each) that may be spent.
     spent
         Operations spent so far.
+    refused
+        Whether anything was not started because too few were left.
     """
 
     limit: float = float("inf")
     spent: float = 0.0
+    refused: bool = False
 
     @property
     def exhausted(self) -> bool:
@@ -30,7 +33,14 @@ class Effort:
 
     def allows(self, operations: float) -> bool:
         """Return whether this many operations are left."""
-        return self.spent + operations <= self.limit
+        allowed = self.spent + operations <= self.limit
+        self.refused |= not allowed
+        return allowed
+
+    @property
+    def limited(self) -> bool:
+        """Whether more operations might have led further."""
+        return self.exhausted or self.refused
 
     def spend(self, operations: float) -> None:
         """Count operations."""

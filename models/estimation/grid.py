@@ -7,7 +7,7 @@ import numpy as np
 from models.estimation.base import Estimator
 from models.estimation.detection import map_threshold
 from models.estimation.likelihood import Echoes, grid_phasors, noncoherent_power
-from models.estimation.mixture import fit, position_covariance_m2
+from models.estimation.mixture import noncoherent_covariance_m2
 from models.estimation.settings import check_map_settings
 from models.observation import Estimate, Observation
 
@@ -44,7 +44,6 @@ class GridEstimator(Estimator):
         best = points[[int(np.argmax(power))]]
         if not power.max() > threshold:
             return Estimate(positions_m=best[:0], resolved=np.zeros(0, dtype=bool), covariance_m2=np.zeros((0, 2, 2)))
-        found = fit(echoes, "noncoherent", best[None])
         cell = self.grid_step_m**2 / 12.0 * np.eye(2)
-        covariance = position_covariance_m2(found.information[0], 1) + cell
+        covariance = noncoherent_covariance_m2(echoes, best) + cell
         return Estimate(positions_m=best, resolved=np.zeros(1, dtype=bool), covariance_m2=covariance)

@@ -59,6 +59,8 @@ class Echoes:
         Q.
     amplitude_unit_m2
         The unit of structured amplitudes in m^2.
+    sensed_s
+        When each transmitter sensed, from the middle of the CPI, shape (n_tx,); None: not known.
     effort
         What was spent on them so far, shared by all echoes that remain of the same CPI.
     """
@@ -69,17 +71,18 @@ class Echoes:
     cross: Complex
     gram: Gram
     amplitude_unit_m2: float
+    sensed_s: Float | None = None
     effort: Effort = field(default_factory=Effort)
 
     @classmethod
     def of(cls, observation: Observation, noise_levels: Float | None = None, effort: Effort | None = None) -> "Echoes":
         """Return the echoes of an observation; a receiver without samples counts as one that heard nothing.
 
-        A receiver whose noise is higher than the observation names by a factor in ``noise_levels``, shape (n_rx,),
-        counts for less: statistics of its samples and signals divided by the root of that factor.
+        A receiver whose noise is higher than thermal by a factor in ``noise_levels``, shape (n_rx,), counts for less:
+        statistics of its samples and signals are divided by the root of that factor. Default: those of the observation.
         """
         noise_power_w, gram, cross = observation.noise_power_w, observation.gram, observation.cross
-        weight = (observation.n_samples > 0) / (1.0 if noise_levels is None else noise_levels)
+        weight = (observation.n_samples > 0) / (observation.noise_levels if noise_levels is None else noise_levels)
         if np.any(weight != 1.0):
             gram, cross = gram * weight, cross * weight[:, None, None, None]
         power = gram.traces.sum(axis=1).max(initial=0.0) / max(1, gram.n_tx * gram.n_antennas) or 1.0
@@ -90,6 +93,7 @@ class Echoes:
             cross=cross / np.sqrt(power * noise_power_w),
             gram=gram * (1.0 / power),
             amplitude_unit_m2=float(np.sqrt(noise_power_w / power)),
+            sensed_s=observation.sensed_s,
             effort=effort or Effort(),
         )
 

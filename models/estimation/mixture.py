@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.estimation.likelihood import degrees_of_freedom
 from models.estimation.signals import (
     Amplitude,
     Echoes,
@@ -26,13 +27,23 @@ from models.estimation.signals import (
     structured_products,
 )
 
-__all__ = ["Amplitude", "Fit", "climb", "echo_channel", "fit", "initial_state", "position_covariance_m2"]
+__all__ = [
+    "Amplitude",
+    "Fit",
+    "climb",
+    "echo_channel",
+    "fit",
+    "initial_state",
+    "noncoherent_covariance_m2",
+    "position_covariance_m2",
+]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 2e4, 90.0  # operations: a call, a target, a pair of unknowns
 MOST_PRODUCTS = 2**21  # inner products held at a time
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
+LEAST_SHARE = 0.05  # of the information that is measured, which is signal
 LARGEST_SHRINKAGE = 1e-2  # of non-coherent amplitudes of several targets
 
 
@@ -112,20 +123,70 @@ def _one_target(echoes: Echoes, points_m: Float) -> Fit:
     formed for a pair but v.
     """
     v, back, towards = one_target_products(echoes, points_m)
-    b, t = back[..., 0, 0].real, towards[..., 0, 0].real
-    power = b[:, :, None] * t
-    usable = power > LOADING * power.max(initial=0.0)
-    alpha = np.divide(v[..., 0], power, out=np.zeros_like(v[..., 0]), where=usable)
+    power, alpha = _alone(v, back, towards)
     weight = alpha.real**2 + alpha.imag**2
-    own, others = np.sum(weight * t, axis=2), weight * b[:, :, None]
-    if towards.shape[1] == 1:
-        others = others.sum(axis=1, keepdims=True)
+    own, others = _sides(weight, back, towards)
     gradient = 2.0 * np.sum(alpha.conj()[..., None] * v[..., 1:], axis=(1, 2)).real
     gradient -= 2.0 * np.einsum("br,bra->ba", own, back[..., 1:, 0].real)
     gradient -= 2.0 * np.einsum("brt,brta->ba", others, towards[..., 1:, 0].real)
-    information = 2.0 * np.einsum("br,brac->bac", own, _schur(back))
-    information += 2.0 * np.einsum("brt,brtac->bac", others, _schur(towards))
+    information = _information(weight, back, towards)
     return Fit(np.sum(weight * power, axis=(1, 2)), gradient, information, alpha[:, :, None])
+
+
+def _alone(v: Complex, back: Complex, towards: Complex) -> tuple[Float, Complex]:
+    """Return K_00 and the amplitude of each pair of APs, 0 where nothing was sent."""
+    power = back[..., 0, 0].real[:, :, None] * towards[..., 0, 0].real
+    usable = power > LOADING * power.max(initial=0.0)
+    return power, np.divide(v[..., 0], power, out=np.zeros_like(v[..., 0]), where=usable)
+
+
+def _sides(weight: Float, back: Complex, towards: Complex) -> tuple[Float, Float]:
+    """Return what stands with the inner products of the legs to receivers, and to transmitters, in a sum over pairs."""
+    others = weight * back[..., 0, 0].real[:, :, None]
+    if towards.shape[1] == 1:
+        others = others.sum(axis=1, keepdims=True)
+    return np.sum(weight * towards[..., 0, 0].real, axis=2), others
+
+
+def _information(weight: Float, back: Complex, towards: Complex) -> Float:
+    """Return the Fisher matrix of positions for squared amplitudes of the pairs, (batch, n_rx, n_tx)."""
+    own, others = _sides(weight, back, towards)
+    information = np.einsum("br,brac->bac", own, _schur(back))
+    return 2.0 * (information + np.einsum("brt,brtac->bac", others, _schur(towards)))
+
+
+def noncoherent_covariance_m2(echoes: Echoes, points_m: Float) -> Float:
+    """Return the error covariance of non-coherent positions, shape (n, 2, 2), in m^2, honest at low power, too.
+
+    Squared amplitudes that are measured hold noise: J, made of them, is too large by J_n, what noise alone brings, and
+    the score varies with all of J. The covariance is
+
+        (J - J_n)^-1 J (J - J_n)^-1
+
+    where J - J_n counts as a twentieth of J at least. Where signals overlap, J_n is J times the share of the power that
+    noise explains. Directions without information get a variance of 1e12 m^2 or more.
+    """
+    if echoes.gram.overlapping:
+        found = fit(echoes, "noncoherent", points_m[:, None])
+        share = degrees_of_freedom(echoes) / np.maximum(found.power, 1e-300)
+        return np.stack([_sandwich(j, s * j) for j, s in zip(found.information, share, strict=True)])
+    blocks = []
+    for part in _parts(echoes, len(points_m), 1):
+        v, back, towards = one_target_products(echoes, points_m[part])
+        power, alpha = _alone(v, back, towards)
+        noise = np.divide(1.0, power, out=np.zeros_like(power), where=power > LOADING * power.max(initial=0.0))
+        both = (_information(weight, back, towards) for weight in (alpha.real**2 + alpha.imag**2, noise))
+        blocks += [_sandwich(*pair) for pair in zip(*both, strict=True)]
+    return np.reshape(blocks, (-1, 2, 2))
+
+
+def _sandwich(information: Float, noise: Float) -> Float:
+    """Return (J - J_n)^-1 J (J - J_n)^-1, J - J_n being at least a share of J in every direction."""
+    values, vectors = np.linalg.eigh((information + information.T) / 2)
+    root = vectors / np.sqrt(np.maximum(values, max(1e-12, 1e-14 * values[-1])))
+    shares, axes = np.linalg.eigh(np.eye(len(values)) - root.T @ noise @ root)
+    half = root @ axes / np.clip(shares, LEAST_SHARE, 1.0)
+    return np.asarray(half @ half.T)
 
 
 def _schur(jets: Complex) -> Float:

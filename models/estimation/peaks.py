@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.estimation.constants import (
     COARSE_GAIN,
+    MIRROR_SHARE,
     N_MIRRORS,
     N_RIVALS,
     OUTSIDE,
@@ -25,12 +26,12 @@ from models.estimation.constants import (
 )
 from models.estimation.detection import point_threshold, residual_level
 from models.estimation.likelihood import Echoes, clear_of_aps, degrees_of_freedom, noncoherent_power, phasors
-from models.estimation.mixture import climb, fit, position_covariance_m2
+from models.estimation.mixture import climb, fit, noncoherent_covariance_m2
 from models.estimation.places import Places, places_of
 from models.network import Area
 from models.radio.geometry import rays
 
-__all__ = ["Coarse", "Watch", "close_to_best", "coarse_maxima", "coarse_peaks"]
+__all__ = ["Coarse", "Watch", "close_to_best", "coarse_maxima", "coarse_peaks", "with_mirror_images"]
 
 Float = NDArray[np.float64]
 NEAR_SHARE = 0.7  # of the threshold: lower maxima do not reach it when they are polished
@@ -122,7 +123,7 @@ class Watch(NamedTuple):
         found, shares = [], []
         for i in dict.fromkeys(tile):
             near = places.places[i].echoes(echoes)
-            coarse = _with_mirror_images(near, coarse_peaks(near, points_m[tile == i], self.area), self.area)
+            coarse = with_mirror_images(near, coarse_peaks(near, points_m[tile == i], self.area), self.area)
             if len(coarse.power):
                 found.append(coarse)
                 shares.append(self._share(near, coarse.power[0]))
@@ -157,14 +158,15 @@ def _maxima(image: Float) -> NDArray[np.intp]:
     return peaks[np.argsort(-image.ravel()[peaks], kind="stable")]
 
 
-def _with_mirror_images(echoes: Echoes, coarse: Coarse, area: Area) -> Coarse:
+def with_mirror_images(echoes: Echoes, coarse: Coarse, area: Area) -> Coarse:
     """Return the peaks and those near the mirror images of the best about arrays, which cannot tell them apart."""
     if not len(coarse.power):
         return coarse
     images = mirror_images(echoes, coarse.positions_m[0])
     images = images[area.contains(images, _margin_m(area))]
     power = noncoherent_power(echoes, phasors(echoes.network, images))
-    images = images[np.argsort(-power, kind="stable")[:N_MIRRORS]]
+    order = np.argsort(-power, kind="stable")[:N_MIRRORS]
+    images = images[order[power[order] > MIRROR_SHARE * coarse.power[0]]]
     return _merged([coarse, coarse_peaks(echoes, images, area)]) if len(images) else coarse
 
 
@@ -193,5 +195,5 @@ def coarse_maxima(echoes: Echoes, points_m: Float, n_steps: int = 10) -> Coarse:
     reach = np.maximum(np.minimum(PEAK_NEAR * distance[0], PEAK_BEAMS * beam), echoes.network.wavelength_m)
     state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps, COARSE_GAIN)
     order = np.argsort(-found.power, kind="stable")
-    covariance = [position_covariance_m2(found.information[i], 1)[0] for i in order]
-    return Coarse(state[order, 0], found.power[order], np.reshape(covariance, (-1, 2, 2)))
+    positions = state[order, 0]
+    return Coarse(positions, found.power[order], noncoherent_covariance_m2(echoes, positions))

@@ -9,6 +9,7 @@ wrong is counted by `python -m benchmarks.study_covariance`.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from models.estimation.constants import (
     MAX_ROUNDS,
     MAX_TARGETS,
     MISFIT_PROBABILITY,
+    MOTION_GAIN,
     N_FREE_LOBES,
     NEIGHBOUR_BEAMS,
     PAIR_MARGIN,
@@ -33,13 +35,15 @@ from models.estimation.constants import (
     SPLIT_GAIN,
     TARGET_PRICE,
     UNCHANGED,
+    WEAK_POWER,
 )
 from models.estimation.detection import excess_threshold
 from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
 from models.estimation.localisation import Fine, polish_lobes, search_lobes
 from models.estimation.mixture import Amplitude, fit
+from models.estimation.motion import drift
 from models.estimation.pairs import best_pair, pair_guesses
-from models.estimation.peaks import Coarse, Watch, coarse_peaks
+from models.estimation.peaks import Coarse, Watch, coarse_peaks, with_mirror_images
 from models.estimation.places import beam_m
 from models.estimation.scene import Found, Scene
 from models.observation import Estimate
@@ -180,7 +184,7 @@ class Pursuit:
         that does not fit may move ``anywhere``.
         """
         alone, target = scene.residual(s), scene.targets[s]
-        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
+        coarse = self._peaks(alone, target.position_m)
         if not len(coarse.power):
             return scene
         fits = target.model != "noncoherent" and self._fits(alone, target, coarse)
@@ -196,10 +200,10 @@ class Pursuit:
         if not len(lobes.power):
             options: list[Scene] = []
         elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < lobes.same_m:
-            scene = scene.with_lead(s, lobes.lead(), seen)
+            scene = scene.marked(s, lead=lobes.lead(), seen=seen)
             options = []
         else:
-            scene = scene.with_lead(s, lobes.lead(target.position_m), seen)
+            scene = scene.marked(s, lead=lobes.lead(target.position_m), seen=seen)
             best = Found(model, lobes.state[0], lobes.lead(), seen)
             options = [scene.replaced(s, best)] if self._clear(lobes) else []
         elsewhere = peaks.positions_m[0]
@@ -212,6 +216,10 @@ class Pursuit:
         """Return whether lobes were looked for at the same place in nearly the same echoes, and none fitted."""
         moved = np.linalg.norm(peaks.positions_m[0] - target.position_m) > _least_move_m(echoes)
         return target.lead == -np.inf and not moved and abs(peaks.power[0] - target.seen) < UNCHANGED
+
+    def _peaks(self, echoes: Echoes, position_m: Float) -> Coarse:
+        """Return the non-coherent peak near a position, and those of its mirror images that explain as much."""
+        return with_mirror_images(echoes, coarse_peaks(echoes, position_m[None], self.watch.area), self.watch.area)
 
     def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
         """Return whether a coherent target explains all that its place can explain."""
@@ -232,12 +240,30 @@ class Pursuit:
         return scene
 
     def _otherwise(self, scene: Scene, s: int, thorough: bool) -> Scene:
-        """Return the scene with a target coherent after all, or of free amplitudes, or two targets in its place."""
-        alone = [] if thorough else [scene.replaced(s, option) for option in self._options(scene, s)]
-        best = self._best(scene, *alone)
+        """Return the scene with a target coherent after all, or of free amplitudes, or two targets in its place.
+
+        One that moved is none of these, and is marked instead.
+        """
+        options: list[Scene] = []
+        if not thorough:
+            alone, coarse, lobes = self._looked(scene, s)
+            left = float(coarse.power[0] - lobes.power[0]) if len(lobes.power) else np.nan
+            if left > self._misfit_limit(alone, self.model) and self._moves(alone, lobes, float(coarse.power[0])):
+                return scene.marked(s, left=left, reason="moving")
+            scene = scene.marked(s, left=left)
+            options = [scene.replaced(s, option) for option in self._options(alone, coarse, lobes)]
+        elif scene.targets[s].reason == "moving":
+            return scene
+        best = self._best(scene, *options)
         if best is not scene and best.targets[s].model == self.model:
             return best
-        return self._best(scene, *alone, *self._paired(scene, s, thorough))
+        return self._best(scene, *options, *self._paired(scene, s, thorough))
+
+    def _moves(self, echoes: Echoes, lobes: Fine, power: float) -> bool:
+        """Return whether a target that moved explains what none at rest does."""
+        found = drift(echoes, lobes.state[:, :2])
+        fits = found is not None and power - found.power < self._misfit_limit(echoes, "structured")
+        return found is not None and fits and found.gain > MOTION_GAIN
 
     def _paired(self, scene: Scene, s: int, thorough: bool) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
@@ -261,12 +287,18 @@ class Pursuit:
                 found.append(scene.exchanged(group, [Found("structured", p, pair.lead) for p in pair.state]))
         return found
 
-    def _options(self, scene: Scene, s: int) -> list[Found]:
-        """Return what else a target without a lobe could be: coherent after all, or of free amplitudes."""
+    def _looked(self, scene: Scene, s: int) -> tuple[Echoes, Coarse, Fine]:
+        """Return what is left for a target without a lobe, its peak, and the best lobes of that."""
         alone, target = scene.residual(s), scene.targets[s]
-        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
-        lobes = self._lobes(alone, coarse, self.model) if len(coarse.power) else None
-        if lobes is None or not len(lobes.power):
+        coarse = self._peaks(alone, target.position_m)
+        if not len(coarse.power):
+            coarse = Coarse(target.position_m[None], np.zeros(1), np.full((1, 2, 2), np.inf))
+            return alone, coarse, polish_lobes(alone, np.empty((0, 2)), self.model)
+        return alone, coarse, self._lobes(alone, coarse, self.model)
+
+    def _options(self, alone: Echoes, coarse: Coarse, lobes: Fine) -> list[Found]:
+        """Return what else a target without a lobe could be: coherent after all, or of free amplitudes."""
+        if not len(lobes.power):
             return []
         seen = float(coarse.power[0])
         found = Found(self.model, lobes.state[0], lobes.lead(), seen)
@@ -297,27 +329,51 @@ class Pursuit:
     def report(self, scene: Scene) -> Estimate:
         """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
         rows = [self._row(scene, s) for s in range(len(scene))]
-        rows.sort(key=lambda row: -row[0])
+        rows.sort(key=lambda row: -row.power)
         return Estimate(
-            positions_m=np.array([row[1] for row in rows]).reshape(-1, 2),
-            covariance_m2=np.array([row[2] for row in rows]).reshape(-1, 2, 2),
-            resolved=np.array([row[3] for row in rows], dtype=bool),
-            amplitudes=np.array([row[4] for row in rows], dtype=complex),
+            positions_m=np.array([row.position_m for row in rows]).reshape(-1, 2),
+            covariance_m2=np.array([row.covariance_m2 for row in rows]).reshape(-1, 2, 2),
+            resolved=np.array([row.reason is None for row in rows], dtype=bool),
+            amplitudes=np.array([row.kappa_m2 for row in rows], dtype=complex),
+            reasons=tuple(row.reason for row in rows),
+            limited=scene.echoes.effort.limited,
         )
 
-    def _row(self, scene: Scene, s: int) -> tuple[float, Float, Float, bool, complex]:
-        """Return power, position, covariance, whether resolved, and structured amplitude of a target."""
+    def _row(self, scene: Scene, s: int) -> "_Row":
+        """Return what is reported of a target."""
         assert scene.covariance_m2 is not None
         alone, target = scene.residual(s), scene.targets[s]
         structured = fit(alone, "structured", target.position_m[None, None])
         kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
         power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])
+        found = _Row(power, target.position_m, scene.covariance_m2[s], kappa, self._reason(alone, target, power))
+        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area) if found.reason else None
+        if coarse is None or not len(coarse.power):
+            return found
+        return found._replace(position_m=coarse.positions_m[0], covariance_m2=coarse.covariance_m2[0])
+
+    def _reason(self, alone: Echoes, target: Found, power: float) -> str | None:
+        """Return why a target is not resolved, or None if it is; `models.observation.REASONS`."""
         if target.model != "noncoherent" and target.lead > LEAST_LEAD:
-            return power, target.position_m, scene.covariance_m2[s], True, kappa
-        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
-        if not len(coarse.power):
-            return power, target.position_m, scene.covariance_m2[s], False, kappa
-        return power, coarse.positions_m[0], coarse.covariance_m2[0], False, kappa
+            found = drift(alone, target.position_m[None]) if target.model == "structured" else None
+            return "moving" if found is not None and found.gain > MOTION_GAIN else None
+        if target.reason:
+            return target.reason
+        if alone.effort.limited:
+            return "limited"
+        if power - degrees_of_freedom(alone) < WEAK_POWER:
+            return "weak"
+        return "misfit" if target.left > self._misfit_limit(alone, self.model) else "ambiguous"
+
+
+class _Row(NamedTuple):
+    """What is reported of a target."""
+
+    power: float
+    position_m: Float
+    covariance_m2: Float
+    kappa_m2: complex
+    reason: str | None
 
 
 def _least_move_m(echoes: Echoes) -> float:

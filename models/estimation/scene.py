@@ -1,6 +1,7 @@
 """The targets found so far: what they explain, what remains without them, and their joint refinement."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ MODELS: tuple[Amplitude, ...] = ("structured", "free", "noncoherent")
 class Found:
     """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
 
+    ``left`` is what the best lobe left of the non-coherent power, ``reason`` why there is none, where that is known.
     ``lead`` is the logarithm of the odds of its lobe against all others when they were last compared, of one of a pair
     by how much the pair was ahead of the next one; ``seen`` is the non-coherent power that there was to explain then.
     """
@@ -30,6 +32,8 @@ class Found:
     lead: float = 0.0
     seen: float = float("nan")
     amplitudes: Complex | None = None
+    left: float = float("nan")
+    reason: str | None = None
 
     @property
     def position_m(self) -> Float:
@@ -109,9 +113,9 @@ class Scene:
         same = [s for s in near if self.targets[s].model == target.model]
         return same[0] if same else None
 
-    def with_lead(self, index: int, lead: float, seen: float) -> "Scene":
-        """Return the scene with the lead of one target's lobe updated."""
-        targets = tuple(replace(t, lead=lead, seen=seen) if s == index else t for s, t in enumerate(self.targets))
+    def marked(self, index: int, **changes: Any) -> "Scene":
+        """Return the scene with something that is known of one target updated; its echo stays what it was."""
+        targets = tuple(replace(t, **changes) if s == index else t for s, t in enumerate(self.targets))
         return replace(self, targets=targets)
 
     def without(self, *indices: int) -> "Scene":

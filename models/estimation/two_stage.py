@@ -36,8 +36,9 @@ class TwoStage(Estimator):
         "structured": kappa / (d_t d_r); "free": real and free for each pair of APs; "automatic": structured where
         that fits the data, free where only that does, not resolved where neither does.
     max_operations
-        Complex multiply-adds, about, that may be spent on one CPI, at least 1e6; 5e9 take some seconds. What would need
-        more is reported as not resolved. More help where several targets overlap or hide each other.
+        Complex multiply-adds, about, that may be spent on one CPI of 36 pairs of APs, at least 1e6; 5e9 take some
+        seconds. A network of more pairs may spend as many times more. What would need more is reported as not resolved,
+        and the estimate as ``limited``. More help where several targets overlap or hide each other.
     """
 
     grid_step_m: float = 10.0
@@ -58,8 +59,16 @@ class TwoStage(Estimator):
 
     def estimate(self, observation: Observation) -> Estimate:
         """Return the targets found, strongest first."""
-        echoes = Echoes.of(observation, noise_levels(observation), Effort(limit=self.max_operations))
+        echoes = Echoes.of(
+            observation, noise_levels(observation), Effort(limit=self.max_operations * _size(observation))
+        )
         cells = map_cells(echoes, observation.area, self.grid_step_m)
         watch = Watch(observation.area, self.grid_step_m, self.false_alarm_probability / cells)
         pursuit = Pursuit(watch=watch, amplitude=self.amplitude)
         return pursuit.report(pursuit.run(echoes))
+
+
+def _size(observation: Observation) -> float:
+    """Return how many times larger a CPI is than one of 36 pairs of APs, at least 1; overlapping signals count more."""
+    n_rx, n_tx = len(observation.energy), observation.gram.n_tx
+    return max(1.0, n_rx * n_tx / 36.0 * (n_tx / 6.0 if observation.gram.overlapping else 1.0))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quantise"]
+__all__ = ["quantisation_power", "quantise"]
 
 Complex = NDArray[np.complex128]
 
@@ -34,3 +34,14 @@ def quantise(samples: Complex, n_bits: int, n_axes: int = 2) -> Complex:
     with np.errstate(invalid="ignore"):  # samples that are not finite stay so, for the reader to find
         codes = np.minimum(np.floor(parts / step), 2.0 ** (n_bits - 1) - 1.0)
         return np.where(scale == 0.0, 0.0, (codes + 0.5) * step).view(np.complex128)
+
+
+def quantisation_power(samples: Complex, n_bits: int, n_axes: int = 2) -> NDArray[np.float64]:
+    """Return the error power that quantised samples carry, Delta^2 / 6 a complex sample, one number a block.
+
+    Parameters are those of `quantise`; samples may be given before or after it, of which the latter have a largest
+    component that is smaller by half a step.
+    """
+    parts = np.ascontiguousarray(samples).view(np.float64)
+    scale = np.abs(parts).max(axis=tuple(range(-n_axes, 0)), initial=0.0)
+    return np.asarray((scale * 2.0 ** (1 - n_bits)) ** 2 / 6.0)
