@@ -39,7 +39,7 @@ from models.estimation.constants import (
 )
 from models.estimation.detection import excess_threshold
 from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.estimation.localisation import Fine, polish_lobes, search_lobes
+from models.estimation.localisation import Fine, polish_lobes, search_lobes, too_wide
 from models.estimation.mixture import Amplitude, fit
 from models.estimation.motion import drift
 from models.estimation.pairs import best_pair, pair_guesses
@@ -251,8 +251,10 @@ class Pursuit:
             if left > self._misfit_limit(alone, self.model) and self._moves(alone, lobes, float(coarse.power[0])):
                 return scene.marked(s, left=left, reason="moving")
             scene = scene.marked(s, left=left)
+            if too_wide(alone, coarse):
+                return scene.marked(s, reason="ambiguous")
             options = [scene.replaced(s, option) for option in self._options(alone, coarse, lobes)]
-        elif scene.targets[s].reason == "moving":
+        elif scene.targets[s].reason:
             return scene
         best = self._best(scene, *options)
         if best is not scene and best.targets[s].model == self.model:
