@@ -6,8 +6,6 @@ side of the area. Powers are explained powers over sigma^2, which are log-likeli
 sake (sizes of blocks, costs of operations) stands with the kernel.
 """
 
-import math
-
 # -- where to look: the non-coherent map ------------------------------------------------------------------------------
 
 NEAREST = 12
@@ -21,9 +19,12 @@ RING_RADII, RING_STEPS, RING_ANGLES = 8, (0.0143, 0.43), 3
 """Rings about each AP: number, radii in steps of the map for each antenna interval, points for each antenna. A target
 beside an AP lights up a ray from it, but not its own cell: cells of the map are wider there than the beam."""
 
-PATCH_RANGE, PATCH_STEP, PATCH_HALF = 0.86, 0.3, 1.2
-"""Nearer to an AP than this many steps for each antenna interval the map is looked at again around its highest cell:
-step and half width, in steps of the map."""
+N_PATCHES, PATCH_BEAMS, PATCH_HALF = 3, 1.5, 1.2
+"""Points of the map about which it is looked at again where the beam of the nearest AP is not so many steps wide, and
+half width of such a patch in steps: a cell can lie between the beam and its side lobes."""
+
+POINTS_PER_BEAM, MOST_TICKS = 3.0, 41
+"""Of a patch: points along a beam, and along a side of it at most."""
 
 N_MIRRORS, MIRROR_SHARE = 4, 0.3
 """Mirror images of the best peak about arrays, which a linear array cannot tell apart, that are polished: those that
@@ -84,8 +85,9 @@ SAFE_LEAD = 40.0
 UNCHANGED = 1.0
 """Change of the power to explain below which lobes are not compared again."""
 
-LEAST_LEAD = math.log(2.0)
-"""Logarithm of the odds of a coherent answer."""
+LEAST_LEAD = 6.0
+"""Logarithm of the odds of a coherent answer, 400 to 1: what the odds leave out makes wrong lobes look likelier than
+they are (lobes that were not compared, quantisation, motion)."""
 
 MISFIT_PROBABILITY = 1e-3
 """Of taking a target of the right model for a misfit."""
@@ -109,8 +111,9 @@ count as converged."""
 REFINE_BEAMS = 0.01
 """Longest step of a target without a lobe when all are refined."""
 
-MOTION_GAIN = 14.0
-"""Power that a velocity must add: noise alone adds as much to one target in 3000, over all velocities tried."""
+MOTION_GAIN, MOTION_LEAVES = 14.0, 0.1
+"""Power that a velocity must add: noise alone adds as much to one target in 3000, over all velocities tried. And the
+share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
 
 SPEED_STEP_RAD, MOTION_STEPS = 0.8, 8
 """Velocities tried: by how much the phase turns between the middle and the ends of the CPI from one to the next, and

@@ -27,6 +27,7 @@ from models.estimation.constants import (
     MAX_TARGETS,
     MISFIT_PROBABILITY,
     MOTION_GAIN,
+    MOTION_LEAVES,
     N_FREE_LOBES,
     NEIGHBOUR_BEAMS,
     PAIR_MARGIN,
@@ -262,10 +263,12 @@ class Pursuit:
         return self._best(scene, *options, *self._paired(scene, s, thorough))
 
     def _moves(self, echoes: Echoes, lobes: Fine, power: float) -> bool:
-        """Return whether a target that moved explains what none at rest does."""
+        """Return whether a target that moved explains what none at rest does, but for a small share at high power."""
         found = drift(echoes, lobes.state[:, :2])
-        fits = found is not None and power - found.power < self._misfit_limit(echoes, "structured")
-        return found is not None and fits and found.gain > MOTION_GAIN
+        if found is None or found.gain < MOTION_GAIN:
+            return False
+        left = power - found.power
+        return left < max(self._misfit_limit(echoes, "structured"), MOTION_LEAVES * (left + found.gain))
 
     def _paired(self, scene: Scene, s: int, thorough: bool) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
