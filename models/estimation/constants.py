@@ -38,10 +38,10 @@ OUTSIDE = 0.05
 
 # -- which lobe -------------------------------------------------------------------------------------------------------
 
-N_SIGMA, SMALLEST_LAMBDA = 4.0, 3.5
+N_SIGMA, SMALLEST_LAMBDA = 3.5, 3.5
 """Half axes of the ellipse that is searched: standard deviations, and at least some wavelengths."""
 
-INNER = 0.55
+INNER = 0.63
 """Share of the ellipse's axes that is searched first, 2.2 sigma: nine of ten right lobes lie there."""
 
 LEVEL = 10.0

@@ -185,14 +185,17 @@ class Pursuit:
         that does not fit may move ``anywhere``.
         """
         alone, target = scene.residual(s), scene.targets[s]
-        coarse = self._peaks(alone, target.position_m)
+        if target.lead > SAFE_LEAD and self._fits(alone, target, self._power(alone, target.position_m)):
+            return scene
+        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         if not len(coarse.power):
             return scene
-        fits = target.model != "noncoherent" and self._fits(alone, target, coarse)
         seen = float(coarse.power[0])
+        fits = target.model != "noncoherent" and self._fits(alone, target, seen)
         if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < UNCHANGED):
             return scene
-        peaks = (self.watch.detect(alone) if anywhere and not fits else None) or coarse
+        peaks = self.watch.detect(alone) if anywhere and not fits else None
+        peaks = peaks or with_mirror_images(alone, coarse, self.watch.area)
         if self._tried(alone, target, peaks):
             return scene
         model: Amplitude = "free" if target.model == "free" else self.model
@@ -222,10 +225,14 @@ class Pursuit:
         """Return the non-coherent peak near a position, and those of its mirror images that explain as much."""
         return with_mirror_images(echoes, coarse_peaks(echoes, position_m[None], self.watch.area), self.watch.area)
 
-    def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
-        """Return whether a coherent target explains all that its place can explain."""
+    def _fits(self, echoes: Echoes, target: Found, seen: float) -> bool:
+        """Return whether a coherent target explains all that there is to explain at its place."""
         power = float(fit(echoes, target.model, target.state[None, None]).power[0])
-        return bool(coarse.power[0] - power < self._misfit_limit(echoes, target.model))
+        return bool(seen - power < self._misfit_limit(echoes, target.model))
+
+    def _power(self, echoes: Echoes, position_m: Float) -> float:
+        """Return the non-coherent power at a position."""
+        return float(noncoherent_power(echoes, phasors(echoes.network, position_m[None]))[0])
 
     def _explained_otherwise(self, scene: Scene) -> Scene:
         """Return the scene with other explanations of the targets that no single isotropic echo explains.
@@ -274,7 +281,7 @@ class Pursuit:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
         if self.amplitude == "free":
             return []
-        power = float(noncoherent_power(scene.residual(s), phasors(scene.echoes.network, scene.positions_m[[s]]))[0])
+        power = self._power(scene.residual(s), scene.positions_m[s])
         if power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
             return []
         distance = np.linalg.norm(scene.positions_m - scene.positions_m[s], axis=1)
@@ -350,7 +357,7 @@ class Pursuit:
         alone, target = scene.residual(s), scene.targets[s]
         structured = fit(alone, "structured", target.position_m[None, None])
         kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
-        power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])
+        power = self._power(alone, target.position_m)
         found = _Row(power, target.position_m, scene.covariance_m2[s], kappa, self._reason(alone, target, power))
         coarse = coarse_peaks(alone, target.position_m[None], self.watch.area) if found.reason else None
         if coarse is None or not len(coarse.power):
