@@ -65,6 +65,14 @@ class Observation:
     sensed_s: Float | None = None
 
     @property
+    def distortion(self) -> float:
+        """Error power of quantisation over the power of the samples, at the worst receiver."""
+        if self.quantisation_power_w is None:
+            return 0.0
+        samples = self.energy / np.maximum(self.n_samples, 1)
+        return float(np.max(self.quantisation_power_w / np.maximum(samples, self.noise_power_w), initial=0.0))
+
+    @property
     def noise_levels(self) -> Float:
         """What counts as noise of each receiver, over the thermal noise, shape (n_rx,), at least 1.
 

@@ -136,7 +136,7 @@ class Watch(NamedTuple):
 
     def _share(self, near: Echoes, power: float) -> float:
         """Return a peak's power as a share of what it must have."""
-        share = power / self.threshold(near)
+        share = max(0.0, power - near.spurious) / self.threshold(near)
         return share / residual_level(near, power) if share > 1.0 else share
 
 

@@ -102,7 +102,7 @@ class Pursuit:
                 break
             grown = scene.refined([*scene.targets, self._best_lobe(residual, peaks, self.model)])
             grown = self._relaxed(grown, quick=True)
-            if grown.power < scene.power + TARGET_PRICE:
+            if grown.power < scene.power + _price(scene.echoes):
                 break
             scene = grown
         return scene
@@ -141,7 +141,7 @@ class Pursuit:
         seen = float(coarse.power[0])
         enough = seen - self._misfit_limit(echoes, model)
         lobes = self._lobes(echoes, coarse, model, quick=True)
-        if self._clear(lobes) and lobes.power[0] > max(enough, TARGET_PRICE):
+        if self._clear(lobes) and lobes.power[0] > max(enough, _price(echoes)):
             return Found(model, lobes.state[0], lobes.lead(), seen)
         return Found("noncoherent", coarse.positions_m[0], -np.inf)
 
@@ -151,7 +151,7 @@ class Pursuit:
         """Return the best lobes around coarse peaks; none if noise alone explains as much."""
         enough = float(coarse.power[0]) - self._misfit_limit(echoes, model)
         lobes = search_lobes(echoes, coarse, model, self.watch.area, enough, known_m, quick)
-        return lobes if lobes.power.max(initial=0.0) > TARGET_PRICE else lobes.none()
+        return lobes if lobes.power.max(initial=0.0) > _price(echoes) else lobes.none()
 
     def _clear(self, lobes: Fine) -> bool:
         """Return whether there is a lobe that is more likely than all others together."""
@@ -336,7 +336,7 @@ class Pursuit:
 
     def _worth(self, echoes: Echoes, target: Found) -> float:
         """Return the explained power that a target must add to be one: what makes it one on the map, or coherently."""
-        return self.watch.threshold(echoes) if target.model == "noncoherent" else TARGET_PRICE
+        return self.watch.threshold(echoes) if target.model == "noncoherent" else _price(echoes)
 
     def report(self, scene: Scene) -> Estimate:
         """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
@@ -386,6 +386,11 @@ class _Row(NamedTuple):
     covariance_m2: Float
     kappa_m2: complex
     reason: str | None
+
+
+def _price(echoes: Echoes) -> float:
+    """Return the power that a coherent target must add."""
+    return TARGET_PRICE + echoes.spurious
 
 
 def _least_move_m(echoes: Echoes) -> float:
