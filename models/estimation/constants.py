@@ -6,6 +6,8 @@ side of the area. Powers are explained powers over sigma^2, which are log-likeli
 sake (sizes of blocks, costs of operations) stands with the kernel.
 """
 
+import math
+
 # -- where to look: the non-coherent map ------------------------------------------------------------------------------
 
 NEAREST = 12
@@ -85,9 +87,8 @@ SAFE_LEAD = 40.0
 UNCHANGED = 1.0
 """Change of the power to explain below which lobes are not compared again."""
 
-LEAST_LEAD = 6.0
-"""Logarithm of the odds of a coherent answer, 400 to 1: what the odds leave out makes wrong lobes look likelier than
-they are (lobes that were not compared, quantisation, motion)."""
+LEAST_LEAD = math.log(100.0)
+"""Logarithm of the odds of a coherent answer: 100 to 1, so that not one in a hundred is wrong."""
 
 MISFIT_PROBABILITY = 1e-3
 """Of taking a target of the right model for a misfit."""
@@ -111,9 +112,12 @@ count as converged."""
 REFINE_BEAMS = 0.01
 """Longest step of a target without a lobe when all are refined."""
 
-MOTION_GAIN, MOTION_LEAVES = 14.0, 0.1
-"""Power that a velocity must add: noise alone adds as much to one target in 3000, over all velocities tried. And the
-share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
+MOTION_GAIN, MOTION_LEAVES = 10.0, 0.1
+"""Power that a velocity must add: noise alone adds as much to one target in a thousand, over all velocities tried. And
+the share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
+
+MOTION_PAIRS = 12
+"""Pairs of APs below which a velocity, which turns any few phases, tells nothing."""
 
 SPEED_STEP_RAD, MOTION_STEPS = 0.8, 8
 """Velocities tried: by how much the phase turns between the middle and the ends of the CPI from one to the next, and

@@ -83,8 +83,8 @@ class Watch(NamedTuple):
         found = self._standing_out(echoes, places, points)
         if len(places.places) == 1 or found is None:
             return found
-        best = found.positions_m[close_to_best(found.power)]
-        return coarse_peaks(echoes, best, self.area)
+        polished = coarse_peaks(echoes, found.positions_m[close_to_best(found.power)], self.area)
+        return polished if len(polished.power) else None
 
     def _strongest(self, echoes: Echoes, places: Places) -> Float:
         """Return the highest points of the map, shape (n, 2) in m; empty if none comes near the threshold."""
