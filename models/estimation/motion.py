@@ -49,8 +49,9 @@ def drift(echoes: Echoes, points_m: Float) -> Drift | None:
     That is where signals overlap, all transmitters are heard at the same time on average, or pairs of APs are few.
     """
     times = echoes.sensed_s
-    known = times is not None and not echoes.gram.overlapping and echoes.n_pairs >= MOTION_PAIRS
-    if not known or not np.ptp(times) > 0.0 or not len(points_m):
+    if times is None or echoes.gram.overlapping or echoes.n_pairs < MOTION_PAIRS:
+        return None
+    if not len(points_m) or not np.ptp(times) > 0.0:
         return None
     terms = _terms(echoes, points_m, times)
     rest = [_climbed(term, np.zeros((1, 4)), still=True)[0] for term in terms]
