@@ -52,7 +52,7 @@ QUICK_POWER = 100.0
 LEVEL = 10.0
 """Power below the best at which lobes are looked for beyond the ellipse, too: it need not follow the level set."""
 
-WIDEST_BEAMS = 4.0
+WIDEST_BEAMS = 2.0
 """An ellipse that reaches further is not searched at all."""
 
 RIVAL_MARGIN, RIVAL_SHARE = 15.0, 0.002

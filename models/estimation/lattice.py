@@ -40,8 +40,8 @@ CANDIDATE_WAVES = (
 )
 LATTICE_SHARE = 0.5  # of the power of the best points: with less a point is not sharpened (rounding costs a quarter)
 POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
-SCREENING_COST = 5e3  # of telling whether a tile is likely
-MOST_OPERATIONS = 1.2e9  # of one search
+SCREENING_COST, SCREENING_STEPS = 5e3, 12  # of telling whether a tile is likely; for so many along a half axis
+MOST_OPERATIONS = 1.2e9  # of one search in a network of 36 pairs of APs
 WIDENING = 2.0  # of the ellipse, beyond which nothing is looked for
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
@@ -53,6 +53,8 @@ class Lobes(NamedTuple):
     """Shape (n, 2)."""
     power: Float
     """Explained power over sigma^2, approximate, shape (n,)."""
+    complete: bool = True
+    """Whether all of the ellipse was searched."""
 
 
 def ellipse_axes(covariance_m2: Float, n_sigma: float, smallest_m: float, largest_m: float) -> tuple[Float, Float]:
@@ -81,17 +83,25 @@ class _Tiles(NamedTuple):
         n_waves = echoes.n_pairs + (n_tx * (n_tx - 1) // 2 if echoes.gram.overlapping else 0)
         return TILE_COST + POINT_COST * len(self.offsets[0]) * len(self.offsets[1]) * n_waves
 
-    def most_likely(self, echoes: Echoes, inside: NDArray[np.bool_], least_power: float) -> "_Tiles":
-        """Return the tiles inside the ellipse and those of enough power; if too many, the likeliest."""
-        most = int(MOST_OPERATIONS / self._operations_of_one(echoes))
+    def most_likely(
+        self, echoes: Echoes, inside: NDArray[np.bool_], least_power: float, spacing_m: Float
+    ) -> tuple["_Tiles", bool]:
+        """Return the tiles inside the ellipse and those of enough power; if too many, the likeliest, and False.
+
+        The non-coherent power is that of points ``spacing_m`` apart along the axes, over which it hardly changes.
+        """
+        most = int(MOST_OPERATIONS * max(1.0, echoes.n_pairs / 36.0) / self._operations_of_one(echoes))
         if inside.all() and len(inside) <= most:
-            return self
-        echoes.effort.spend(SCREENING_COST * len(self.centres_m))
-        power = noncoherent_power(echoes, phasors(echoes.network, self.centres_m))
+            return self, True
+        cells = np.round(self.centres_m @ self.axes.T / spacing_m).astype(int)
+        _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+        echoes.effort.spend(SCREENING_COST * len(first))
+        power = noncoherent_power(echoes, phasors(echoes.network, self.centres_m[first]))[cell.ravel()]
         kept = np.flatnonzero(inside | (power > least_power))
-        if len(kept) > most:
+        likely = len(kept)
+        if likely > most:
             kept = np.sort(kept[np.argsort(-power[kept], kind="stable")[:most]])
-        return self._replace(centres_m=self.centres_m[kept])
+        return self._replace(centres_m=self.centres_m[kept]), likely <= most
 
 
 def _cover(
@@ -166,10 +176,12 @@ class LobeSearch:
         tiles, inside = _cover(
             echoes, centre_m, half_axes_m, axes, step, self.largest_tile * beam_m(echoes, centre_m), widening
         )
-        nothing = Lobes(np.empty((0, 2)), np.empty(0))
+        nothing = Lobes(np.empty((0, 2)), np.empty(0), complete=False)
         if not echoes.effort.allows(SCREENING_COST * len(inside)):
             return nothing
-        tiles = tiles.most_likely(echoes, inside, -np.inf if least_power is None else least_power)
+        least = -np.inf if least_power is None else least_power
+        tiles, complete = tiles.most_likely(echoes, inside, least, half_axes_m / SCREENING_STEPS)
+        echoes.effort.refused |= not complete
         operations = tiles.operations(echoes)
         if not echoes.effort.allows(operations):
             return nothing
@@ -180,7 +192,7 @@ class LobeSearch:
         tile, offset, power = _sharpened(waves, tile, offset, step, 4 * self.n_best)
         positions = tiles.centres_m[tile] + offset @ tiles.axes
         lobes = _apart(positions, step / 2.0)[: self.n_best]
-        return Lobes(positions[lobes], power[lobes])
+        return Lobes(positions[lobes], power[lobes], complete)
 
 
 class _Legs(NamedTuple):

@@ -62,7 +62,7 @@ class Fine(NamedTuple):
     state: Float  # (n, 2), for "free" (n, 3)
     power: Float  # (n,)
     same_m: float  # positions this close are the same lobe
-    whole: bool = True  # whether more than the inner ellipse was searched
+    whole: bool = True  # whether all places where lobes may be were searched
 
     def none(self) -> "Fine":
         """Return no lobes."""
@@ -71,8 +71,11 @@ class Fine(NamedTuple):
     def lead(self, position_m: Float | None = None) -> float:
         """Return the logarithm of the odds of the lobe at a position (default: the best) against all others, or none.
 
-        Explained power over sigma^2 is a log-likelihood, so the odds are e^{P} / (1 + sum of e^{P'} of the others).
+        Explained power over sigma^2 is a log-likelihood, so the odds are e^{P} / (1 + sum of e^{P'} of the others). Where
+        not all places were searched there are none.
         """
+        if not self.whole:
+            return -np.inf
         where = self.state[0, :2] if position_m is None else position_m
         mine = np.linalg.norm(self.state[:, :2] - where, axis=1) < self.same_m
         if not mine.any():
@@ -128,7 +131,7 @@ def _polished(echoes: Echoes, lobes: Lobes, model: Amplitude, area: Area, known_
     order = np.argsort(-lobes.power - 1e9 * inside, kind="stable")[: LobeSearch().n_best]
     positions = lobes.positions_m[order]
     known = [] if known_m is None or not len(positions) else [known_m]
-    return polish_lobes(echoes, np.vstack([positions, *known]), model)
+    return polish_lobes(echoes, np.vstack([positions, *known]), model)._replace(whole=lobes.complete)
 
 
 def _ellipse(echoes: Echoes, coarse: Coarse, i: int, share: float = 1.0) -> Region:
@@ -143,17 +146,20 @@ def lattice_lobes(echoes: Echoes, coarse: Coarse, search: LobeSearch) -> Lobes:
     Also those beyond the ellipse, where the non-coherent power is nearly that of the best peak.
     """
     found, searched, area_m2 = [Lobes(np.empty((0, 2)), np.empty(0))], np.empty((0, 2)), 0.0
-    largest_m2 = LARGEST_SEARCH_LAMBDA2 * echoes.network.wavelength_m**2
+    largest_m2, complete = LARGEST_SEARCH_LAMBDA2 * echoes.network.wavelength_m**2, True
     for i in np.flatnonzero(close_to_best(coarse.power)):
         region = _ellipse(echoes, coarse, int(i))
         half = region.half_axes_m
-        near = np.any(np.linalg.norm(searched - region.centre_m, axis=1) < 0.5 * half[0])
-        if half[1] > WIDEST_BEAMS * beam_m(echoes, region.centre_m) or near or area_m2 > largest_m2:
+        if np.any(np.linalg.norm(searched - region.centre_m, axis=1) < 0.5 * half[0]):
+            continue
+        if half[1] > WIDEST_BEAMS * beam_m(echoes, region.centre_m) or area_m2 > largest_m2:
+            complete = False
             continue
         area_m2 += np.pi * half.prod()
         searched = np.concatenate([searched, region.centre_m[None]])
         found.append(search.search(echoes, *region, coarse.power[0] - LEVEL))
-    return Lobes(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    positions, power = (np.concatenate([lobes[k] for lobes in found]) for k in (0, 1))
+    return Lobes(positions, power, complete and all(lobes.complete for lobes in found))
 
 
 def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: int = 6) -> Fine:

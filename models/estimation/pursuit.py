@@ -157,8 +157,8 @@ class Pursuit:
         return lobes if lobes.power.max(initial=0.0) > _price(echoes) else lobes.none()
 
     def _clear(self, lobes: Fine) -> bool:
-        """Return whether there is a lobe that is more likely than all others together."""
-        return bool(len(lobes.power)) and lobes.lead() > LEAST_LEAD
+        """Return whether there is a lobe that is far more likely than all others together, and none was left out."""
+        return len(lobes.power) > 0 and lobes.lead() > LEAST_LEAD
 
     def _misfit_limit(self, echoes: Echoes, model: Amplitude) -> float:
         """Return what a coherent model may leave of the non-coherent power."""
