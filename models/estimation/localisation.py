@@ -71,8 +71,8 @@ class Fine(NamedTuple):
     def lead(self, position_m: Float | None = None) -> float:
         """Return the logarithm of the odds of the lobe at a position (default: the best) against all others, or none.
 
-        Explained power over sigma^2 is a log-likelihood, so the odds are e^{P} / (1 + sum of e^{P'} of the others). Where
-        not all places were searched there are none.
+        Explained power over sigma^2 is a log-likelihood, so the odds are e^{P} / (1 + sum of e^{P'} of the others).
+        Where not all places were searched there are none.
         """
         if not self.whole:
             return -np.inf

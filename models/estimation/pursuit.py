@@ -273,10 +273,14 @@ class Pursuit:
 
     def _known_reason(self, alone: Echoes, coarse: Coarse, lobes: Fine, left: float) -> str | None:
         """Return why a target has no lobe where no other explanation need be looked for, or None."""
+        if left > self._misfit_limit(alone, self.model) and self._moves(alone, lobes, float(coarse.power[0])):
+            return "moving"
         if left > self._misfit_limit(alone, self.model):
-            return "moving" if self._moves(alone, lobes, float(coarse.power[0])) else None
+            return None if lobes.whole else "limited"
         fits = len(lobes.power) > 0 and coarse.power[0] - degrees_of_freedom(alone) > WEAK_POWER
-        return "ambiguous" if fits or too_wide(alone, coarse) else None
+        if fits or too_wide(alone, coarse):
+            return "ambiguous"
+        return None if lobes.whole else "limited"
 
     def _moves(self, echoes: Echoes, lobes: Fine, power: float) -> bool:
         """Return whether a target that moved explains what none at rest does, but for a small share at high power."""
