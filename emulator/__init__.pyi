@@ -31,3 +31,5 @@ from .slot import Frame as Frame
 from .slot import Slot as Slot
 from .trace import Kind as Kind
 from .trace import Trace as Trace
+
+SPLITS: dict[str, str]
