@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "emulator", "scenarios")
-DRAWING = {"emulator/timeline.py", "scenarios/output/draw.py", "scenarios/output/pictures.py"}
+DRAWING = {"emulator/timeline.py", *(f"scenarios/output/{name}.py" for name in ("draw", "pictures", "series"))}
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},
     "emulator": {"scenarios", "pydantic"},
