@@ -164,13 +164,13 @@ def shown_blocks(language):
 
 
 def insert(path, change):
-    """Insert the lines of a change that begin with "+" below the line before them, which must be there once."""
+    """Insert the lines of a change that begin with "+"; the others are looked for, in their order."""
     lines, at = path.read_text(encoding="utf-8").splitlines(), 0
     for line in change.splitlines():
         if line.startswith("+"):
             lines.insert(at, line[1:])
         else:
-            (at,) = [i for i, there in enumerate(lines) if there == line[1:]]
+            at = lines.index(line[1:], at)
         at += 1
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -222,7 +222,7 @@ def test_a_change_takes_its_own_file_and_one_place_of_registration():
     }
     assert own == ["emulator/media/interferer.py", "scenarios/file/interferer.py"]
     assert {path: len(lines) for path, lines in registered.items()} == {
-        "scenarios/output/metrics.py": 4, "emulator/media/__init__.py": 1, "scenarios/file/schema.py": 2,
+        "scenarios/output/metrics.py": 5, "emulator/media/__init__.py": 1, "scenarios/file/schema.py": 2,
     }  # fmt: skip
     (entry,) = ast.parse("[" + "".join(registered["scenarios/output/metrics.py"]) + "]").body[0].value.elts
     assert entry.func.id == "Metric", "one entry of the list"

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +134,11 @@ def test_curves_stand_over_their_cpis_and_gaps_stay_gaps():
 def test_a_logarithmic_panel_of_nothing_above_zero_can_be_drawn(value):
     panel = Panel("Error (mm)", True, [Curve("error", Per.TARGET, np.full((2, 1), value))])
     assert draw_panel(Figure().subplots(), 0, panel).get_yscale() == "linear"
+
+
+def test_the_documentation_has_every_metric():
+    page = (Path(__file__).parent.parent / "docs" / "output.md").read_text(encoding="utf-8")
+    shown = [line for line in page.splitlines() if re.match(r"\| `\w+` \| [^|]+ \| (CPI|target|UE) \|", line)]
+    word = {Per.CPI: "CPI", Per.TARGET: "target", Per.UE: "UE"}
+    rows = [f"| `{metric.name}` | {metric.unit or '–'} | {word[metric.per]} | {metric.about} |" for metric in METRICS]
+    assert shown == rows, "docs/output.md: paste these rows\n" + "\n".join(rows)

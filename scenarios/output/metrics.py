@@ -94,6 +94,8 @@ class Metric:
     of
         Computes it of the result of a CPI: a value, or a sequence with one of each target or UE; None or NaN where
         there is none.
+    about
+        What it is, a sentence for the documentation.
     shown
         How it is shown; None: in the JSON alone.
     """
@@ -102,6 +104,7 @@ class Metric:
     unit: str = ""
     per: Per = Per.CPI
     of: "Callable[[CpiResult], Any]"
+    about: str
     shown: Shown | None = None
 
     def text(self, value: Any) -> str:
@@ -148,34 +151,53 @@ POSITION = "Position error and bound (mm)"
 METRICS: list[Metric] = [
     Metric(
         name="truth_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.truth_m,
+        about="Position at the middle of the CPI.",
         shown=Shown(heading="truth", unit="m", text=point),
     ),
     Metric(
         name="status", per=Per.TARGET, of=lambda cpi: cpi.score.status,
+        about='"resolved", "not-resolved" (found, but no lobe of the carrier phase was decided for) or "missed".',
         shown=Shown(heading="status"),
     ),
     Metric(
         name="estimate_m", unit="m", per=Per.TARGET, of=lambda cpi: _of_estimates(cpi, cpi.estimate.positions_m),
+        about="Estimated position.",
         shown=Shown(heading="estimate", unit="m", text=point),
     ),
-    Metric(name="covariance_m2", unit="m^2", per=Per.TARGET, of=_covariances),
+    Metric(
+        name="covariance_m2", unit="m^2", per=Per.TARGET, of=_covariances,
+        about="Covariance of the estimate as the estimator gives it, 2 x 2.",
+    ),
     Metric(
         name="error_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.score.error_m,
+        about="Distance of estimate and truth.",
         shown=Shown(heading="error", unit="mm", factor=1e3, text=digits(2), panel=POSITION, logarithmic=True),
     ),
     Metric(
         name="peb_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_m,
+        about="Coherent position error bound, real free amplitudes, all targets together, for what was fused.",
         shown=Shown(heading="bound", unit="mm", factor=1e3, text=digits(2), panel=POSITION, logarithmic=True),
     ),
-    Metric(name="peb_structured_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_structured_m),
+    Metric(
+        name="peb_structured_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_structured_m,
+        about="The same bound with structured amplitudes.",
+    ),
     Metric(
         name="false_detections", of=lambda cpi: len(cpi.score.false_indices),
+        about="Estimates that belong to no target.",
         shown=Shown(heading="False detections", over_run=total, panel="False detections"),
     ),
-    Metric(name="false_positions_m", unit="m", of=lambda cpi: cpi.false_positions_m),
-    Metric(name="se_bit_s_hz", unit="bit/s/Hz", per=Per.UE, of=lambda cpi: cpi.se_bit_s_hz),
+    Metric(
+        name="false_positions_m", unit="m", of=lambda cpi: cpi.false_positions_m,
+        about="Their positions.",
+    ),
+    Metric(
+        name="se_bit_s_hz", unit="bit/s/Hz", per=Per.UE, of=lambda cpi: cpi.se_bit_s_hz,
+        about="Spectral efficiency, eq. (7), mean over the slots.",
+    ),
     Metric(
         name="sum_se_bit_s_hz", unit="bit/s/Hz", of=lambda cpi: float(np.sum(cpi.se_bit_s_hz)),
+        about="Their sum over the UEs.",
         shown=Shown(
             heading="Sum spectral efficiency", unit="bit/s/Hz", text=digits(2), over_run=mean,
             panel="Sum spectral efficiency (bit/s/Hz)",
@@ -183,14 +205,19 @@ METRICS: list[Metric] = [
     ),
     Metric(
         name="sensing_latency_s", unit="s", of=lambda cpi: cpi.sensing_latency_s,
+        about="Emulated time from the start of the first slot to the published estimate.",
         shown=Shown(
             heading="Sensing latency", unit="ms", factor=1e3, text=digits(3), over_run=mean,
             panel="Sensing latency (ms)",
         ),
     ),
-    Metric(name="reports_expected", of=lambda cpi: cpi.reports_expected),
+    Metric(
+        name="reports_expected", of=lambda cpi: cpi.reports_expected,
+        about="Reports due: one a receiver and slot with the split iq, one a receiver with statistics.",
+    ),
     Metric(
         name="reports_fused", of=lambda cpi: cpi.reports_fused,
+        about="Reports that came in time and were used.",
         shown=Shown(heading="Reports fused", over_run=_reports, panel="Reports fused"),
     ),
 ]  # fmt: skip
