@@ -247,7 +247,7 @@ def test_a_further_metric_is_in_json_table_and_picture(grown, ran):
     code = (
         "from scenarios import load; from scenarios.output import metrics, series; "
         "cpis = load('interfered.toml').build(seed=1).run(2).cpis; "
-        "print(*(ax.get_title(loc='left') for ax in series.metrics_figure(0, metrics.panels(cpis)).axes), sep='\\n')"
+        "print(*(ax.get_title(loc='left') for ax in series.metrics_figure(0, metrics.curves(cpis)).axes), sep='\\n')"
     )
     assert "Error over bound" in python(grown, "-c", code).splitlines()
     assert (folder / "metrics.png").stat().st_size > 10_000

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from emulator.results import CpiResult
 
-__all__ = ["METRICS", "Curve", "Metric", "Panel", "Per", "Shown", "columns", "lines", "panels", "values"]
+__all__ = ["METRICS", "Curve", "Metric", "Panel", "Per", "Shown", "columns", "curves", "lines", "number", "values"]
 
 NOTHING = "–"
 
@@ -30,9 +30,9 @@ class Per(StrEnum):
     UE = "ue"
 
 
-def digits(number: int) -> Callable[[float], str]:
-    """Return what writes a value with so many digits after the point."""
-    return lambda value: f"{value:,.{number}f}"
+def number(digits: int, factor: float = 1.0) -> Callable[[float], str]:
+    """Return what writes a value with so many digits after the point, in a unit that is ``factor`` times smaller."""
+    return lambda value: f"{factor * value:,.{digits}f}"
 
 
 def point(position_m: Sequence[float]) -> str:
@@ -44,6 +44,16 @@ def point(position_m: Sequence[float]) -> str:
     return ", ".join(f"{x:.2f}" for x in position_m)
 
 
+class Panel(NamedTuple):
+    """Axes in the picture of metrics over CPIs; metrics with the same panel share them."""
+
+    title: str
+    """With the unit."""
+    factor: float = 1.0
+    """From the unit of the metrics to that of the title."""
+    logarithmic: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """How a metric is shown to a person.
@@ -52,26 +62,21 @@ class Shown:
     ----------
     heading
         What it is called, in words: a column of the table if it has a value of each target, else a line below it.
-    unit, factor
-        The unit in which it is shown, and its factor from the metric's own unit.
+    unit
+        The unit in which ``text`` writes it.
     text
-        Writes a value, in the unit in which it is shown.
+        Writes a value.
     over_run
         Of a metric that has one value in a CPI, what a line says of all CPIs of a run.
     panel
-        Title, with the unit, of a panel in the picture of metrics over CPIs; metrics of one panel share its axes.
-        Empty: not in the picture.
-    logarithmic
-        Whether that panel has a logarithmic axis.
+        Where it is drawn over the CPIs, if at all.
     """
 
     heading: str
     unit: str = ""
-    factor: float = 1.0
     text: Callable[[Any], str] = str
     over_run: "Callable[[Metric, Sequence[CpiResult]], str] | None" = None
-    panel: str = ""
-    logarithmic: bool = False
+    panel: Panel | None = None
 
     @property
     def title(self) -> str:
@@ -112,7 +117,7 @@ class Metric:
         assert self.shown is not None, "only a metric that is shown has a text"
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             return NOTHING
-        return self.shown.text(value if self.shown.factor == 1.0 else self.shown.factor * value)
+        return self.shown.text(value)
 
 
 # -- what a line says of all CPIs ----------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ def _covariances(cpi: "CpiResult") -> list[Any]:
     return [value if value is not None and np.all(np.isfinite(value)) else None for value in found]
 
 
-POSITION = "Position error and bound (mm)"
+POSITION = Panel("Position error and bound (mm)", factor=1e3, logarithmic=True)
 
 METRICS: list[Metric] = [
     Metric(
@@ -171,12 +176,12 @@ METRICS: list[Metric] = [
     Metric(
         name="error_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.score.error_m,
         about="Distance of estimate and truth.",
-        shown=Shown(heading="error", unit="mm", factor=1e3, text=digits(2), panel=POSITION, logarithmic=True),
+        shown=Shown(heading="error", unit="mm", text=number(2, 1e3), panel=POSITION),
     ),
     Metric(
         name="peb_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_m,
         about="Coherent position error bound, real free amplitudes, all targets together, for what was fused.",
-        shown=Shown(heading="bound", unit="mm", factor=1e3, text=digits(2), panel=POSITION, logarithmic=True),
+        shown=Shown(heading="bound", unit="mm", text=number(2, 1e3), panel=POSITION),
     ),
     Metric(
         name="peb_structured_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_structured_m,
@@ -185,7 +190,7 @@ METRICS: list[Metric] = [
     Metric(
         name="false_detections", of=lambda cpi: len(cpi.score.false_indices),
         about="Estimates that belong to no target.",
-        shown=Shown(heading="False detections", over_run=total, panel="False detections"),
+        shown=Shown(heading="False detections", over_run=total, panel=Panel("False detections")),
     ),
     Metric(
         name="false_positions_m", unit="m", of=lambda cpi: cpi.false_positions_m,
@@ -199,16 +204,16 @@ METRICS: list[Metric] = [
         name="sum_se_bit_s_hz", unit="bit/s/Hz", of=lambda cpi: float(np.sum(cpi.se_bit_s_hz)),
         about="Their sum over the UEs.",
         shown=Shown(
-            heading="Sum spectral efficiency", unit="bit/s/Hz", text=digits(2), over_run=mean,
-            panel="Sum spectral efficiency (bit/s/Hz)",
+            heading="Sum spectral efficiency", unit="bit/s/Hz", text=number(2), over_run=mean,
+            panel=Panel("Sum spectral efficiency (bit/s/Hz)"),
         ),
     ),
     Metric(
         name="sensing_latency_s", unit="s", of=lambda cpi: cpi.sensing_latency_s,
         about="Emulated time from the start of the first slot to the published estimate.",
         shown=Shown(
-            heading="Sensing latency", unit="ms", factor=1e3, text=digits(3), over_run=mean,
-            panel="Sensing latency (ms)",
+            heading="Sensing latency", unit="ms", text=number(3, 1e3), over_run=mean,
+            panel=Panel("Sensing latency (ms)", factor=1e3),
         ),
     ),
     Metric(
@@ -218,7 +223,7 @@ METRICS: list[Metric] = [
     Metric(
         name="reports_fused", of=lambda cpi: cpi.reports_fused,
         about="Reports that came in time and were used.",
-        shown=Shown(heading="Reports fused", over_run=_reports, panel="Reports fused"),
+        shown=Shown(heading="Reports fused", over_run=_reports, panel=Panel("Reports fused")),
     ),
 ]  # fmt: skip
 """In the order in which they stand in the JSON."""
@@ -255,31 +260,22 @@ def lines(cpis: "Sequence[CpiResult]") -> list[tuple[str, str]]:
 
 
 class Curve(NamedTuple):
-    """A metric over CPIs: one line, or one for each target or UE; in the unit in which it is shown."""
+    """A metric over CPIs: one line, or one for each target or UE."""
 
     heading: str
     per: Per
     values: NDArray[np.float64]
-    """Shape (n_cpis, n_lines); NaN where there is none."""
+    """Shape (n_cpis, n_lines), in the unit of the panel; NaN where there is none."""
 
 
-class Panel(NamedTuple):
-    """The curves that share axes."""
-
-    title: str
-    logarithmic: bool
-    curves: list[Curve]
-
-
-def panels(cpis: "Sequence[CpiResult]") -> list[Panel]:
-    """Return the panels of the picture of metrics over CPIs, those without a line left out."""
-    found: dict[str, Panel] = {}
+def curves(cpis: "Sequence[CpiResult]") -> dict[Panel, list[Curve]]:
+    """Return what the picture of metrics over CPIs draws in each panel; panels without a line are left out."""
+    found: dict[Panel, list[Curve]] = {}
     for metric in METRICS:
-        if metric.shown is None or not metric.shown.panel:
+        if metric.shown is None or metric.shown.panel is None:
             continue
         rows = [np.asarray(metric.of(cpi), dtype=float).ravel() for cpi in cpis]
-        curve = Curve(metric.shown.heading, metric.per, metric.shown.factor * np.array(rows))
+        curve = Curve(metric.shown.heading, metric.per, metric.shown.panel.factor * np.array(rows))
         if curve.values.shape[1]:
-            title, logarithmic = metric.shown.panel, metric.shown.logarithmic
-            found.setdefault(title, Panel(title, logarithmic, [])).curves.append(curve)
-    return list(found.values())
+            found.setdefault(metric.shown.panel, []).append(curve)
+    return found

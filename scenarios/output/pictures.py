@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emulator import timeline
 from models.network import Area, Network
 from scenarios.output import draw
-from scenarios.output.metrics import panels
+from scenarios.output.metrics import curves
 from scenarios.output.series import metrics_figure
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def pictures_of(result: "RunResult", grid_step_m: float) -> dict[str, Callable[[
         "map.png": lambda: map_figure(network, area, last),
         "cost_map.png": lambda: cost_map_figure(network, area, last, grid_step_m),
         "se.png": lambda: spectral_efficiency_figure(rates, network.ue_names, len(result.cpis)),
-        "metrics.png": lambda: metrics_figure(last.index + 1 - len(result.cpis), panels(result.cpis)),
+        "metrics.png": lambda: metrics_figure(last.index + 1 - len(result.cpis), curves(result.cpis)),
     }
     trace = result.trace
     return pictures if trace is None else {**pictures, "timeline.png": lambda: timeline.figure_of(trace)}

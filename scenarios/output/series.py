@@ -1,6 +1,6 @@
 """The picture metrics.png of an output folder: what was measured, CPI by CPI, a panel a kind of value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
@@ -21,35 +21,35 @@ MOST_NAMED = 4
 PANEL_INCHES, MARGINS_INCHES = 1.7, (0.6, 0.75)
 
 
-def metrics_figure(first_cpi: int, panels: Sequence[Panel]) -> Figure:
+def metrics_figure(first_cpi: int, curves: Mapping[Panel, Sequence[Curve]]) -> Figure:
     """Return the panels below each other, all over the CPIs.
 
     Parameters
     ----------
     first_cpi
         Index of the CPI of the first value.
-    panels
-        What `scenarios.output.metrics.panels` gives.
+    curves
+        What `scenarios.output.metrics.curves` gives.
     """
     below, above = MARGINS_INCHES
-    height = PANEL_INCHES * len(panels) + below + above
+    height = PANEL_INCHES * len(curves) + below + above
     with draw.styled():
         figure = Figure(figsize=(8.6, height))
         figure.subplots_adjust(left=0.11, right=0.97, bottom=below / height, top=1.0 - 0.5 * above / height, hspace=0.5)
-        axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False).ravel()
-        for ax, panel in zip(axes, panels, strict=True):
-            draw_panel(ax, first_cpi, panel)
+        axes = figure.subplots(len(curves), 1, sharex=True, squeeze=False).ravel()
+        for ax, (panel, drawn) in zip(axes, curves.items(), strict=True):
+            draw_panel(ax, first_cpi, panel, drawn)
         axes[-1].set_xlabel("CPI")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 
-def draw_panel(ax: Axes, first_cpi: int, panel: Panel) -> Axes:
+def draw_panel(ax: Axes, first_cpi: int, panel: Panel, curves: Sequence[Curve]) -> Axes:
     """Draw the curves of a panel: the lines of one target or UE share a colour, those of one metric a style."""
-    for curve, style in zip(panel.curves, cycle(STYLES), strict=False):
+    for curve, style in zip(curves, cycle(STYLES), strict=False):
         _draw_curve(ax, first_cpi, curve, style)
-    _draw_legend(ax, panel)
-    values = np.concatenate([curve.values.ravel() for curve in panel.curves])
+    _draw_legend(ax, curves)
+    values = np.concatenate([curve.values.ravel() for curve in curves])
     _scale(ax, values[np.isfinite(values)], panel.logarithmic)
     ax.set_title(panel.title)
     ax.grid(True)
@@ -75,14 +75,14 @@ def _draw_curve(ax: Axes, first_cpi: int, curve: Curve, style: str) -> None:
         ax.plot(cpis, line, style, color=colour, marker="o", ms=3.5, lw=1.3, clip_on=False)
 
 
-def _draw_legend(ax: Axes, panel: Panel) -> None:
+def _draw_legend(ax: Axes, curves: Sequence[Curve]) -> None:
     """Name the styles where there are several metrics, and the colours where there are several lines, but few."""
-    styles = zip(panel.curves, cycle(STYLES), strict=False)
+    styles = zip(curves, cycle(STYLES), strict=False)
     handles = [Line2D([], [], ls=style, color=draw.BLACK, lw=1.3, label=curve.heading) for curve, style in styles]
     handles = handles if len(handles) > 1 else []
-    n_lines = panel.curves[0].values.shape[1]
+    n_lines = curves[0].values.shape[1]
     if 1 < n_lines <= MOST_NAMED:
-        names = [f"{panel.curves[0].per} {i}" for i in range(n_lines)]
+        names = [f"{curves[0].per} {i}" for i in range(n_lines)]
         handles += [Line2D([], [], color=c, marker="o", ms=3.5, label=n) for c, n in zip(COLOURS, names, strict=False)]
     if handles:
         ax.legend(
