@@ -1,19 +1,19 @@
 """Running a scenario: progress while it runs, the output folder, and a summary for a person."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import metrics, results
 from scenarios.output.folders import OutputFolder, flat_settings
+from scenarios.output.progress import with_progress
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
@@ -30,26 +30,14 @@ def execute(scenario: Scenario, seed: int) -> "tuple[RunResult, float]":
     """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s."""
     started = time.perf_counter()
     emulation = scenario.build(seed)
-    cpis = list(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
+    n_cpis = scenario.schedule.cpis
+    cpis = list(with_progress(emulation.cpis(n_cpis), n_cpis, "CPI", _found))
     return emulation.result(cpis), time.perf_counter() - started
 
 
-def _with_progress(cpis: "Iterable[CpiResult]", total: int) -> "Iterable[CpiResult]":
-    """Yield the CPIs, drawing a bar on standard error if that is a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("CPI"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=total)
-        for cpi in cpis:
-            yield cpi
-            found = sum(status != "missed" for status in cpi.score.status)
-            progress.update(task, advance=1, description=f"{found} of {len(cpi.truth_m)} targets found")
+def _found(cpi: "CpiResult") -> str:
+    found = sum(status != "missed" for status in cpi.score.status)
+    return f"{found} of {len(cpi.truth_m)} targets found"
 
 
 def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) -> OutputFolder:
