@@ -29,7 +29,9 @@ from models.estimation import ESTIMATORS, Estimator
 from models.radio import PATH_LOSS
 from models.selection import SELECTORS, ModeSelector
 from scenarios.file.plugins import found, implementation
+from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
+from scenarios.file.table import OURS, Number, Table, key
 from tests import test_layers
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +120,29 @@ def test_a_name_that_is_registered_later_counts(monkeypatch):
         Scenario.checked({"schedule": {"order": "mine"}}).build(seed=1).central.scheduler == found(SCHEDULERS["mine"])()
     )
     assert Scenario.model_json_schema()["$defs"]["Schedule"]["properties"]["order"]["enum"][-1] == "mine"
+
+
+class Mast(Table):
+    """A table that a scenario may have several of, for the test below."""
+
+    height_m: Number = key(10.0, "Height.", "m", OURS, ge=0, le=100)
+
+
+class WithMasts(Scenario):
+    """The scenario with such tables, two by default."""
+
+    masts: tuple[Mast, ...] = key((Mast(), Mast(height_m=20.0)), "Masts; [] for none.", "", OURS, allowed="[[masts]]")
+
+
+def test_a_further_list_of_tables_is_checked_and_kept_like_the_targets():
+    given = WithMasts.checked({"masts": [{"height_m": 5.0}, {}]})
+    assert given.data()["masts"] == [{"height_m": 5.0}, {"height_m": 10.0}]
+    assert given.with_({"masts.1.height_m": 7.0}).masts[1] == Mast(height_m=7.0)
+    with pytest.raises(ScenarioError) as refused:
+        WithMasts.checked({"masts": [{"height_m": 500.0}, {"hight_m": 1.0}], "radio": {"carier_hz": 1.0}})
+    assert sorted(problem.partition(":")[0] for problem in refused.value.problems) == [
+        "masts[0].height_m", "masts[1].hight_m", "radio.carier_hz",
+    ]  # fmt: skip
 
 
 # -- the picture and the tables ---------------------------------------------------------------------------------------

@@ -10,8 +10,6 @@ from scenarios.file.schema import ScenarioKeys
 
 __all__ = ["overridden"]
 
-_TWO_TARGETS: list[dict[str, Any]] = [{}, {}]
-
 
 def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested data with other values of some dotted keys.
@@ -78,8 +76,15 @@ def _set(data: Any, path: list[str], value: Any, key: str) -> Any:
         return [_set(item, rest, value, key) if i == int(head) else item for i, item in enumerate(data)]
     if not isinstance(data, dict):
         raise ScenarioError("--set", [f'{key}: "{head}" would be a key of {data!r}, which is no table'])
-    below = data.get(head, _TWO_TARGETS if head == "targets" else {})
+    below = data.get(head, _left_out(head))
     return {**data, head: _set(below, rest, value, key)}
+
+
+def _left_out(table: str) -> Any:
+    """Return what stands for a table that is left out: as many tables as the default of a list has."""
+    field = ScenarioKeys.model_fields.get(table)
+    default = field.default if field is not None else None
+    return [{} for _ in default] if isinstance(default, tuple) else {}
 
 
 def _plain(value: Any) -> Any:
