@@ -130,6 +130,13 @@ def test_curves_stand_over_their_cpis_and_gaps_stay_gaps():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["target 0", "target 1"]
 
 
+def test_a_panel_shows_zero_and_all_values():
+    values = np.array([[-2.0], [4.0]])
+    low, high = draw_panel(Figure().subplots(), 0, Panel("Gain"), [Curve("gain", Per.CPI, values)]).get_ylim()
+    assert low < -2.0
+    assert high > 4.0
+
+
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_a_logarithmic_panel_of_nothing_above_zero_can_be_drawn(value):
     nothing = [Curve("error", Per.TARGET, np.full((2, 1), value))]

@@ -218,7 +218,7 @@ def _frame(scenario: ScenarioKeys) -> Frame:
 def _split(scenario: ScenarioKeys) -> FunctionalSplit:
     keys = scenario.fronthaul
     known = {"iq_bits": keys.iq_bits, "illumination": scenario.radio.illumination}
-    split: FunctionalSplit = make(keys.split, SPLITS, {key: known[key] for key in keys.split_fields})
+    split: FunctionalSplit = make(keys.split, SPLITS, {key: known[key] for key in keys.split_fields & set(known)})
     return split
 
 

@@ -133,9 +133,8 @@ class Strategy(Table):
 
 def tables_of(scenario: Table) -> Iterator[tuple[str, Table]]:
     """Yield every table of a scenario with its name, those of a list one by one, as ("targets[0]", table)."""
-    for name in type(scenario).model_fields:
-        value = getattr(scenario, name)
+    for name, value in scenario:
         if isinstance(value, Table):
             yield name, value
-        else:
+        elif isinstance(value, tuple):
             yield from ((f"{name}[{i}]", table) for i, table in enumerate(value))

@@ -17,7 +17,7 @@ __all__ = ["draw_panel", "metrics_figure"]
 
 COLOURS = (draw.BLUE, draw.VERMILION, draw.GREEN, "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", ":")
-MOST_NAMED = 4
+MOST_NAMED, MOST_MARKED = 4, 60
 PANEL_INCHES, MARGINS_INCHES = 1.7, (0.6, 0.75)
 
 
@@ -57,10 +57,10 @@ def draw_panel(ax: Axes, first_cpi: int, panel: Panel, curves: Sequence[Curve]) 
 
 
 def _scale(ax: Axes, values: NDArray[np.float64], logarithmic: bool) -> None:
-    """Scale the y axis: from zero on, or logarithmic with ticks that can be read over less than a decade, too."""
+    """Scale the y axis: with zero, or logarithmic with ticks that can be read over less than a decade, too."""
     positive = values[values > 0.0]
     if not (logarithmic and len(positive)):
-        ax.set_ylim(0.0, 1.1 * values.max(initial=0.0) or 1.0)
+        ax.set_ylim(1.1 * values.min(initial=0.0), 1.1 * values.max(initial=0.0) or 1.0)
         return
     ax.set_yscale("log")
     if positive.max() < 20.0 * positive.min():
@@ -71,8 +71,9 @@ def _scale(ax: Axes, values: NDArray[np.float64], logarithmic: bool) -> None:
 
 def _draw_curve(ax: Axes, first_cpi: int, curve: Curve, style: str) -> None:
     cpis = first_cpi + np.arange(len(curve.values))
+    marker = "o" if len(cpis) <= MOST_MARKED else ""
     for line, colour in zip(curve.values.T, cycle(COLOURS), strict=False):
-        ax.plot(cpis, line, style, color=colour, marker="o", ms=3.5, lw=1.3, clip_on=False)
+        ax.plot(cpis, line, style, color=colour, marker=marker, ms=3.5, lw=1.3, clip_on=False)
 
 
 def _draw_legend(ax: Axes, curves: Sequence[Curve]) -> None:
