@@ -1,9 +1,9 @@
 """Running a scenario: progress while it runs, the output folder, and a summary for a person."""
 
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -12,7 +12,8 @@ from rich.table import Table
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import metrics, results
-from scenarios.output.folders import OutputFolder, flat_settings
+from scenarios.output.folders import OutputFolder, Writer, flat_settings
+from scenarios.output.gallery import PICTURES
 from scenarios.output.progress import with_progress
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FILES", "execute", "output_folder", "print_summary", "write_folder"]
 
-FILES = (
-    "scenario.toml", "trace.npz", "map.png", "cost_map.png", "se.png", "metrics.png", "timeline.png", "result.json",
-)  # fmt: skip
+FILES = ("scenario.toml", "trace.npz", *PICTURES, "result.json")
 """Of an output folder; the last one completes it."""
 
 
@@ -48,17 +47,15 @@ def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) ->
 
 def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult") -> list[Path]:
     """Write the files of a run and return their paths; ``scenario`` is complete, nothing left to be drawn."""
-    from scenarios.output import draw, pictures
+    from scenarios.output import draw
 
-    def picture(figure: Callable[[], Any]) -> Callable[[Path], None]:
-        return lambda path: draw.save(figure(), path)
-
-    drawn = pictures.pictures_of(result, scenario.estimator.grid_step_m)
+    step_m = scenario.estimator.grid_step_m
+    figures = {name: figure for name, source in PICTURES.items() if (figure := source(result, step_m)) is not None}
     text = results.json_text(results.run_data(result, seed))
-    writers = {
+    writers: dict[str, Writer] = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
-        **{name: picture(figure) for name, figure in drawn.items()},
+        **{name: partial(draw.save, figure) for name, figure in figures.items()},
         "result.json": lambda path: path.write_text(text, encoding="utf-8"),
     }
     return sorted(folder.write(writers))
