@@ -109,7 +109,15 @@ def test_the_picture_has_a_panel_for_each_kind_of_value(result):
     figure = metrics_figure(0, drawn)
     assert [ax.get_title(loc="left") for ax in figure.axes] == [panel.title for panel in drawn]
     assert [curve.heading for curve in drawn[metrics.POSITION]] == ["error", "bound"]
-    np.testing.assert_array_equal(drawn[metrics.POSITION][0].values, 1e3 * result.errors_m)
+
+
+def test_curves_are_in_the_unit_of_their_panel(result):
+    drawn = metrics.curves([known(cpi) for cpi in result.cpis])
+    error, bound = drawn[metrics.POSITION]
+    np.testing.assert_allclose(error.values, [[5.0, np.nan]] * 3, rtol=1e-6)
+    np.testing.assert_allclose(bound.values, [[2.0, np.nan]] * 3)
+    latency = next(curves for panel, curves in drawn.items() if panel.title == "Sensing latency (ms)")
+    assert latency[0].values.tolist() == [[1e3 * cpi.sensing_latency_s] for cpi in result.cpis]
 
 
 def test_the_picture_leaves_out_panels_without_a_line(small):
