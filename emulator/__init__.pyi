@@ -35,3 +35,5 @@ from .slot import Slot as Slot
 from .trace import Kind as Kind
 from .trace import Trace as Trace
 from .trace import Tracing as Tracing
+
+SPLITS: dict[str, str]

@@ -41,7 +41,8 @@ cpis = 2
 """
 
 FILES = [
-    ".dmimo.json", "cost_map.png", "map.png", "result.json", "scenario.toml", "se.png", "timeline.png", "trace.npz",
+    ".dmimo.json", "cost_map.png", "map.png", "metrics.png", "result.json", "scenario.toml", "se.png", "timeline.png",
+    "trace.npz",
 ]  # fmt: skip
 
 
@@ -159,7 +160,7 @@ def test_run_writes_its_folder_and_tells_a_person(small):
     written = json.loads((folder / "result.json").read_text())
     assert "wall_s" not in written
     assert len(written["cpis"]) == 2
-    for name in ("map.png", "cost_map.png", "timeline.png", "se.png"):
+    for name in ("map.png", "cost_map.png", "timeline.png", "se.png", "metrics.png"):
         assert matplotlib.image.imread(folder / name).std() > 0.01
 
 

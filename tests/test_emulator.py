@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.special import gammaincinv
 
+from emulator import SPLITS
 from emulator.emission import Emission
 from emulator.functional_split import IqSplit, StatisticsSplit
 from emulator.media.air import energy_quantile
@@ -248,7 +249,7 @@ class Recorder(AccessPoint):
 
 
 @pytest.mark.parametrize("illumination", ["sensing", "full"])
-@pytest.mark.parametrize("split", ["iq", "statistics"])
+@pytest.mark.parametrize("split", SPLITS)
 def test_the_statistics_are_those_of_what_was_radiated_and_heard(small, split, illumination):
     fine = None if split == "statistics" else partial(IqSplit, iq_bits=24)
     overrides = {"fronthaul.split": split, "radio.illumination": illumination}
@@ -444,7 +445,7 @@ def test_complex_normals_have_the_power_asked_for():
 # -- checkpoints ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("split", ["iq", "statistics"])
+@pytest.mark.parametrize("split", SPLITS)
 def test_a_restored_emulation_goes_on_as_if_nothing_had_happened(small, split):
     scenario = small({"fronthaul.split": split, "fronthaul.latency_s": 90e-6, "fronthaul.loss_probability": 0.05})
     whole = scenario.build(seed=4)
@@ -527,7 +528,7 @@ def test_an_error_in_another_hook_names_the_node(small, behaviour, name):
         small().build(access_point=behaviour, estimator=None).run(1)
 
 
-@pytest.mark.parametrize("split", ["iq", "statistics"])
+@pytest.mark.parametrize("split", SPLITS)
 def test_a_slow_fronthaul_delays_and_loses_nothing(small, split):
     """Latency of several CPIs, with a lead and a deadline to match."""
     overrides = {"fronthaul.split": split, "fronthaul.latency_s": 1e-3, "fronthaul.deadline_s": 8e-3,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from emulator.kernel import Bell, Kernel
+from emulator.media import TOPOLOGIES
 from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
 from emulator.messages import HEADER_BITS, Message
 from emulator.randomness import Streams
@@ -147,7 +148,7 @@ def test_a_graph_without_a_path_is_refused(small):
         small().build(fronthaul=graph, estimator=None).run(1)
 
 
-@pytest.mark.parametrize("topology", ["star", "ring", "tree", "stripe"])
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_every_topology_carries_a_cpi(small, topology):
     result = small({"fronthaul.topology": topology}).build(estimator=None).run(2)
     books = result.fronthaul

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from models.radio.propagation import PATH_LOSS, breakpoint_m, cell_free, path_gain, umi_los, umi_nlos
+from models.radio import PATH_LOSS
+from models.radio.propagation import breakpoint_m, cell_free, path_gain, umi_los, umi_nlos
+from scenarios.file.plugins import found
 
 CARRIER_HZ = 3.5e9
 DISTANCES_M = np.geomspace(10.0, 2000.0, 200)
@@ -61,7 +63,7 @@ def test_cell_free_law():
 
 @pytest.mark.parametrize("name", PATH_LOSS)
 def test_every_law_rises_with_distance_and_counts_less_than_10_m_as_10_m(name):
-    law = PATH_LOSS[name]
+    law = found(PATH_LOSS[name])
     assert np.all(np.diff(law(DISTANCES_M, CARRIER_HZ)) > 0)
     assert law([0.0, 3.0, 9.99], CARRIER_HZ) == pytest.approx(np.full(3, law(10.0, CARRIER_HZ)))
 
@@ -69,9 +71,9 @@ def test_every_law_rises_with_distance_and_counts_less_than_10_m_as_10_m(name):
 @pytest.mark.parametrize("name", PATH_LOSS)
 def test_path_gain_is_the_linear_loss_in_any_shape(name):
     distance = np.array([[20.0, 400.0], [90.0, 210.0], [7.0, 1300.0]])
-    gain = path_gain(PATH_LOSS[name], distance, CARRIER_HZ)
+    gain = path_gain(found(PATH_LOSS[name]), distance, CARRIER_HZ)
     assert gain.shape == distance.shape
-    assert -10 * np.log10(gain) == pytest.approx(PATH_LOSS[name](distance, CARRIER_HZ))
+    assert -10 * np.log10(gain) == pytest.approx(found(PATH_LOSS[name])(distance, CARRIER_HZ))
 
 
 @pytest.mark.parametrize("law", [umi_los, umi_nlos])

@@ -5,14 +5,13 @@ that its callable gives, always.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
-__all__ = ["PATH_LOSS", "PathLoss", "breakpoint_m", "cell_free", "path_gain", "umi_los", "umi_nlos"]
+__all__ = ["PathLoss", "breakpoint_m", "cell_free", "path_gain", "umi_los", "umi_nlos"]
 
 Float = NDArray[np.float64]
 PathLoss = Callable[[ArrayLike, float], Float]
@@ -86,10 +85,6 @@ def cell_free(distance_m: ArrayLike, carrier_hz: float) -> Float:
     array([103.9])
     """
     return 30.5 + 36.7 * np.log10(_clamped_m(distance_m)[0])
-
-
-PATH_LOSS: Mapping[str, PathLoss] = MappingProxyType({"umi-los": umi_los, "umi-nlos": umi_nlos, "cell-free": cell_free})
-"""Path loss by the name used in scenario files."""
 
 
 def path_gain(path_loss: PathLoss, distance_m: ArrayLike, carrier_hz: float) -> Float:

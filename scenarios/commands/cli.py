@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
-__all__ = ["app", "guarded", "load_scenario", "main", "one_of", "path_given", "say", "whole"]
+__all__ = ["app", "guarded", "load_scenario", "main", "one_of", "out_option", "path_given", "say", "whole"]
 
 T = TypeVar("T")
 MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.explain", "scenarios.commands.figure")
@@ -74,6 +74,13 @@ def _path(text: str) -> Path:
 time_ms = one_of("a time in ms, as 1.5", float)
 path_given = one_of("a path, or leave the option out", _path)
 """The parser of an option that takes a path: nothing at all is not the current folder."""
+
+
+def out_option(what: str, default: str) -> Any:
+    """Return the option --out of a command that writes a folder, by default in ``results``."""
+    said = f"{what}; default: results/{default}, with a digest of other settings; none with --json."
+    return typer.Option("--out", parser=path_given, metavar="DIR", help=said)
+
 
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A bundled name (paper) or the path of a TOML file.")
@@ -142,16 +149,7 @@ def run(
         typer.Option("--cpis", parser=whole(1), metavar="N", help="CPIs to run; default: schedule.cpis."),
     ] = None,
     overrides: SetOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            parser=path_given,
-            metavar="DIR",
-            help="Output folder; default: results/<scenario>-<seed>, with a digest of other settings; none with "
-            "--json.",
-        ),
-    ] = None,
+    out: Annotated[Path | None, out_option("Output folder", "<scenario>-<seed>")] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
     overwrite: OverwriteOption = False,
@@ -215,16 +213,7 @@ def bound(
     ] = None,
     mapped: Annotated[bool, typer.Option("--map", help="Map the bound over the area, too.")] = False,
     kind: Annotated[BoundKind | None, typer.Option("--kind", help="Bound to map; default: coherent.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            parser=path_given,
-            metavar="DIR",
-            help="Folder for the map; default: results/bound-<scenario>-<seed>, with a digest of other settings; none "
-            "with --json.",
-        ),
-    ] = None,
+    out: Annotated[Path | None, out_option("Folder for the map", "bound-<scenario>-<seed>")] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
     overwrite: OverwriteOption = False,

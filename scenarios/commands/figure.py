@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
         SeedOption,
         SetOption,
         guarded,
-        path_given,
+        out_option,
         whole,
     )
 
@@ -80,16 +80,7 @@ def register(app: typer.Typer) -> None:
             int | None,
             typer.Option("--workers", parser=whole(1), metavar="N", help="Processes; default: one a core."),
         ] = None,
-        out: Annotated[
-            Path | None,
-            typer.Option(
-                "--out",
-                parser=path_given,
-                metavar="DIR",
-                help="Output folder; default: results/figure-<name>-<seed>, with a digest of other settings; none "
-                "with --json.",
-            ),
-        ] = None,
+        out: Annotated[Path | None, out_option("Output folder", "figure-<name>-<seed>")] = None,
         as_json: JsonOption = False,
         overrides: SetOption = None,
         overwrite: OverwriteOption = False,

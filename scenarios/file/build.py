@@ -1,7 +1,7 @@
 """From a checked scenario to objects: the one place where dB become SI and random layouts are drawn."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,11 +9,13 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator import SPLITS
 from emulator.emulation import Emulation
-from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
+from emulator.functional_split import FunctionalSplit
+from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.air import Air
-from emulator.media.effects import TargetEchoes
-from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
+from emulator.media.effects import Effect
+from emulator.media.fronthaul import Fronthaul
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.target import Target
@@ -21,18 +23,17 @@ from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.slot import Frame
 from emulator.trace import Tracing
+from models import SCHEDULERS
 from models.network import Area, Network, Radio
+from models.radio import PATH_LOSS
 from models.radio.channel import AccessChannel
-from models.radio.propagation import PATH_LOSS
-from models.schedulers import Palindromic, RoundRobin, SlotScheduler
 from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
+from scenarios.file.plugins import found, make
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.table import tables_of
 
 __all__ = ["build", "drawn_settings", "fronthaul_graph", "network_of", "radio_of"]
-
-TOPOLOGIES: dict[str, Callable[..., nx.DiGraph]] = {"star": star, "ring": ring, "tree": tree, "stripe": stripe}
-SCHEDULERS: dict[str, Callable[[], SlotScheduler]] = {"round-robin": RoundRobin, "palindromic": Palindromic}
 
 
 def build(
@@ -45,6 +46,7 @@ def build(
     target: Callable[..., Target] = Target,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
+    effects: Iterable[Effect] = (),
     tracing: bool | Tracing = True,
     scoring: bool = True,
     **strategies: Any,
@@ -65,6 +67,8 @@ def build(
         A graph to use instead of the scenario's.
     split
         Makes the functional split of an AP, called once for each; in place of the scenario's.
+    effects
+        What the air does beside the effects of the scenario.
     tracing
         Whether events are recorded, or how, instead of what the scenario says.
     scoring
@@ -101,7 +105,7 @@ def build(
             radio=radio,
             access_channel=channel,
             n_targets=len(scenario.targets),
-            effects=(TargetEchoes(network, radio.illumination),),
+            effects=(*_effects(scenario), *effects),
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
         central=_central(scenario, network, radio, channel, **strategies),
@@ -200,7 +204,7 @@ def _access_channel(scenario: ScenarioKeys, network: Network) -> AccessChannel:
     spread = keys.angular_std_deg
     return AccessChannel.of(
         network,
-        path_loss=PATH_LOSS[keys.path_loss],
+        path_loss=found(PATH_LOSS[keys.path_loss]),
         rician_k=db_to_linear(keys.rician_k_db),
         angular_std_rad=None if spread == "iid" else math.radians(float(spread)),
     )
@@ -222,11 +226,16 @@ def _frame(scenario: ScenarioKeys) -> Frame:
 
 def _split(scenario: ScenarioKeys) -> FunctionalSplit:
     keys = scenario.fronthaul
-    return (
-        StatisticsSplit(illumination=scenario.radio.illumination)
-        if keys.split == "statistics"
-        else IqSplit(iq_bits=keys.iq_bits)
-    )
+    known = {"iq_bits": keys.iq_bits, "illumination": scenario.radio.illumination}
+    split: FunctionalSplit = make(keys.split, SPLITS, {key: known[key] for key in keys.split_fields & set(known)})
+    return split
+
+
+def _effects(scenario: ScenarioKeys) -> Iterator[Effect]:
+    """Yield the effects that the tables of a scenario bring into the air."""
+    for _, table in tables_of(scenario):
+        for name, settings in table.effects().items():
+            yield make(name, EFFECTS, settings)
 
 
 def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
@@ -244,7 +253,8 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
     if keys.queue_bits is not None:
         attributes["queue_bits"] = keys.queue_bits
     if keys.topology in TOPOLOGIES:
-        return TOPOLOGIES[keys.topology](scenario.access_point_names, **attributes)
+        made: nx.DiGraph = found(TOPOLOGIES[keys.topology])(scenario.access_point_names, **attributes)
+        return made
     graph = nx.read_graphml(keys.topology)
     if graph.is_multigraph():
         raise ValueError(f"fronthaul.topology: {keys.topology} has parallel links; keep one between two nodes")
@@ -260,7 +270,7 @@ def _central(
     chosen = {
         "selector": scenario.selector.make,
         "estimator": scenario.estimator.make,
-        "scheduler": SCHEDULERS[scenario.schedule.order],
+        "scheduler": found(SCHEDULERS[scenario.schedule.order]),
     }
     odd = set(strategies) - set(chosen)
     if odd:

@@ -1,34 +1,25 @@
 """Checks of a scenario that rest on more than one key, and the few keys that follow from others."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from models.estimation import ESTIMATORS
-from models.selection import SELECTORS
-from scenarios.file.plugins import implementation, is_plugin, setting_problems, settings_of
+from emulator.media import TOPOLOGIES
+from scenarios.file.plugins import is_plugin
 from scenarios.file.problems import Problem, closest
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.table import Strategy, Table, tables_of
 
 __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers", "plugin_modules", "unsupported"]
 
-TOPOLOGIES = ("star", "ring", "tree", "stripe")
 NOT_BUILT = ("faults", "oscillators")
-_MAX_CELLS = 50_000_000
-_AMPLITUDE_KEYS = ("amplitude", "grid_step_m", "false_alarm_probability")
 
 
 def unsupported(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the data without the tables whose effect is not built, and a problem for each key without effect."""
+    """Return the data without the tables whose effect is not built, and a problem for each."""
     found = [key for key in NOT_BUILT if key in data]
     kept = {key: value for key, value in data.items() if key not in found}
-    problems = [Problem((key,), "not supported in this version; leave it out") for key in found]
-    fronthaul = data.get("fronthaul")
-    if isinstance(fronthaul, Mapping) and fronthaul.get("split") == "statistics" and "iq_bits" in fronthaul:
-        text = 'the split "statistics" sends no samples; leave it out'
-        problems.append(Problem(("fronthaul.iq_bits",), text))
-    return kept, problems
+    return kept, [Problem((key,), "not supported in this version; leave it out") for key in found]
 
 
 def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,21 +44,17 @@ def absolute_topology(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def plugin_modules(scenario: ScenarioKeys) -> tuple[str, ...]:
     """Return the modules of the plug-ins that a scenario names."""
-    kinds = (scenario.selector.kind, scenario.estimator.kind)
+    kinds = (table.kind for _, table in tables_of(scenario) if isinstance(table, Strategy))
     return tuple(kind.partition(":")[0] for kind in kinds if is_plugin(kind))
 
 
 def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
     """Drop the keys that have no effect because others decide: count beside positions, settings a kind lacks."""
-    for table in ("access_points", "user_equipment"):
-        if "positions_m" in data[table]:
-            del data[table]["count"]
-    if scenario.fronthaul.split == "statistics":
-        del data["fronthaul"]["iq_bits"]
-    fields = settings_of(implementation(scenario.estimator.kind, ESTIMATORS))
-    for key in _AMPLITUDE_KEYS:
-        if key not in fields:
-            del data["estimator"][key]
+    for name, value in scenario:
+        tables, rows = ([value], [data[name]]) if isinstance(value, Table) else (value, data[name])
+        for table, row in zip(tables, rows, strict=True):
+            for key in table.without_effect():
+                row.pop(key, None)
     if not data["trace"]:
         del data["trace"]
     return data
@@ -75,9 +62,9 @@ def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
 
 def cross_problems(scenario: ScenarioKeys, plugins: Iterable[str]) -> list[Problem]:
     """Return what is wrong between keys that are right by themselves."""
-    checks = (_lengths, _roles, _places, _slots, _grid, _topology)
+    checks = (_lengths, _roles, _places, _slots, _topology)
     found = [problem for check in checks for problem in check(scenario)]
-    return [*found, *_selector(scenario, plugins), *_estimator(scenario, plugins)]
+    return found + [p for name, table in tables_of(scenario) for p in table.problems(name, scenario, plugins)]
 
 
 def _lengths(scenario: ScenarioKeys) -> Iterator[Problem]:
@@ -167,49 +154,6 @@ def _slots(scenario: ScenarioKeys) -> Iterator[Problem]:
         keys = ("radio.bandwidth_hz", "schedule.snapshots_per_slot", "schedule.guard_symbols")
         length = f"a slot of {symbols} symbols would last {symbols / scenario.radio.bandwidth_hz:g} s"
         yield Problem(keys, f"got {scenario.radio.bandwidth_hz:g} Hz; {length}; allowed: 1 ns or more, below 1e7 s")
-
-
-def _grid(scenario: ScenarioKeys) -> Iterator[Problem]:
-    cells = math.prod(side / scenario.estimator.grid_step_m for side in scenario.area.size_m)
-    if cells > _MAX_CELLS:
-        keys = ("estimator.grid_step_m", "area.size_m")
-        text = f"got {scenario.estimator.grid_step_m:g} m, {cells:.2g} cells in the area"
-        yield Problem(keys, f"{text}; allowed: at most {_MAX_CELLS:.0e} cells, so take a larger step")
-
-
-def _selector(scenario: ScenarioKeys, plugins: Iterable[str]) -> Iterator[Problem]:
-    spec = scenario.selector
-    try:
-        cls = implementation(spec.kind, SELECTORS, plugins)
-    except ValueError as error:
-        yield Problem(("selector.kind",), str(error))
-        return
-    if spec.kind != "fixed":
-        yield from _settings("selector", cls, spec.options)
-        return
-    for key in spec.own:
-        yield Problem((f"selector.{key}",), f"unknown key; {closest(key, ('transmitters', 'receivers'))}")
-
-
-def _settings(table: str, cls: type, options: dict[str, Any]) -> Iterator[Problem]:
-    for key, text in setting_problems(cls, options):
-        yield Problem((f"{table}.{key or 'kind'}",), text)
-
-
-def _estimator(scenario: ScenarioKeys, plugins: Iterable[str]) -> Iterator[Problem]:
-    spec = scenario.estimator
-    try:
-        cls = implementation(spec.kind, ESTIMATORS, plugins)
-    except ValueError as error:
-        yield Problem(("estimator.kind",), str(error))
-        return
-    fields = settings_of(cls)
-    for key in _AMPLITUDE_KEYS:
-        if key in spec.model_fields_set and key not in fields:
-            yield Problem(
-                (f"estimator.{key}", "estimator.kind"), f'the kind "{spec.kind}" has no such setting; leave it out'
-            )
-    yield from _settings("estimator", cls, spec.options)
 
 
 def _topology(scenario: ScenarioKeys) -> Iterator[Problem]:

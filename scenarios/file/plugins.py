@@ -1,8 +1,9 @@
-"""Kinds of selectors and estimators: the names of a scenario file, the classes behind them, and plug-ins.
+"""Registries: the names of a scenario file, what stands behind them, and plug-ins.
 
-A kind is a name of a registry (``models.selection.SELECTORS``, ``models.estimation.ESTIMATORS``) or "module:Class". A
-scenario file is data, and must not run a stranger's code: a module is imported only if the caller allows it by name.
-The settings of a kind are its dataclass fields.
+A registry maps names to "module:name" and stands in the door of its room, so that it can be read without importing
+anything. Where plug-ins are allowed a kind is a name of the registry or "module:Class". A scenario file is data, and
+must not run a stranger's code: a module is imported only if the caller allows it by name. The settings of a kind are
+its dataclass fields.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from typing import Any, get_type_hints
 
 from scenarios.file.problems import closest
 
-__all__ = ["implementation", "is_plugin", "make", "setting_problems", "settings_of"]
+__all__ = ["found", "implementation", "is_plugin", "make", "setting_problems", "settings_of"]
 
 
 def is_plugin(kind: str) -> bool:
@@ -31,24 +32,35 @@ def implementation(kind: str, registry: Mapping[str, str], plugins: Iterable[str
         If the kind is unknown, its module is not allowed or cannot be imported, or it is no dataclass.
     """
     if kind in registry:
-        return _imported(registry[kind])
+        return _dataclass(registry[kind])
     if not is_plugin(kind):
         raise ValueError(f'got "{kind}"; allowed: {", ".join(registry)} or "module:Class"; {closest(kind, registry)}')
     module = kind.partition(":")[0]
     if plugins is not None and module not in plugins:
         raise ValueError(f'"{kind}" would run code of the module "{module}"; allow it with --plugin {module}')
-    return _imported(kind)
+    return _dataclass(kind)
 
 
-def _imported(path: str) -> type:
+def found(path: str) -> Any:
+    """Return what "module:name" stands for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module, or no such name in it.
+    """
     module, _, name = path.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f'"{path}" cannot be loaded: {error}') from error
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+
+
+def _dataclass(path: str) -> type:
+    cls = found(path)
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         raise ValueError(f'"{path}" is not a dataclass: a plug-in\'s settings are its dataclass fields')
-    return found
+    return cls
 
 
 def settings_of(cls: type) -> dict[str, Any]:

@@ -123,9 +123,9 @@ def _without(data: Mapping[str, Any], location: tuple[int | str, ...]) -> dict[s
     below = data.get(str(head))
     if rest and isinstance(below, Mapping):
         return {**data, str(head): _without(below, tuple(rest))}
-    if rest and head == "targets" and isinstance(below, list | tuple):
+    if rest and isinstance(below, list | tuple) and any(isinstance(table, Mapping) for table in below):
         index, *inside = rest
         table = below[int(index)]
         kept = [_without(table, tuple(inside))] if inside and isinstance(table, Mapping) else []
-        return {**data, "targets": [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
+        return {**data, str(head): [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
     return {key: value for key, value in data.items() if key != head}

@@ -4,42 +4,31 @@ Physical defaults stand here and nowhere else. Units are those of the file (dBm,
 turns them into SI.
 """
 
+import math
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AllowInfNan,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    Strict,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
+from emulator import SPLITS
+from emulator.media import TOPOLOGIES
+from models import SCHEDULERS
 from models.estimation import ESTIMATORS
+from models.radio import PATH_LOSS
 from models.selection import SELECTORS
-from scenarios.file.plugins import implementation, make, settings_of
+from scenarios.file.plugins import found, settings_of
+from scenarios.file.problems import Problem, closest
+from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Point, Strategy, Table
+from scenarios.file.table import key as _key
 
 __all__ = [
     "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
     "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
-PAPER, OURS = "the paper's", "ours"
 
-Number = Annotated[float, Strict(), AllowInfNan(False)]
-Count = Annotated[int, Strict()]
-Point = tuple[Number, Number]
-
-
-def _key(default: Any, text: str, unit: str, source: str, /, **limits: Any) -> Any:
-    """Return a field whose description says the unit and whose default it is."""
-    said = f"{text} Unit: {unit}." if unit else text
-    extra: dict[str, Any] = {"unit": unit, "default_from": source}
-    if "allowed" in limits:
-        extra["allowed"] = limits.pop("allowed")
-    return Field(default, description=f"{said} Default: {source}.", json_schema_extra=extra, **limits)
+MOST_CELLS = 50_000_000
+"""Of the search grid: their map takes 400 MB."""
 
 
 def _angular_std(value: Any) -> float | Literal["iid"]:
@@ -58,11 +47,7 @@ AngularStd = Annotated[
 ]
 
 
-class _Keys(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class RadioKeys(_Keys):
+class RadioKeys(Table):
     """The air interface."""
 
     carrier_hz: Number = _key(3.5e9, "Carrier frequency.", "Hz", PAPER, ge=1e6, le=1e12)
@@ -79,17 +64,19 @@ class RadioKeys(_Keys):
         "",
         PAPER,
     )
-    path_loss: Literal["umi-los", "umi-nlos", "cell-free"] = _key(
-        "umi-los", "Path loss between access points and UEs.", "", PAPER
-    )
+    path_loss: Annotated[str, OneOf(PATH_LOSS)] = _key("umi-los", "Path loss between access points and UEs.", "", PAPER)
     rician_k_db: Number = _key(9.0, "Rician factor of the links to the UEs.", "dB", OURS, ge=-200, le=200)
     angular_std_deg: AngularStd = _key(
         15.0, 'Local scattering: angular standard deviation about the line of sight, or "iid" for no correlation.',
         "degrees", OURS, allowed='a number > 0 and <= 180 in degrees, or "iid"',
     )  # fmt: skip
 
+    def effects(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the echoes of the targets, under the scenario's illumination."""
+        return {"target-echoes": {"illumination": self.illumination}}
 
-class Area(_Keys):
+
+class Area(Table):
     """The rectangle with a corner in the origin in which targets are looked for."""
 
     size_m: tuple[Annotated[Number, Field(ge=1e-3, le=1e7)], Annotated[Number, Field(ge=1e-3, le=1e7)]] = _key(
@@ -101,7 +88,7 @@ class Area(_Keys):
     )
 
 
-class _Placed(_Keys):
+class _Placed(Table):
     """Nodes given by their number, and then at random in the area, or by their positions."""
 
     least: ClassVar[int] = 0
@@ -113,6 +100,10 @@ class _Placed(_Keys):
         if isinstance(positions, list | tuple) and "count" not in data and len(positions) >= cls.least:
             return {**data, "count": len(positions)}
         return data
+
+    def without_effect(self) -> Iterable[str]:
+        """Return the number of nodes where it follows from their positions."""
+        return ("count",) if dict(self)["positions_m"] is not None else ()
 
 
 _POINTS = "a list of [x, y] pairs of finite numbers in m"
@@ -143,7 +134,7 @@ class UserEquipmentKeys(_Placed):
     )
 
 
-class TargetKeys(_Keys):
+class TargetKeys(Table):
     """A point target."""
 
     position_m: Point | None = _key(
@@ -159,7 +150,7 @@ class TargetKeys(_Keys):
     )
 
 
-class Schedule(_Keys):
+class Schedule(Table):
     """Slots and coherent processing intervals (CPIs); a CPI has one slot for each transmitter."""
 
     snapshots_per_slot: Count = _key(10, "Snapshots (symbols) in a slot.", "", OURS, ge=1, le=1_000_000)
@@ -169,7 +160,7 @@ class Schedule(_Keys):
     cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1)
     guard_symbols: Count = _key(0, "Silent symbols at the end of a slot.", "", OURS, ge=0, le=1_000_000)
     lead_s: Number = _key(200e-6, "How long before its start a CPI is planned.", "s", OURS, ge=0, le=3600)
-    order: Literal["round-robin", "palindromic"] = _key(
+    order: Annotated[str, OneOf(SCHEDULERS)] = _key(
         "round-robin",
         "Order in which the transmitters take the sensing waveform: ascending, or backwards in every other CPI.",
         "",
@@ -177,19 +168,10 @@ class Schedule(_Keys):
     )
 
 
-class _Strategy(BaseModel):
-    """A kind and its settings; keys beyond those named here are settings of the kind, checked against its class."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)
-
-    @property
-    def own(self) -> dict[str, Any]:
-        """The keys given beyond those that the schema names."""
-        return dict(self.__pydantic_extra__ or {})
-
-
-class SelectorKeys(_Strategy):
+class SelectorKeys(Strategy):
     """Who transmits and who receives."""
+
+    registry: ClassVar[Mapping[str, str]] = SELECTORS
 
     kind: Annotated[str, Strict()] = _key(
         "sensing-centric", f'Mode selector: {", ".join(SELECTORS)} or "module:Class".', "", PAPER
@@ -207,15 +189,23 @@ class SelectorKeys(_Strategy):
     def options(self) -> dict[str, Any]:
         """The settings with which the selector of this kind is made."""
         named = {"transmitters": self.transmitters, "receivers": self.receivers}
-        return {key: value for key, value in named.items() if value is not None} | self.own
+        return {name: value for name, value in named.items() if value is not None} | self.own
 
-    def make(self) -> Any:
-        """Return the ``ModeSelector``."""
-        return make(self.kind, SELECTORS, self.options)
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind or its settings; the lists of the kind fixed are checked as roles."""
+        if self.kind != "fixed":
+            return super().problems(name, scenario, plugins)
+        return [
+            Problem((f"{name}.{odd}",), f"unknown key; {closest(odd, ('transmitters', 'receivers'))}")
+            for odd in self.own
+        ]
 
 
-class EstimatorKeys(_Strategy):
+class EstimatorKeys(Strategy):
     """How targets are found and located."""
+
+    registry: ClassVar[Mapping[str, str]] = ESTIMATORS
+    shared: ClassVar[tuple[str, ...]] = ("amplitude", "grid_step_m", "false_alarm_probability")
 
     kind: Annotated[str, Strict()] = _key(
         "two-stage", f'Estimator: {", ".join(ESTIMATORS)} or "module:Class".', "", OURS
@@ -232,23 +222,21 @@ class EstimatorKeys(_Strategy):
         0.0, "Emulated time that estimating takes the central processor.", "s", OURS, ge=0, le=3600
     )
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The settings with which the estimator of this kind is made: those of ours that it has, and its own."""
-        ours = ("amplitude", "grid_step_m", "false_alarm_probability")
-        fields = settings_of(implementation(self.kind, ESTIMATORS))
-        return {key: getattr(self, key) for key in ours if key in fields} | self.own
-
-    def make(self) -> Any:
-        """Return the ``Estimator``."""
-        return make(self.kind, ESTIMATORS, self.options)
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind, its settings, and the grid of the search."""
+        yield from super().problems(name, scenario, plugins)
+        cells = math.prod(side / self.grid_step_m for side in scenario.area.size_m)
+        if cells > MOST_CELLS:
+            text = f"got {self.grid_step_m:g} m, {cells:.2g} cells in the area"
+            allowed = f"allowed: at most {MOST_CELLS:.0e} cells, so take a larger step"
+            yield Problem((f"{name}.grid_step_m", "area.size_m"), f"{text}; {allowed}")
 
 
-class FronthaulKeys(_Keys):
+class FronthaulKeys(Table):
     """The network between the access points and the central processor, and what travels on it."""
 
     topology: Annotated[str, Strict()] = _key(
-        "star", "star, ring, tree, stripe, or the path of a GraphML file (relative to the scenario file).", "", OURS
+        "star", f"{', '.join(TOPOLOGIES)}, or the path of a GraphML file (relative to the scenario file).", "", OURS
     )
     latency_s: Number = _key(25e-6, "Propagation delay of a link.", "s", OURS, ge=0, le=3600)
     rate_bit_s: Number = _key(1e9, "Rate of a link.", "bit/s", OURS, gt=0, le=1e15)
@@ -261,7 +249,7 @@ class FronthaulKeys(_Keys):
         ge=1,
     )
     loss_probability: Number = _key(0.0, "Probability that a link loses a message.", "", OURS, ge=0, le=1)
-    split: Literal["iq", "statistics"] = _key(
+    split: Annotated[str, OneOf(SPLITS)] = _key(
         "iq", "What a receiver sends: quantised samples of each slot, or its statistics once a CPI.", "", OURS
     )
     iq_bits: Count = _key(
@@ -272,8 +260,22 @@ class FronthaulKeys(_Keys):
         2.0, "Downlink payload that a UE gets in a symbol.", "bit", OURS, ge=0, le=64
     )
 
+    @property
+    def split_fields(self) -> frozenset[str]:
+        """Settings of the functional split."""
+        return frozenset(settings_of(found(SPLITS[self.split])))
 
-class TraceKeys(_Keys):
+    def without_effect(self) -> Iterable[str]:
+        """Return the bits of samples where the split sends none."""
+        return () if "iq_bits" in self.split_fields else ("iq_bits",)
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is given although it has no effect."""
+        for odd in {*self.without_effect()} & self.model_fields_set:
+            yield Problem((f"{name}.{odd}",), f'the split "{self.split}" sends no samples; leave it out')
+
+
+class TraceKeys(Table):
     """What is kept of the record of all events."""
 
     last_cpis: Count | None = _key(
@@ -282,7 +284,7 @@ class TraceKeys(_Keys):
     )  # fmt: skip
 
 
-class ScenarioKeys(_Keys):
+class ScenarioKeys(Table):
     """All tables of a scenario file. A further table is a class of its own and one line here."""
 
     model_config = ConfigDict(title="Scenario")

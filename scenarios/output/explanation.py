@@ -146,14 +146,14 @@ class _Case:
         """Return what happened to a message on a link."""
         if hop.started_ns is None or hop.sent_ns is None:
             return f"refused at {_ms(hop.given_ns)}: the queue was full, or the link down"
-        waited = f"waited {_span(hop.waited_ns)} behind {self._queue(hop)}; " if hop.waited_ns else ""
+        waited = f"waited {_span(hop.waited_ns)} behind {self._queued_behind(hop)}; " if hop.waited_ns else ""
         if hop.arrived_ns is not None:
             end = f"arrived at {_ms(hop.arrived_ns)}"
         else:
             end = "still there when the trace ended" if hop.dropped_ns is None else f"lost at {_ms(hop.dropped_ns)}"
         return f"{waited}sent from {_ms(hop.started_ns)}, in {_span(hop.sent_ns - hop.started_ns)}; {end}"
 
-    def _queue(self, hop: Hop) -> str:
+    def _queued_behind(self, hop: Hop) -> str:
         numbers = self.way.ahead(hop)
         shown = [f"{self.named(number)} ({number})" for number in numbers[:MOST_NAMED]]
         return _list([*shown, f"{len(numbers) - MOST_NAMED} more"] if len(numbers) > MOST_NAMED else shown)

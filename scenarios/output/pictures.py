@@ -1,44 +1,21 @@
 """The pictures of an output folder: map.png, cost_map.png and se.png."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
-from emulator import timeline
 from models.network import Area, Network
 from scenarios.output import draw
 
 if TYPE_CHECKING:
-    from emulator.results import CpiResult, RunResult
+    from emulator.results import CpiResult
 
-__all__ = ["cost_map_figure", "map_figure", "pictures_of", "spectral_efficiency_figure"]
+__all__ = ["cost_map_figure", "map_figure", "spectral_efficiency_figure"]
 
 Float = NDArray[np.float64]
 MAX_PANELS = 6
-
-
-def pictures_of(result: "RunResult", grid_step_m: float) -> dict[str, Callable[[], Figure]]:
-    """Return what draws each picture of a run, by file name: the last CPI, the spectral efficiency, the timeline.
-
-    Parameters
-    ----------
-    result
-        With at least one CPI.
-    grid_step_m
-        Cell of the cost map.
-    """
-    last, network, area = result.cpis[-1], result.network, result.area
-    rates = np.mean([cpi.se_bit_s_hz for cpi in result.cpis], axis=0)
-    pictures: dict[str, Callable[[], Figure]] = {
-        "map.png": lambda: map_figure(network, area, last),
-        "cost_map.png": lambda: cost_map_figure(network, area, last, grid_step_m),
-        "se.png": lambda: spectral_efficiency_figure(rates, network.ue_names, len(result.cpis)),
-    }
-    trace = result.trace
-    return pictures if trace is None else {**pictures, "timeline.png": lambda: timeline.figure_of(trace)}
 
 
 def map_figure(network: Network, area: Area, cpi: "CpiResult") -> Figure:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scenarios.file.problems import ScenarioError
+from scenarios.output import metrics
 from scenarios.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -68,40 +69,10 @@ def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
 
 
 def cpi_data(cpi: "CpiResult") -> dict[str, Any]:
-    """Return the result of one CPI as plain data."""
-    false = cpi.estimate.positions_m[cpi.score.false_indices]
-    data = {
-        "index": cpi.index,
-        "transmitters": cpi.assignment.transmitters,
-        "receivers": cpi.assignment.receivers,
-        "targets": [_target_data(cpi, target) for target in range(len(cpi.truth_m))],
-        "false_detections": len(false),
-        "false_positions_m": false,
-        "se_bit_s_hz": cpi.se_bit_s_hz,
-        "sum_se_bit_s_hz": float(np.sum(cpi.se_bit_s_hz)),
-        "sensing_latency_s": cpi.sensing_latency_s,
-        "reports_expected": cpi.reports_expected,
-        "reports_fused": cpi.reports_fused,
-    }
-    plain: dict[str, Any] = finite(data)
+    """Return the result of one CPI as plain data: who did what, and all metrics."""
+    roles = {"transmitters": cpi.assignment.transmitters, "receivers": cpi.assignment.receivers}
+    plain: dict[str, Any] = finite({"index": cpi.index, **roles, **metrics.values(cpi)})
     return plain
-
-
-def _target_data(cpi: "CpiResult", target: int) -> dict[str, Any]:
-    match, estimate = int(cpi.score.matched[target]), cpi.estimate
-    found = match >= 0
-    covariance = estimate.covariance_m2[match] if found and estimate.covariance_m2 is not None else None
-    if covariance is not None and not np.all(np.isfinite(covariance)):
-        covariance = None
-    return {
-        "truth_m": cpi.truth_m[target],
-        "status": cpi.score.status[target],
-        "estimate_m": estimate.positions_m[match] if found else None,
-        "covariance_m2": covariance,
-        "error_m": cpi.score.error_m[target],
-        "peb_m": cpi.peb_m[target],
-        "peb_structured_m": cpi.peb_structured_m[target],
-    }
 
 
 def save_trace(trace: "Trace | None", path: Path) -> None:

@@ -1,0 +1,42 @@
+"""A bar on standard error that shows how far a command is."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["with_progress"]
+
+T = TypeVar("T")
+
+
+def with_progress(items: Iterable[T], total: int, label: str, said: Callable[[T], str] = lambda _: "") -> Iterator[T]:
+    """Yield the items, drawing a bar on standard error if that is a terminal.
+
+    Parameters
+    ----------
+    items, total
+        What is yielded, and how many there will be.
+    label
+        What the items are, before the bar.
+    said
+        What stands behind the bar after an item.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        for item in items:
+            yield item
+            progress.update(task, advance=1, description=said(item))
