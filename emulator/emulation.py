@@ -1,6 +1,5 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -12,7 +11,7 @@ from emulator.functional_split import FunctionalSplit
 from emulator.inbox import Inbox
 from emulator.kernel import Bell, Kernel
 from emulator.media.air import Air
-from emulator.media.fronthaul import Fronthaul
+from emulator.media.fronthaul import Fronthaul, natural_order
 from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
@@ -29,11 +28,6 @@ from models.radio.efficiency import spectral_efficiency
 from models.scoring import score
 
 __all__ = ["Emulation"]
-
-
-def _natural(name: str) -> list[Any]:
-    """Sort key that puts ap-2 before ap-10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 class Emulation:
@@ -95,7 +89,7 @@ class Emulation:
         """
         links = [link.name for link in self.fronthaul.links.values()]
         groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name])
-        return [name for group in groups for name in sorted(group, key=_natural)]
+        return [name for group in groups for name in sorted(group, key=natural_order)]
 
     # -- services to nodes ----------------------------------------------------------------------------------------
 

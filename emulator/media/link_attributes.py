@@ -1,0 +1,97 @@
+"""What an edge of the fronthaul graph may say of its link: the names, their ranges, and what drawing programs add."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Real
+from typing import Any, NamedTuple
+
+__all__ = ["LINK_ATTRIBUTES", "LinkAttributes", "attribute_problems", "drawing_attributes", "unknown_attributes"]
+
+LINK_ATTRIBUTES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "rate_bit_s": (">= 1", lambda value: value >= 1.0),
+    "latency_s": (">= 0 and <= 3600", lambda value: 0.0 <= value <= 3600.0),
+    "queue_bits": ("> 0", lambda value: value > 0.0),
+    "loss_probability": ("in [0, 1]", lambda value: 0.0 <= value <= 1.0),
+}
+"""What each attribute may be, in words and as a test."""
+
+_MEANT = {
+    "loss_probability": ("loss",),
+    "rate_bit_s": ("bandwidth", "capacity", "rate", "speed", "throughput"),
+    "latency_s": ("delay", "latency"),
+    "queue_bits": ("queue", "buffer"),
+}
+"""Words in other names that are used for an attribute."""
+_DRAWING = {
+    "id", "key", "label", "labels", "name", "type", "kind", "weight", "color", "colour", "fill", "stroke", "r", "g",
+    "b", "a", "alpha", "x", "y", "z", "size", "width", "thickness", "height", "shape", "style", "linestyle", "arrow",
+    "url", "description", "edgegraphics", "graphics", "bends", "font", "fontsize", "visible", "selected", "edgelabel",
+    "edgetype", "sharedname", "sharedinteraction", "interaction", "suid", "comment", "note",
+}  # fmt: skip
+"""What yEd, Gephi, Cytoscape and the like write about edges, in small letters without what is no letter or digit."""
+
+
+class LinkAttributes(NamedTuple):
+    """The attributes of a link, those left out included."""
+
+    rate_bit_s: float = math.inf
+    latency_ns: int = 0
+    queue_bits: float = math.inf
+    loss_probability: float = 0.0
+
+    @classmethod
+    def of(cls, edge: Mapping[str, Any]) -> "LinkAttributes":
+        """Return the attributes of a link from those of its edge.
+
+        Raises
+        ------
+        ValueError
+            If an attribute is out of range, or is none of a link's.
+        """
+        for problem in attribute_problems(edge):
+            raise ValueError(problem)
+        return cls(
+            rate_bit_s=float(edge.get("rate_bit_s", math.inf)),
+            latency_ns=round(float(edge.get("latency_s", 0.0)) * 1e9),
+            queue_bits=float(edge.get("queue_bits", math.inf)),
+            loss_probability=float(edge.get("loss_probability", 0.0)),
+        )
+
+
+def attribute_problems(edge: Mapping[str, Any]) -> Iterator[str]:
+    """Return what is wrong with the attributes of an edge, one sentence each."""
+    for name, (allowed, valid) in LINK_ATTRIBUTES.items():
+        value = edge.get(name, 1.0)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            yield f"{name} = {value!r}, must be a number {allowed}"
+        elif not valid(float(value)):
+            yield f"{name} = {value}, must be {allowed}"
+    for name in unknown_attributes([edge]):
+        yield f'unknown attribute "{name}"; {hint(name)}'
+
+
+def unknown_attributes(edges: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of attributes that neither a link has nor a drawing program adds."""
+    names = {name for edge in edges for name in edge if name not in LINK_ATTRIBUTES}
+    return sorted((name for name in names if _plain(name) not in _DRAWING), key=str)
+
+
+def drawing_attributes(edges: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of attributes that serve the drawing of a graph; they mean nothing to a link."""
+    return sorted({name for edge in edges for name in edge if _plain(name) in _DRAWING})
+
+
+def hint(name: object) -> str:
+    """Return which attribute of a link may have been meant, and which there are.
+
+    >>> hint("bandwidth")
+    'did you mean "rate_bit_s"? Known here: rate_bit_s, latency_s, queue_bits, loss_probability'
+    """
+    plain = _plain(name)
+    near = next((known for known, words in _MEANT.items() if any(word in plain for word in words)), None)
+    asked = f'did you mean "{near}"? Known' if near else "known"
+    return f"{asked} here: {', '.join(LINK_ATTRIBUTES)}"
+
+
+def _plain(name: object) -> str:
+    return "".join(c for c in str(name).lower() if c.isalnum())
