@@ -34,7 +34,7 @@ from typing import Any, Protocol
 import networkx as nx
 
 from emulator.media.link_attributes import LinkAttributes
-from emulator.messages import CENTRAL, Message
+from emulator.messages import ARROW, CENTRAL, Message
 from emulator.nodes.node import EmulationError
 from emulator.services import Services
 from emulator.trace import Kind
@@ -68,7 +68,7 @@ def link_name(source: str, destination: str) -> str:
     >>> link_name("ap-0", "central")
     'ap-0->central'
     """
-    return f"{source}->{destination}"
+    return f"{source}{ARROW}{destination}"
 
 
 def natural_order(name: str) -> tuple[list[Any], str]:
@@ -134,10 +134,9 @@ class Link:
         if edge is None or edge.get("rate_bit_s") == 0.0:
             return None
         try:
-            return LinkAttributes.of(edge)
+            return LinkAttributes.of(edge, f"fronthaul link {self.name}, t = {self.services.now_ns} ns")
         except ValueError as error:
-            where = f"fronthaul link {self.name}, t = {self.services.now_ns} ns"
-            raise EmulationError(f"{where}: {error}; a rate of 0 takes the link down") from error
+            raise EmulationError(f"{error}; a rate of 0 takes the link down") from error
 
     def accept(self, message: Message, bits: int) -> Loss | None:
         """Serialise a message after those that wait, and send it off; or say why it is lost."""
@@ -356,12 +355,11 @@ def _ends(graph: nx.DiGraph) -> list[tuple[str, str]]:
     """Return the ends of all links; an undirected edge is one in both directions."""
     if not isinstance(graph, nx.Graph) or graph.is_multigraph():
         raise ValueError(f"fronthaul: got {graph}; give a networkx.DiGraph, with one edge at most from node to node")
-    if odd := [node for node in graph if not isinstance(node, str)]:
-        raise ValueError(f"fronthaul graph: the node {odd[0]!r} is no text; name nodes as {CENTRAL!r} and 'ap-0'")
-    ends = set(graph.edges) if graph.is_directed() else {pair for a, b in graph.edges for pair in ((a, b), (b, a))}
-    if len({link_name(*pair) for pair in ends}) < len(ends):
-        raise ValueError('fronthaul graph: two links bear one name; a node has "->" in its name: rename it')
-    return sorted(ends)
+    if odd := [node for node in graph if not isinstance(node, str) or ARROW in node]:
+        raise ValueError(f"fronthaul graph: a node is called {odd[0]!r}; allowed: text without {ARROW!r}, as 'ap-0'")
+    return sorted(
+        graph.edges if graph.is_directed() else {(a, b) for edge in graph.edges for a, b in (edge, edge[::-1])}
+    )
 
 
 def _ways(graph: nx.DiGraph, links: dict[tuple[str, str], Link]) -> nx.DiGraph:
@@ -369,11 +367,8 @@ def _ways(graph: nx.DiGraph, links: dict[tuple[str, str], Link]) -> nx.DiGraph:
     ways = nx.DiGraph()
     ways.add_nodes_from(graph)
     for ends, link in links.items():
-        try:
-            latency_ns = LinkAttributes.of(graph.get_edge_data(*ends)).latency_ns
-        except ValueError as error:
-            raise ValueError(f"fronthaul link {link.name}: {error}") from error
-        ways.add_edge(*ends, weight=latency_ns * len(graph) + 1)
+        attributes = LinkAttributes.of(graph.get_edge_data(*ends), f"fronthaul link {link.name}")
+        ways.add_edge(*ends, weight=attributes.latency_ns * len(graph) + 1)
     return ways
 
 

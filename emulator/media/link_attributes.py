@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
-__all__ = ["LINK_ATTRIBUTES", "LinkAttributes", "attribute_problems", "drawing_attributes", "unknown_attributes"]
+__all__ = ["LINK_ATTRIBUTES", "AttributeProblem", "LinkAttributes", "attribute_problems", "drawing_attributes"]
 
 LINK_ATTRIBUTES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "rate_bit_s": (">= 1", lambda value: value >= 1.0),
@@ -31,6 +31,18 @@ _DRAWING = {
 """What yEd, Gephi, Cytoscape and the like write about edges, in small letters without what is no letter or digit."""
 
 
+class AttributeProblem(NamedTuple):
+    """What is wrong with an attribute of an edge."""
+
+    name: str
+    said: str
+    """What it is, or that it is unknown; and what is allowed."""
+
+    def of(self, link: str) -> str:
+        """Return the problem in words, with the link that has it."""
+        return f"{self.name} {link} {self.said}"
+
+
 class LinkAttributes(NamedTuple):
     """The attributes of a link, those left out included."""
 
@@ -40,16 +52,16 @@ class LinkAttributes(NamedTuple):
     loss_probability: float = 0.0
 
     @classmethod
-    def of(cls, edge: Mapping[str, Any]) -> "LinkAttributes":
+    def of(cls, edge: Mapping[str, Any], link: str) -> "LinkAttributes":
         """Return the attributes of a link from those of its edge.
 
         Raises
         ------
         ValueError
-            If an attribute is out of range, or is none of a link's.
+            If an attribute is out of range, or is none of a link's; ``link`` is what to call it.
         """
         for problem in attribute_problems(edge):
-            raise ValueError(problem)
+            raise ValueError(f"{link}: {problem.name} {problem.said}")
         return cls(
             rate_bit_s=float(edge.get("rate_bit_s", math.inf)),
             latency_ns=round(float(edge.get("latency_s", 0.0)) * 1e9),
@@ -58,35 +70,25 @@ class LinkAttributes(NamedTuple):
         )
 
 
-def attribute_problems(edge: Mapping[str, Any]) -> Iterator[str]:
-    """Return what is wrong with the attributes of an edge, one sentence each."""
+def attribute_problems(edge: Mapping[str, Any]) -> Iterator[AttributeProblem]:
+    """Return what is wrong with the attributes of an edge."""
     for name, (allowed, valid) in LINK_ATTRIBUTES.items():
         value = edge.get(name, 1.0)
-        if isinstance(value, bool) or not isinstance(value, Real):
-            yield f"{name} = {value!r}, must be a number {allowed}"
-        elif not valid(float(value)):
-            yield f"{name} = {value}, must be {allowed}"
-    for name in unknown_attributes([edge]):
-        yield f'unknown attribute "{name}"; {hint(name)}'
-
-
-def unknown_attributes(edges: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the names of attributes that neither a link has nor a drawing program adds."""
-    names = {name for edge in edges for name in edge if name not in LINK_ATTRIBUTES}
-    return sorted((name for name in names if _plain(name) not in _DRAWING), key=str)
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if not (number and valid(float(value))):
+            yield AttributeProblem(name, f"is {value!r}; allowed: a number {allowed}")
+    for name in edge:
+        if name not in LINK_ATTRIBUTES and _plain(name) not in _DRAWING:
+            yield AttributeProblem(f'the attribute "{name}"', f"is unknown; {_hint(name)}")
 
 
 def drawing_attributes(edges: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the names of attributes that serve the drawing of a graph; they mean nothing to a link."""
-    return sorted({name for edge in edges for name in edge if _plain(name) in _DRAWING})
+    return sorted({str(name) for edge in edges for name in edge if _plain(name) in _DRAWING})
 
 
-def hint(name: object) -> str:
-    """Return which attribute of a link may have been meant, and which there are.
-
-    >>> hint("bandwidth")
-    'did you mean "rate_bit_s"? Known here: rate_bit_s, latency_s, queue_bits, loss_probability'
-    """
+def _hint(name: object) -> str:
+    """Return which attribute of a link may have been meant, and which there are."""
     plain = _plain(name)
     near = next((known for known, words in _MEANT.items() if any(word in plain for word in words)), None)
     asked = f'did you mean "{near}"? Known' if near else "known"

@@ -14,6 +14,7 @@ from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
 from emulator.media.air import Air
 from emulator.media.effects import TargetEchoes
 from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
+from emulator.media.link_attributes import LINK_ATTRIBUTES
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.target import Target
@@ -26,6 +27,7 @@ from models.radio.propagation import PATH_LOSS
 from models.schedulers import Palindromic, RoundRobin, SlotScheduler
 from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
+from scenarios.file.graphml import read_graph
 from scenarios.file.schema import ScenarioKeys
 
 __all__ = ["build", "drawn_settings", "fronthaul_graph", "network_of", "radio_of"]
@@ -226,7 +228,7 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
     Raises
     ------
     ValueError
-        If a GraphML file is no directed or undirected simple graph.
+        If a GraphML file cannot be read or has parallel links.
     """
     keys = scenario.fronthaul
     attributes: dict[str, float] = {
@@ -236,13 +238,12 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
         attributes["queue_bits"] = keys.queue_bits
     if keys.topology in TOPOLOGIES:
         return TOPOLOGIES[keys.topology](scenario.access_point_names, **attributes)
-    graph = nx.read_graphml(keys.topology)
-    if graph.is_multigraph():
-        raise ValueError(f"fronthaul.topology: {keys.topology} has parallel links; keep one between two nodes")
-    directed = nx.DiGraph(graph)
-    for _, _, edge in directed.edges(data=True):
-        edge.update(attributes | edge)
-    return directed
+    graph = nx.DiGraph(read_graph(keys.topology))
+    for *_, edge in graph.edges(data=True):
+        own = {name: edge[name] for name in LINK_ATTRIBUTES if name in edge}
+        edge.clear()
+        edge.update(attributes | own)
+    return graph
 
 
 def _central(
