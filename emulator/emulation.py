@@ -10,6 +10,7 @@ from threadpoolctl import ThreadpoolController
 from emulator.functional_split import FunctionalSplit
 from emulator.inbox import Inbox
 from emulator.kernel import Bell, Kernel
+from emulator.losses import Losses
 from emulator.media.air import Air
 from emulator.media.fronthaul import Fronthaul, natural_order
 from emulator.media.truth import CpiTruth
@@ -68,6 +69,7 @@ class Emulation:
         self.user_equipments = {ue.name: ue for ue in user_equipments}
         self.targets = {target.name: target for target in targets}
         self.network, self.streams, self.scoring = central.network, streams, scoring
+        self.losses = fronthaul.watcher = Losses(frame, central.radio.illumination, fronthaul.in_flight)
         self.nodes: dict[str, Node] = {
             air.name: air, central.name: central,
             **self.access_points, **self.user_equipments, **self.targets,
@@ -170,6 +172,7 @@ class Emulation:
             slots=len(cpis) * self.frame.n_slots,
             events=self.events,
             late_reports=self.central.late_reports,
+            lost_reports=self.losses.found(),
             trace=self.trace,
         )
 
@@ -184,6 +187,7 @@ class Emulation:
                 "events": self.events,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
                 "fronthaul": self.fronthaul.state(),
+                "losses": self.losses.state(),
                 "trace": self.trace.rows if self.trace is not None else [],
             }
         )
@@ -212,6 +216,7 @@ class Emulation:
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
         self.fronthaul.restore(state["fronthaul"])
+        self.losses.restore(state["losses"])
         if self.trace is not None:
             self.trace.rows[:] = state["trace"]
 
@@ -220,6 +225,7 @@ class Emulation:
     def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
         """Score a CPI; called by the central processor when it publishes."""
         plan, frame = inbox.plan, self.frame
+        self._settle_losses(inbox)
         truth = self.air.truths.pop(plan.cpi)
         targets = sorted(self.targets.values(), key=lambda t: t.index)
         middle_s = frame.cpi_middle_s(plan.cpi)
@@ -247,6 +253,12 @@ class Emulation:
                 observation=observation,
             )
         )
+
+    def _settle_losses(self, inbox: Inbox) -> None:
+        plan, complete = inbox.plan, inbox.fused == self.central.reports_expected(inbox.plan)
+        receivers = () if complete else plan.receivers
+        due = {name: self.access_points[name].split.reports_expected(self.frame.n_slots) for name in receivers}
+        self.losses.settle(plan, due)
 
     def _bounds(
         self, kind: str, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth

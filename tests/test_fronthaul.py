@@ -233,7 +233,7 @@ def test_a_link_that_is_down_loses_what_would_enter_or_leave_it(how):
     fates = []
 
     class Notes:
-        def delivered(self, message):
+        def delivered(self, message, now_ns):
             fates.append((message.sequence, "delivered"))
 
         def dropped(self, message, link, why):

@@ -22,7 +22,7 @@ its size).
 import math
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,7 +55,7 @@ class Loss(StrEnum):
 class Watcher(Protocol):
     """Who is told what becomes of messages."""
 
-    def delivered(self, message: Message) -> None:
+    def delivered(self, message: Message, now_ns: int) -> None:
         """Take note of a message that has reached its destination, which takes it next."""
 
     def dropped(self, message: Message, link: str, why: Loss) -> None:
@@ -309,8 +309,12 @@ class Fronthaul:
     def _deliver(self, message: Message) -> None:
         self.delivered += 1
         if self.watcher is not None:
-            self.watcher.delivered(message)
+            self.watcher.delivered(message, self.now_ns)
         self._handlers[message.destination](message)
+
+    def in_flight(self) -> Iterator[Message]:
+        """Yield the messages that are on their way."""
+        return (message for link in self.links.values() for _, _, message, _ in link.in_flight)
 
     # -- books and checkpoints ------------------------------------------------------------------------------------
 

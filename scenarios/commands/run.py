@@ -15,6 +15,7 @@ from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import results
 from scenarios.output.folders import OutputFolder, flat_settings
+from scenarios.output.losses import loss_lines
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
@@ -88,6 +89,8 @@ def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
     latencies = [1e3 * cpi.sensing_latency_s for cpi in result.cpis]
     console.print(f"Sensing latency          {np.mean(latencies):.3f} ms, mean of {len(sums)} CPIs")
     console.print(f"Reports fused            {fused} of {expected}")
+    for number, line in enumerate(loss_lines(result.lost_reports)):
+        console.print(f"{'' if number else 'Reports lost':<25}{line}")
     console.print(f"False detections         {sum(len(cpi.score.false_indices) for cpi in result.cpis)}")
     console.print(f"Wall-clock time          {wall_s:.2f} s for {result.slots} slots")
 
