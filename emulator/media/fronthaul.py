@@ -19,7 +19,6 @@ is down, edges added later, preemption, retransmission, frames larger than a mes
 its size).
 """
 
-import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -134,9 +133,10 @@ class Link:
         if edge is None or edge.get("rate_bit_s") == 0.0:
             return None
         try:
-            return LinkAttributes.of(edge, f"fronthaul link {self.name}, t = {self.services.now_ns} ns")
+            return LinkAttributes.of(edge)
         except ValueError as error:
-            raise EmulationError(f"{error}; a rate of 0 takes the link down") from error
+            where = f"fronthaul link {self.name}, t = {self.services.now_ns} ns"
+            raise EmulationError(f"{where}: {error}; a rate of 0 takes the link down") from error
 
     def accept(self, message: Message, bits: int) -> Loss | None:
         """Serialise a message after those that wait, and send it off; or say why it is lost."""
@@ -146,7 +146,7 @@ class Link:
         if self.backlog_bits(now_ns) + bits > attributes.queue_bits:
             return Loss.FULL
         start_ns = self.free_ns if self.free_ns > now_ns else now_ns
-        duration_ns = math.ceil(bits * 1e9 / attributes.rate_bit_s)
+        duration_ns = attributes.duration_ns(bits)
         self.free_ns = start_ns + duration_ns
         self.busy_ns += duration_ns
         self.waiting.append((self.free_ns, duration_ns, bits))
@@ -244,10 +244,8 @@ class Fronthaul:
         """
         if (root, inward) not in self._trees:
             ways = self._ways.reverse(copy=False) if inward else self._ways
-            near: dict[str, list[str]] = {}
-            if root in ways:
-                near, _ = nx.dijkstra_predecessor_and_distance(ways, root)
-            tree = {node: min(before, key=natural_order) for node, before in near.items() if node != root}
+            near, far = nx.dijkstra_predecessor_and_distance(ways, root) if root in ways else ({}, {})
+            tree = {node: min(near[node], key=natural_order) for node in far if node != root}
             self._trees[root, inward] = tree
         return self._trees[root, inward]
 
@@ -371,8 +369,11 @@ def _ways(graph: nx.DiGraph, links: dict[tuple[str, str], Link]) -> nx.DiGraph:
     ways = nx.DiGraph()
     ways.add_nodes_from(graph)
     for ends, link in links.items():
-        attributes = LinkAttributes.of(graph.get_edge_data(*ends), f"fronthaul link {link.name}")
-        ways.add_edge(*ends, weight=attributes.latency_ns * len(graph) + 1)
+        try:
+            latency_ns = LinkAttributes.of(graph.get_edge_data(*ends)).latency_ns
+        except ValueError as error:
+            raise ValueError(f"fronthaul link {link.name}: {error}") from error
+        ways.add_edge(*ends, weight=latency_ns * len(graph) + 1)
     return ways
 
 

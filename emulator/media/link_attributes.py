@@ -52,22 +52,26 @@ class LinkAttributes(NamedTuple):
     loss_probability: float = 0.0
 
     @classmethod
-    def of(cls, edge: Mapping[str, Any], link: str) -> "LinkAttributes":
+    def of(cls, edge: Mapping[str, Any]) -> "LinkAttributes":
         """Return the attributes of a link from those of its edge.
 
         Raises
         ------
         ValueError
-            If an attribute is out of range, or is none of a link's; ``link`` is what to call it.
+            If an attribute is out of range, or is none of a link's.
         """
         for problem in attribute_problems(edge):
-            raise ValueError(f"{link}: {problem.name} {problem.said}")
+            raise ValueError(f"{problem.name} {problem.said}")
         return cls(
             rate_bit_s=float(edge.get("rate_bit_s", math.inf)),
             latency_ns=round(float(edge.get("latency_s", 0.0)) * 1e9),
             queue_bits=float(edge.get("queue_bits", math.inf)),
             loss_probability=float(edge.get("loss_probability", 0.0)),
         )
+
+    def duration_ns(self, bits: int) -> int:
+        """Return how long a message of this size is serialised, in whole ns."""
+        return math.ceil(bits * 1e9 / self.rate_bit_s)
 
 
 def attribute_problems(edge: Mapping[str, Any]) -> Iterator[AttributeProblem]:

@@ -30,7 +30,7 @@ from models.units import db_to_linear, dbm_to_w, noise_power_w
 from scenarios.file.graphml import read_graph
 from scenarios.file.schema import ScenarioKeys
 
-__all__ = ["build", "drawn_settings", "fronthaul_graph", "network_of", "radio_of"]
+__all__ = ["build", "drawn_settings", "frame_of", "fronthaul_graph", "network_of", "radio_of"]
 
 TOPOLOGIES: dict[str, Callable[..., nx.DiGraph]] = {"star": star, "ring": ring, "tree": tree, "stripe": stripe}
 SCHEDULERS: dict[str, Callable[[], SlotScheduler]] = {"round-robin": RoundRobin, "palindromic": Palindromic}
@@ -94,7 +94,7 @@ def build(
         "illumination": radio.illumination,
     }
     return Emulation(
-        frame=_frame(scenario),
+        frame=frame_of(scenario),
         air=Air(
             network=network,
             radio=radio,
@@ -199,7 +199,8 @@ def _access_channel(scenario: ScenarioKeys, network: Network) -> AccessChannel:
     )
 
 
-def _frame(scenario: ScenarioKeys) -> Frame:
+def frame_of(scenario: ScenarioKeys) -> Frame:
+    """Return the calendar."""
     schedule = scenario.schedule
     symbols = schedule.snapshots_per_slot + schedule.guard_symbols
     transmitters = scenario.selector.transmitters

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emulator.media.link_attributes import attribute_problems
+from emulator.media.link_attributes import attribute_problems, drawing_attributes
 from emulator.messages import ARROW, CENTRAL
 from scenarios.file.problems import Problem
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["absolute", "graph_problems", "read_graph"]
+__all__ = ["absolute", "graph_problems", "ignored_attributes", "read_graph"]
 
 _GZIP = b"\x1f\x8b"
 _NUMBERS = {"int": int, "long": int, "float": float, "double": float}
@@ -94,6 +94,11 @@ def graph_problems(path: str, names: tuple[str, ...], words: tuple[str, ...]) ->
         Problem((*_TOPOLOGY, "access_points.count", "access_points.positions_m"), f'got "{path}"; {text}')
         for text in _node_problems(graph, names)
     )
+
+
+def ignored_attributes(path: str) -> list[str]:
+    """Return the attributes of the links of a GraphML file that serve its drawing alone."""
+    return drawing_attributes(edge for *_, edge in read_graph(path).edges(data=True))
 
 
 def _link_problems(graph: "nx.Graph") -> Iterator[str]:

@@ -4,14 +4,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from emulator.losses import LATE, NOT_SENT, PLAN, RECORD, REPORT, STATISTICS, UNDER_WAY, Cause, LostReports
-from emulator.media.fronthaul import Loss, natural_order
+from emulator.media.fronthaul import Loss
+from scenarios.file.names import names_text
 
-__all__ = ["loss_lines", "names_text"]
+__all__ = ["loss_lines"]
 
-MOST_NAMED = 6
 _WHAT = {
-    PLAN: "the plan", REPORT: "the report", STATISTICS: "the statistics report", RECORD: "the record of what was radiated",
-}  # fmt: skip
+    PLAN: "the plan",
+    REPORT: "the report",
+    STATISTICS: "the statistics report",
+    RECORD: "the record of what was radiated",
+}
 _FATE = {
     LATE: "came {late} late",
     UNDER_WAY: "was still under way at the end",
@@ -46,14 +49,3 @@ def _late(group: Sequence[LostReports]) -> str:
     least = min((reports.least_late_ns for reports in group if reports.least_late_ns is not None), default=0)
     most = max((reports.most_late_ns for reports in group if reports.most_late_ns is not None), default=0)
     return f"{1e-6 * least:.4g} ms" if least == most else f"{1e-6 * least:.4g} to {1e-6 * most:.4g} ms"
-
-
-def names_text(names: Iterable[str]) -> str:
-    """Return names of nodes or links in their natural order, the first few of many.
-
-    >>> names_text(["ap-10", "ap-2"])
-    'ap-2, ap-10'
-    """
-    ordered = sorted(set(names), key=natural_order)
-    more = [f"{len(ordered) - MOST_NAMED} more"] if len(ordered) > MOST_NAMED + 1 else []
-    return ", ".join(ordered[:MOST_NAMED] if more else ordered) + "".join(f" and {text}" for text in more)
