@@ -5,8 +5,8 @@ what tells the waveform, which is the plan for the transmitter and its record. C
 point, so their memory does not grow with time. Who was late, and by how much, is known once the message has come.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,8 @@ __all__ = ["Cause", "Losses", "LostReports"]
 
 LATE, UNDER_WAY, NOT_SENT = "late", "still under way", "not sent"
 PLAN, REPORT, STATISTICS, RECORD = "plan", "report", "statistics", "record"
+EMPTY = "empty statistics"
+"""Of a receiver that knew no waveform; never a cause."""
 
 
 class Cause(NamedTuple):
@@ -86,7 +88,7 @@ def _subject(message: Message) -> _Subject | None:
     if isinstance(message, EchoReport):
         return _Subject(message.slot.cpi, REPORT, message.source, CENTRAL, message.slot.position)
     if isinstance(message, StatisticsReport):
-        return _Subject(message.cpi, STATISTICS, message.source, CENTRAL)
+        return _Subject(message.cpi, STATISTICS if message.positions else EMPTY, message.source, CENTRAL)
     if isinstance(message, TransmissionRecord):
         return _Subject(message.cpi, RECORD, message.transmitter, message.destination)
     if isinstance(message, Assignment):
@@ -102,15 +104,20 @@ class _Failure(NamedTuple):
     late_ns: int | None = None
 
 
-@dataclass(eq=False)
-class _Case:
-    """What became of the messages of a CPI so far."""
+def _cause(subject: _Subject, fate: str, link: str = "") -> Cause:
+    return Cause(STATISTICS if subject.what == EMPTY else subject.what, fate, link)
 
-    came: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    """What came in time: a bit for each position, by what, access point and destination."""
-    failed: dict[_Subject, _Failure] = field(default_factory=dict)
-    empty: set[str] = field(default_factory=set)
-    """Receivers whose statistics cover no slot: they knew no waveform."""
+
+def _due_ns(frame: Frame, subject: _Subject) -> int:
+    """Return until when a message is of use.
+
+    A plan until the CPI begins; a record that is passed on until the receiver settles its statistics, half-way to the
+    deadline; all else until the deadline.
+    """
+    if subject.what == PLAN:
+        return frame.cpi_start_ns(subject.cpi)
+    wait_ns = frame.deadline_ns if subject.destination == CENTRAL else frame.deadline_ns // 2
+    return frame.cpi_start_ns(subject.cpi + 1) + wait_ns
 
 
 class Losses:
@@ -128,8 +135,10 @@ class Losses:
 
     def __init__(self, frame: Frame, illumination: str, under_way: Callable[[], Iterable[Message]]) -> None:
         self._frame, self._illumination, self._under_way = frame, illumination, under_way
-        self._cases: dict[int, _Case] = {}
         self._settled = -1
+        self._delivered: defaultdict[int, list[tuple[int, str, str, str, int]]] = defaultdict(list)
+        """By CPI: when, and what follows the CPI in a ``_Subject``."""
+        self._dropped: defaultdict[int, list[_Failure]] = defaultdict(list)
         self._awaited: dict[_Subject, int] = {}
         """Reports that are lost because a message is still under way, by what it is about."""
         self._found: dict[Cause, LostReports] = {}
@@ -137,45 +146,29 @@ class Losses:
     # -- what the fronthaul tells -------------------------------------------------------------------------------------
 
     def delivered(self, message: Message, now_ns: int) -> None:
-        """Take note of a message that has reached its destination."""
-        subject = _subject(message)
-        if subject is None:
-            return
-        late_ns = now_ns - self._due_ns(subject)
-        if late_ns > 0:
-            self._fail(_Failure(subject, Cause(subject.what, LATE), late_ns))
-        elif isinstance(message, StatisticsReport) and not message.positions:
-            self._case(subject.cpi).empty.add(subject.access_point)
-        else:
-            came, key = self._case(subject.cpi).came, subject[1:4]
-            came[key] = came.get(key, 0) | 1 << subject.position
+        """Take note of a message that has reached its destination; of most no more than that."""
+        if type(message) is EchoReport and message.slot.cpi > self._settled:
+            slot = message.slot
+            self._delivered[slot.cpi].append((now_ns, REPORT, message.source, CENTRAL, slot.position))
+        elif (subject := _subject(message)) is not None:
+            if subject.cpi > self._settled:
+                self._delivered[subject.cpi].append((now_ns, *subject[1:]))
+            elif subject in self._awaited:
+                self._count(self._late(subject, now_ns), self._awaited.pop(subject))
 
     def dropped(self, message: Message, link: str, why: str) -> None:
         """Take note of a message that a link has lost."""
         subject = _subject(message)
-        if subject is not None:
-            self._fail(_Failure(subject, Cause(subject.what, why, link)))
-
-    def _due_ns(self, subject: _Subject) -> int:
-        """Return until when a message is of use.
-
-        A plan until the CPI begins; a record that is passed on until the receiver settles its statistics, half-way to
-        the deadline; all else until the deadline.
-        """
-        frame, end_ns = self._frame, self._frame.cpi_start_ns(subject.cpi + 1)
-        if subject.what == PLAN:
-            return frame.cpi_start_ns(subject.cpi)
-        return end_ns + (frame.deadline_ns if subject.destination == CENTRAL else frame.deadline_ns // 2)
-
-    def _fail(self, failure: _Failure) -> None:
-        subject = failure.subject
+        if subject is None:
+            return
+        failure = _Failure(subject, _cause(subject, why, link))
         if subject.cpi > self._settled:
-            self._case(subject.cpi).failed[subject] = failure
+            self._dropped[subject.cpi].append(failure)
         elif subject in self._awaited:
             self._count(failure, self._awaited.pop(subject))
 
-    def _case(self, cpi: int) -> _Case:
-        return self._cases.setdefault(cpi, _Case())
+    def _late(self, subject: _Subject, now_ns: int) -> _Failure:
+        return _Failure(subject, _cause(subject, LATE), now_ns - _due_ns(self._frame, subject))
 
     # -- what is made of it -------------------------------------------------------------------------------------------
 
@@ -184,32 +177,40 @@ class Losses:
 
         To be called for one CPI after the other, when it is published; with nobody owing, where all were fused.
         """
-        case, self._settled = self._cases.pop(plan.cpi, _Case()), plan.cpi
-        if reports_due:
-            under_way = {subject for message in self._under_way() if (subject := _subject(message)) is not None}
-            for failure in _Inquest(plan, case, under_way, self._illumination).failures(reports_due):
-                if failure.cause.fate == UNDER_WAY:
-                    self._awaited[failure.subject] = self._awaited.get(failure.subject, 0) + 1
-                else:
-                    self._count(failure, 1)
+        self._settled = plan.cpi
+        delivered, dropped = self._delivered.pop(plan.cpi, []), self._dropped.pop(plan.cpi, [])
+        if not reports_due:
+            return
+        failed = {failure.subject: failure for failure in dropped}
+        came = set()
+        for now_ns, what, access_point, destination, position in delivered:
+            subject = _Subject(plan.cpi, what, access_point, destination, position)
+            if now_ns > _due_ns(self._frame, subject):
+                failed[subject] = self._late(subject, now_ns)
+            else:
+                came.add(subject)
+        under_way = {about for message in self._under_way() if (about := _subject(message)) is not None}
+        for failure in _Inquest(plan, self._illumination, came, failed, under_way).failures(reports_due):
+            if failure.cause.fate == UNDER_WAY:
+                self._awaited[failure.subject] = self._awaited.get(failure.subject, 0) + 1
+            else:
+                self._count(failure, 1)
 
     def _count(self, failure: _Failure, count: int) -> None:
-        cause = failure.cause
-        self._found.setdefault(cause, LostReports(cause=cause)).add(
-            failure.subject.access_point, count, failure.late_ns
-        )
+        lost = self._found.setdefault(failure.cause, LostReports(cause=failure.cause))
+        lost.add(failure.subject.access_point, count, failure.late_ns)
 
     def found(self) -> tuple[LostReports, ...]:
         """Return the reports that were lost so far, the commonest cause first."""
         found = {cause: _copied(lost) for cause, lost in self._found.items()}
         for subject, count in self._awaited.items():
-            cause = Cause(subject.what, UNDER_WAY)
+            cause = _cause(subject, UNDER_WAY)
             found.setdefault(cause, LostReports(cause=cause)).add(subject.access_point, count, None)
         return tuple(sorted(found.values(), key=lambda lost: (-lost.count, lost.cause)))
 
     def state(self) -> dict[str, Any]:
         """Return what is known, as data."""
-        return {name: vars(self)[name] for name in ("_cases", "_settled", "_awaited", "_found")}
+        return {name: vars(self)[name] for name in ("_settled", "_delivered", "_dropped", "_awaited", "_found")}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state that ``state`` returned."""
@@ -224,12 +225,13 @@ def _copied(lost: LostReports) -> LostReports:
 
 @dataclass(frozen=True, eq=False)
 class _Inquest:
-    """Finds why reports of a CPI were lost."""
+    """Finds why reports of a CPI were lost, given what became of its messages."""
 
     plan: CpiPlan
-    case: _Case
-    under_way: set[_Subject]
     illumination: str
+    came: Set[_Subject]
+    failed: Mapping[_Subject, _Failure]
+    under_way: Set[_Subject]
 
     def failures(self, reports_due: Mapping[str, int]) -> Iterator[_Failure]:
         """Yield the failure behind every lost report."""
@@ -239,17 +241,19 @@ class _Inquest:
                 yield from [no_plan] * due
                 continue
             found = [*self._reports_failed.get(name, ()), *self._without_waveform(name)]
-            silent = _Failure(_Subject(self.plan.cpi, REPORT, name, CENTRAL), Cause(REPORT, NOT_SENT))
-            yield from (found + [silent] * (due - self._fused(name)))[: due - self._fused(name)]
+            lost = due - self._fused(name)
+            silent = self._subject(REPORT, name, CENTRAL)
+            found += [_Failure(silent, _cause(silent, NOT_SENT))] * lost
+            yield from found[:lost]
 
     @cached_property
     def _reports_failed(self) -> dict[str, list[_Failure]]:
         """How reports failed that were sent, by receiver."""
         found: dict[str, list[_Failure]] = {}
-        under_way = [_Failure(subject, Cause(subject.what, UNDER_WAY)) for subject in sorted(self.under_way)]
-        for failure in (*self.case.failed.values(), *under_way):
+        under_way = [_Failure(subject, _cause(subject, UNDER_WAY)) for subject in sorted(self.under_way)]
+        for failure in (*self.failed.values(), *under_way):
             subject = failure.subject
-            if subject.what in (REPORT, STATISTICS) and subject.cpi == self.plan.cpi:
+            if subject.what in (REPORT, STATISTICS, EMPTY) and subject.cpi == self.plan.cpi:
                 found.setdefault(subject.access_point, []).append(failure)
         return found
 
@@ -258,21 +262,22 @@ class _Inquest:
         """Why the central processor does not know the waveform of each slot; None where it does."""
         return [self._untold(position, CENTRAL) for position in range(len(self.plan.slots))]
 
+    def _heard(self, name: str) -> list[int]:
+        """Return the positions of the slots on which reports of a receiver came."""
+        return [p for p in range(len(self.plan.slots)) if self._subject(REPORT, name, CENTRAL, p) in self.came]
+
     def _fused(self, name: str) -> int:
         """Return how many reports of a receiver were fused."""
-        known = sum(1 << position for position, failure in enumerate(self._unknown) if failure is None)
-        return (self._came(REPORT, name) & known).bit_count() + self._came(STATISTICS, name)
+        known = sum(self._unknown[position] is None for position in self._heard(name))
+        return known + (self._subject(STATISTICS, name, CENTRAL) in self.came)
 
     def _without_waveform(self, name: str) -> list[_Failure]:
         """Return the failures behind reports of a receiver that came and were of no use."""
-        came = self._came(REPORT, name)
-        found = [
-            failure for position, failure in enumerate(self._unknown) if failure is not None and came >> position & 1
-        ]
-        if name in self.case.empty:
+        missing = [self._unknown[position] for position in self._heard(name)]
+        if self._subject(EMPTY, name, CENTRAL) in self.came:
             untold = (self._untold(position, name) for position in range(len(self.plan.slots)))
-            found += [failure for failure in untold if failure is not None][:1]
-        return found
+            missing.append(next((failure for failure in untold if failure is not None), None))
+        return [failure for failure in missing if failure is not None]
 
     def _untold(self, position: int, receiver: str) -> _Failure | None:
         """Return why the waveform of a slot is not known to a receiver, or to the central processor."""
@@ -286,13 +291,13 @@ class _Inquest:
         )
         return next((failure for failure in failures if failure is not None), None)
 
-    def _came(self, what: str, name: str, destination: str = CENTRAL) -> int:
-        return self.case.came.get((what, name, destination), 0)
+    def _subject(self, what: str, name: str, destination: str, position: int = 0) -> _Subject:
+        return _Subject(self.plan.cpi, what, name, destination, position)
 
     def _failure(self, what: str, name: str, destination: str) -> _Failure | None:
         """Return how a message failed, if it did."""
-        if self._came(what, name, destination):
+        subject = self._subject(what, name, destination)
+        if subject in self.came:
             return None
-        subject = _Subject(self.plan.cpi, what, name, destination)
         fate = UNDER_WAY if subject in self.under_way else NOT_SENT
-        return self.case.failed.get(subject) or _Failure(subject, Cause(what, fate))
+        return self.failed.get(subject) or _Failure(subject, _cause(subject, fate))

@@ -143,9 +143,14 @@ class Link:
         attributes, now_ns = self.read(), self.services.now_ns
         if attributes is None:
             return Loss.DOWN
-        if self.backlog_bits(now_ns) + bits > attributes.queue_bits:
+        start_ns, backlog_bits = now_ns, 0.0
+        if self.free_ns > now_ns:
+            start_ns, backlog_bits = self.free_ns, self.backlog_bits(now_ns)
+        elif self.waiting:
+            self.waiting.clear()
+            self.waiting_bits = 0
+        if backlog_bits + bits > attributes.queue_bits:
             return Loss.FULL
-        start_ns = self.free_ns if self.free_ns > now_ns else now_ns
         duration_ns = attributes.duration_ns(bits)
         self.free_ns = start_ns + duration_ns
         self.busy_ns += duration_ns
@@ -279,35 +284,31 @@ class Fronthaul:
         if self.watcher is not None:
             self.watcher.dropped(message, link.name, why)
 
-    def _lost(self, link: Link) -> Loss | None:
-        """Return why a message that leaves a link now is lost, if it is."""
-        attributes = link.read()
-        if attributes is None:
-            return Loss.DOWN
-        probability = attributes.loss_probability
-        if probability and link.services.generator(link.name, "loss", link.carried).random() < probability:
-            return Loss.CHANCE
-        return None
-
     def _arrive(self, link: Link, _: object) -> None:
         _, _, message, bits = heappop(link.in_flight)
         link.carried += 1
-        loss = self._lost(link)
-        if loss is not None:
-            self._drop(link, message, bits, loss)
+        attributes = link.read()
+        if attributes is None:
+            self._drop(link, message, bits, Loss.DOWN)
+            return
+        if attributes.loss_probability and self._is_lost(link, attributes.loss_probability):
+            self._drop(link, message, bits, Loss.CHANCE)
             return
         link.bits += bits
         if self.record is not None:
-            self.record((self.now_ns, DELIVER, link.rank, bits))
+            self.record((link.services.now_ns, DELIVER, link.rank, bits))
         if link.end == message.destination:
-            self._deliver(message)
+            self._deliver(message, link.services.now_ns)
         else:
             self._forward(message, bits, link.end)
 
-    def _deliver(self, message: Message) -> None:
+    def _is_lost(self, link: Link, probability: float) -> bool:
+        return link.services.generator(link.name, "loss", link.carried).random() < probability
+
+    def _deliver(self, message: Message, now_ns: int) -> None:
         self.delivered += 1
         if self.watcher is not None:
-            self.watcher.delivered(message, self.now_ns)
+            self.watcher.delivered(message, now_ns)
         self._handlers[message.destination](message)
 
     def in_flight(self) -> Iterator[Message]:
