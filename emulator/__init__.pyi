@@ -3,6 +3,8 @@ from .emulation import Emulation as Emulation
 from .functional_split import FunctionalSplit as FunctionalSplit
 from .functional_split import IqSplit as IqSplit
 from .functional_split import StatisticsSplit as StatisticsSplit
+from .losses import Cause as Cause
+from .losses import LostReports as LostReports
 from .media.air import Air as Air
 from .media.air import AirRuleError as AirRuleError
 from .media.effects import Effect as Effect

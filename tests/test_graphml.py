@@ -11,6 +11,7 @@ import pytest
 from scenarios.file.build import fronthaul_graph
 from scenarios.file.files import dump, load
 from scenarios.file.problems import ScenarioError
+from scenarios.file.remarks import remarks
 from scenarios.file.scenario import Scenario
 
 NAMES = ("central", *(f"ap-{i}" for i in range(12)))
@@ -101,6 +102,9 @@ def test_attributes_of_drawing_programs_are_left_out(written):
     line = "<y:PolyLineEdge><y:LineStyle color='#000000'/><y:EdgeLabel>fibre</y:EdgeLabel></y:PolyLineEdge>"
     graph = graph_of(written(site(keys + yed, star_with(d9=line))))
     assert set(graph.edges["ap-0", "central"]) == {"rate_bit_s", "latency_s", "loss_probability"}
+    told = remarks(load("paper", {"fronthaul.topology": written(site(keys + yed, star_with(d9=line)))}))
+    assert [text.rpartition(": ")[2] for text in told] == ["Edge Label, color, description, label, weight"]
+    assert remarks(load("paper", {"fronthaul.topology": written(site())})) == []
 
 
 @pytest.mark.parametrize(

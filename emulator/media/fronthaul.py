@@ -124,7 +124,11 @@ class Link:
             If an attribute is out of range.
         """
         edge = self._edge(self._begin, self.end)
-        if edge != self._seen:
+        try:
+            changed = edge != self._seen
+        except ValueError:  # arrays have no truth value
+            changed = True
+        if changed:
             self._attributes = self._checked(edge)
             self._seen = copy(edge)
         return self._attributes

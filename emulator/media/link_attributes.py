@@ -63,10 +63,10 @@ class LinkAttributes(NamedTuple):
         for problem in attribute_problems(edge):
             raise ValueError(f"{problem.name} {problem.said}")
         return cls(
-            rate_bit_s=float(edge.get("rate_bit_s", math.inf)),
-            latency_ns=round(float(edge.get("latency_s", 0.0)) * 1e9),
-            queue_bits=float(edge.get("queue_bits", math.inf)),
-            loss_probability=float(edge.get("loss_probability", 0.0)),
+            rate_bit_s=_float(edge.get("rate_bit_s", math.inf)),
+            latency_ns=round(_float(edge.get("latency_s", 0.0)) * 1e9),
+            queue_bits=_float(edge.get("queue_bits", math.inf)),
+            loss_probability=_float(edge.get("loss_probability", 0.0)),
         )
 
     def duration_ns(self, bits: int) -> int:
@@ -74,12 +74,20 @@ class LinkAttributes(NamedTuple):
         return math.ceil(bits * 1e9 / self.rate_bit_s)
 
 
+def _float(value: Any) -> float:
+    """Return a number as a float; a whole number too large for one is as good as infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def attribute_problems(edge: Mapping[str, Any]) -> Iterator[AttributeProblem]:
     """Return what is wrong with the attributes of an edge."""
     for name, (allowed, valid) in LINK_ATTRIBUTES.items():
         value = edge.get(name, 1.0)
         number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (number and valid(float(value))):
+        if not (number and valid(_float(value))):
             yield AttributeProblem(name, f"is {value!r}; allowed: a number {allowed}")
     for name in edge:
         if name not in LINK_ATTRIBUTES and _plain(name) not in _DRAWING:

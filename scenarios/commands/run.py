@@ -90,7 +90,7 @@ def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
     console.print(f"Sensing latency          {np.mean(latencies):.3f} ms, mean of {len(sums)} CPIs")
     console.print(f"Reports fused            {fused} of {expected}")
     for number, line in enumerate(loss_lines(result.lost_reports)):
-        console.print(f"{'' if number else 'Reports lost':<25}{line}")
+        console.print(f"{'' if number else 'Reports lost':<25}{line}", markup=False)
     console.print(f"False detections         {sum(len(cpi.score.false_indices) for cpi in result.cpis)}")
     console.print(f"Wall-clock time          {wall_s:.2f} s for {result.slots} slots")
 
