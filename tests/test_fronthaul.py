@@ -275,6 +275,11 @@ def test_an_attribute_out_of_range_in_mid_run_is_an_error_that_names_link_and_ti
         bench.run()
 
 
+def test_a_number_too_long_to_print_is_refused_like_others():
+    with pytest.raises(ValueError, match="latency_s is inf"):
+        Fronthaul(star(("ap-0",), latency_s=10**5000))
+
+
 def test_attributes_that_are_removed_take_what_they_are_when_left_out():
     bench, edge = chain(rate_bit_s=1e9, latency_s=1e-3, queue_bits=1000, loss_probability=1.0)
     Bell(bench.kernel, -1, lambda _: edge.clear()).set(0)

@@ -15,6 +15,7 @@ LINK_ATTRIBUTES: dict[str, tuple[str, Callable[[float], bool]]] = {
 }
 """What each attribute may be, in words and as a test."""
 
+_EXACT = 2**53
 _MEANT = {
     "loss_probability": ("loss",),
     "rate_bit_s": ("bandwidth", "capacity", "rate", "speed", "throughput"),
@@ -86,6 +87,7 @@ def attribute_problems(edge: Mapping[str, Any]) -> Iterator[AttributeProblem]:
     """Return what is wrong with the attributes of an edge."""
     for name, (allowed, valid) in LINK_ATTRIBUTES.items():
         value = edge.get(name, 1.0)
+        value = _float(value) if isinstance(value, int) and abs(value) > _EXACT else value
         number = isinstance(value, Real) and not isinstance(value, bool)
         if not (number and valid(_float(value))):
             yield AttributeProblem(name, f"is {value!r}; allowed: a number {allowed}")

@@ -44,21 +44,11 @@ class _Way(NamedTuple):
         return self.last_ns(self.sharing * n_messages)
 
 
-class _Bits(NamedTuple):
-    """Sizes of messages."""
-
-    plan: int
-    """For a transmitter, with the data of its users."""
-    bare_plan: int
-    record: int
-    report: int
-
-
 def timing_warnings(scenario: ScenarioKeys) -> list[str]:
     """Return what cannot come in time, or at all, in a sentence each; empty if all is well."""
     case = _Case(scenario)
     reports = _statistics if scenario.fronthaul.split == "statistics" else _samples
-    return [*_plans(case), *reports(case), *_queues(case), *_loads(case)]
+    return [text for check in (_plans, reports, _queues, _loads) for text in check(case)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,32 +79,41 @@ class _Case:
         names = self.scenario.access_point_names
         return list(names) if indices is None else [names[i] for i in indices]
 
+    # -- sizes, from messages with nothing in them --------------------------------------------------------------------
+
     @cached_property
-    def bits(self) -> _Bits:
-        """Sizes of messages, from messages with nothing in them."""
-        frame, names = self.frame, self.scenario.access_point_names
-        n_antennas, n_slots = self.scenario.access_points.n_antennas, frame.n_slots
-        slots, modes = frame.slots(0, names[:1] * n_slots), ModeAssignment.of(len(names), [], [])
+    def plan_bits(self) -> tuple[int, int]:
+        """Sizes of a plan for a transmitter, with the data of the UEs, and for others."""
+        scenario, frame, names = self.scenario, self.frame, self.scenario.access_point_names
+        slots, modes = frame.slots(0, names[:1] * frame.n_slots), ModeAssignment.of(len(names), [], [])
         plan = CpiPlan(cpi=0, assignment=modes, ap_names=names, slots=slots, deadline_ns=0)
-        per_symbol = self.scenario.fronthaul.payload_bits_per_symbol
-        data = draw_payload(np.random.default_rng(0), 1, n_slots * frame.n_snapshots, per_symbol)
-        payload = data * self.scenario.user_equipment.count
-        recorded = n_slots if self.scenario.radio.illumination == "full" else 1
-        samples = _zeros(np.complex64, n_antennas, recorded * frame.n_snapshots)
+        per_symbol = scenario.fronthaul.payload_bits_per_symbol
+        data = draw_payload(np.random.default_rng(0), 1, frame.n_slots * frame.n_snapshots, per_symbol)
+        payloads = (data * scenario.user_equipment.count, ())
+        full, bare = (Assignment(CENTRAL, names[0], plan, payload).bits for payload in payloads)
+        return full, bare
+
+    @cached_property
+    def record_bits(self) -> int:
+        """Size of the record of a transmitter: of the slot in which it senses, or of all with full illumination."""
+        radio, frame = self.scenario.radio, self.frame
+        n_slots = frame.n_slots if radio.illumination == "full" else int(radio.comm_power_fraction < 1.0)
+        samples = _zeros(np.complex64, self._n_antennas, n_slots * frame.n_snapshots)
+        return TransmissionRecord("", CENTRAL, 0, "", tuple(range(n_slots)), samples).bits
+
+    @cached_property
+    def report_bits(self) -> int:
+        """Size of a report on a slot, or of the statistics of a CPI."""
+        frame, n_antennas = self.frame, self._n_antennas
         if self.scenario.fronthaul.split == "statistics":
-            cross = _zeros(np.complex128, n_antennas, n_slots, n_antennas)
-            report: EchoReport | StatisticsReport = StatisticsReport(
-                names[0], CENTRAL, 0, tuple(range(n_slots)), names[:n_slots], cross, 0.0
-            )
-        else:
-            echo = _zeros(np.complex128, n_antennas, frame.n_snapshots)
-            report = EchoReport(names[0], CENTRAL, slots[0], echo, self.scenario.fronthaul.iq_bits)
-        return _Bits(
-            plan=Assignment(CENTRAL, names[0], plan, payload).bits,
-            bare_plan=Assignment(CENTRAL, names[0], plan).bits,
-            record=TransmissionRecord(names[0], CENTRAL, 0, names[0], tuple(range(recorded)), samples).bits,
-            report=report.bits,
-        )
+            cross = _zeros(np.complex128, n_antennas, frame.n_slots, n_antennas)
+            return StatisticsReport("", CENTRAL, 0, tuple(range(frame.n_slots)), (), cross, 0.0).bits
+        (slot, *_), echo = frame.slots(0, ("",)), _zeros(np.complex128, n_antennas, frame.n_snapshots)
+        return EchoReport("", CENTRAL, slot, echo, self.scenario.fronthaul.iq_bits).bits
+
+    @property
+    def _n_antennas(self) -> int:
+        return self.scenario.access_points.n_antennas
 
     # -- ways -----------------------------------------------------------------------------------------------------
 
@@ -167,7 +166,7 @@ class _Need(NamedTuple):
 
 
 def _plans(case: _Case) -> Iterator[str]:
-    full, bare = (case.ways(bits, inward=False) for bits in (case.bits.plan, case.bits.bare_plan))
+    full, bare = (case.ways(bits, inward=False) for bits in case.plan_bits)
     able = set(case.transmitters)
     ways = {name: (full if name in able else bare)[name] for name in case.scenario.access_point_names}
     needs = {name: _Need(way.idle_ns, way.most_ns()) for name, way in ways.items()}
@@ -177,8 +176,8 @@ def _plans(case: _Case) -> Iterator[str]:
 
 def _samples(case: _Case) -> Iterator[str]:
     sent = {
-        "reports of {names} come {late} after the deadline": (case.receivers, case.bits.report),
-        "records of what {names} radiated come {late} after the deadline": (case.transmitters, case.bits.record),
+        "reports of {names} come {late} after the deadline": (case.receivers, case.report_bits),
+        "records of what {names} radiated come {late} after the deadline": (case.transmitters, case.record_bits),
     }
     needs = {}
     for text, (names, bits) in sent.items():
@@ -189,8 +188,8 @@ def _samples(case: _Case) -> Iterator[str]:
 
 def _statistics(case: _Case) -> Iterator[str]:
     """Tell of receivers that must know all records before they report, and wait for them half of the time there is."""
-    up, down = (case.ways(case.bits.record, inward=inward) for inward in (True, False))
-    back, n_records = case.ways(case.bits.report, inward=True), case.frame.n_slots
+    up, down = (case.ways(case.record_bits, inward=inward) for inward in (True, False))
+    back, n_records = case.ways(case.report_bits, inward=True), case.frame.n_slots
     far = sorted(case.transmitters, key=lambda name: up[name].idle_ns)
     needs = {}
     for name in case.receivers:
@@ -221,8 +220,7 @@ def _late(needs: Mapping[str, Mapping[str, _Need]], given_ns: int, key: str) -> 
 
 def _queues(case: _Case) -> Iterator[str]:
     """Tell of messages that no queue takes."""
-    bits = case.bits
-    sizes = {False: {"plan": bits.plan}, True: {"record": bits.record, "report": bits.report}}
+    sizes = {False: {"plan": case.plan_bits[0]}, True: {"record": case.record_bits, "report": case.report_bits}}
     for inward, messages in sizes.items():
         for what, size in messages.items():
             full = [link.name for *_, link in case.hops(inward=inward) if _attributes(link).queue_bits < size]
@@ -232,10 +230,10 @@ def _queues(case: _Case) -> Iterator[str]:
 
 def _loads(case: _Case) -> Iterator[str]:
     """Tell of links that are asked for more than their rate, whoever receives and transmits."""
-    bits, frame = case.bits, case.frame
+    frame = case.frame
     n_reports = 1 if case.scenario.fronthaul.split == "statistics" else frame.n_slots
-    upward = (True, "reports", len(case.receivers), case.scenario.schedule.n_receivers, n_reports * bits.report)
-    downward = (False, "plans", len(case.transmitters), frame.n_slots, bits.plan)
+    upward = (True, "reports", len(case.receivers), case.scenario.schedule.n_receivers, n_reports * case.report_bits)
+    downward = (False, "plans", len(case.transmitters), frame.n_slots, case.plan_bits[0])
     for inward, what, n_able, n_active, cpi_bits in (upward, downward):
         behind, over = case.behind(inward=inward), {}
         for node, _, link in case.hops(inward=inward):
