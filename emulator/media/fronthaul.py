@@ -189,7 +189,7 @@ class Fronthaul:
     Parameters
     ----------
     graph
-        A graph whose nodes are node names; an undirected edge is a link in both directions.
+        A directed graph whose nodes are node names.
 
     Attributes
     ----------
@@ -359,14 +359,12 @@ class Fronthaul:
 
 
 def _ends(graph: nx.DiGraph) -> list[tuple[str, str]]:
-    """Return the ends of all links; an undirected edge is one in both directions."""
-    if not isinstance(graph, nx.Graph) or graph.is_multigraph():
-        raise ValueError(f"fronthaul: got {graph}; give a networkx.DiGraph, with one edge at most from node to node")
+    """Return the ends of all links."""
+    if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
+        raise ValueError(f"fronthaul: got {graph}; give a networkx.DiGraph, as to_directed() of a Graph is")
     if odd := [node for node in graph if not isinstance(node, str) or ARROW in node]:
         raise ValueError(f"fronthaul graph: a node is called {odd[0]!r}; allowed: text without {ARROW!r}, as 'ap-0'")
-    return sorted(
-        graph.edges if graph.is_directed() else {(a, b) for edge in graph.edges for a, b in (edge, edge[::-1])}
-    )
+    return sorted(graph.edges)
 
 
 def _ways(graph: nx.DiGraph, links: dict[tuple[str, str], Link]) -> nx.DiGraph:
