@@ -6,6 +6,8 @@ from .functional_split import StatisticsSplit as StatisticsSplit
 from .journeys import Hop as Hop
 from .journeys import Journeys as Journeys
 from .journeys import Outcome as Outcome
+from .losses import Cause as Cause
+from .losses import LostReports as LostReports
 from .media.air import Air as Air
 from .media.air import AirRuleError as AirRuleError
 from .media.effects import Effect as Effect

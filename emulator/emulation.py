@@ -1,6 +1,5 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -11,8 +10,9 @@ from threadpoolctl import ThreadpoolController
 from emulator.functional_split import FunctionalSplit
 from emulator.inbox import Inbox
 from emulator.kernel import Bell, Kernel
+from emulator.losses import Losses
 from emulator.media.air import Air
-from emulator.media.fronthaul import Fronthaul
+from emulator.media.fronthaul import Fronthaul, natural_order
 from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
@@ -30,11 +30,6 @@ from models.radio.efficiency import spectral_efficiency
 from models.scoring import score
 
 __all__ = ["Emulation"]
-
-
-def _natural(name: str) -> list[Any]:
-    """Sort key that puts ap-2 before ap-10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 class Emulation:
@@ -75,6 +70,7 @@ class Emulation:
         self.user_equipments = {ue.name: ue for ue in user_equipments}
         self.targets = {target.name: target for target in targets}
         self.network, self.streams, self.scoring = central.network, streams, scoring
+        self.losses = fronthaul.watcher = Losses(frame, central.radio.illumination, fronthaul.in_flight)
         self.nodes: dict[str, Node] = {
             air.name: air, central.name: central,
             **self.access_points, **self.user_equipments, **self.targets,
@@ -97,7 +93,7 @@ class Emulation:
         """
         links = [link.name for link in self.fronthaul.links.values()]
         groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name])
-        return [name for group in groups for name in sorted(group, key=_natural)]
+        return [name for group in groups for name in sorted(group, key=natural_order)]
 
     # -- services to nodes ----------------------------------------------------------------------------------------
 
@@ -178,6 +174,7 @@ class Emulation:
             slots=len(cpis) * self.frame.n_slots,
             events=self.events,
             late_reports=self.central.late_reports,
+            lost_reports=self.losses.found(),
             trace=self.trace,
         )
 
@@ -192,6 +189,7 @@ class Emulation:
                 "events": self.events,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
                 "fronthaul": self.fronthaul.state(),
+                "losses": self.losses.state(),
                 "trace": self.trace.state() if self.trace is not None else None,
             }
         )
@@ -220,6 +218,7 @@ class Emulation:
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
         self.fronthaul.restore(state["fronthaul"])
+        self.losses.restore(state["losses"])
         if self.trace is not None and state["trace"] is not None:
             self.trace.restore(state["trace"])
 
@@ -228,6 +227,7 @@ class Emulation:
     def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
         """Score a CPI; called by the central processor when it publishes."""
         plan, frame = inbox.plan, self.frame
+        self._settle_losses(inbox)
         truth = self.air.truths.pop(plan.cpi)
         targets = sorted(self.targets.values(), key=lambda t: t.index)
         middle_s = frame.cpi_middle_s(plan.cpi)
@@ -257,6 +257,12 @@ class Emulation:
         )
         if self.trace is not None:
             self.trace.settle(plan.cpi)
+
+    def _settle_losses(self, inbox: Inbox) -> None:
+        plan, complete = inbox.plan, inbox.fused == self.central.reports_expected(inbox.plan)
+        receivers = () if complete else plan.receivers
+        due = {name: self.access_points[name].split.reports_expected(self.frame.n_slots) for name in receivers}
+        self.losses.settle(plan, due)
 
     def _bounds(
         self, kind: str, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth

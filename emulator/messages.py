@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emulator.slot import CpiPlan, Slot
 
 __all__ = [
+    "ARROW",
     "CENTRAL",
     "HEADER_BITS",
     "Assignment",
@@ -24,6 +25,8 @@ __all__ = [
 HEADER_BITS = 8 * (38 + 8)
 CENTRAL = "central"
 """Name of the central processor."""
+ARROW = "->"
+"""What stands between two node names in the name of a link, and in no name of a node."""
 
 Complex = NDArray[np.complex128]
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.losses import LostReports
 from emulator.trace import Trace
 from models.network import Area, ModeAssignment, Network
 from models.observation import Estimate, Observation
@@ -94,6 +95,8 @@ class RunResult:
         Kernel events served until the last estimate was published; the network has been running on meanwhile.
     late_reports
         Reports that came after their deadline.
+    lost_reports
+        Those that were not fused since the start, by cause, the commonest first.
     trace
         The recorded events, if tracing was on.
     """
@@ -106,6 +109,7 @@ class RunResult:
     slots: int
     events: int
     late_reports: int
+    lost_reports: tuple[LostReports, ...]
     trace: Trace | None
 
     @classmethod

@@ -158,7 +158,15 @@ def run(
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
     checked = load_scenario(scenario, asked, plugins)
     folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
+    _remark(checked, error=True)
     _run_and_show(checked, seed, folder, as_json, overwrite)
+
+
+def _remark(scenario: "Scenario", *, error: bool = False) -> None:
+    from scenarios.file.remarks import remarks
+
+    for line in remarks(scenario):
+        typer.echo(line, err=error)
 
 
 def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
@@ -294,6 +302,7 @@ def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: P
         f"{scenario} is valid: {checked.access_points.count} access points, {n_rx} of them receiving, "
         f"{checked.user_equipment.count} UEs, {len(checked.targets)} targets, {checked.schedule.cpis} CPIs"
     )
+    _remark(checked)
 
 
 @app.command()

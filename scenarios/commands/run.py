@@ -14,6 +14,7 @@ from scenarios.file.scenario import Scenario
 from scenarios.output import metrics, results
 from scenarios.output.folders import OutputFolder, Writer, flat_settings
 from scenarios.output.gallery import PICTURES
+from scenarios.output.losses import loss_lines
 from scenarios.output.progress import with_progress
 
 if TYPE_CHECKING:
@@ -74,10 +75,14 @@ def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
     else:
         console.print("No targets in this scenario.")
     wall = ("Wall-clock time", f"{wall_s:.2f} s for {result.slots} slots")
-    said = [*metrics.lines(result.cpis), wall]
+    said = [*metrics.lines(result.cpis), *_losses(result), wall]
     width = max(len(heading) for heading, _ in said)
     for heading, text in said:
-        console.print(f"{heading:<{width}}  {text}")
+        console.print(f"{heading:<{width}}  {text}", markup=False)
+
+
+def _losses(result: "RunResult") -> list[tuple[str, str]]:
+    return [("" if number else "Reports lost", text) for number, text in enumerate(loss_lines(result.lost_reports))]
 
 
 def _targets_table(result: "RunResult") -> Table:

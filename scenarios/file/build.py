@@ -16,6 +16,7 @@ from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.air import Air
 from emulator.media.effects import Effect
 from emulator.media.fronthaul import Fronthaul
+from emulator.media.link_attributes import LINK_ATTRIBUTES
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.target import Target
@@ -29,11 +30,12 @@ from models.radio import PATH_LOSS
 from models.radio.channel import AccessChannel
 from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
+from scenarios.file.graphml import read_graph
 from scenarios.file.plugins import found, make
 from scenarios.file.schema import ScenarioKeys
 from scenarios.file.table import tables_of
 
-__all__ = ["build", "drawn_settings", "fronthaul_graph", "network_of", "radio_of"]
+__all__ = ["build", "drawn_settings", "frame_of", "fronthaul_graph", "network_of", "radio_of"]
 
 
 def build(
@@ -99,7 +101,7 @@ def build(
         "illumination": radio.illumination,
     }
     return Emulation(
-        frame=_frame(scenario),
+        frame=frame_of(scenario),
         air=Air(
             network=network,
             radio=radio,
@@ -210,7 +212,8 @@ def _access_channel(scenario: ScenarioKeys, network: Network) -> AccessChannel:
     )
 
 
-def _frame(scenario: ScenarioKeys) -> Frame:
+def frame_of(scenario: ScenarioKeys) -> Frame:
+    """Return the calendar."""
     schedule = scenario.schedule
     symbols = schedule.snapshots_per_slot + schedule.guard_symbols
     transmitters = scenario.selector.transmitters
@@ -244,7 +247,7 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
     Raises
     ------
     ValueError
-        If a GraphML file is no directed or undirected simple graph.
+        If a GraphML file cannot be read or has parallel links.
     """
     keys = scenario.fronthaul
     attributes: dict[str, float] = {
@@ -255,13 +258,12 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
     if keys.topology in TOPOLOGIES:
         made: nx.DiGraph = found(TOPOLOGIES[keys.topology])(scenario.access_point_names, **attributes)
         return made
-    graph = nx.read_graphml(keys.topology)
-    if graph.is_multigraph():
-        raise ValueError(f"fronthaul.topology: {keys.topology} has parallel links; keep one between two nodes")
-    directed = nx.DiGraph(graph)
-    for _, _, edge in directed.edges(data=True):
-        edge.update(attributes | edge)
-    return directed
+    graph = nx.DiGraph(read_graph(keys.topology))
+    for *_, edge in graph.edges(data=True):
+        own = {name: edge[name] for name in LINK_ATTRIBUTES if name in edge}
+        edge.clear()
+        edge.update(attributes | own)
+    return graph
 
 
 def _central(

@@ -1,12 +1,14 @@
 """Checks of a scenario that rest on more than one key, and the few keys that follow from others."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from emulator.media import TOPOLOGIES
+from scenarios.file.graphml import absolute, graph_problems
 from scenarios.file.plugins import is_plugin
-from scenarios.file.problems import Problem, closest
+from scenarios.file.problems import Problem
 from scenarios.file.schema import ScenarioKeys
 from scenarios.file.table import Strategy, Table, tables_of
 
@@ -33,13 +35,13 @@ def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "schedule": {"n_receivers": len(receivers), **schedule}}
 
 
-def absolute_topology(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Make the path of a GraphML file absolute: a resolved scenario lies in another folder."""
+def absolute_topology(data: Mapping[str, Any], *folders: Path) -> dict[str, Any]:
+    """Make the path of a GraphML file, sought in these folders, absolute: a resolved scenario lies in another one."""
     fronthaul = data.get("fronthaul")
     topology = fronthaul.get("topology") if isinstance(fronthaul, Mapping) else None
-    if not isinstance(topology, str) or topology in TOPOLOGIES or not topology.endswith(".graphml"):
+    if not isinstance(topology, str | PathLike) or topology in TOPOLOGIES:
         return dict(data)
-    return {**data, "fronthaul": {**data["fronthaul"], "topology": str((folder / topology).resolve())}}
+    return {**data, "fronthaul": {**data["fronthaul"], "topology": absolute(topology, *folders)}}
 
 
 def plugin_modules(scenario: ScenarioKeys) -> tuple[str, ...]:
@@ -157,58 +159,5 @@ def _slots(scenario: ScenarioKeys) -> Iterator[Problem]:
 
 
 def _topology(scenario: ScenarioKeys) -> Iterator[Problem]:
-    topology, key = scenario.fronthaul.topology, "fronthaul.topology"
-    if topology in TOPOLOGIES:
-        return
-    if not topology.endswith(".graphml"):
-        yield Problem((key,), f'got "{topology}"; allowed: {", ".join(TOPOLOGIES)} or the path of a .graphml file')
-    elif not Path(topology).is_file():
-        yield Problem((key,), f'got "{topology}"; there is no such file')
-    else:
-        yield from _graph(Path(topology), scenario.access_point_names)
-
-
-def _graph(path: Path, names: tuple[str, ...]) -> Iterator[Problem]:
-    import networkx as nx
-
-    key = ("fronthaul.topology", "access_points.count", "access_points.positions_m")
-    try:
-        graph = nx.read_graphml(path)
-    except Exception as error:
-        yield Problem(key[:1], f'got "{path}"; it cannot be read as GraphML: {type(error).__name__}: {error}')
-        return
-    if graph.is_multigraph():
-        yield Problem(key[:1], f'got "{path}"; it has parallel links, where one between two nodes is allowed')
-        return
-    yield from _links(graph, path)
-    if missing := [name for name in ("central", *names) if name not in graph]:
-        yield Problem(key, f'got "{path}"; it lacks the nodes {", ".join(missing[:8])}')
-        return
-    directed = graph.to_directed()
-    joined = nx.ancestors(directed, "central") & nx.descendants(directed, "central")
-    if apart := [name for name in names if name not in joined]:
-        yield Problem(key, f'got "{path}"; {", ".join(apart[:8])} cannot reach central and be reached from it')
-
-
-_LINK_LIMITS = {
-    "rate_bit_s": (1e-300, 1e15),
-    "latency_s": (0.0, 3600.0),
-    "queue_bits": (1e-300, 1e300),
-    "loss_probability": (0.0, 1.0),
-}
-
-
-def _links(graph: Any, path: Path) -> Iterator[Problem]:
-    """Check what the links of a GraphML file say of themselves, as the keys of the same names are checked."""
-    for a, b, link in graph.edges(data=True):
-        for name in set(link) - set(_LINK_LIMITS):
-            near = closest(name, _LINK_LIMITS)
-            if near.startswith("did you mean"):
-                yield Problem(("fronthaul.topology",), f'"{path}": link {a}-{b} has the attribute "{name}"; {near}')
-        for name, (low, high) in _LINK_LIMITS.items():
-            value = link.get(name, low)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                allowed = f"a number {'> 0' if low > 0.0 else '>= 0'} and <= {high:g}"
-                yield Problem(
-                    ("fronthaul.topology",), f'"{path}": {name} of the link {a}-{b} is {value!r}; allowed: {allowed}'
-                )
+    if scenario.fronthaul.topology not in TOPOLOGIES:
+        yield from graph_problems(scenario.fronthaul.topology, scenario.access_point_names, tuple(TOPOLOGIES))

@@ -34,6 +34,7 @@ def load(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None, p
         Bundled name or path of a TOML file.
     overrides
         Values by dotted key, as {"radio.transmit_power_dbm": 40}; a list is entered by index: "targets.0.rcs_dbsm".
+        A relative path is sought in the working directory first, then beside the file; one in a file beside it.
     plugins
         Modules that a kind "module:Class" may import.
 
@@ -46,7 +47,16 @@ def load(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None, p
     if not source:
         raise ScenarioError("SCENARIO", [f'got ""; allowed: a bundled name ({", ".join(bundled())}) or a TOML file'])
     path = bundled().get(source, Path(source))
-    return Scenario.checked(overridden(_read(path, source), overrides or {}), source, plugins, path.resolve().parent)
+    data = _read(path, source)
+    here = Path.cwd() if source in bundled() else path.resolve().parent
+    asked = overridden(data, overrides or {})
+    folders = (here,) if _topology(asked) == _topology(data) else (Path.cwd(), here)
+    return Scenario.checked(asked, source, plugins, folders)
+
+
+def _topology(data: Mapping[str, Any]) -> Any:
+    fronthaul = data.get("fronthaul")
+    return fronthaul.get("topology") if isinstance(fronthaul, Mapping) else None
 
 
 def _read(path: Path, source: str) -> dict[str, Any]:

@@ -42,7 +42,11 @@ class Scenario(ScenarioKeys):
 
     @classmethod
     def checked(
-        cls, data: Mapping[str, Any], source: str = "scenario", plugins: Iterable[str] = (), folder: Path | None = None
+        cls,
+        data: Mapping[str, Any],
+        source: str = "scenario",
+        plugins: Iterable[str] = (),
+        folders: Iterable[Path] = (),
     ) -> "Scenario":
         """Return the scenario of a mapping as read from a file.
 
@@ -54,8 +58,8 @@ class Scenario(ScenarioKeys):
             What to call it in messages.
         plugins
             Modules that may be imported for a kind "module:Class".
-        folder
-            Folder that a relative path in ``data`` starts from; the current one by default.
+        folders
+            Folders in which a relative path in ``data`` is sought, in turn; the current one by default.
 
         Raises
         ------
@@ -63,7 +67,7 @@ class Scenario(ScenarioKeys):
             With every problem found.
         """
         data, problems = unsupported(data)
-        data = absolute_topology(follow_receivers(data), folder or Path.cwd())
+        data = absolute_topology(follow_receivers(data), *(tuple(folders) or (Path.cwd(),)))
         scenario, wrong = cls._shaped(data)
         bad = {p.keys[0] for p in wrong}
         problems = problems + wrong

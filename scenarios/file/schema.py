@@ -5,10 +5,11 @@ turns them into SI.
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
 from emulator import SPLITS
 from emulator.media import TOPOLOGIES
@@ -45,6 +46,11 @@ AngularStd = Annotated[
     PlainValidator(_angular_std),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 180}, {"const": "iid"}]}),
 ]
+
+
+def _text_of_path(value: Any) -> Any:
+    """Return the text of a path given from Python; anything else as it is."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 class RadioKeys(Table):
@@ -235,11 +241,11 @@ class EstimatorKeys(Strategy):
 class FronthaulKeys(Table):
     """The network between the access points and the central processor, and what travels on it."""
 
-    topology: Annotated[str, Strict()] = _key(
-        "star", f"{', '.join(TOPOLOGIES)}, or the path of a GraphML file (relative to the scenario file).", "", OURS
-    )
+    topology: Annotated[str, Strict(), BeforeValidator(_text_of_path)] = _key(
+        "star", f"{', '.join(TOPOLOGIES)}, or the path of a GraphML file (relative to the scenario file).", "", OURS,
+    )  # fmt: skip
     latency_s: Number = _key(25e-6, "Propagation delay of a link.", "s", OURS, ge=0, le=3600)
-    rate_bit_s: Number = _key(1e9, "Rate of a link.", "bit/s", OURS, gt=0, le=1e15)
+    rate_bit_s: Number = _key(1e9, "Rate of a link.", "bit/s", OURS, ge=1, le=1e15)
     queue_bits: Count | None = _key(
         None,
         "Bits that may wait at a link; left out: unbounded.",
