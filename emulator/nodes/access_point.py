@@ -176,8 +176,8 @@ class AccessPoint(Node):
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""
         assignment = self._assignments.pop(cpi, None)
-        for late in [c for c in self._assignments if c < cpi]:
-            del self._assignments[late]
+        while self._assignments and (oldest := next(iter(self._assignments))) < cpi:
+            del self._assignments[oldest]
         if assignment is None:
             self.plan, self._mode = None, Mode.IDLE
             self.log(SILENT, cpi)
@@ -214,9 +214,10 @@ class AccessPoint(Node):
             self._send(self._record(self.plan))
         elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
             self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
-        for old in [cpi for cpi, plan in self._past.items() if plan.deadline_ns < self.wake_ns]:
-            self.split.forget(old)
-            del self._past[old]
+        while self._past and next(iter(self._past.values())).deadline_ns < self.wake_ns:
+            oldest = next(iter(self._past))
+            self.split.forget(oldest)
+            del self._past[oldest]
         self._radiated = []
 
     def _record(self, plan: CpiPlan) -> TransmissionRecord:
