@@ -41,31 +41,33 @@ class Inbox:
 
     def take(self, message: Message) -> bool:
         """Take a report or a record; return whether it was the last that is due."""
-        if isinstance(message, EchoReport):
-            new = _added(self.echoes.setdefault(message.source, {}), message.slot.position, message)
-        elif isinstance(message, StatisticsReport):
-            new = _added(self.statistics, message.source, message)
-        else:
-            new = isinstance(message, TransmissionRecord) and _added(self.records, message.source, message)
+        place = self._place(message)
+        if place is None:
+            return False
+        kept, key = place
+        new = key not in kept
+        kept[key] = message
         return new and self._settled(message.source)
+
+    def _place(self, message: Message) -> tuple[dict[Any, Any], int | str] | None:
+        """Return where a message is kept: the mapping and the key."""
+        if isinstance(message, EchoReport):
+            return self.echoes.setdefault(message.source, {}), message.slot.position
+        if isinstance(message, StatisticsReport):
+            return self.statistics, message.source
+        return (self.records, message.source) if isinstance(message, TransmissionRecord) else None
 
     def _settled(self, source: str) -> bool:
         """Count a message that an AP owed; return whether nobody owes any more."""
-        if source not in self.due:
-            return False
-        self.due[source] -= 1
-        if not self.due[source]:
+        owed = self.due.get(source, 0)
+        if owed > 1:
+            self.due[source] = owed - 1
+        elif owed:
             del self.due[source]
-        return not self.due
+            return not self.due
+        return False
 
     def close(self) -> None:
         """Let go of what came: it was fused."""
         self.closed = True
         self.due, self.records, self.echoes, self.statistics = {}, {}, {}, {}
-
-
-def _added(kept: dict[Any, Any], key: str | int, message: Message) -> bool:
-    """Keep a message; return whether there was none at its place."""
-    new = key not in kept
-    kept[key] = message
-    return new
