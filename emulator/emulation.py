@@ -1,7 +1,7 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -20,7 +20,7 @@ from emulator.nodes.node import Node
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
-from emulator.results import CpiResult, RunResult
+from emulator.results import CpiResult, CpiResults, RunResult
 from emulator.slot import Frame
 from emulator.trace import Trace
 from emulator.undisturbed import undisturbed
@@ -150,10 +150,10 @@ class Emulation:
 
     def run(self, n_cpis: int) -> RunResult:
         """Run on for a number of CPIs and return what came of them; only the last keeps its observation."""
-        cpis: list[CpiResult] = []
+        cpis = CpiResults()
         with undisturbed(self._blas):
             for _ in range(n_cpis):
-                cpis[-1:] = [cpi.without_observation() for cpi in cpis[-1:]]
+                cpis.let_go()
                 cpis.append(self._next_cpi())
         return self.result(cpis)
 
@@ -167,7 +167,7 @@ class Emulation:
         self.events += self.kernel.advance(self._outbox)
         return self._outbox.pop(0)
 
-    def result(self, cpis: list[CpiResult]) -> RunResult:
+    def result(self, cpis: Collection[CpiResult]) -> RunResult:
         """Return the results of some CPIs together with the books as they stand now."""
         return RunResult.of(
             cpis,

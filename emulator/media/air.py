@@ -350,7 +350,7 @@ class Air(Node):
                 raise failure("receive", slot, error) from error
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def energy_quantile(n_snapshots: int) -> float:
     """Return the energy, in units of the budget, that Gaussian signals within budget exceed with chance 1e-12.
 

@@ -187,7 +187,8 @@ def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: b
     result, wall_s = run_command.execute(scenario, seed)
     paths = run_command.write_folder(folder, complete, seed, result) if folder is not None else []
     if as_json:
-        say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
+        for piece in results.run_pieces(result, seed, wall_s=wall_s):
+            typer.echo(piece, nl=False)
         return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     run_command.print_summary(result, wall_s, console)

@@ -28,8 +28,10 @@ FILES = ("scenario.toml", "trace.npz", "map.png", "cost_map.png", "se.png", "tim
 def execute(scenario: Scenario, seed: int) -> "tuple[RunResult, float]":
     """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s."""
     started = time.perf_counter()
+    from emulator.results import CpiResults
+
     emulation = scenario.build(seed)
-    cpis = list(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
+    cpis = CpiResults(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
     return emulation.result(cpis), time.perf_counter() - started
 
 
@@ -65,12 +67,11 @@ def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "R
         return lambda path: draw.save(figure(), path)
 
     drawn = pictures.pictures_of(result, scenario.estimator.grid_step_m)
-    text = results.json_text(results.run_data(result, seed))
     writers = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
         **{name: picture(figure) for name, figure in drawn.items()},
-        "result.json": lambda path: path.write_text(text, encoding="utf-8"),
+        "result.json": lambda path: results.save_run(result, seed, path),
     }
     return sorted(folder.write(writers))
 

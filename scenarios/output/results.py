@@ -3,8 +3,10 @@
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace"]
+__all__ = [
+    "cpi_data", "finite", "json_text", "load_trace", "run_data", "run_pieces", "save_run",
+    "save_trace",
+]  # fmt: skip
 
 
 def finite(value: Any) -> Any:
@@ -50,6 +55,24 @@ def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
         "slots": int(result.slots),
         "events": int(result.events),
     }
+
+
+def run_pieces(result: "RunResult", seed: int, **more: Any) -> Iterator[str]:
+    """Yield the JSON text of a run CPI by CPI, as `json_text` would give it of `run_data` and further keys."""
+    mark = "the results of the CPIs"
+    text = json_text({**run_data(replace(result, cpis=()), seed), "cpis": mark, **more})
+    before, after = text.split(f'"{mark}"')
+    yield before + "["
+    for number, cpi in enumerate(result.cpis):
+        yield ",\n" if number else "\n"
+        yield indent(json.dumps(cpi_data(cpi), indent=2, allow_nan=False), "    ")
+    yield ("\n  ]" if len(result.cpis) else "]") + after
+
+
+def save_run(result: "RunResult", seed: int, path: Path) -> None:
+    """Write the result of a run as JSON, without the wall-clock time; little of it is in memory at a time."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(run_pieces(result, seed))
 
 
 def cpi_data(cpi: "CpiResult") -> dict[str, Any]:
