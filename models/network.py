@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.constants import speed_of_light
 
 __all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio"]
 
@@ -73,7 +73,7 @@ class Network:
     @property
     def wavelength_m(self) -> float:
         """Carrier wavelength in m."""
-        return speed_of_light / self.carrier_hz
+        return scipy.constants.speed_of_light / self.carrier_hz
 
     @property
     def wavenumber_rad_m(self) -> float:

@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import gammainccinv
 
 from emulator.emission import Emission
 from emulator.media.effects import Effect
@@ -357,4 +357,4 @@ def energy_quantile(n_snapshots: int) -> float:
     The sum over snapshots of the radiated power has its heaviest upper tail when all power is in one stream; it is
     then Gamma(n_snapshots, 1) in units of the budget.
     """
-    return float(gammainccinv(n_snapshots, BUDGET_FALSE_ALARM))
+    return float(scipy.special.gammainccinv(n_snapshots, BUDGET_FALSE_ALARM))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from models.network import ModeAssignment
 from models.selection.base import ModeSelector
@@ -25,9 +24,9 @@ class FarthestPoint(ModeSelector):
         """Return the assignment; ``rng`` is not used. All APs that take part and do not receive transmit."""
         pool = candidates(view)
         position = view.network.ap_positions_m[pool]
-        distance = cdist(position, position)
+        distance = np.linalg.norm(position[:, None] - position, axis=-1)
         receives = np.zeros(len(pool), dtype=bool)
-        separation = cdist(position, position.mean(axis=0)[None])[:, 0]
+        separation = np.linalg.norm(position - position.mean(axis=0), axis=-1)
         for count in range(view.n_receivers):
             newest = first_maximum(separation)
             separation = np.minimum(separation, distance[newest]) if count else distance[newest].copy()

@@ -1,15 +1,11 @@
 """Running a scenario: progress while it runs, the output folder, and a summary for a person."""
 
-import time
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
@@ -17,6 +13,9 @@ from scenarios.output import results
 from scenarios.output.folders import OutputFolder, flat_settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from emulator.results import CpiResult, RunResult
 
 __all__ = ["FILES", "execute", "output_folder", "print_summary", "write_folder"]
@@ -25,19 +24,23 @@ FILES = ("scenario.toml", "trace.npz", "map.png", "cost_map.png", "se.png", "tim
 """Of an output folder; the last one completes it."""
 
 
-def execute(scenario: Scenario, seed: int) -> "tuple[RunResult, float]":
-    """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s."""
-    started = time.perf_counter()
+def execute(scenario: Scenario, seed: int) -> "RunResult":
+    """Run the CPIs that a scenario asks for; return what came of them."""
     from emulator.results import CpiResults
 
     emulation = scenario.build(seed)
     cpis = CpiResults(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
-    return emulation.result(cpis), time.perf_counter() - started
+    return emulation.result(cpis)
 
 
 def _with_progress(cpis: "Iterable[CpiResult]", total: int) -> "Iterable[CpiResult]":
     """Yield the CPIs, drawing a bar on standard error if that is a terminal."""
-    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield from cpis
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("CPI"),
         BarColumn(),
@@ -45,7 +48,7 @@ def _with_progress(cpis: "Iterable[CpiResult]", total: int) -> "Iterable[CpiResu
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=total)
         for cpi in cpis:
             yield cpi
@@ -76,7 +79,7 @@ def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "R
     return sorted(folder.write(writers))
 
 
-def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
+def print_summary(result: "RunResult", wall_s: float, console: "Console") -> None:
     """Print a run as a table of the last CPI's targets and a few lines on all CPIs."""
     last = result.cpis[-1]
     if len(last.truth_m):
@@ -93,7 +96,10 @@ def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
     console.print(f"Wall-clock time          {wall_s:.2f} s for {result.slots} slots")
 
 
-def _targets_table(result: "RunResult") -> Table:
+def _targets_table(result: "RunResult") -> "Table":
+    from rich import box
+    from rich.table import Table
+
     last = result.cpis[-1]
     table = Table(title=f"Targets in CPI {last.index}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
     for name in ("target", "truth (m)", "estimate (m)", "status", "error (mm)", "bound (mm)", "resolved"):
