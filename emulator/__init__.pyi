@@ -29,6 +29,7 @@ from .nodes.node import Node as Node
 from .nodes.target import Target as Target
 from .nodes.user_equipment import UserEquipment as UserEquipment
 from .results import CpiResult as CpiResult
+from .results import CpiResults as CpiResults
 from .results import RunResult as RunResult
 from .services import Services as Services
 from .slot import CpiPlan as CpiPlan

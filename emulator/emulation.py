@@ -1,6 +1,6 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -20,13 +20,13 @@ from emulator.nodes.node import Node
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
-from emulator.results import CpiResult, RunResult
+from emulator.results import CpiResult, CpiResults, RunResult
 from emulator.services import Bookkeeper, Recorder
 from emulator.slot import Frame
 from emulator.trace import Trace, Tracing
+from emulator.undisturbed import undisturbed
 from models.bounds.fisher import target_bounds_m
 from models.observation import Estimate, Observation
-from models.radio.efficiency import spectral_efficiency
 from models.scoring import score
 
 __all__ = ["Emulation"]
@@ -144,18 +144,20 @@ class Emulation:
         The network keeps running: when a result is yielded, the next CPI is already on the air.
         """
         for _ in range(n_cpis):
-            with self._blas.limit(limits=1, user_api="blas"):
-                cpi = self._next_cpi()
-            yield cpi
+            yield self._one_cpi()  # without a name, so that it can go when the caller drops it
 
     def run(self, n_cpis: int) -> RunResult:
         """Run on for a number of CPIs and return what came of them; only the last keeps its observation."""
-        cpis: list[CpiResult] = []
-        with self._blas.limit(limits=1, user_api="blas"):
+        cpis = CpiResults()
+        with undisturbed(self._blas):
             for _ in range(n_cpis):
-                cpis[-1:] = [cpi.without_observation() for cpi in cpis[-1:]]
+                cpis.let_go()
                 cpis.append(self._next_cpi())
         return self.result(cpis)
+
+    def _one_cpi(self) -> CpiResult:
+        with undisturbed(self._blas):
+            return self._next_cpi()
 
     def _next_cpi(self) -> CpiResult:
         if self._kernel is None:
@@ -163,7 +165,7 @@ class Emulation:
         self.events += self.kernel.advance(self._outbox)
         return self._outbox.pop(0)
 
-    def result(self, cpis: list[CpiResult]) -> RunResult:
+    def result(self, cpis: Collection[CpiResult]) -> RunResult:
         """Return the results of some CPIs together with the books as they stand now."""
         return RunResult.of(
             cpis,
@@ -248,7 +250,7 @@ class Emulation:
                 score=score(estimate, positions, bounds["non-coherent"]),
                 peb_m=bounds["coherent"],
                 peb_structured_m=bounds["structured"],
-                se_bit_s_hz=self._spectral_efficiency(truth) if self.scoring else np.full(self.network.n_ues, np.nan),
+                se_bit_s_hz=self._spectral_efficiency(truth),
                 sensing_latency_s=(self.now_ns - start_ns) * 1e-9,
                 reports_expected=self.central.reports_expected(plan),
                 reports_fused=inbox.fused,
@@ -281,5 +283,6 @@ class Emulation:
         )
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
-        noise_power_w = self.central.radio.noise_power_w
-        return spectral_efficiency(truth.channel, truth.precoding(), truth.sensing_power_w(), noise_power_w)
+        if not self.scoring:
+            return np.full(self.network.n_ues, np.nan)
+        return truth.spectral_efficiency(self.central.radio.noise_power_w)

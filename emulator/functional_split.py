@@ -98,7 +98,7 @@ class StatisticsSplit(FunctionalSplit):
 
     def settle(self, ap: str, plan: CpiPlan) -> Message | None:
         """Return the statistics of the slots whose waveforms are known; None if there was nothing to report on."""
-        records = self.records.get(plan.cpi, {})
+        records = self.records.pop(plan.cpi, {})
         given = [(slot.position, echo) for slot, echo in self.echoes.get(plan.cpi, [])]
         usable = [(at, echo) for at, echo in given if waveform_known(plan, records, at, self.illumination)]
         self.echoes.pop(plan.cpi, None)
@@ -124,8 +124,8 @@ class StatisticsSplit(FunctionalSplit):
     def forget(self, cpi: int) -> None:
         """Drop echoes and records of this CPI and earlier ones."""
         for kept in (self.echoes, self.records):
-            for old in [c for c in kept if c <= cpi]:
-                del kept[old]
+            while kept and (oldest := next(iter(kept))) <= cpi:
+                del kept[oldest]
 
 
 def waveform_known(plan: CpiPlan, records: Mapping[str, object], position: int, illumination: str) -> bool:

@@ -1,5 +1,6 @@
 """What comes out of an emulation."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.losses import LostReports
+from emulator.packed import PackedSequence
 from emulator.trace import Trace
 from models.network import Area, ModeAssignment, Network
 from models.observation import Estimate, Observation
 from models.scoring import Score
 
-__all__ = ["CpiResult", "RunResult"]
+__all__ = ["CpiResult", "CpiResults", "RunResult"]
 
 Float = NDArray[np.float64]
 
@@ -45,7 +47,7 @@ class CpiResult:
     reports_expected, reports_fused
         Reports due in the CPI, and those that were used.
     observation
-        What was fused; a run keeps that of its last CPI.
+        What was fused; of a run the last CPI keeps it, whatever its number of CPIs.
     """
 
     index: int
@@ -74,6 +76,20 @@ class CpiResult:
         return self.estimate.positions_m[self.score.false_indices]
 
 
+class CpiResults(PackedSequence[CpiResult]):
+    """Results of CPIs in their order, of which only the last has its observation."""
+
+    def append(self, item: CpiResult) -> None:
+        """Add the result of the next CPI."""
+        self.let_go()
+        super().append(item)
+
+    def let_go(self) -> None:
+        """Drop what was fused in the last CPI, which takes most of the memory."""
+        if len(self):
+            self.replace_last(self[-1].without_observation())
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunResult:
     """What came of a run.
@@ -83,7 +99,7 @@ class RunResult:
     network, area
         The survey.
     cpis
-        One result a CPI.
+        One result a CPI. Only the last keeps its observation; the others are packed, some hundred bytes each.
     errors_m
         Position errors, shape (n_cpis, n_targets), in m; NaN where a target was missed.
     fronthaul
@@ -103,7 +119,7 @@ class RunResult:
 
     network: Network
     area: Area
-    cpis: tuple[CpiResult, ...]
+    cpis: Sequence[CpiResult]
     errors_m: Float
     fronthaul: dict[str, Any]
     slots: int
@@ -113,11 +129,13 @@ class RunResult:
     trace: Trace | None
 
     @classmethod
-    def of(cls, cpis: list[CpiResult], *, n_targets: int, **books: Any) -> "RunResult":
-        """Return the result of these CPIs; only the last keeps its observation."""
-        kept = [cpi.without_observation() for cpi in cpis[:-1]] + cpis[-1:]
-        errors = np.array([cpi.score.error_m for cpi in cpis]).reshape(len(cpis), n_targets)
-        return cls(cpis=tuple(kept), errors_m=errors, **books)
+    def of(cls, cpis: Iterable[CpiResult], *, n_targets: int, **books: Any) -> "RunResult":
+        """Return the result of these CPIs."""
+        kept = cpis if isinstance(cpis, CpiResults) else CpiResults(cpis)
+        errors = np.empty((len(kept), n_targets))
+        for row, cpi in zip(errors, kept, strict=True):
+            row[:] = cpi.score.error_m
+        return cls(cpis=kept, errors_m=errors, **books)
 
     def __repr__(self) -> str:
         resolved = sum(status == "resolved" for cpi in self.cpis for status in cpi.score.status)

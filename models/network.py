@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.constants import speed_of_light
 
 __all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio"]
 
@@ -85,7 +85,7 @@ class Network:
     @property
     def wavelength_m(self) -> float:
         """Carrier wavelength in m."""
-        return speed_of_light / self.carrier_hz
+        return scipy.constants.speed_of_light / self.carrier_hz
 
     @property
     def wavenumber_rad_m(self) -> float:

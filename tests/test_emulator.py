@@ -61,7 +61,7 @@ class Eavesdropper(AccessPoint):
     def transmit(self, slot):
         emission = super().transmit(slot)
         self.services.air.emit(slot, self.name, emission)
-        self.services.air.hear(self.name, np.zeros((self.n_antennas, slot.n_snapshots), complex))
+        self.services.air.hear(self.name)
         return None
 
 

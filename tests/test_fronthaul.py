@@ -180,9 +180,10 @@ def test_a_report_after_the_deadline_is_late_and_not_used(small):
 
 
 def test_a_fused_cpi_is_published_when_the_estimator_is_done(small):
+    """The last record, of 1408 bits, is the last message: it comes 1.408 + 25 us after the CPI."""
     emulation = small({"estimator.latency_s": 2e-4, "fronthaul.deadline_s": 1e-4}).build(estimator=None)
     cpi = next(emulation.cpis(1))
-    assert cpi.sensing_latency_s == pytest.approx(3 * 40e-6 + 1e-4 + 2e-4, rel=1e-12)
+    assert cpi.sensing_latency_s == pytest.approx(3 * 40e-6 + 26.408e-6 + 2e-4, rel=1e-12)
 
 
 # -- links that change while messages are under way -------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """The progress bar: it shows on a terminal, and never changes what goes through it."""
 
+import sys
+
 from scenarios.output.progress import with_progress
 
 
@@ -9,7 +11,8 @@ def test_items_pass_as_they_are_and_nothing_is_said_without_a_terminal(capsys):
 
 
 def test_on_a_terminal_the_bar_says_what_was_done_last(capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # takes what is written to for a terminal
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     assert list(with_progress(iter("abc"), 3, "letter", str.upper)) == ["a", "b", "c"]
     out, bar = capsys.readouterr()
     assert out == ""

@@ -32,6 +32,9 @@ from models.radio.transmission import isotropic_sensing_samples, precoding_matri
 __all__ = ["AccessPoint"]
 
 Complex = NDArray[np.complex128]
+NOTHING_YET = (0, np.empty((0, 0, 0), dtype=complex))
+SAMPLES_AT_ONCE = 2048
+"""Samples of the communication part that are worked out together: 32 kB an AP, whatever the length of a CPI."""
 COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT = map(
     int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT)
 )
@@ -69,8 +72,10 @@ class AccessPoint(Node):
     _past: dict[int, Assignment] = field(default_factory=dict, init=False)
     """Those that were taken up, as long as their CPI is not fused."""
     _precoding: Complex | None = field(default=None, init=False)
-    _communication: Complex | None = field(default=None, init=False)
-    """Slot by slot, shape (n_slots, N, n_snapshots)."""
+    _symbols: Complex | None = field(default=None, init=False)
+    """Of all UEs in the CPI, shape (n_ues, n_samples); None where nothing is communicated."""
+    _communication: tuple[int, Complex] = field(default=NOTHING_YET, init=False)
+    """(first slot, samples of some slots on end, shape (slots, N, n_snapshots)): those that are due."""
     _next_ns: int = field(default=0, init=False)
     """When the next CPI begins."""
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
@@ -85,9 +90,8 @@ class AccessPoint(Node):
 
     def transmit(self, slot: Slot) -> Emission | None:
         """Return what is radiated in a slot, eq. (1): precoded data, and the sensing waveform with the token."""
-        communication, sensing = None, None
-        if self._communication is not None:
-            communication = self._communication[slot.position]
+        communication = None if self._symbols is None else self._precoded(slot.position)
+        sensing = None
         if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
             sensing = self.sensing_waveform(slot)
         if communication is None and sensing is None:
@@ -119,7 +123,7 @@ class AccessPoint(Node):
         """Take what the emulation offers."""
         super().start(services)
         services.fronthaul.connect(self.name, self._take)
-        services.air.connect_access_point(self.name, self._radiate, self.on_echo)
+        services.air.connect_access_point(self.name, self._radiate, self.on_echo, self._noise)
 
     def _take(self, message: Message) -> None:
         try:
@@ -179,8 +183,8 @@ class AccessPoint(Node):
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""
         assignment = self._assignments.pop(cpi, None)
-        for late in [c for c in self._assignments if c < cpi]:
-            del self._assignments[late]
+        while self._assignments and (oldest := next(iter(self._assignments))) < cpi:
+            del self._assignments[oldest]
         if assignment is None:
             self.plan, self._mode = None, Mode.IDLE
             self.log(SILENT, cpi, cpi)
@@ -191,7 +195,7 @@ class AccessPoint(Node):
             self._prepare(cpi, assignment)
             self.services.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:
-            self.services.air.hear(self.name, self._noise(cpi))
+            self.services.air.hear(self.name)
 
     def _noise(self, cpi: int) -> Complex:
         """Return the receiver noise of a CPI, shape (N, n_samples)."""
@@ -199,15 +203,27 @@ class AccessPoint(Node):
         return complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
-        self._communication = None
+        self._communication, self._symbols = NOTHING_YET, None
         if not assignment.payload or self.comm_power_fraction == 0.0:
             return
         channel = self.services.air.channel(self.name, cpi)
         self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
-        frame = self.services.frame
-        samples = self._precoding @ symbols(assignment.payload, frame.n_samples)
-        by_slot = samples.reshape(self.n_antennas, frame.n_slots, frame.n_snapshots).transpose(1, 0, 2)
-        self._communication = np.ascontiguousarray(by_slot)
+        self._symbols = symbols(assignment.payload, self.services.frame.n_samples)
+
+    def _precoded(self, position: int) -> Complex:
+        """Return the communication part of a slot, shape (N, n_snapshots); worked out for some slots at a time."""
+        first, samples = self._communication
+        if not first <= position < first + len(samples):
+            first, samples = self._communication = position, self._precode(position)
+        return samples[position - first]
+
+    def _precode(self, position: int) -> Complex:
+        assert self._precoding is not None and self._symbols is not None, "a transmitter with data has both"
+        n_snapshots = self.services.frame.n_snapshots
+        n_slots = max(1, SAMPLES_AT_ONCE // (self.n_antennas * n_snapshots))
+        due = self._symbols[:, position * n_snapshots : (position + n_slots) * n_snapshots]
+        samples = (self._precoding @ due).reshape(self.n_antennas, -1, n_snapshots)
+        return np.ascontiguousarray(samples.transpose(1, 0, 2))
 
     def _close(self) -> None:
         """End a CPI: a transmitter sends the record of what it radiated."""
@@ -217,9 +233,10 @@ class AccessPoint(Node):
             self._answer(self._past[self.plan.cpi], self._record(self.plan))
         elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
             self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
-        for old in [cpi for cpi, task in self._past.items() if task.plan.deadline_ns < self.wake_ns]:
-            self.split.forget(old)
-            del self._past[old]
+        while self._past and next(iter(self._past.values())).plan.deadline_ns < self.wake_ns:
+            oldest = next(iter(self._past))
+            self.split.forget(oldest)
+            del self._past[oldest]
         self._radiated = []
 
     def _record(self, plan: CpiPlan) -> TransmissionRecord:

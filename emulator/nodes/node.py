@@ -4,7 +4,7 @@ What a node will do next stands in its attributes, never in a local variable of 
 an emulation can be taken between any two events and continued elsewhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -59,12 +59,16 @@ class Node:
         """Sleep, wake, repeat: the SimPy process."""
         while True:
             yield Alarm(kernel, self.wake_ns, self.rank)
-            try:
-                self.wake()
-            except EmulationError:
-                raise
-            except Exception as error:
-                raise self.failure("wake", None, error) from error
+            self.attempt(self.wake)
+
+    def attempt(self, task: Callable[[], None]) -> None:
+        """Do what is due in the node's own turn; what goes wrong says where and when."""
+        try:
+            task()
+        except EmulationError:
+            raise
+        except Exception as error:
+            raise self.failure("wake", None, error) from error
 
     def rng(self, purpose: str, counter: int = 0) -> np.random.Generator:
         """Return the node's generator for a purpose at a counter, such as the index of a CPI or slot."""

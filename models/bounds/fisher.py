@@ -15,8 +15,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import lapack
 
 from models.network import ModeAssignment, Network
 from models.radio.geometry import rays
@@ -151,7 +151,7 @@ def gram_root(gram: Gram) -> Complex:
 def _pivoted_cholesky(matrix: NDArray[np.complexfloating]) -> Complex:
     """Return F of full column rank with matrix = F F^H."""
     least = RANK * float(np.diagonal(matrix).real.max(initial=0.0))
-    factor, pivots, rank, _ = lapack.zpstrf(matrix, tol=least, lower=1)
+    factor, pivots, rank, _ = scipy.linalg.lapack.zpstrf(matrix, tol=least, lower=1)
     root = np.zeros_like(factor)
     root[pivots - 1] = np.tril(factor)
     return root[:, :rank]

@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 __all__ = ["PathLoss", "breakpoint_m", "cell_free", "path_gain", "umi_los", "umi_nlos"]
 
@@ -30,7 +30,7 @@ def breakpoint_m(carrier_hz: float) -> float:
     210
     """
     heights = (AP_HEIGHT_M - EFFECTIVE_ENVIRONMENT_HEIGHT_M) * (UE_HEIGHT_M - EFFECTIVE_ENVIRONMENT_HEIGHT_M)
-    return 4.0 * heights * carrier_hz / speed_of_light
+    return 4.0 * heights * carrier_hz / scipy.constants.speed_of_light
 
 
 def _clamped_m(distance_m: ArrayLike) -> tuple[Float, Float]:

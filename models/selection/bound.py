@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from models.bounds.closed_form import information_gain, sensing_energy_w
 from models.bounds.maps import SINGULAR, ap_moments, keep_memory
@@ -71,7 +71,7 @@ class CoverageObjective:
         network, radio = view.network, view.radio
         step = max(view.area.width_m, view.area.height_m) / points_per_side
         points = np.stack(np.meshgrid(*view.area.grid(step), indexing="ij"), axis=-1).reshape(-1, 2)
-        points = points[cdist(points, network.ap_positions_m).min(axis=1) >= NEAREST_POINT_M]
+        points = points[scipy.spatial.distance.cdist(points, network.ap_positions_m).min(axis=1) >= NEAREST_POINT_M]
         if not len(points):
             raise ValueError(
                 f"points_per_side is {points_per_side} over {view.area.width_m:g} m by {view.area.height_m:g} m: each "

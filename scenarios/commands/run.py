@@ -1,13 +1,8 @@
 """Running a scenario: progress while it runs, the output folder, and a summary for a person."""
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
@@ -18,6 +13,9 @@ from scenarios.output.losses import loss_lines
 from scenarios.output.progress import with_progress
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from emulator.results import CpiResult, RunResult
 
 __all__ = ["FILES", "execute", "output_folder", "print_summary", "write_folder"]
@@ -26,19 +24,19 @@ FILES = ("scenario.toml", "trace.npz", *PICTURES, "result.json")
 """Of an output folder; the last one completes it."""
 
 
-def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -> "tuple[RunResult, float]":
-    """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s.
+def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -> "RunResult":
+    """Run the CPIs that a scenario asks for; return what came of them.
 
     Events are recorded where there is a folder to write them to; what memory is not to hold of them lies beside it.
     """
+    from emulator.results import CpiResults
     from emulator.trace import Tracing
 
-    started = time.perf_counter()
     n_cpis = scenario.schedule.cpis
     tracing = Tracing(last_cpis=scenario.trace.last_cpis, folder=folder.existing()) if folder is not None else False
     emulation = scenario.build(seed, tracing=tracing)
-    cpis = list(with_progress(emulation.cpis(n_cpis), n_cpis, "CPI", _found))
-    return emulation.result(cpis), time.perf_counter() - started
+    cpis = CpiResults(with_progress(emulation.cpis(n_cpis), n_cpis, "CPI", _found))
+    return emulation.result(cpis)
 
 
 def _found(cpi: "CpiResult") -> str:
@@ -58,17 +56,16 @@ def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "R
 
     step_m = scenario.estimator.grid_step_m
     figures = {name: figure for name, source in PICTURES.items() if (figure := source(result, step_m)) is not None}
-    data = results.run_data(result, seed)
     writers: dict[str, Writer] = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
         **{name: partial(draw.save, figure) for name, figure in figures.items()},
-        "result.json": partial(results.write_json, data),
+        "result.json": partial(results.save_run, result, seed),
     }
     return sorted(folder.write(writers))
 
 
-def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
+def print_summary(result: "RunResult", wall_s: float, console: "Console") -> None:
     """Print a run as a table of the last CPI's targets and a few lines on all CPIs."""
     if len(result.cpis[-1].truth_m):
         console.print(_targets_table(result))
@@ -85,8 +82,11 @@ def _losses(result: "RunResult") -> list[tuple[str, str]]:
     return [("" if number else "Reports lost", text) for number, text in enumerate(loss_lines(result.lost_reports))]
 
 
-def _targets_table(result: "RunResult") -> Table:
+def _targets_table(result: "RunResult") -> "Table":
     """Return the metrics of the targets in the last CPI, and in how many CPIs each was resolved."""
+    from rich import box
+    from rich.table import Table
+
     last = result.cpis[-1]
     table = Table(title=f"Targets in CPI {last.index}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
     targets = range(len(last.truth_m))

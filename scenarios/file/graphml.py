@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.media.link_attributes import attribute_problems, drawing_attributes
-from emulator.messages import ARROW, CENTRAL
 from scenarios.file.problems import Problem
 
 if TYPE_CHECKING:
@@ -73,6 +72,8 @@ def _edge_defaults(root: ElementTree.Element) -> dict[str, Any]:
 
 def _names(graph: "nx.Graph") -> dict[str, str]:
     """Return the names of the nodes: identifiers, or labels if one of those is the central processor's."""
+    from emulator.messages import CENTRAL
+
     labels = {node: str(label or "").strip() or node for node, label in graph.nodes(data="label")}
     by_label = CENTRAL not in graph and CENTRAL in labels.values() and len(set(labels.values())) == len(graph)
     return labels if by_label else {}
@@ -113,6 +114,8 @@ def _link_problems(graph: "nx.Graph") -> Iterator[str]:
 
 def _node_problems(graph: "nx.Graph", names: tuple[str, ...]) -> Iterator[str]:
     import networkx as nx
+
+    from emulator.messages import ARROW, CENTRAL
 
     if odd := [node for node in graph if ARROW in node]:
         yield f'it has "{ARROW}" in the name of the node {odd[0]}, as only links have; rename it'

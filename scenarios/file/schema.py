@@ -261,7 +261,9 @@ class FronthaulKeys(Table):
     iq_bits: Count = _key(
         16, "Bits of a real number of the samples; with the split iq alone.", "bit", OURS, ge=1, le=24
     )
-    deadline_s: Number = _key(500e-6, "How long after the last slot reports are waited for.", "s", OURS, ge=0, le=3600)
+    deadline_s: Number = _key(
+        500e-6, "How long after the last slot missing reports are waited for.", "s", OURS, ge=0, le=3600
+    )
     payload_bits_per_symbol: Number = _key(
         2.0, "Downlink payload that a UE gets in a symbol.", "bit", OURS, ge=0, le=64
     )

@@ -1,5 +1,6 @@
 """A bar on standard error that shows how far a command is."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -20,6 +21,9 @@ def with_progress(items: Iterable[T], total: int, label: str, said: Callable[[T]
     said
         What stands behind the bar after an item.
     """
+    if not sys.stderr.isatty():
+        yield from items
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -30,12 +34,11 @@ def with_progress(items: Iterable[T], total: int, label: str, said: Callable[[T]
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
     columns = (
         TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=total)
         for item in items:
             yield item

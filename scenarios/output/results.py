@@ -5,8 +5,10 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace", "write_json"]
+__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "run_pieces", "save_run", "save_trace"]
 
 
 def finite(value: Any) -> Any:
@@ -41,20 +43,7 @@ def finite(value: Any) -> Any:
 
 def json_text(data: Mapping[str, Any]) -> str:
     """Return data as JSON text with a line for each key, the schema version first; NaN and infinity become null."""
-    return "".join(_json_pieces(data))
-
-
-def write_json(data: Mapping[str, Any], path: Path) -> None:
-    """Write what ``json_text`` returns, without having the text of a long run in memory as a whole."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(_json_pieces(data))
-
-
-def _json_pieces(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from json.JSONEncoder(indent=2, allow_nan=False).iterencode(
-        {"schema_version": SCHEMA_VERSION, **finite(data)}
-    )
-    yield "\n"
+    return json.dumps({"schema_version": SCHEMA_VERSION, **finite(data)}, indent=2, allow_nan=False) + "\n"
 
 
 def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
@@ -66,6 +55,24 @@ def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
         "slots": int(result.slots),
         "events": int(result.events),
     }
+
+
+def run_pieces(result: "RunResult", seed: int, **more: Any) -> Iterator[str]:
+    """Yield the JSON text of a run CPI by CPI, as `json_text` would give it of `run_data` and further keys."""
+    mark = "the results of the CPIs"
+    text = json_text({**run_data(replace(result, cpis=()), seed), "cpis": mark, **more})
+    before, after = text.split(f'"{mark}"')
+    yield before + "["
+    for number, cpi in enumerate(result.cpis):
+        yield ",\n" if number else "\n"
+        yield indent(json.dumps(cpi_data(cpi), indent=2, allow_nan=False), "    ")
+    yield ("\n  ]" if len(result.cpis) else "]") + after
+
+
+def save_run(result: "RunResult", seed: int, path: Path) -> None:
+    """Write the result of a run as JSON, without the wall-clock time; little of it is in memory at a time."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(run_pieces(result, seed))
 
 
 def cpi_data(cpi: "CpiResult") -> dict[str, Any]:
