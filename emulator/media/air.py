@@ -89,6 +89,8 @@ class Air(Node):
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
     _spent: dict[tuple[int, bool], list[float]] = field(init=False)
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
+    _begin_ns: int | None = field(default=None, init=False)
+    """When the slot begins of which the transmitters are still to be called; None where there is none."""
     _unbooked: list[tuple[list[tuple[int, bool]], Complex]] = field(default_factory=list, init=False)
     """(keys of ``_spent``, samples of shape (n_tx x N, n_snapshots)) of the slots since the last audit."""
 
@@ -112,6 +114,8 @@ class Air(Node):
         self._shape = (self.network.n_antennas, services.frame.n_snapshots)
         after_all_who_wake = services.rank(CENTRAL) - 0.5
         self._bell = services.bell(after_all_who_wake, self._begin)
+        if self._begin_ns is not None:
+            self._bell.set(self._begin_ns)
         for effect in self.effects:
             effect.start(services)
 
@@ -232,11 +236,13 @@ class Air(Node):
         if now_ns > frame.lead_ns:
             self._finish(self._slot_in_hand())
         if now_ns >= frame.lead_ns:
+            self._begin_ns = now_ns
             self._bell.set(now_ns)
         self.wake_ns = frame.slot_start_ns(self.slots_completed + (now_ns >= frame.lead_ns))
 
     def _begin(self, _: object) -> None:
         """Call all who transmit."""
+        self._begin_ns = None
         position = self.slots_completed % self.services.frame.n_slots
         for index in self._transmitters:
             self._ap_doors[index][0](position)

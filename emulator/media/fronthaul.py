@@ -110,6 +110,7 @@ class Fronthaul:
         for link in self.links.values():
             _check(link)
         self.sent = self.delivered = self.dropped = 0
+        self._resume_ns = 0
         self._handlers: dict[str, Callable[[Message], None]] = {}
         self._routes: dict[tuple[str, str], dict[str, Link]] = {}
 
@@ -177,7 +178,7 @@ class Fronthaul:
 
     def books(self) -> dict[str, Any]:
         """Return the counts of messages, and bits delivered and utilisation of every link."""
-        now_ns = self.services.now_ns
+        now_ns = self._now_ns
         return {
             "messages_sent": self.sent,
             "messages_delivered": self.delivered,
@@ -192,16 +193,23 @@ class Fronthaul:
             },
         }
 
+    @property
+    def _now_ns(self) -> int:
+        """Emulated time; before the start that of the state taken over, or 0."""
+        return self.services.now_ns if hasattr(self, "services") else self._resume_ns
+
     def state(self) -> dict[str, Any]:
         """Return counters and the messages in flight."""
         names = ("free_ns", "busy_ns", "bits", "carried", "in_flight")
         return {
+            "now_ns": self._now_ns,
             "counts": (self.sent, self.delivered, self.dropped),
             "links": {ends: {n: getattr(link, n) for n in names} for ends, link in self.links.items()},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state that ``state`` returned."""
+        self._resume_ns = state["now_ns"]
         self.sent, self.delivered, self.dropped = state["counts"]
         for ends, attributes in state["links"].items():
             vars(self.links[ends]).update(attributes)

@@ -111,6 +111,7 @@ def build(
         streams=streams,
         tracing=tracing,
         scoring=scoring,
+        n_cpis=scenario.schedule.cpis,
     )
 
 
