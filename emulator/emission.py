@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.readonly import taken
+
 __all__ = ["Emission"]
 
 Complex = NDArray[np.complex128]
@@ -31,7 +33,37 @@ class Emission(NamedTuple):
             return self.sensing
         return self.communication if self.sensing is None else self.communication + self.sensing
 
+    def sealed(self, n_antennas: int, n_snapshots: int, n_ues: int) -> "Emission":
+        """Return the emission with parts that nobody can change any more: copies, where they were not read-only.
+
+        Raises
+        ------
+        ValueError
+            If a part has another shape than (N, n_snapshots), or precoders are missing or not of shape (N, n_ues).
+        """
+        communication, sensing, precoding = self
+        shape = (n_antennas, n_snapshots)
+        if communication is not None:
+            communication = _sealed(communication, shape, "emission", "(antennas, snapshots)")
+            if n_ues and precoding is None:
+                raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
+        if sensing is not None:
+            sensing = _sealed(sensing, shape, "emission", "(antennas, snapshots)")
+        if precoding is not None:
+            precoding = _sealed(precoding, (n_antennas, n_ues), "precoding", "(antennas, UEs)")
+        return Emission(communication, sensing, precoding)
+
     def turned(self, phase_rad: float) -> "Emission":
         """Return both parts with the phase of an oscillator."""
         communication, sensing = (None if part is None else part * np.exp(1j * phase_rad) for part in self[:2])
         return Emission(communication, sensing, self.precoding)
+
+
+def _sealed(part: Complex, shape: tuple[int, int], what: str, axes: str) -> Complex:
+    if not isinstance(part, np.ndarray) or part.dtype.char != "D":
+        if not np.can_cast(np.asarray(part).dtype, complex, "same_kind"):
+            raise ValueError(f"{what} of type {type(part).__name__}; give an array of numbers, {axes} = {shape}")
+        part = np.asarray(part, dtype=complex)
+    if part.shape != shape:
+        raise ValueError(f"{what} of shape {part.shape}; give {axes} = {shape}")
+    return taken(part)

@@ -179,8 +179,13 @@ class Emulation:
         The network keeps running: when a result is yielded, the next CPI is already on the air. Parameters and what is
         raised are those of ``run``.
         """
-        n_cpis = self._number_of(n_cpis)
-        return (self._next_cpi() for _ in range(n_cpis))
+        return self._each(self._number_of(n_cpis))
+
+    def _each(self, n_cpis: int) -> Iterator[CpiResult]:
+        for _ in range(n_cpis):
+            with self._blas.limit(limits=1, user_api="blas"):
+                cpi = self._next_cpi()
+            yield cpi
 
     def run(self, n_cpis: int | None = None) -> RunResult:
         """Run on for a number of CPIs and return what came of them; only the last keeps its observation.
@@ -198,9 +203,10 @@ class Emulation:
             If something goes wrong on the way, or went wrong before: what was half done then cannot be finished.
         """
         cpis: list[CpiResult] = []
-        for _ in range(self._number_of(n_cpis)):
-            cpis[-1:] = [cpi.without_observation() for cpi in cpis[-1:]]
-            cpis.append(self._next_cpi())
+        with self._blas.limit(limits=1, user_api="blas"):
+            for _ in range(self._number_of(n_cpis)):
+                cpis[-1:] = [cpi.without_observation() for cpi in cpis[-1:]]
+                cpis.append(self._next_cpi())
         return self.result(cpis)
 
     def _number_of(self, n_cpis: int | None) -> int:
@@ -213,8 +219,7 @@ class Emulation:
         if self._kernel is None:
             self.start()
         self._refuse_if_half_done("go on")
-        with self._blas.limit(limits=1, user_api="blas"):
-            self.kernel.advance(self._outbox)
+        self.kernel.advance(self._outbox)
         return self._outbox.pop(0)
 
     def _refuse_if_half_done(self, what: str) -> None:
@@ -328,7 +333,7 @@ class Emulation:
         truth = self.air.truths.pop(plan.cpi)
         targets = sorted(self.targets.values(), key=lambda t: t.index)
         middle_s = frame.cpi_middle_s(plan.cpi)
-        positions = np.array([t.position_m(middle_s) for t in targets]).reshape(-1, 2)
+        positions = np.array([t.path_m([middle_s])[0] for t in targets]).reshape(-1, 2)
         bounds = {kind: np.full(len(targets), np.nan) for kind in ("non-coherent", "coherent", "structured")}
         if self.scoring and observation is not None and targets:
             bounds = {kind: self._bounds(kind, observation, positions, targets, truth) for kind in bounds}

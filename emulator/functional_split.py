@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Slot
+from models.doors import Door
 from models.radio.statistics import cross_statistic, energy_statistic
 
-__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "collate", "in_slots", "waveform_known"]
+__all__ = [
+    "FunctionalSplit", "IqSplit", "StatisticsSplit",
+    "carries", "check_message", "collate", "in_slots", "reports_due", "waveform_known",
+]  # fmt: skip
 
 Complex = NDArray[np.complex128]
 
@@ -156,3 +160,80 @@ def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: i
         if record is not None and record.positions:
             samples[i][:, list(record.positions)] = record.samples.reshape(n_antennas, -1, n_snapshots)
     return samples.reshape(n_tx, n_antennas, n_slots * n_snapshots)
+
+
+# -- the door ---------------------------------------------------------------------------------------------------------
+
+INTEGER = (int, np.integer)
+
+
+def carries(message: Message | None, slot: Slot, echo: Complex) -> bool:
+    """Return whether a message is the plain report of an echo, as nearly all are: then there is nothing to check."""
+    return (
+        isinstance(message, EchoReport)
+        and message.samples is echo
+        and message.slot is slot
+        and (message.iq_bits is None or message.iq_bits >= 1)
+    )
+
+
+def check_message(
+    split: FunctionalSplit, method: str, message: object, ap: str, plan: CpiPlan | None, n_antennas: int
+) -> None:
+    """Refuse what a method of the split of an AP gave, if it is no message from this AP that fits the plan, nor None.
+
+    Raises
+    ------
+    DoorError
+        If that is so.
+    """
+    door = Door("split", method)
+    if message is None:
+        return
+    if not isinstance(message, Message) or message.source != ap or plan is None:
+        door.refuse(split, message, f'None or a Message with the source "{ap}"')
+    if isinstance(message, EchoReport):
+        _check_echo(door, split, message, plan, n_antennas)
+    elif isinstance(message, StatisticsReport):
+        _check_statistics(door, split, message, plan, n_antennas)
+
+
+def reports_due(split: FunctionalSplit, n_slots: int) -> int:
+    """Return how many reports a receiver with this split sends in a CPI when nothing is missing; raises DoorError."""
+    door = Door("split", "reports_expected")
+    n_reports = door.ask(split, n_slots)
+    if not isinstance(n_reports, INTEGER) or n_reports < 0:
+        door.refuse(split, n_reports, "a whole number of reports, 0 or more")
+    return int(n_reports)
+
+
+def _check_echo(door: Door, split: FunctionalSplit, report: EchoReport, plan: CpiPlan, n_antennas: int) -> None:
+    slot, samples, iq_bits = report.slot, report.samples, report.iq_bits
+    shape = (n_antennas, plan.slots[0].n_snapshots)
+    if not (
+        isinstance(slot, Slot)
+        and slot in plan.slots[slot.position : slot.position + 1]
+        and isinstance(samples, np.ndarray)
+        and samples.shape == shape
+        and (iq_bits is None or (isinstance(iq_bits, INTEGER) and iq_bits >= 1))
+    ):
+        expected = f"an EchoReport of a slot of CPI {plan.cpi}, samples {shape}, iq_bits None or a whole number >= 1"
+        door.refuse(split, report, expected)
+
+
+def _check_statistics(
+    door: Door, split: FunctionalSplit, report: StatisticsReport, plan: CpiPlan, n_antennas: int
+) -> None:
+    shape = (n_antennas, len(plan.transmitters), n_antennas)
+    positions = set(report.positions)
+    valid = (
+        (report.cpi, report.transmitters) == (plan.cpi, plan.transmitters)
+        and len(positions) == len(report.positions)
+        and positions <= set(range(len(plan.slots)))
+        and np.shape(report.cross) == shape
+        and np.isfinite(report.cross).all()
+        and 0.0 <= report.energy < np.inf
+    )
+    if not valid:
+        expected = f"a StatisticsReport of slots of CPI {plan.cpi} and its transmitters, cross {shape}, all finite"
+        door.refuse(split, report, expected)

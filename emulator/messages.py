@@ -5,11 +5,13 @@ with its two identifiers (8 bytes).
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulator.slot import CpiPlan, Slot
+from models.readonly import taken
 
 __all__ = [
     "CENTRAL",
@@ -43,6 +45,16 @@ class Message:
     source: str
     destination: str
     sequence: int = field(default=0, init=False)
+
+    arrays: ClassVar[tuple[str, ...]] = ()
+    """Names of the attributes that are arrays."""
+
+    def seal(self) -> None:
+        """Take the arrays, as the message is sent: whoever gave them can change them no more."""
+        for name in self.arrays:
+            array = getattr(self, name)
+            if array.flags.writeable:
+                setattr(self, name, taken(array))
 
     @property
     def content_bits(self) -> int:
@@ -95,6 +107,8 @@ class TransmissionRecord(Message):
     positions: tuple[int, ...]
     samples: NDArray[np.complex64]
 
+    arrays: ClassVar[tuple[str, ...]] = ("samples",)
+
     @property
     def content_bits(self) -> int:
         """Size of slot positions and samples."""
@@ -119,6 +133,8 @@ class EchoReport(Message):
     slot: Slot
     samples: Complex
     iq_bits: int | None
+
+    arrays: ClassVar[tuple[str, ...]] = ("samples",)
 
     @property
     def content_bits(self) -> int:
@@ -149,6 +165,8 @@ class StatisticsReport(Message):
     transmitters: tuple[str, ...]
     cross: Complex
     energy: float
+
+    arrays: ClassVar[tuple[str, ...]] = ("cross",)
 
     @property
     def content_bits(self) -> int:

@@ -27,15 +27,18 @@ from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
 from emulator.slot import Slot
+from models.doors import Door, finite
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.sensing import echo_amplitude_m2
+from models.readonly import frozen, sealed, taken
 
 __all__ = ["Air", "AirRuleError", "energy_quantile"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
+FIELD = Door("effect", "field")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
@@ -158,31 +161,29 @@ class Air(Node):
         """Have an AP called at the start of every slot of the CPI that begins."""
         self._transmitters.append(self._ap_index[name])
 
-    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
-        """Radiate in the slot on the air; ``phase_rad`` is the oscillator phase of the AP.
+    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> Emission:
+        """Radiate in the slot on the air, and return what was radiated as nobody can change it any more.
+
+        ``phase_rad`` is the oscillator phase of the AP; what is returned is without.
 
         Raises
         ------
         AirRuleError
             If the AP listens in the slot, or radiates a sensing part without the token.
         ValueError
-            If a part has another shape than (N, n_snapshots).
+            If a part has another shape than (N, n_snapshots), or precoders are missing or not of shape (N, n_ues).
         """
         index = self._ap_index[name]
-        for part in emission[:2]:
-            if part is not None and part.shape != self._shape:
-                raise ValueError(f"emission of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
         if emission.sensing is not None and self._token_holder() != name:
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
-        if emission.communication is not None and emission.precoding is None and self.network.n_ues:
-            raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
-        if phase_rad != 0.0:
-            emission = emission.turned(phase_rad)
-        total = emission.total
+        emission = emission.sealed(*self._shape, self.network.n_ues)
+        turned = emission if phase_rad == 0.0 else emission.turned(phase_rad)
+        total = turned.total
         if total is not None:
-            self._emitted[index] = (emission, total)
+            self._emitted[index] = (turned, sealed(total) if total.flags.writeable else total)
+        return emission
 
     def _token_holder(self) -> str | None:
         slot = self._licensed.get(self.slots_completed)
@@ -199,7 +200,7 @@ class Air(Node):
         index = self._ap_index[name]
         if index in self._emitted:
             raise AirRuleError(f"{name} listens while it radiates: a half-duplex AP does one of the two in a slot")
-        self._listeners[index] = (noise, phase_rad)
+        self._listeners[index] = (taken(noise), phase_rad)
         self._audience = None
 
     # -- the truth ------------------------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ class Air(Node):
         """Return the truth of a CPI that has begun and is not scored yet."""
         truth = self.truths.get(cpi)
         if truth is None:
-            truth = self.truths[cpi] = self._draw()
+            truth = self.truths[cpi] = frozen(self._draw())
         return truth
 
     def _draw(self) -> CpiTruth:
@@ -258,9 +259,10 @@ class Air(Node):
         self.slots_completed += 1
         truth = self.truth(slot.cpi)
         emitted, self._emitted = sorted(self._emitted.items()), {}
+        samples = self._stacked(slot, emitted) if emitted else None
         if self._listeners:
             self._return_echoes(slot, truth, emitted)
-        self._serve(slot, truth, emitted)
+        self._serve(slot, truth, emitted, samples)
         last = slot.position == slot.n_slots - 1
         if last:
             self._listeners, self._transmitters, self._audience = {}, [], None
@@ -305,9 +307,12 @@ class Air(Node):
         audience = self._audience = self._audience or self._gather()
         heard = audience.noise[slot.position]
         for effect in self.effects:
-            field = effect.field(slot, truth, emitted, audience.indices)
+            field = FIELD.ask(effect, slot, truth, emitted, audience.indices)
             if field is not None:
+                if np.shape(field) != heard.shape or not finite(field):
+                    FIELD.refuse(effect, field, f"None or finite samples of shape {heard.shape}")
                 heard += field if audience.rotation is None else field * audience.rotation
+        sealed(heard)
         for index, echo in zip(audience.indices, heard, strict=True):
             self._ap_doors[index][1](slot, echo)
 
@@ -319,15 +324,23 @@ class Air(Node):
         by_slot = noise.reshape(len(indices), self._shape[0], -1, self._shape[1]).transpose(2, 0, 1, 3).copy()
         return _Audience(indices, by_slot, np.exp(1j * phases)[:, None, None] if phases.any() else None)
 
-    def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
+    def _stacked(self, slot: Slot, emitted: Emitted) -> Complex:
+        """Return what is radiated in a slot, shape (n_tx x N, n_snapshots)."""
+        samples = np.concatenate([total for _, (_, total) in emitted])
+        if not finite(samples):
+            odd = [self.network.ap_names[index] for index, (_, total) in emitted if not finite(total)]
+            raise ValueError(f"{odd} radiated in slot {slot.index} what is not finite; transmit returns finite samples")
+        return samples
+
+    def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted, samples: Complex | None) -> None:
         """Superpose what every UE hears and hand it over."""
         first = slot.position * slot.n_snapshots
         received = truth.ue_noise[:, first : first + slot.n_snapshots]
-        if emitted:
+        if samples is not None:
             radiating = tuple([index for index, _ in emitted])
-            samples = np.concatenate([total for _, (_, total) in emitted])
             received = received + truth.channel_from(radiating) @ samples
             self._note(slot, truth, emitted, samples)
+        sealed(received)
         for (_, receive, failure), samples in zip(self._ue_doors, received, strict=True):
             try:
                 receive(slot, samples)

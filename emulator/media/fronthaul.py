@@ -135,6 +135,7 @@ class Fronthaul:
 
     def send(self, message: Message) -> None:
         """Put a message on its way."""
+        message.seal()
         message.sequence = self.sent
         self.sent += 1
         self._forward(message, message.bits, message.source)

@@ -12,13 +12,13 @@ Perfect channel state information is assumed: the AP knows its own channels to a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulator.emission import Emission
-from emulator.functional_split import FunctionalSplit
+from emulator.functional_split import FunctionalSplit, carries, check_message
 from emulator.messages import Assignment, Message, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import symbols
@@ -26,12 +26,16 @@ from emulator.randomness import complex_normals
 from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
 from emulator.trace import Kind
+from models.doors import Door
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
+from models.readonly import sealed
 
 __all__ = ["AccessPoint"]
 
 Complex = NDArray[np.complex128]
+TRANSMITTED, SENSED, REPORTED = (Door("access point", m) for m in ("transmit", "sensing_waveform", "report"))
+PRECODED = Door("precoder")
 COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT = map(
     int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT)
 )
@@ -88,7 +92,8 @@ class AccessPoint(Node):
         if self._communication is not None:
             communication = self._communication[slot.position]
         if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
-            sensing = self.sensing_waveform(slot)
+            shape = (self.n_antennas, slot.n_snapshots)
+            sensing = SENSED.numbers(self, self.sensing_waveform(slot), shape, f"finite samples of shape {shape}")
         if communication is None and sensing is None:
             return None
         return Emission(communication, sensing, self._precoding)
@@ -108,7 +113,7 @@ class AccessPoint(Node):
             self._assignments[message.plan.cpi] = message
             self.log(Kind.ASSIGNED, message.plan.cpi)
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
-            self._send(self.split.learn(self.name, self._past[message.cpi], message))
+            self._send(self._message("learn", self._past[message.cpi], message))
         else:
             self.log(Kind.LATE, getattr(message, "cpi", -1))
 
@@ -137,7 +142,8 @@ class AccessPoint(Node):
             self._next_ns = frame.next_cpi_ns(now_ns)
         while self._settle and self._settle[0][0] <= now_ns:
             plan = self._past.get(self._settle.pop(0)[1])
-            self._send(None if plan is None else self.split.settle(self.name, plan))
+            if plan is not None:
+                self._send(self._message("settle", plan))
         self.wake_ns = min(self._next_ns, self._settle[0][0]) if self._settle else self._next_ns
 
     def _radiate(self, position: int) -> None:
@@ -147,7 +153,9 @@ class AccessPoint(Node):
             emission = self.transmit(slot)
             if emission is None:
                 return
-            self.services.air.emit(slot, self.name, emission)
+            if not isinstance(emission, Emission):
+                TRANSMITTED.refuse(self, emission, "an Emission, or None to stay silent")
+            emission = self.services.air.emit(slot, self.name, emission)
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
         part = emission.sensing if self.illumination == "sensing" else emission.total
@@ -159,15 +167,18 @@ class AccessPoint(Node):
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
+        told, message = False, None
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:
-                given = np.asarray(given, dtype=complex)
-                if given.shape != echo.shape:
-                    raise ValueError(f"report gave shape {given.shape}; give {echo.shape} as it came, or None")
-            message = None if given is None else self.split.give(self.name, slot, given)
+                given = REPORTED.numbers(self, given, echo.shape, f"None or finite samples of shape {echo.shape}")
+            if given is not None:
+                told, message = True, self.split.give(self.name, slot, given)
+                if not carries(message, slot, given):
+                    check_message(self.split, "give", message, self.name, self.plan, self.n_antennas)
         except Exception as error:
-            raise self.failure("report", slot, error) from error
+            hook = f"split {type(self.split).__qualname__}.give" if told else "report"
+            raise self.failure(hook, slot, error) from error
         if self.record is not None:
             kind = WITHHOLD if given is None else REPORT
             self.record((slot.start_ns, LISTEN, self.rank, slot.index, slot.end_ns, kind, self.rank, slot.index))
@@ -193,18 +204,20 @@ class AccessPoint(Node):
     def _noise(self, cpi: int) -> Complex:
         """Return the receiver noise of a CPI, shape (N, n_samples)."""
         shape = (self.n_antennas, self.services.frame.n_samples)
-        return complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
+        return sealed(complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w))
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
         self._communication = None
         if not assignment.payload or self.comm_power_fraction == 0.0:
             return
         channel = self.services.air.channel(self.name, cpi)
-        self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
+        precoding = PRECODED.ask(self.precoder, channel, self.transmit_power_w, self.comm_power_fraction)
+        shape = (self.n_antennas, len(channel))
+        self._precoding = PRECODED.numbers(self.precoder, precoding, shape, f"finite precoders of shape {shape}")
         frame = self.services.frame
         samples = self._precoding @ symbols(assignment.payload, frame.n_samples)
         by_slot = samples.reshape(self.n_antennas, frame.n_slots, frame.n_snapshots).transpose(1, 0, 2)
-        self._communication = np.ascontiguousarray(by_slot)
+        self._communication = sealed(np.ascontiguousarray(by_slot))
 
     def _close(self) -> None:
         """End a CPI: a transmitter sends the record of what it radiated."""
@@ -227,8 +240,14 @@ class AccessPoint(Node):
             cpi=plan.cpi,
             transmitter=self.name,
             positions=tuple(position for position, _ in self._radiated),
-            samples=np.concatenate(parts, axis=1).astype(np.complex64),
+            samples=sealed(np.concatenate(parts, axis=1).astype(np.complex64)),
         )
+
+    def _message(self, method: str, plan: CpiPlan, *args: Any) -> Message | None:
+        """Return what a method of the split gives about a CPI that is over."""
+        message = Door("split", method).ask(self.split, self.name, plan, *args)
+        check_message(self.split, method, message, self.name, plan, self.n_antennas)
+        return message
 
     def _send(self, message: Message | None) -> None:
         if message is not None:

@@ -18,6 +18,9 @@ from emulator.slot import Slot
 
 __all__ = ["EmulationError", "Node"]
 
+MOST_WAKES_AT_ONCE = 1000
+"""A node that wakes more often than that at one instant would do so for ever."""
+
 
 class EmulationError(RuntimeError):
     """An emulation cannot go on; the one string says where, when and why."""
@@ -56,10 +59,17 @@ class Node:
 
     def run(self, kernel: Kernel) -> Iterator[simpy.Event]:
         """Sleep, wake, repeat: the SimPy process."""
+        repeats = 0
         while True:
-            yield Alarm(kernel, self.wake_ns, self.rank)
+            due_ns = self.wake_ns
+            yield Alarm(kernel, due_ns, self.rank)
             try:
                 self.wake()
+                repeats = repeats + 1 if self.wake_ns == due_ns else 0
+                if not isinstance(self.wake_ns, int) or self.wake_ns < due_ns or repeats > MOST_WAKES_AT_ONCE:
+                    raise ValueError(
+                        f"wake leaves wake_ns = {self.wake_ns}; set it to a later time, a whole number of ns"
+                    )
             except EmulationError:
                 raise
             except Exception as error:
