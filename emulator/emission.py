@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.doors import finite
 from models.readonly import taken
 
 __all__ = ["Emission"]
@@ -66,4 +67,6 @@ def _sealed(part: Complex, shape: tuple[int, int], what: str, axes: str) -> Comp
         part = np.asarray(part, dtype=complex)
     if part.shape != shape:
         raise ValueError(f"{what} of shape {part.shape}; give {axes} = {shape}")
+    if part.flags.writeable and not finite(part):
+        raise ValueError(f"{what} with samples that are not finite; give finite numbers")
     return taken(part)

@@ -20,6 +20,7 @@ from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.node import EmulationError, Node
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
+from emulator.parts import check_parts
 from emulator.randomness import Streams
 from emulator.results import CpiResult, RunResult
 from emulator.slot import Frame
@@ -73,6 +74,8 @@ class Emulation:
         scoring: bool = True,
         n_cpis: int | None = None,
     ) -> None:
+        access_points, user_equipments, targets = list(access_points), list(user_equipments), list(targets)
+        check_parts(air, central, access_points, user_equipments, targets)
         self.frame, self.air, self.fronthaul, self.central = frame, air, fronthaul, central
         self.access_points = {ap.name: ap for ap in access_points}
         self.user_equipments = {ue.name: ue for ue in user_equipments}
@@ -336,7 +339,8 @@ class Emulation:
         positions = np.array([t.path_m([middle_s])[0] for t in targets]).reshape(-1, 2)
         bounds = {kind: np.full(len(targets), np.nan) for kind in ("non-coherent", "coherent", "structured")}
         if self.scoring and observation is not None and targets:
-            bounds = {kind: self._bounds(kind, observation, positions, targets, truth) for kind in bounds}
+            places = self.air.clear(positions)
+            bounds = {kind: self._bounds(kind, observation, places, targets, truth) for kind in bounds}
         start_ns = frame.cpi_start_ns(plan.cpi)
         self._outbox.append(
             CpiResult(

@@ -140,7 +140,7 @@ class Truncating(AccessPoint):
     [
         (Sneaky, "budget"),
         (Saver, "holds the token.*budget"),
-        (Undefined, r"\['ap-\d.*'\] radiated in slot 0 what is not finite"),
+        (Undefined, r"ap-\d\.transmit, slot 0.*not finite"),
         (Misshapen, r"ap-\d\.transmit.*shape \(2, 2\)"),
         (Truncating, r"ap-\d\.report.*shape \(4, 1\)"),
     ],

@@ -8,7 +8,7 @@ in one go at slot end. Rules that no subclass of a node can get round:
 - the mean radiated power stays within the budget.
 
 What reaches a receiver is the sum of the air's effects (``emulator.media.effects``) and its own noise. Not modelled:
-direct path between APs, clutter.
+direct path between APs, clutter, the near field of an antenna (see ``Air.clear``).
 """
 
 from collections.abc import Callable
@@ -30,6 +30,7 @@ from emulator.slot import Slot
 from models.doors import Door, finite
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
+from models.radio.geometry import clear_of
 from models.radio.sensing import echo_amplitude_m2
 from models.readonly import frozen, sealed, taken
 
@@ -144,7 +145,15 @@ class Air(Node):
 
     def place(self, index: int, positions_m: Float, reflection: complex) -> None:
         """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for a CPI that begins."""
-        self._places[index] = (positions_m, reflection)
+        self._places[index] = (self.clear(positions_m), reflection)
+
+    def clear(self, positions_m: Float) -> Float:
+        """Return where targets at some positions, shape (..., 2) in m, count as being.
+
+        The far field, in which echoes fall with distance, begins no nearer than about a wavelength from an antenna. A
+        target that comes closer to an AP or a UE counts as one wavelength away from it, on the same side.
+        """
+        return _cleared(self.network, positions_m.tobytes()).reshape(positions_m.shape)
 
     def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
         """Take what a UE brings to the CPI that begins.
@@ -346,6 +355,13 @@ class Air(Node):
                 receive(slot, samples)
             except Exception as error:
                 raise failure("receive", slot, error) from error
+
+
+@lru_cache(maxsize=256)
+def _cleared(network: Network, packed_positions: bytes) -> Float:
+    """Return positions clear of all antennas, shape (n, 2); remembered, as many targets stand still."""
+    antennas_m = np.concatenate([network.ap_positions_m, network.ue_positions_m])
+    return sealed(clear_of(antennas_m, network.wavelength_m, np.frombuffer(packed_positions).reshape(-1, 2)))
 
 
 @lru_cache(maxsize=4096)

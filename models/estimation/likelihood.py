@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.estimation.effort import Effort
 from models.network import Area, Network
 from models.observation import Observation
-from models.radio.geometry import rays
+from models.radio.geometry import clear_of, rays
 
 __all__ = [
     "Echoes",
@@ -139,14 +139,7 @@ def degrees_of_freedom(echoes: Echoes) -> int:
 
 def clear_of_aps(network: Network, points_m: ArrayLike) -> Float:
     """Return the points, those within a decimetre of an AP moved off it; shape (..., 2)."""
-    points = np.array(points_m, dtype=float)
-    flat = points.reshape(-1, 2)
-    offset = flat[:, None] - network.ap_positions_m
-    distance = np.hypot(offset[..., 0], offset[..., 1])
-    for point, ap in np.argwhere(distance < CLEARANCE_M):
-        outward = offset[point, ap] / distance[point, ap] if distance[point, ap] > 0.0 else np.array([1.0, 0.0])
-        flat[point] = network.ap_positions_m[ap] + CLEARANCE_M * outward
-    return flat.reshape(points.shape)
+    return clear_of(network.ap_positions_m, CLEARANCE_M, points_m)
 
 
 def phasors(network: Network, points_m: Float) -> Complex:

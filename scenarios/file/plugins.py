@@ -28,32 +28,58 @@ def implementation(kind: str, registry: Mapping[str, str], plugins: Iterable[str
     Raises
     ------
     ValueError
-        If the kind is unknown, its module is not allowed or cannot be imported, or it is no dataclass.
+        If the kind is unknown, its module is not allowed or cannot be imported, or the class is not of the role of the
+        registry or no dataclass.
     """
     if kind in registry:
-        return _imported(registry[kind])
+        return _imported(registry[kind], registry)
     if not is_plugin(kind):
         raise ValueError(f'got "{kind}"; allowed: {", ".join(registry)} or "module:Class"; {closest(kind, registry)}')
     module = kind.partition(":")[0]
     if plugins is not None and module not in plugins:
         raise ValueError(f'"{kind}" would run code of the module "{module}"; allow it with --plugin {module}')
-    return _imported(kind)
+    return _imported(kind, registry)
 
 
-def _imported(path: str) -> type:
+def _imported(path: str, registry: Mapping[str, str]) -> type:
     module, _, name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f'"{path}" cannot be loaded: {error}') from error
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+    except Exception as error:  # a module of somebody else's may fail in any way
+        raise ValueError(f'"{path}" cannot be loaded: {type(error).__name__}: {error}') from error
+    role = _role(registry)
+    if not (isinstance(found, type) and issubclass(found, role)):
+        what = "a class" if isinstance(found, type) else f"an object of {type(found).__name__}"
+        raise ValueError(
+            f'"{path}" is {what} of another kind; allowed: subclasses of {role.__module__}.{role.__name__}'
+        )
+    if not dataclasses.is_dataclass(found):
         raise ValueError(f'"{path}" is not a dataclass: a plug-in\'s settings are its dataclass fields')
+    settings_of(found)
     return found
 
 
+def _role(registry: Mapping[str, str]) -> type:
+    """Return the base class that all classes of a registry have in common: the role."""
+    from models.estimation import ESTIMATORS
+    from models.estimation.base import Estimator
+    from models.selection.base import ModeSelector
+
+    return Estimator if registry is ESTIMATORS else ModeSelector
+
+
 def settings_of(cls: type) -> dict[str, Any]:
-    """Return the settings of a strategy class, name to type."""
-    hints = get_type_hints(cls)
+    """Return the settings of a strategy class, name to type.
+
+    Raises
+    ------
+    ValueError
+        If the type of one is not there, such as a name that is imported for type checkers only.
+    """
+    try:
+        hints = get_type_hints(cls)
+    except Exception as error:
+        raise ValueError(f"the types of the settings of {cls.__name__} cannot be read: {error}") from error
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
@@ -79,8 +105,8 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
         return unknown + wrong + missing
     try:
         cls(**options)
-    except (ValueError, TypeError) as error:
-        return [_refusal(str(error), known)]
+    except Exception as error:  # the class may be anybody's
+        return [_refusal(str(error) or type(error).__name__, known)]
     return []
 
 
