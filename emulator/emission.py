@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.doors import finite
-from models.readonly import taken
+from models.readonly import sealed
 
 __all__ = ["Emission"]
 
 Complex = NDArray[np.complex128]
+AXES = {"emission": "(antennas, snapshots)", "precoding": "(antennas, UEs)"}
 
 
 class Emission(NamedTuple):
@@ -34,24 +35,28 @@ class Emission(NamedTuple):
             return self.sensing
         return self.communication if self.sensing is None else self.communication + self.sensing
 
-    def sealed(self, n_antennas: int, n_snapshots: int, n_ues: int) -> "Emission":
+    def sealed(self, shape: tuple[int, int], precoding_shape: tuple[int, int]) -> "Emission":
         """Return the emission with parts that nobody can change any more: copies, where they were not read-only.
+
+        Parameters
+        ----------
+        shape, precoding_shape
+            (N, n_snapshots) of the parts and (N, n_ues) of the precoders.
 
         Raises
         ------
         ValueError
-            If a part has another shape than (N, n_snapshots), or precoders are missing or not of shape (N, n_ues).
+            If a part has another shape or is not of finite numbers, or precoders are missing.
         """
         communication, sensing, precoding = self
-        shape = (n_antennas, n_snapshots)
         if communication is not None:
-            communication = _sealed(communication, shape, "emission", "(antennas, snapshots)")
-            if n_ues and precoding is None:
+            communication = _sealed(communication, shape, "emission")
+            if precoding is None and precoding_shape[1]:
                 raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
         if sensing is not None:
-            sensing = _sealed(sensing, shape, "emission", "(antennas, snapshots)")
+            sensing = _sealed(sensing, shape, "emission")
         if precoding is not None:
-            precoding = _sealed(precoding, (n_antennas, n_ues), "precoding", "(antennas, UEs)")
+            precoding = _sealed(precoding, precoding_shape, "precoding")
         return Emission(communication, sensing, precoding)
 
     def turned(self, phase_rad: float) -> "Emission":
@@ -60,13 +65,14 @@ class Emission(NamedTuple):
         return Emission(communication, sensing, self.precoding)
 
 
-def _sealed(part: Complex, shape: tuple[int, int], what: str, axes: str) -> Complex:
-    if not isinstance(part, np.ndarray) or part.dtype.char != "D":
-        if not np.can_cast(np.asarray(part).dtype, complex, "same_kind"):
-            raise ValueError(f"{what} of type {type(part).__name__}; give an array of numbers, {axes} = {shape}")
-        part = np.asarray(part, dtype=complex)
+def _sealed(part: Complex, shape: tuple[int, int], what: str) -> Complex:
+    if isinstance(part, np.ndarray) and not part.flags.writeable and part.shape == shape and part.dtype.char == "D":
+        return part
+    if not np.can_cast(np.asarray(part).dtype, complex, "same_kind"):
+        raise ValueError(f"{what} of type {type(part).__name__}; give an array of numbers of shape {shape}")
+    part = np.array(part, dtype=complex)
     if part.shape != shape:
-        raise ValueError(f"{what} of shape {part.shape}; give {axes} = {shape}")
-    if part.flags.writeable and not finite(part):
+        raise ValueError(f"{what} of shape {part.shape}; give {AXES[what]} = {shape}")
+    if not finite(part):
         raise ValueError(f"{what} with samples that are not finite; give finite numbers")
-    return taken(part)
+    return sealed(part)

@@ -167,10 +167,11 @@ def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: i
 INTEGER = (int, np.integer)
 
 
-def carries(message: Message | None, slot: Slot, echo: Complex) -> bool:
+def carries(message: Message | None, ap: str, slot: Slot, echo: Complex) -> bool:
     """Return whether a message is the plain report of an echo, as nearly all are: then there is nothing to check."""
     return (
         isinstance(message, EchoReport)
+        and message.source == ap
         and message.samples is echo
         and message.slot is slot
         and (message.iq_bits is None or message.iq_bits >= 1)

@@ -100,7 +100,7 @@ class Air(Node):
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2",
+        "effects", "_audience", "_shape", "_precoding_shape", "_bell", "unit_amplitude_m2",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -116,6 +116,7 @@ class Air(Node):
         """Take what the emulation offers."""
         super().start(services)
         self._shape = (self.network.n_antennas, services.frame.n_snapshots)
+        self._precoding_shape = (self.network.n_antennas, self.network.n_ues)
         after_all_who_wake = services.rank(CENTRAL) - 0.5
         self._bell = services.bell(after_all_who_wake, self._begin)
         if self._begin_ns is not None:
@@ -187,7 +188,7 @@ class Air(Node):
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
         if emission.sensing is not None and self._token_holder() != name:
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
-        emission = emission.sealed(*self._shape, self.network.n_ues)
+        emission = emission.sealed(self._shape, self._precoding_shape)
         turned = emission if phase_rad == 0.0 else emission.turned(phase_rad)
         total = turned.total
         if total is not None:

@@ -155,6 +155,8 @@ class AccessPoint(Node):
                 return
             if not isinstance(emission, Emission):
                 TRANSMITTED.refuse(self, emission, "an Emission, or None to stay silent")
+            if emission.communication is None and emission.sensing is None:
+                return
             emission = self.services.air.emit(slot, self.name, emission)
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
@@ -173,8 +175,9 @@ class AccessPoint(Node):
             if given is not None and given is not echo:
                 given = REPORTED.numbers(self, given, echo.shape, f"None or finite samples of shape {echo.shape}")
             if given is not None:
-                told, message = True, self.split.give(self.name, slot, given)
-                if not carries(message, slot, given):
+                told = True
+                message = self.split.give(self.name, slot, given)
+                if not carries(message, self.name, slot, given):
                     check_message(self.split, "give", message, self.name, self.plan, self.n_antennas)
         except Exception as error:
             hook = f"split {type(self.split).__qualname__}.give" if told else "report"
