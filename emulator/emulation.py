@@ -170,6 +170,10 @@ class Emulation:
         self.fronthaul.start(self)
         for node in self.nodes.values():
             node.start(self)
+            if getattr(node, "services", None) is not self:
+                raise EmulationError(
+                    f"{type(node).__name__}.start of {node.name} does not call super().start(services)"
+                )
         for node in self.nodes.values():
             kernel.process(node.run(kernel))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
@@ -286,6 +290,9 @@ class Emulation:
                 "trace": self.trace.rows if self.trace is not None else [],
             }
         )
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("an emulation cannot be copied or pickled: take its state(), and restore() it into a fresh one")
 
     def _identity(self) -> dict[str, str]:
         """Return what an emulation must have in common with one that it continues, name by name.

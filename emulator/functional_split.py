@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.messages import CENTRAL, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Slot
 from models.doors import Door
 from models.radio.statistics import cross_statistic, energy_statistic
@@ -18,6 +18,8 @@ __all__ = [
 ]  # fmt: skip
 
 Complex = NDArray[np.complex128]
+WIDTHS = frozenset({None, *range(1, 65)})
+"""What ``iq_bits`` may be."""
 
 
 class FunctionalSplit(ABC):
@@ -56,10 +58,19 @@ class IqSplit(FunctionalSplit):
     Attributes
     ----------
     iq_bits
-        Bits of a real component, at least 1; None sends samples unquantised (64 bits).
+        Bits of a real component, 1 to 64; None sends samples unquantised (64 bits).
+
+    Raises
+    ------
+    ValueError
+        If they are others.
     """
 
     iq_bits: int | None
+
+    def __post_init__(self) -> None:
+        if self.iq_bits not in WIDTHS:
+            raise ValueError(f"iq_bits is {self.iq_bits!r}: give a whole number from 1 to 64, or None")
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Return the report of the slot."""
@@ -80,12 +91,21 @@ class StatisticsSplit(FunctionalSplit):
     ----------
     illumination
         "sensing": the waveform of a slot is that of its sensing transmitter; "full": that of all transmitters.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
     """
 
     illumination: str
     needs_waveform = True
     echoes: dict[int, list[tuple[Slot, Complex]]] = field(default_factory=dict, init=False)
     records: dict[int, dict[str, TransmissionRecord]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if self.illumination not in ("sensing", "full"):
+            raise ValueError(f'illumination is {self.illumination!r}: give "sensing" or "full"')
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Keep the echo until the waveforms are known."""
@@ -164,17 +184,16 @@ def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: i
 
 # -- the door ---------------------------------------------------------------------------------------------------------
 
-INTEGER = (int, np.integer)
-
 
 def carries(message: Message | None, ap: str, slot: Slot, echo: Complex) -> bool:
     """Return whether a message is the plain report of an echo, as nearly all are: then there is nothing to check."""
     return (
         isinstance(message, EchoReport)
         and message.source == ap
+        and message.destination == CENTRAL
         and message.samples is echo
         and message.slot is slot
-        and (message.iq_bits is None or message.iq_bits >= 1)
+        and message.iq_bits in WIDTHS
     )
 
 
@@ -203,22 +222,23 @@ def reports_due(split: FunctionalSplit, n_slots: int) -> int:
     """Return how many reports a receiver with this split sends in a CPI when nothing is missing; raises DoorError."""
     door = Door("split", "reports_expected")
     n_reports = door.ask(split, n_slots)
-    if not isinstance(n_reports, INTEGER) or n_reports < 0:
+    if not isinstance(n_reports, int | np.integer) or n_reports < 0:
         door.refuse(split, n_reports, "a whole number of reports, 0 or more")
     return int(n_reports)
 
 
 def _check_echo(door: Door, split: FunctionalSplit, report: EchoReport, plan: CpiPlan, n_antennas: int) -> None:
-    slot, samples, iq_bits = report.slot, report.samples, report.iq_bits
+    slot, samples = report.slot, report.samples
     shape = (n_antennas, plan.slots[0].n_snapshots)
     if not (
         isinstance(slot, Slot)
         and slot in plan.slots[slot.position : slot.position + 1]
         and isinstance(samples, np.ndarray)
         and samples.shape == shape
-        and (iq_bits is None or (isinstance(iq_bits, INTEGER) and iq_bits >= 1))
+        and report.iq_bits in WIDTHS
+        and report.destination == CENTRAL
     ):
-        expected = f"an EchoReport of a slot of CPI {plan.cpi}, samples {shape}, iq_bits None or a whole number >= 1"
+        expected = f"an EchoReport to central of a slot of CPI {plan.cpi}, samples {shape}, iq_bits None or 1 to 64"
         door.refuse(split, report, expected)
 
 
@@ -234,7 +254,10 @@ def _check_statistics(
         and np.shape(report.cross) == shape
         and np.isfinite(report.cross).all()
         and 0.0 <= report.energy < np.inf
+        and report.destination == CENTRAL
     )
     if not valid:
-        expected = f"a StatisticsReport of slots of CPI {plan.cpi} and its transmitters, cross {shape}, all finite"
+        expected = (
+            f"a StatisticsReport to central of slots of CPI {plan.cpi} and its transmitters, cross {shape}, all finite"
+        )
         door.refuse(split, report, expected)

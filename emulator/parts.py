@@ -32,7 +32,7 @@ def check_parts(
     TypeError
         If a part is not of its role, such as a class in place of an object.
     ValueError
-        If names differ from those of the survey, targets are not numbered 0, 1, ..., or access points share a split.
+        If names or antennas differ from the survey, targets are not numbered 0, 1, ..., or access points share a split.
     """
     require("selector", central.selector, ModeSelector)
     require("scheduler", central.scheduler, SlotScheduler)
@@ -43,6 +43,8 @@ def check_parts(
             require(f"{base.__name__} of an emulation", node, base)
     for ap in access_points:
         require(f"split of {ap.name}", ap.split, FunctionalSplit)
+        if ap.n_antennas != central.network.n_antennas:
+            raise ValueError(f"{ap.name} has {ap.n_antennas} antennas, and {central.network.n_antennas} in the survey")
     for target in targets:
         require(f"trajectory of {target.name}", target.trajectory, Trajectory)
     _check_names("access points", [ap.name for ap in access_points], central.network.ap_names)

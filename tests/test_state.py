@@ -1,6 +1,7 @@
 """States: taken between any two events and taken up to the byte; refused where they do not belong or are half done."""
 
 import pickle
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -154,6 +155,14 @@ def test_another_strategy_may_take_over_after_restoring(small):
 def test_what_is_no_state_is_refused(small, rubbish):
     with pytest.raises(ValueError, match=r"give what state\(\)"):
         small().build().restore(rubbish)
+
+
+def test_an_emulation_is_not_copied_but_its_state_is(small):
+    emulation = small().build(estimator=None)
+    emulation.run(1)
+    for copy_of in (copy, deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"take its state\(\)"):
+            copy_of(emulation)
 
 
 # -- before the start, and after a failure ----------------------------------------------------------------------------

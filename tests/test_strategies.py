@@ -398,6 +398,14 @@ def test_what_statistics_a_split_may_not_give(small, changes):
     assert "expected" in text
 
 
+@pytest.mark.parametrize("iq_bits", [0, -1, 65, 2.5, "8"])
+def test_a_split_that_cannot_be_is_refused_when_it_is_made(iq_bits):
+    with pytest.raises(ValueError, match=r"iq_bits is .*: give a whole number from 1 to 64, or None"):
+        IqSplit(iq_bits=iq_bits)
+    with pytest.raises(ValueError, match=r'illumination is .*: give "sensing" or "full"'):
+        StatisticsSplit(illumination=iq_bits)
+
+
 @pytest.mark.parametrize("answer", [None, -1, 1.5, "many"])
 def test_reports_expected_is_a_number_of_reports(small, answer):
     class Vague(IqSplit):
@@ -434,6 +442,24 @@ def test_a_node_that_does_not_set_when_it_wakes_next_is_named(small, later_ns):
     assert "ue-0.wake" in text and "set it to a later time" in text
 
 
+def idle(self):
+    """Wake up and do nothing."""
+    self.wake_ns = self.services.frame.next_cpi_ns(self.wake_ns)
+
+
+@pytest.mark.parametrize(
+    ("part", "base", "name"), [("user_equipment", UserEquipment, "ue-0"), ("target", Target, "target-0")]
+)
+def test_who_is_not_in_the_air_is_named(small, part, base, name):
+    text = failure_of(small().build(**{part: type("Absent", (base,), {"wake": idle})}, estimator=None))
+    assert f"not in the air as the CPI begins: {name}" in text
+
+
+def test_a_start_that_leaves_out_the_base_class_is_named(small):
+    emulation = small().build(access_point=ap_with(start=lambda self, services: None), estimator=None)
+    assert "Odd.start of ap-0 does not call super().start(services)" in failure_of(emulation)
+
+
 # -- roles ------------------------------------------------------------------------------------------------------------
 
 
@@ -446,6 +472,10 @@ def test_a_node_that_does_not_set_when_it_wakes_next_is_named(small, later_ns):
         ({"scheduler": "round-robin"}, "scheduler: got 'round-robin'"),
         ({"split": lambda: None}, "split of ap-0: got None; give an object of a subclass of FunctionalSplit"),
         ({"split": lambda: IqSplit}, "split of ap-0: got the class IqSplit"),
+        ({"split": IqSplit(iq_bits=8)}, "split: got IqSplit(iq_bits=8); give a class, or a function that makes one"),
+        ({"target": 3}, "target: got 3; give a class"),
+        ({"access_points": {"ap-3": None}}, "ap-3: got None; give a class"),
+        ({"access_points": [AccessPoint]}, "access_points: got ["),
         ({"access_point": lambda **keys: None}, "AccessPoint of an emulation: got None"),
         ({"user_equipment": lambda **keys: 3}, "UserEquipment of an emulation: got 3"),
         (
@@ -466,6 +496,10 @@ def test_a_part_of_another_role_is_refused_when_an_emulation_is_built(small, str
         ({"access_point": lambda **keys: AccessPoint(**keys | {"name": "ap-1"})}, "access points: ap-0"),
         ({"user_equipment": lambda **keys: UserEquipment(**keys | {"name": "mine"})}, "user equipments: mine, ue-0"),
         ({"target": lambda **keys: Target(**keys | {"index": 1})}, "indices of targets: 0, 1"),
+        ({"access_point": lambda **keys: AccessPoint(**keys | {"n_antennas": 2})}, "ap-0 has 2 antennas, and 4 in"),
+        ({"seed": -1}, "seed = -1: give a whole number"),
+        ({"seed": None}, "seed = None: give a whole number"),
+        ({"seed": "1"}, "seed = '1': give a whole number"),
         ({"split": lambda shared=IqSplit(iq_bits=8): shared}, "ap-0, ap-1.*share one functional split"),  # noqa: B008
     ],
 )

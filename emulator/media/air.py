@@ -14,7 +14,7 @@ direct path between APs, clutter, the near field of an antenna (see ``Air.clear`
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,6 +225,8 @@ class Air(Node):
     def _draw(self) -> CpiTruth:
         """Fix the channels of a CPI from what UEs and targets pushed."""
         frame, n_ues = self.services.frame, self.network.n_ues
+        if len(self._fading) < n_ues or len(self._places) < self.n_targets:
+            self._refuse_absent()
         joined = [self._fading[k] for k in range(n_ues)]
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
@@ -238,6 +240,11 @@ class Air(Node):
         )
         noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
         return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
+
+    def _refuse_absent(self) -> NoReturn:
+        missing = [name for name, k in self._ue_index.items() if k not in self._fading]
+        missing += [f"target-{s}" for s in range(self.n_targets) if s not in self._places]
+        raise AirRuleError(f"not in the air as the CPI begins: {', '.join(missing)}; wake calls air.join, or air.place")
 
     # -- the slots ------------------------------------------------------------------------------------------------
 

@@ -74,8 +74,14 @@ def build(
     ValueError
         If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
     TypeError
-        If a strategy is not one of the three.
+        If a strategy is not one of the three or not of its role, or nodes and splits cannot be made of what was given.
     """
+    if not isinstance(access_points or {}, Mapping):
+        raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
+    makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
+    for name, make in (makers | {"split": split or FunctionalSplit} | dict(access_points or {})).items():
+        if not callable(make):
+            raise TypeError(f"{name}: got {make!r}; give a class, or a function that makes one")
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
     unknown = set(access_points or {}) - set(network.ap_names)
