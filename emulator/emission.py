@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.doors import finite
-from models.readonly import sealed
+from models.readonly import taken
 
 __all__ = ["Emission"]
 
 Complex = NDArray[np.complex128]
-AXES = {"emission": "(antennas, snapshots)", "precoding": "(antennas, UEs)"}
 
 
 class Emission(NamedTuple):
@@ -35,29 +34,20 @@ class Emission(NamedTuple):
             return self.sensing
         return self.communication if self.sensing is None else self.communication + self.sensing
 
-    def sealed(self, shape: tuple[int, int], precoding_shape: tuple[int, int]) -> "Emission":
+    def sealed(self, n_antennas: int, n_snapshots: int, n_ues: int) -> "Emission":
         """Return the emission with parts that nobody can change any more: copies, where they were not read-only.
-
-        Parameters
-        ----------
-        shape, precoding_shape
-            (N, n_snapshots) of the parts and (N, n_ues) of the precoders.
 
         Raises
         ------
         ValueError
-            If a part has another shape or is not of finite numbers, or precoders are missing.
+            If a part is not of finite numbers of shape (N, n_snapshots), or precoders are not of shape (N, n_ues).
         """
-        communication, sensing, precoding = self
-        if communication is not None:
-            communication = _sealed(communication, shape, "emission")
-            if precoding is None and precoding_shape[1]:
-                raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
-        if sensing is not None:
-            sensing = _sealed(sensing, shape, "emission")
-        if precoding is not None:
-            precoding = _sealed(precoding, precoding_shape, "precoding")
-        return Emission(communication, sensing, precoding)
+        shape, precoding_shape = (n_antennas, n_snapshots), (n_antennas, n_ues)
+        return Emission(
+            None if self.communication is None else _sealed(self.communication, shape, "communication part"),
+            None if self.sensing is None else _sealed(self.sensing, shape, "sensing part"),
+            None if self.precoding is None else _sealed(self.precoding, precoding_shape, "precoding"),
+        )
 
     def turned(self, phase_rad: float) -> "Emission":
         """Return both parts with the phase of an oscillator."""
@@ -66,13 +56,11 @@ class Emission(NamedTuple):
 
 
 def _sealed(part: Complex, shape: tuple[int, int], what: str) -> Complex:
-    if isinstance(part, np.ndarray) and not part.flags.writeable and part.shape == shape and part.dtype.char == "D":
-        return part
     if not np.can_cast(np.asarray(part).dtype, complex, "same_kind"):
         raise ValueError(f"{what} of type {type(part).__name__}; give an array of numbers of shape {shape}")
-    part = np.array(part, dtype=complex)
+    part = np.asarray(part, dtype=complex)
     if part.shape != shape:
-        raise ValueError(f"{what} of shape {part.shape}; give {AXES[what]} = {shape}")
+        raise ValueError(f"{what} of shape {part.shape}; give {shape}")
     if not finite(part):
-        raise ValueError(f"{what} with samples that are not finite; give finite numbers")
-    return sealed(part)
+        raise ValueError(f"{what} that is not finite; give finite numbers of shape {shape}")
+    return taken(part)

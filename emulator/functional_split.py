@@ -14,7 +14,7 @@ from models.radio.statistics import cross_statistic, energy_statistic
 
 __all__ = [
     "FunctionalSplit", "IqSplit", "StatisticsSplit",
-    "carries", "check_message", "collate", "in_slots", "reports_due", "waveform_known",
+    "check_message", "collate", "in_slots", "reports_due", "waveform_known",
 ]  # fmt: skip
 
 Complex = NDArray[np.complex128]
@@ -183,18 +183,6 @@ def collate(plan: CpiPlan, records: dict[str, TransmissionRecord], n_antennas: i
 
 
 # -- the door ---------------------------------------------------------------------------------------------------------
-
-
-def carries(message: Message | None, ap: str, slot: Slot, echo: Complex) -> bool:
-    """Return whether a message is the plain report of an echo, as nearly all are: then there is nothing to check."""
-    return (
-        isinstance(message, EchoReport)
-        and message.source == ap
-        and message.destination == CENTRAL
-        and message.samples is echo
-        and message.slot is slot
-        and message.iq_bits in WIDTHS
-    )
 
 
 def check_message(

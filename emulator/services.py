@@ -56,8 +56,8 @@ class Medium(Protocol):
     def transmit(self, name: str) -> None:
         """Have an AP called at the start of every slot of the CPI that begins."""
 
-    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> Emission:
-        """Radiate in the slot on the air; return what was radiated, read-only."""
+    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
+        """Radiate in the slot on the air."""
 
     def hear(self, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
         """Listen for the rest of the CPI."""

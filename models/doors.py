@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.schedulers import SlotScheduler
     from models.selection.base import ModeSelector
 
-__all__ = ["Door", "DoorError", "estimated", "finite", "ordered", "require", "selected"]
+__all__ = ["Door", "DoorError", "estimated", "finite", "is_own", "ordered", "require", "selected"]
 
 INTEGER = (int, np.integer)
 LONGEST = 80
@@ -106,6 +106,11 @@ def _shown(value: object) -> str:
 def finite(array: NDArray[Any]) -> bool:
     """Return whether all numbers of an array are finite; where they are, this takes one pass and no memory."""
     return math.isfinite(np.vdot(array, array).real) or bool(np.isfinite(array).all())
+
+
+def is_own(hook: Any, of_base: Any) -> bool:
+    """Return whether a hook of an object is the one of its base class, which needs no check."""
+    return getattr(hook, "__func__", None) is of_base
 
 
 def require(role: str, value: object, base: type) -> None:

@@ -247,12 +247,12 @@ NAN = np.full((4, 4), np.nan)
         ({"transmit": lambda self, slot: 3}, "transmit", "access point Odd.transmit returned 3; expected an Emission"),
         ({"transmit": lambda self, slot: NAN}, "transmit", "returned an array of shape (4, 4)"),
         ({"transmit": lambda self, slot: Emission}, "transmit", "returned the class Emission"),
-        ({"transmit": emission(communication=np.ones((4, 5)))}, "transmit", "emission of shape (4, 5)"),
-        ({"transmit": emission(communication="loud")}, "transmit", "emission of type str"),
+        ({"transmit": emission(communication=np.ones((4, 5)))}, "transmit", "communication part of shape (4, 5)"),
+        ({"transmit": emission(communication="loud")}, "transmit", "communication part of type str"),
         ({"transmit": emission(communication=NAN)}, "transmit", "not finite"),
         ({"transmit": emission(precoding=None)}, "transmit", "without precoding"),
         ({"transmit": emission(precoding=np.ones((4, 4)))}, "transmit", "precoding of shape (4, 4)"),
-        ({"transmit": emission(precoding=np.full((4, 3), np.nan))}, "transmit", "precoding with samples that are not"),
+        ({"transmit": emission(precoding=np.full((4, 3), np.nan))}, "transmit", "precoding that is not finite"),
         ({"sensing_waveform": lambda self, slot: None}, "transmit", "access point Odd.sensing_waveform returned None"),
         ({"sensing_waveform": lambda self, slot: NAN}, "transmit", "Odd.sensing_waveform"),
         ({"sensing_waveform": lambda self, slot: np.ones(4)}, "transmit", "expected finite samples of shape (4, 4)"),
@@ -271,11 +271,11 @@ def test_what_a_hook_of_an_ap_may_not_return(small, hooks, hook, words):
 
 
 def test_what_is_not_finite_is_found_though_it_cannot_be_written_to(small):
-    """Read-only samples are taken without a copy, and the air looks at them all the same."""
+    """Read-only samples are taken without a copy, and looked at all the same."""
     nan = NAN.astype(complex)
     nan.flags.writeable = False
     text = failure_of(small().build(access_point=ap_with(transmit=emission(communication=nan)), estimator=None))
-    assert "'ap-0'" in text and "not finite" in text
+    assert text.startswith("ap-0.transmit") and "communication part that is not finite" in text
 
 
 @pytest.mark.parametrize("illumination", ["sensing", "full"])

@@ -100,7 +100,7 @@ class Air(Node):
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "effects", "_audience", "_shape", "_precoding_shape", "_bell", "unit_amplitude_m2",
+        "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -116,7 +116,6 @@ class Air(Node):
         """Take what the emulation offers."""
         super().start(services)
         self._shape = (self.network.n_antennas, services.frame.n_snapshots)
-        self._precoding_shape = (self.network.n_antennas, self.network.n_ues)
         after_all_who_wake = services.rank(CENTRAL) - 0.5
         self._bell = services.bell(after_all_who_wake, self._begin)
         if self._begin_ns is not None:
@@ -171,29 +170,31 @@ class Air(Node):
         """Have an AP called at the start of every slot of the CPI that begins."""
         self._transmitters.append(self._ap_index[name])
 
-    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> Emission:
-        """Radiate in the slot on the air, and return what was radiated as nobody can change it any more.
-
-        ``phase_rad`` is the oscillator phase of the AP; what is returned is without.
+    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
+        """Radiate in the slot on the air; ``phase_rad`` is the oscillator phase of the AP.
 
         Raises
         ------
         AirRuleError
             If the AP listens in the slot, or radiates a sensing part without the token.
         ValueError
-            If a part has another shape than (N, n_snapshots), or precoders are missing or not of shape (N, n_ues).
+            If a part has another shape than (N, n_snapshots).
         """
         index = self._ap_index[name]
+        for part in emission[:2]:
+            if part is not None and part.shape != self._shape:
+                raise ValueError(f"emission of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
         if emission.sensing is not None and self._token_holder() != name:
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
-        emission = emission.sealed(self._shape, self._precoding_shape)
-        turned = emission if phase_rad == 0.0 else emission.turned(phase_rad)
-        total = turned.total
+        if emission.communication is not None and emission.precoding is None and self.network.n_ues:
+            raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
+        if phase_rad != 0.0:
+            emission = emission.turned(phase_rad)
+        total = emission.total
         if total is not None:
-            self._emitted[index] = (turned, sealed(total) if total.flags.writeable else total)
-        return emission
+            self._emitted[index] = (emission, sealed(total) if total.flags.writeable else total)
 
     def _token_holder(self) -> str | None:
         slot = self._licensed.get(self.slots_completed)
@@ -276,10 +277,9 @@ class Air(Node):
         self.slots_completed += 1
         truth = self.truth(slot.cpi)
         emitted, self._emitted = sorted(self._emitted.items()), {}
-        samples = self._stacked(slot, emitted) if emitted else None
         if self._listeners:
             self._return_echoes(slot, truth, emitted)
-        self._serve(slot, truth, emitted, samples)
+        self._serve(slot, truth, emitted)
         last = slot.position == slot.n_slots - 1
         if last:
             self._listeners, self._transmitters, self._audience = {}, [], None
@@ -341,20 +341,13 @@ class Air(Node):
         by_slot = noise.reshape(len(indices), self._shape[0], -1, self._shape[1]).transpose(2, 0, 1, 3).copy()
         return _Audience(indices, by_slot, np.exp(1j * phases)[:, None, None] if phases.any() else None)
 
-    def _stacked(self, slot: Slot, emitted: Emitted) -> Complex:
-        """Return what is radiated in a slot, shape (n_tx x N, n_snapshots)."""
-        samples = np.concatenate([total for _, (_, total) in emitted])
-        if not finite(samples):
-            odd = [self.network.ap_names[index] for index, (_, total) in emitted if not finite(total)]
-            raise ValueError(f"{odd} radiated in slot {slot.index} what is not finite; transmit returns finite samples")
-        return samples
-
-    def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted, samples: Complex | None) -> None:
+    def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
         """Superpose what every UE hears and hand it over."""
         first = slot.position * slot.n_snapshots
         received = truth.ue_noise[:, first : first + slot.n_snapshots]
-        if samples is not None:
+        if emitted:
             radiating = tuple([index for index, _ in emitted])
+            samples = np.concatenate([total for _, (_, total) in emitted])
             received = received + truth.channel_from(radiating) @ samples
             self._note(slot, truth, emitted, samples)
         sealed(received)

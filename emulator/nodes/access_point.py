@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.emission import Emission
-from emulator.functional_split import FunctionalSplit, carries, check_message
+from emulator.functional_split import FunctionalSplit, IqSplit, check_message
 from emulator.messages import Assignment, Message, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import symbols
@@ -26,7 +26,7 @@ from emulator.randomness import complex_normals
 from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
 from emulator.trace import Kind
-from models.doors import Door
+from models.doors import Door, is_own
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
 from models.readonly import sealed
@@ -92,8 +92,7 @@ class AccessPoint(Node):
         if self._communication is not None:
             communication = self._communication[slot.position]
         if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
-            shape = (self.n_antennas, slot.n_snapshots)
-            sensing = SENSED.numbers(self, self.sensing_waveform(slot), shape, f"finite samples of shape {shape}")
+            sensing = self._sensed(slot)
         if communication is None and sensing is None:
             return None
         return Emission(communication, sensing, self._precoding)
@@ -102,6 +101,14 @@ class AccessPoint(Node):
         """Return the sensing samples of a slot, shape (N, n_snapshots), of mean power (1 - rho) P; isotropic."""
         normals = complex_normals(self.rng("waveform", slot.index), self.n_antennas, slot.n_snapshots)
         return isotropic_sensing_samples(normals, self.transmit_power_w, self.comm_power_fraction)
+
+    def _sensed(self, slot: Slot) -> Complex:
+        """Return the sensing samples of a slot, checked where they are a subclass's."""
+        samples = self.sensing_waveform(slot)
+        if is_own(self.sensing_waveform, AccessPoint.sensing_waveform):
+            return sealed(samples)
+        shape = (self.n_antennas, slot.n_snapshots)
+        return SENSED.numbers(self, samples, shape, f"finite samples of shape {shape}")
 
     def report(self, slot: Slot, echo: Complex) -> Complex | None:
         """Return what is given away of an echo of shape (N, n_snapshots); None keeps all of it."""
@@ -151,13 +158,11 @@ class AccessPoint(Node):
         slot = self.plan.slots[position]  # type: ignore[union-attr]  # who transmits has a plan
         try:
             emission = self.transmit(slot)
+            if not is_own(self.transmit, AccessPoint.transmit):
+                emission = self._checked(emission, slot)
             if emission is None:
                 return
-            if not isinstance(emission, Emission):
-                TRANSMITTED.refuse(self, emission, "an Emission, or None to stay silent")
-            if emission.communication is None and emission.sensing is None:
-                return
-            emission = self.services.air.emit(slot, self.name, emission)
+            self.services.air.emit(slot, self.name, emission)
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
         part = emission.sensing if self.illumination == "sensing" else emission.total
@@ -166,6 +171,16 @@ class AccessPoint(Node):
         if self.record is not None:
             kind = COMMUNICATE if emission.sensing is None else SENSE
             self.record((slot.start_ns, kind, self.rank, slot.index))
+
+    def _checked(self, emission: object, slot: Slot) -> Emission | None:
+        """Return what a subclass's ``transmit`` gives, checked and taken; None where it is silent."""
+        if emission is None:
+            return None
+        if not isinstance(emission, Emission):
+            TRANSMITTED.refuse(self, emission, "an Emission, or None to stay silent")
+        if emission.communication is None and emission.sensing is None:
+            return None
+        return emission.sealed(self.n_antennas, slot.n_snapshots, self.services.network.n_ues)
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
@@ -177,7 +192,7 @@ class AccessPoint(Node):
             if given is not None:
                 told = True
                 message = self.split.give(self.name, slot, given)
-                if not carries(message, self.name, slot, given):
+                if type(self.split) is not IqSplit:  # which gives what it was given
                     check_message(self.split, "give", message, self.name, self.plan, self.n_antennas)
         except Exception as error:
             hook = f"split {type(self.split).__qualname__}.give" if told else "report"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.nodes.node import Node
-from models.doors import Door
+from models.doors import Door, is_own
 from models.trajectories import Trajectory
 
 __all__ = ["Target"]
@@ -50,11 +50,8 @@ class Target(Node):
         DoorError
             If ``position_m``, of the trajectory or of a subclass, does not give two finite coordinates.
         """
-        own = type(self).position_m is not Target.position_m
-        door, giver = (
-            Door(self.name if own else f"trajectory of {self.name}", "position_m"),
-            self if own else self.trajectory,
-        )
+        giver: object = self.trajectory if is_own(self.position_m, Target.position_m) else self
+        door = Door(self.name if giver is self else f"trajectory of {self.name}", "position_m")
         positions = [door.ask(giver, time_s) for time_s in times_s]
         return door.numbers(giver, positions, (len(positions), 2), "two finite coordinates (x, y) in m a time", float)
 
