@@ -5,7 +5,6 @@ with its two identifiers (8 bytes).
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +45,8 @@ class Message:
     destination: str
     sequence: int = field(default=0, init=False)
 
-    arrays: ClassVar[tuple[str, ...]] = ()
-    """Names of the attributes that are arrays."""
-
     def seal(self) -> None:
         """Take the arrays, as the message is sent: whoever gave them can change them no more."""
-        for name in self.arrays:
-            array = getattr(self, name)
-            if array.flags.writeable:
-                setattr(self, name, taken(array))
 
     @property
     def content_bits(self) -> int:
@@ -107,7 +99,10 @@ class TransmissionRecord(Message):
     positions: tuple[int, ...]
     samples: NDArray[np.complex64]
 
-    arrays: ClassVar[tuple[str, ...]] = ("samples",)
+    def seal(self) -> None:
+        """Take the samples."""
+        if self.samples.flags.writeable:
+            self.samples = taken(self.samples)
 
     @property
     def content_bits(self) -> int:
@@ -134,7 +129,10 @@ class EchoReport(Message):
     samples: Complex
     iq_bits: int | None
 
-    arrays: ClassVar[tuple[str, ...]] = ("samples",)
+    def seal(self) -> None:
+        """Take the samples."""
+        if self.samples.flags.writeable:
+            self.samples = taken(self.samples)
 
     @property
     def content_bits(self) -> int:
@@ -166,7 +164,9 @@ class StatisticsReport(Message):
     cross: Complex
     energy: float
 
-    arrays: ClassVar[tuple[str, ...]] = ("cross",)
+    def seal(self) -> None:
+        """Take the statistics."""
+        self.cross = taken(self.cross)
 
     @property
     def content_bits(self) -> int:

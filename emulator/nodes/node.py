@@ -18,6 +18,7 @@ from emulator.slot import Slot
 
 __all__ = ["EmulationError", "Node"]
 
+INTEGER = (int, np.integer)
 MOST_WAKES_AT_ONCE = 1000
 """A node that wakes more often than that at one instant would do so for ever."""
 
@@ -65,10 +66,10 @@ class Node:
             yield Alarm(kernel, due_ns, self.rank)
             try:
                 self.wake()
-                repeats = repeats + 1 if self.wake_ns == due_ns else 0
-                if not isinstance(self.wake_ns, int) or self.wake_ns < due_ns or repeats > MOST_WAKES_AT_ONCE:
+                repeats = 0 if self.wake_ns > due_ns else repeats + 1
+                if repeats > MOST_WAKES_AT_ONCE or self.wake_ns < due_ns or not isinstance(self.wake_ns, INTEGER):
                     raise ValueError(
-                        f"wake leaves wake_ns = {self.wake_ns}; set it to a later time, a whole number of ns"
+                        f"it leaves wake_ns = {self.wake_ns}; set it to a later time, a whole number of ns"
                     )
             except EmulationError:
                 raise
