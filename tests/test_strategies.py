@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -18,9 +19,10 @@ from models.doors import DoorError, estimated, ordered, selected
 from models.estimation import ESTIMATORS, Estimator
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate
-from models.schedulers import Palindromic, RoundRobin, SlotScheduler
+from models.schedulers import RoundRobin, SlotScheduler
 from models.selection import SELECTORS, ModeSelector
 from models.trajectories import Trajectory
+from scenarios.file.build import SCHEDULERS
 from scenarios.file.plugins import implementation
 from tests.outcome import essence
 
@@ -474,6 +476,8 @@ def test_a_start_that_leaves_out_the_base_class_is_named(small):
         ({"split": lambda: IqSplit}, "split of ap-0: got the class IqSplit"),
         ({"split": IqSplit(iq_bits=8)}, "split: got IqSplit(iq_bits=8); give a class, or a function that makes one"),
         ({"target": 3}, "target: got 3; give a class"),
+        ({"fronthaul": "star"}, "fronthaul: got 'star'; give an object of a subclass of DiGraph"),
+        ({"fronthaul": nx.Graph()}, "give an object of a subclass of DiGraph"),
         ({"access_points": {"ap-3": None}}, "ap-3: got None; give a class"),
         ({"access_points": [AccessPoint]}, "access_points: got ["),
         ({"access_point": lambda **keys: None}, "AccessPoint of an emulation: got None"),
@@ -721,11 +725,11 @@ def test_every_selector_passes_its_door(seen, kind):
         assert len(selected(selector, each, np.random.default_rng(1)).receivers) == each.n_receivers
 
 
-@pytest.mark.parametrize("scheduler", [RoundRobin(), Palindromic()], ids=repr)
-def test_every_scheduler_passes_its_door(seen, scheduler):
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_every_scheduler_passes_its_door(seen, kind):
     view, assignment = seen[2], modes("rtrtt-")
     for n_slots in (1, 3, 7):
-        assert len(ordered(scheduler, assignment, replace(view, cpi=1), n_slots)) == n_slots
+        assert len(ordered(SCHEDULERS[kind](), assignment, replace(view, cpi=1), n_slots)) == n_slots
 
 
 @pytest.mark.parametrize("split", [partial(IqSplit, iq_bits=None), partial(StatisticsSplit, illumination="full")])

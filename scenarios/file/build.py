@@ -20,6 +20,7 @@ from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.slot import Frame
+from models.doors import require
 from models.network import Area, Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.propagation import PATH_LOSS
@@ -82,6 +83,8 @@ def build(
     for name, make in (makers | {"split": split or FunctionalSplit} | dict(access_points or {})).items():
         if not callable(make):
             raise TypeError(f"{name}: got {make!r}; give a class, or a function that makes one")
+    if fronthaul is not None:
+        require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
     unknown = set(access_points or {}) - set(network.ap_names)
