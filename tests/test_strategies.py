@@ -628,7 +628,7 @@ def test_a_split_cannot_change_a_report_on_its_way(small):
     ("hook", "write"),
     [
         ("report", lambda self, slot, echo: echo.fill(0)),
-        ("transmit", lambda self, slot: self._communication.fill(0)),
+        ("transmit", lambda self, slot: AccessPoint.transmit(self, slot).communication.fill(0)),
         ("on_message", lambda self, message: message.samples.fill(0)),
     ],
 )
