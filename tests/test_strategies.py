@@ -15,7 +15,7 @@ from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.node import EmulationError
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
-from models.doors import DoorError, estimated, ordered, selected
+from models.doors import Door, DoorError, estimated, ordered, selected
 from models.estimation import ESTIMATORS, Estimator
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate
@@ -557,6 +557,26 @@ def test_a_published_estimate_is_nobodys_but_the_networks(small):
     assert [cpi.estimate.positions_m.tolist() for cpi in cpis] == [[[2.0, 3.0]], [[3.0, 4.0]]]
     for array in (cpis[0].estimate.positions_m, cpis[0].estimate.resolved, cpis[0].estimate.covariance_m2):
         assert not array.flags.writeable
+
+
+def test_numbers_are_copied_where_they_could_still_be_changed():
+    """Whatever they come in: an array, a view of one under another type, what turns itself into one."""
+
+    class Holder:
+        def __init__(self):
+            self.values = np.zeros((1, 2))
+
+        def __array__(self, dtype=None, copy=None):
+            return self.values
+
+    class Named(np.ndarray):
+        pass
+
+    array, holder = np.zeros((1, 2)), Holder()
+    for given, change in ((array, array), (np.zeros((1, 2)).view(Named), None), (holder, holder.values)):
+        kept = Door("role", "method").numbers(object(), given, (1, 2), "two numbers", float)
+        (given if change is None else change)[...] = 7.0
+        assert kept.tolist() == [[0.0, 0.0]]
 
 
 def test_the_survey_keeps_its_own_positions(small):

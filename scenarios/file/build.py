@@ -80,9 +80,7 @@ def build(
     if not isinstance(access_points or {}, Mapping):
         raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
     makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
-    for name, make in (makers | {"split": split or FunctionalSplit} | dict(access_points or {})).items():
-        if not callable(make):
-            raise TypeError(f"{name}: got {make!r}; give a class, or a function that makes one")
+    _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
     if fronthaul is not None:
         require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
@@ -122,6 +120,12 @@ def build(
         scoring=scoring,
         n_cpis=scenario.schedule.cpis,
     )
+
+
+def _check_makers(makers: Mapping[str, object]) -> None:
+    for name, make in makers.items():
+        if not callable(make):
+            raise TypeError(f"{name}: got {make!r}; give a class, or a function that makes one")
 
 
 def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
