@@ -77,10 +77,9 @@ def clear_of(places_m: Float, nearest_m: float, points_m: ArrayLike) -> Float:
     """
     points = np.array(points_m, dtype=float)
     flat = points.reshape(-1, 2)
-    offset = flat[:, None] - places_m
-    distance = np.hypot(offset[..., 0], offset[..., 1])
-    for point, place in np.argwhere(distance < nearest_m):
-        apart = distance[point, place]
-        outward = offset[point, place] / apart if apart > 0.0 else np.array([1.0, 0.0])
+    x, y = (flat[:, None, i] - places_m[:, i] for i in (0, 1))
+    for point, place in np.argwhere(x * x + y * y < nearest_m**2):
+        offset = np.array([x[point, place], y[point, place]])
+        outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
         flat[point] = places_m[place] + nearest_m * outward
-    return points
+    return flat.reshape(points.shape)
