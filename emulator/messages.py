@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.slot import CpiPlan, Slot
+from models.readonly import taken
 
 __all__ = [
     "ARROW",
@@ -52,6 +53,9 @@ class Message:
     sequence: int = field(default=-1, init=False)
     cause: int = field(default=-1, init=False)
     cpi: int = field(default=-1, init=False)
+
+    def seal(self) -> None:
+        """Take the arrays, as the message is sent: whoever gave them can change them no more."""
 
     @property
     def content_bits(self) -> int:
@@ -107,6 +111,11 @@ class TransmissionRecord(Message):
     positions: tuple[int, ...]
     samples: NDArray[np.complex64]
 
+    def seal(self) -> None:
+        """Take the samples."""
+        if self.samples.flags.writeable:
+            self.samples = taken(self.samples)
+
     @property
     def content_bits(self) -> int:
         """Size of slot positions and samples."""
@@ -134,6 +143,11 @@ class EchoReport(Message):
 
     def __post_init__(self) -> None:
         self.cpi = self.slot.cpi
+
+    def seal(self) -> None:
+        """Take the samples."""
+        if self.samples.flags.writeable:
+            self.samples = taken(self.samples)
 
     @property
     def content_bits(self) -> int:
@@ -164,6 +178,10 @@ class StatisticsReport(Message):
     transmitters: tuple[str, ...]
     cross: Complex
     energy: float
+
+    def seal(self) -> None:
+        """Take the statistics."""
+        self.cross = taken(self.cross)
 
     @property
     def content_bits(self) -> int:

@@ -13,6 +13,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from models.readonly import taken
+
 __all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio"]
 
 Float = NDArray[np.float64]
@@ -45,7 +47,7 @@ class Area:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
-    """The survey: what the central processor knows of the network before any message.
+    """The survey: what the central processor knows of the network before any message; its arrays are read-only.
 
     Attributes
     ----------
@@ -71,6 +73,10 @@ class Network:
     carrier_hz: float
     ue_names: tuple[str, ...] = ()
     ue_positions_m: Float = field(default_factory=lambda: np.empty((0, 2)))
+
+    def __post_init__(self) -> None:
+        for name in ("ap_positions_m", "boresights_rad", "ue_positions_m"):
+            object.__setattr__(self, name, taken(getattr(self, name)))
 
     @property
     def n_aps(self) -> int:

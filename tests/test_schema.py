@@ -366,11 +366,69 @@ def test_plugin_settings_are_its_fields(plugin, key, value, words):
         load("paper", {**plugin, f"selector.{key}": value}, plugins=["my_plugin"])
 
 
-def test_plugin_must_exist_and_be_a_dataclass(plugin):
-    with pytest.raises(ScenarioError, match="cannot be loaded"):
-        load("paper", {"selector.kind": "my_plugin:Other"}, plugins=["my_plugin"])
-    with pytest.raises(ScenarioError, match="not a dataclass"):
-        load("paper", {"selector.kind": "pathlib:Path"}, plugins=["pathlib"])
+MISFITS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from emulator import AccessPoint
+from models.selection.base import ModeSelector
+from models.estimation import GridEstimator
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+@dataclass(kw_only=True, eq=False)
+class QuietAP(AccessPoint):
+    period: int = 2
+
+class Bare(ModeSelector):
+    def select(self, view, rng): ...
+
+@dataclass(frozen=True, kw_only=True)
+class Unfinished(ModeSelector):
+    depth: int = 1
+
+@dataclass(frozen=True, kw_only=True)
+class Puzzling(ModeSelector):
+    depth: Decimal = 1
+    def select(self, view, rng): ...
+
+@dataclass(frozen=True, kw_only=True)
+class Fussy(ModeSelector):
+    depth: int = 1
+    def __post_init__(self):
+        raise KeyError(self.depth)
+    def select(self, view, rng): ...
+
+def function(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "words"),
+    [
+        ("selector.kind", "misfits:Missing", "cannot be loaded"),
+        ("selector.kind", "misfits:QuietAP", "a class of another kind; allowed: subclasses of models.selection.base"),
+        ("estimator.kind", "misfits:QuietAP", "a class of another kind; allowed: subclasses of models.estimation.base"),
+        ("estimator.kind", "misfits:Unfinished", "models.estimation.base.Estimator"),
+        ("selector.kind", "misfits:GridEstimator", "models.selection.base.ModeSelector"),
+        ("selector.kind", "pathlib:Path", "another kind"),
+        ("selector.kind", "misfits:function", "an object of function"),
+        ("selector.kind", "misfits:Bare", "not a dataclass"),
+        ("selector.kind", "misfits:Unfinished", "abstract.*select"),
+        ("selector.kind", "misfits:Puzzling", "types of the settings of Puzzling.*Decimal"),
+        ("selector.kind", "misfits:Fussy", "selector.kind: 1"),
+        ("selector.kind", "broken:Any", "cannot be loaded: ZeroDivisionError"),
+        ("selector.kind", "untidy:Any", "cannot be loaded: SyntaxError"),
+    ],
+)
+def test_a_plugin_is_a_dataclass_of_its_role(tmp_path, monkeypatch, key, kind, words):
+    for name, text in (("misfits", MISFITS), ("broken", "1 / 0"), ("untidy", "def")):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ScenarioError, match=words) as caught:
+        load("paper", {key: kind}, plugins=["misfits", "broken", "untidy", "pathlib"])
+    assert key.partition(".")[0] in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", sorted(set(SELECTORS) - {"fixed"}))

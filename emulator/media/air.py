@@ -8,13 +8,13 @@ in one go at slot end. Rules that no subclass of a node can get round:
 - the mean radiated power stays within the budget.
 
 What reaches a receiver is the sum of the air's effects (``emulator.media.effects``) and its own noise. Not modelled:
-direct path between APs, clutter.
+direct path between APs, clutter, the near field of an antenna (see ``Air.clear``).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 import scipy
@@ -27,15 +27,19 @@ from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
 from emulator.slot import Slot
+from models.doors import Door, finite
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
+from models.radio.geometry import clear_of
 from models.radio.sensing import echo_amplitude_m2
+from models.readonly import frozen, sealed
 
 __all__ = ["Air", "AirRuleError", "energy_quantile"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
+FIELD = Door("effect", "field")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
@@ -100,6 +104,8 @@ class Air(Node):
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
     _spent: dict[tuple[int, bool], list[float]] = field(init=False)
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
+    _begin_ns: int | None = field(default=None, init=False)
+    """When the slot begins of which the transmitters are still to be called; None where there is none."""
     _unbooked: list[tuple[tuple[int, ...], str, Float]] = field(default_factory=list, init=False)
     """(AP indices, who held the token, energy of each) of the slots since the last audit."""
 
@@ -123,6 +129,8 @@ class Air(Node):
         self._shape = (self.network.n_antennas, services.frame.n_snapshots)
         after_all_who_wake = services.rank(CENTRAL) - 0.5
         self._bell = services.bell(after_all_who_wake, self._begin)
+        if self._begin_ns is not None:
+            self._bell.set(self._begin_ns)
         for effect in self.effects:
             effect.start(services)
 
@@ -155,7 +163,15 @@ class Air(Node):
 
     def place(self, index: int, positions_m: Float, reflection: complex) -> None:
         """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for a CPI that begins."""
-        self._places[index] = (positions_m, reflection)
+        self._places[index] = (self.clear(positions_m), reflection)
+
+    def clear(self, positions_m: Float) -> Float:
+        """Return where targets at some positions, shape (..., 2) in m, count as being.
+
+        The far field, in which echoes fall with distance, begins no nearer than about a wavelength from an antenna. A
+        target that comes closer to an AP or a UE counts as one wavelength away from it, on the same side.
+        """
+        return _cleared(self.network, positions_m.tobytes()).reshape(positions_m.shape)
 
     def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
         """Take what a UE brings to the CPI that begins.
@@ -196,7 +212,7 @@ class Air(Node):
             emission = emission.turned(phase_rad)
         total = emission.total
         if total is not None:
-            self._emitted[index] = (emission, total)
+            self._emitted[index] = (emission, sealed(total) if total.flags.writeable else total)
 
     def _token_holder(self) -> str | None:
         slot = self._licensed.get(self.slots_completed)
@@ -222,12 +238,14 @@ class Air(Node):
         """Return the truth of a CPI that has begun and is not scored yet."""
         truth = self.truths.get(cpi)
         if truth is None:
-            truth = self.truths[cpi] = self._draw()
+            truth = self.truths[cpi] = frozen(self._draw())
         return truth
 
     def _draw(self) -> CpiTruth:
         """Fix the channels of a CPI from what UEs and targets pushed."""
         frame, n_ues = self.services.frame, self.network.n_ues
+        if len(self._fading) < n_ues or len(self._places) < self.n_targets:
+            self._refuse_absent()
         joined = [self._fading[k] for k in range(n_ues)]
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
@@ -242,6 +260,11 @@ class Air(Node):
         noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
         return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
 
+    def _refuse_absent(self) -> NoReturn:
+        missing = [name for name, k in self._ue_index.items() if k not in self._fading]
+        missing += [f"target-{s}" for s in range(self.n_targets) if s not in self._places]
+        raise AirRuleError(f"not in the air as the CPI begins: {', '.join(missing)}; wake calls air.join, or air.place")
+
     # -- the slots ------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
@@ -250,11 +273,13 @@ class Air(Node):
         if now_ns > frame.lead_ns:
             self._finish(self._slot_in_hand())
         if now_ns >= frame.lead_ns:
+            self._begin_ns = now_ns
             self._bell.set(now_ns)
         self.wake_ns = frame.slot_start_ns(self.slots_completed + (now_ns >= frame.lead_ns))
 
     def _begin(self, _: object) -> None:
         """Call all who transmit."""
+        self._begin_ns = None
         position = self.slots_completed % self.services.frame.n_slots
         for index in self._transmitters:
             self._ap_doors[index].begin(position)
@@ -316,9 +341,12 @@ class Air(Node):
         audience = self._audience = self._audience or self._gather(slot)
         heard = audience.noise[slot.position]
         for effect in self.effects:
-            field = effect.field(slot, truth, emitted, audience.indices)
+            field = FIELD.ask(effect, slot, truth, emitted, audience.indices)
             if field is not None:
+                if np.shape(field) != heard.shape or not finite(field):
+                    FIELD.refuse(effect, field, f"None or finite samples of shape {heard.shape}")
                 heard += field if audience.rotation is None else field * audience.rotation
+        sealed(heard)
         for deliver, echo in zip(audience.deliver, heard, strict=True):
             deliver(slot, echo)
 
@@ -343,11 +371,19 @@ class Air(Node):
             samples = np.concatenate([total for _, (_, total) in emitted])
             received = received + truth.channel_from(aps) @ samples
             self._note(slot, truth, emitted, aps, samples)
+        sealed(received)
         for (_, receive, failure), samples in zip(self._ue_doors, received, strict=True):
             try:
                 receive(slot, samples)
             except Exception as error:
                 raise failure("receive", slot, error) from error
+
+
+@lru_cache(maxsize=256)
+def _cleared(network: Network, packed_positions: bytes) -> Float:
+    """Return positions clear of all antennas, shape (n, 2); remembered, as many targets stand still."""
+    antennas_m = np.concatenate([network.ap_positions_m, network.ue_positions_m])
+    return sealed(clear_of(antennas_m, network.wavelength_m, np.frombuffer(packed_positions).reshape(-1, 2)))
 
 
 @lru_cache(maxsize=512)

@@ -32,6 +32,7 @@ from typing import Any, Protocol
 
 import networkx as nx
 
+from emulator.identity import settings
 from emulator.media.link_attributes import LinkAttributes
 from emulator.messages import ARROW, CENTRAL, Message
 from emulator.nodes.node import EmulationError
@@ -240,6 +241,7 @@ class Fronthaul:
 
     def send(self, message: Message) -> None:
         """Put a message on its way."""
+        message.seal()
         message.sequence = self.sent
         self.sent += 1
         bits = message.bits
@@ -340,6 +342,12 @@ class Fronthaul:
                 for link in self.links.values()
             },
         }
+
+    def settings(self) -> Iterator[tuple[str, str]]:
+        """Yield (dotted name, text) of every link and of what its edge says now."""
+        for link in self.links.values():
+            yield f"link {link.name}", "link"
+            yield from settings(f"link {link.name}", self.graph.get_edge_data(*link.ends))
 
     def state(self) -> dict[str, Any]:
         """Return counters, the messages in flight, and what the edges say; None of an edge that is gone."""

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.functional_split import radiated, waveform_known
+from emulator.functional_split import radiated, reports_due, waveform_known
 from emulator.inbox import Inbox
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.nodes.node import Node
@@ -23,12 +23,14 @@ from emulator.payload import draw_payload
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind
+from models.doors import estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
 from models.observation import Estimate, Observation
 from models.radio.gram import Gram
 from models.radio.quantisation import quantisation_power, quantise
 from models.radio.statistics import Radiated, energy_statistic
+from models.readonly import frozen, sealed, taken
 from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
 from models.view import View
@@ -90,6 +92,7 @@ class CentralProcessor(Node):
     }  # fmt: skip
 
     def __post_init__(self) -> None:
+        self.path_gain = taken(self.path_gain)
         self._silent_cpis = [0] * self.network.n_aps
 
     def start(self, services: Services) -> None:
@@ -97,7 +100,7 @@ class CentralProcessor(Node):
         super().start(services)
         services.fronthaul.connect(self.name, self.on_message)
         splits = services.splits
-        self._reports_due = {name: split.reports_expected(services.frame.n_slots) for name, split in splits.items()}
+        self._reports_due = {name: reports_due(split, services.frame.n_slots) for name, split in splits.items()}
         self._needs_waveform = {name for name, split in splits.items() if split.needs_waveform}
         self._bell = services.bell(self.rank, lambda _: self.attempt(self._serve))
         for at_ns, _, _ in self._agenda:
@@ -167,21 +170,21 @@ class CentralProcessor(Node):
     def _publish(self, cpi: int) -> None:
         observation, estimate = self._pending.pop(cpi), NOTHING_FOUND
         if observation is not None and self.estimator is not None:
-            estimate = self.estimator.estimate(observation)
+            estimate = estimated(self.estimator, observation)
         self.publish(cpi, estimate)
         self.services.on_publish(self.inboxes.pop(cpi), estimate, observation)
 
     # -- what it decides ------------------------------------------------------------------------------------------
 
     def view(self, cpi: int = 0) -> View:
-        """Return what a plan of a CPI made now may be based on."""
+        """Return what a plan of a CPI made now may be based on; its arrays are read-only."""
         return View(
             network=self.network,
             area=self.area,
             radio=self.radio,
             path_gain=self.path_gain,
             n_receivers=self.n_receivers,
-            alive=np.array([silent < DEAD_AFTER_CPIS for silent in self._silent_cpis]),
+            alive=sealed(np.array([silent < DEAD_AFTER_CPIS for silent in self._silent_cpis])),
             estimate=self.published,
             cpi=cpi,
         )
@@ -189,8 +192,8 @@ class CentralProcessor(Node):
     def plan(self, cpi: int) -> CpiPlan:
         """Return the plan of a CPI: modes by the selector, sensing transmitters by the scheduler."""
         frame, names, view = self.services.frame, self.network.ap_names, self.view(cpi)
-        assignment = self.selector.select(view, self.rng("selection", cpi))
-        order = self.scheduler.order(assignment, view, frame.n_slots)
+        assignment = selected(self.selector, view, self.rng("selection", cpi))
+        order = ordered(self.scheduler, assignment, view, frame.n_slots)
         return CpiPlan(
             cpi=cpi,
             assignment=assignment,
@@ -253,7 +256,7 @@ class CentralProcessor(Node):
     # -- what it makes of it --------------------------------------------------------------------------------------
 
     def fuse(self, cpi: int) -> Observation | None:
-        """Return the statistics of what came for a CPI, or None if no report can be used."""
+        """Return the statistics of what came for a CPI, read-only, or None if no report can be used."""
         inbox = self.inboxes[cpi]
         plan = inbox.plan
         n_antennas, illumination = self.network.n_antennas, self.radio.illumination
@@ -269,17 +272,19 @@ class CentralProcessor(Node):
         if not np.isfinite(energy).all():
             odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
             raise ValueError(f"reports of {odd} hold samples that are not finite; report gives numbers or None")
-        return Observation(
-            network=self.network,
-            area=self.area,
-            assignment=plan.assignment,
-            cross=cross,
-            gram=_gram(sent, covered),
-            energy=energy,
-            n_samples=np.array([len(slots) for slots in covered]) * plan.slots[0].n_snapshots * n_antennas,
-            noise_power_w=self.radio.noise_power_w,
-            quantisation_power_w=rounding if rounding.max() > NEGLIGIBLE * self.radio.noise_power_w else None,
-            sensed_s=_sensed_s(plan, sent),
+        return frozen(
+            Observation(
+                network=self.network,
+                area=self.area,
+                assignment=plan.assignment,
+                cross=cross,
+                gram=_gram(sent, covered),
+                energy=energy,
+                n_samples=np.array([len(slots) for slots in covered]) * plan.slots[0].n_snapshots * n_antennas,
+                noise_power_w=self.radio.noise_power_w,
+                quantisation_power_w=rounding if rounding.max() > NEGLIGIBLE * self.radio.noise_power_w else None,
+                sensed_s=_sensed_s(plan, sent),
+            )
         )
 
     def _statistics(self, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated) -> tuple[Complex, Float, Float]:

@@ -25,6 +25,7 @@ from emulator.randomness import Streams
 from emulator.slot import Frame
 from emulator.trace import Tracing
 from models import SCHEDULERS
+from models.doors import require
 from models.network import Area, Network, Radio
 from models.radio import PATH_LOSS
 from models.radio.channel import AccessChannel
@@ -83,8 +84,14 @@ def build(
     ValueError
         If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
     TypeError
-        If a strategy is not one of the three.
+        If a strategy is not one of the three or not of its role, or nodes and splits cannot be made of what was given.
     """
+    if not isinstance(access_points or {}, Mapping):
+        raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
+    makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
+    _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
+    if fronthaul is not None:
+        require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
     unknown = set(access_points or {}) - set(network.ap_names)
@@ -120,6 +127,7 @@ def build(
         streams=streams,
         tracing=_tracing(scenario, tracing),
         scoring=scoring,
+        n_cpis=scenario.schedule.cpis,
     )
 
 
@@ -127,6 +135,12 @@ def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
     if isinstance(tracing, Tracing):
         return tracing
     return Tracing(last_cpis=scenario.trace.last_cpis) if tracing else None
+
+
+def _check_makers(makers: Mapping[str, object]) -> None:
+    for name, maker in makers.items():
+        if not callable(maker):
+            raise TypeError(f"{name}: got {maker!r}; give a class, or a function that makes one")
 
 
 def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:

@@ -9,6 +9,7 @@ its dataclass fields.
 import dataclasses
 import importlib
 import re
+from abc import ABC
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
@@ -29,7 +30,8 @@ def implementation(kind: str, registry: Mapping[str, str], plugins: Iterable[str
     Raises
     ------
     ValueError
-        If the kind is unknown, its module is not allowed or cannot be imported, or it is no dataclass.
+        If the kind is unknown, its module is not allowed or cannot be imported, or the class is not of the role of the
+        registry or no dataclass.
     """
     if kind in registry:
         return _dataclass(registry[kind])
@@ -38,7 +40,7 @@ def implementation(kind: str, registry: Mapping[str, str], plugins: Iterable[str
     module = kind.partition(":")[0]
     if plugins is not None and module not in plugins:
         raise ValueError(f'"{kind}" would run code of the module "{module}"; allow it with --plugin {module}')
-    return _dataclass(kind)
+    return _dataclass(kind, _role(registry))
 
 
 def found(path: str) -> Any:
@@ -52,20 +54,41 @@ def found(path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f'"{path}" cannot be loaded: {error}') from error
+    except Exception as error:  # a module of somebody else's may fail in any way
+        raise ValueError(f'"{path}" cannot be loaded: {type(error).__name__}: {error}') from error
 
 
-def _dataclass(path: str) -> type:
+def _dataclass(path: str, role: type = object) -> type:
     cls = found(path)
-    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+    if not (isinstance(cls, type) and issubclass(cls, role)):
+        what = "a class" if isinstance(cls, type) else f"an object of {type(cls).__name__}"
+        raise ValueError(
+            f'"{path}" is {what} of another kind; allowed: subclasses of {role.__module__}.{role.__name__}'
+        )
+    if not dataclasses.is_dataclass(cls):
         raise ValueError(f'"{path}" is not a dataclass: a plug-in\'s settings are its dataclass fields')
+    settings_of(cls)
     return cls
 
 
+def _role(registry: Mapping[str, str]) -> type:
+    """Return the base class that the classes of a registry have in common: the role."""
+    bases = found(next(iter(registry.values()))).__mro__
+    return next(base for base in reversed(bases) if base not in (object, ABC))
+
+
 def settings_of(cls: type) -> dict[str, Any]:
-    """Return the settings of a strategy class, name to type."""
-    hints = get_type_hints(cls)
+    """Return the settings of a strategy class, name to type.
+
+    Raises
+    ------
+    ValueError
+        If the type of one is not there, such as a name that is imported for type checkers only.
+    """
+    try:
+        hints = get_type_hints(cls)
+    except Exception as error:
+        raise ValueError(f"the types of the settings of {cls.__name__} cannot be read: {error}") from error
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
@@ -91,8 +114,8 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
         return unknown + wrong + missing
     try:
         cls(**options)
-    except (ValueError, TypeError) as error:
-        return [_refusal(str(error), known)]
+    except Exception as error:  # the class may be anybody's
+        return [_refusal(str(error) or type(error).__name__, known)]
     return []
 
 
