@@ -270,4 +270,5 @@ class Emulation:
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
         noise_power_w = self.central.radio.noise_power_w
-        return spectral_efficiency(truth.channel, truth.precoding(), truth.sensing_power_w(), noise_power_w)
+        per_snapshot = spectral_efficiency(truth.channel, truth.precoding(), truth.sensing_power_w(), noise_power_w)
+        return self.frame.snapshot_share * per_snapshot

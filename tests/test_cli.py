@@ -364,16 +364,29 @@ def test_bound_of_two_targets_together_equals_the_golden_values(case):
 
 
 def test_bound_takes_the_scattering_phases_that_are_given(small):
-    """Two targets in one place differ by their phases alone, here as in a run; a phase left out is 0."""
-    here = {"position_m": [80, 120]}
-    others = here, here | {"scatter_phase_rad": 1.5}
-    alike, apart = (bound_json(tomllib.loads(SMALL) | {"targets": [here, other]}) for other in others)
-    assert [row["peb_coherent_m"] for row in alike["joint"]] == [None, None]
+    """Of two targets close together the bound depends on their phases, here as in a run; a phase left out is 0."""
+    here, there = {"position_m": [80, 120]}, {"position_m": [80.02, 120]}
+    others = there | {"scatter_phase_rad": 0.0}, there, there | {"scatter_phase_rad": 1.5}
+    alike, zero, apart = (bound_json(tomllib.loads(SMALL) | {"targets": [here, other]}) for other in others)
+    assert alike == zero
+    assert [row["peb_coherent_m"] for row in alike["joint"]] != [row["peb_coherent_m"] for row in apart["joint"]]
     zero = ("--set", "targets.0.scatter_phase_rad=0")
     run = json.loads(dmimo("run", "golden.toml", "--cpis", 1, *zero, "--json").stdout)
     for row, target, single in zip(apart["joint"], run["cpis"][0]["targets"], apart["targets"], strict=True):
         assert row["peb_coherent_m"] == pytest.approx(target["peb_m"], rel=0.2)  # the expected Q against the actual
         assert row["peb_coherent_m"] > single["peb_coherent_m"]
+
+
+def test_two_targets_in_one_place_have_an_infinite_bound(small):
+    """In the tables, and as null in JSON, with whatever phases; and a run goes on."""
+    settings = ("--set", "targets=[{position_m=[80, 120]}, {position_m=[80, 120], scatter_phase_rad=1.5}]")
+    data = json.loads(dmimo("bound", small, "--json", *settings).stdout)
+    assert [row["peb_coherent_m"] for row in data["joint"]] == [None, None]
+    assert all(row["peb_coherent_m"] > 0.0 for row in data["targets"])
+    assert dmimo("bound", small, *settings).stdout.count("inf") == 2
+    run = dmimo("run", small, "--cpis", 1, *settings)
+    assert run.exit_code == 0, run.stderr
+    assert run.stdout.count(" inf ") == 2
 
 
 def test_bound_without_targets(small):

@@ -208,6 +208,7 @@ def _frame(scenario: ScenarioKeys) -> Frame:
         n_snapshots=schedule.snapshots_per_slot,
         lead_ns=round(schedule.lead_s * 1e9),
         deadline_ns=round(scenario.fronthaul.deadline_s * 1e9),
+        n_guard_symbols=schedule.guard_symbols,
     )
 
 
