@@ -71,11 +71,11 @@ def test_paper_is_the_default_scenario():
         ("targets = [{velocity_m_s = [1]}]", ["targets[0].velocity_m_s", "pair", "m/s"]),
         (
             "access_points.positions_m = [[5, 5], [9, 9]]\nschedule.n_receivers = 1\ntargets = [{position_m = [5, 5]}]",
-            ["targets[0].position_m", "exactly where ap-0"],
+            ["targets[0].position_m", "within a millimetre of where ap-0"],
         ),
         (
             "user_equipment.positions_m = [[5, 5]]\ntargets = [{position_m = [5, 5]}]",
-            ["targets[0].position_m", "exactly where ue-0"],
+            ["targets[0].position_m", "within a millimetre of where ue-0"],
         ),
         ("targets = 3", ["targets", "got 3", "[[targets]]"]),
         ("schedule.n_receivers = 12", ["schedule.n_receivers", "got 12", "1 to 11"]),

@@ -1,5 +1,6 @@
 """The options of `dmimo bound` and its table."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,4 +83,6 @@ def bounds_table(found: dict[str, Any]) -> "Table":
 
 
 def _number(value: float | None, factor: float = 1.0) -> str:
-    return f"{factor * value:,.4g}" if value is not None else "singular"
+    if value is None or math.isnan(value):
+        return "singular"
+    return f"{factor * value:,.4g}"

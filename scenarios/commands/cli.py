@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from scenarios.commands.terminal import console, make_streams_safe, say, show
+
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
     from scenarios.file.scenario import Scenario
@@ -95,11 +97,6 @@ OverwriteOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def say(text: str) -> None:
-    """Write a line to standard output."""
-    typer.echo(text)
-
-
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn what goes wrong in a command into a message on standard error and an exit status."""
 
@@ -110,15 +107,16 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except ScenarioError as error:
-            typer.echo(str(error), err=True)
+            say(str(error), error=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted; nothing was written", err=True)
+            say("interrupted; nothing was written", error=True)
             raise typer.Exit(1) from None
         except (typer.Exit, BrokenPipeError):
             raise
         except Exception as error:
-            typer.echo(f"failed: {error if type(error).__name__ == 'EmulationError' else repr(error)}", err=True)
+            text = str(error) if type(error).__name__ == "EmulationError" else repr(error)
+            say(f"failed: {text}", error=True)
             raise typer.Exit(1) from None
 
     return run
@@ -175,8 +173,6 @@ def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) ->
 
 
 def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: bool, overwrite: bool) -> None:
-    from rich.console import Console
-
     from scenarios.commands import run as run_command
     from scenarios.output import results
 
@@ -189,8 +185,7 @@ def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: b
     if as_json:
         say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    run_command.print_summary(result, wall_s, console)
+    run_command.print_summary(result, wall_s, console())
     say("Written:")
     for path in paths:
         say(f"  {path}")
@@ -251,15 +246,13 @@ def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: "OutputFol
 
 
 def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: bool) -> None:
-    from rich.console import Console
-
     from scenarios.commands.bound import bounds_table
     from scenarios.output import results
 
     if as_json:
         say(results.json_text(found | ({"map": mapped[0].data(mapped[1])} if mapped else {})).rstrip())
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(bounds_table(found))
+    show(bounds_table(found), console())
     for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
         say(line)
 
@@ -328,6 +321,7 @@ def main() -> None:
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _interrupt)
+    make_streams_safe()
     app()
 
 

@@ -130,7 +130,7 @@ def figure_folder(
 
 
 def _show(name: FigureName, result: "Result", folder: "OutputFolder | None", as_json: bool) -> None:
-    from scenarios.commands.cli import say
+    from scenarios.commands.terminal import say
     from scenarios.figures.common import save
     from scenarios.output.results import json_text
 

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from scenarios.commands.terminal import show
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import results
 from scenarios.output.folders import OutputFolder, flat_settings
+from scenarios.output.lengths import length_text
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
@@ -79,7 +81,7 @@ def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
     """Print a run as a table of the last CPI's targets and a few lines on all CPIs."""
     last = result.cpis[-1]
     if len(last.truth_m):
-        console.print(_targets_table(result))
+        show(_targets_table(result), console)
     else:
         console.print("No targets in this scenario.")
     sums = [float(np.sum(cpi.se_bit_s_hz)) for cpi in result.cpis]
@@ -95,7 +97,7 @@ def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
 def _targets_table(result: "RunResult") -> Table:
     last = result.cpis[-1]
     table = Table(title=f"Targets in CPI {last.index}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
-    for name in ("target", "truth (m)", "estimate (m)", "status", "error (mm)", "bound (mm)", "resolved"):
+    for name in ("target", "truth (m)", "estimate (m)", "status", "error", "bound", "resolved"):
         table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
     for target, truth in enumerate(last.truth_m):
         match = int(last.score.matched[target])
@@ -105,8 +107,8 @@ def _targets_table(result: "RunResult") -> Table:
             _point(truth),
             _point(last.estimate.positions_m[match]) if match >= 0 else "–",
             last.score.status[target],
-            _millimetres(last.score.error_m[target]),
-            _millimetres(last.peb_m[target]),
+            length_text(float(last.score.error_m[target])),
+            length_text(float(last.peb_m[target])),
             f"{resolved} of {len(result.cpis)}",
         )
     return table
@@ -114,7 +116,3 @@ def _targets_table(result: "RunResult") -> Table:
 
 def _point(point_m: np.ndarray) -> str:
     return f"{point_m[0]:.2f}, {point_m[1]:.2f}"
-
-
-def _millimetres(length_m: float) -> str:
-    return f"{1e3 * length_m:,.2f}" if np.isfinite(length_m) else "–"

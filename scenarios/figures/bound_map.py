@@ -22,9 +22,9 @@ from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
+from scenarios.output.lengths import length_text, length_unit
 from scenarios.output.results import finite
 from scenarios.version import SCHEMA_VERSION
-from scenarios.output.lengths import length_text, length_unit
 
 if TYPE_CHECKING:
     from emulator.emulation import Emulation

@@ -17,7 +17,6 @@ from models.units import db_to_linear
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
-from scenarios.output.results import finite
 
 if TYPE_CHECKING:
     from emulator.emission import Emission
@@ -150,6 +149,6 @@ def _rows(
         for kind in ("coherent", "non-coherent")
     )
     return [
-        finite({"position_m": point, "peb_coherent_m": sharp, "peb_noncoherent_m": blunt})
+        {"position_m": list(point), "peb_coherent_m": float(sharp), "peb_noncoherent_m": float(blunt)}
         for point, sharp, blunt in zip(points_m, coherent, noncoherent, strict=True)
     ]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import networkx as nx
@@ -26,11 +27,13 @@ from models.radio.propagation import PATH_LOSS
 from models.schedulers import Palindromic, RoundRobin, SlotScheduler
 from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
+from scenarios.file.problems import closest
 from scenarios.file.schema import ScenarioKeys
 
 __all__ = ["build", "drawn_settings", "fronthaul_graph", "network_of", "radio_of"]
 
 TOPOLOGIES: dict[str, Callable[..., nx.DiGraph]] = {"star": star, "ring": ring, "tree": tree, "stripe": stripe}
+STRATEGIES = ("selector", "estimator", "scheduler")
 SCHEDULERS: dict[str, Callable[[], SlotScheduler]] = {"round-robin": RoundRobin, "palindromic": Palindromic}
 
 
@@ -74,14 +77,16 @@ def build(
     ValueError
         If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
     TypeError
-        If a strategy is not one of the three.
+        If there is no argument of a name that is given.
     """
+    _require_known(strategies)
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
     unknown = set(access_points or {}) - set(network.ap_names)
     if unknown:
         first, *_, last = network.ap_names
-        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}")
+        hint = closest(min(unknown), network.ap_names) if network.n_aps <= 100 else ""
+        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}; {hint}".rstrip("; "))
     classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
     channel = _access_channel(scenario, network)
     keys = {
@@ -112,6 +117,12 @@ def build(
         tracing=tracing,
         scoring=scoring,
     )
+
+
+def _require_known(strategies: Mapping[str, Any]) -> None:
+    known = [*(name for name, p in signature(build).parameters.items() if p.kind is not p.VAR_KEYWORD), *STRATEGIES]
+    if odd := [name for name in strategies if name not in STRATEGIES]:
+        raise TypeError(f'build has no argument "{odd[0]}"; {closest(odd[0], known)}')
 
 
 def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
@@ -254,9 +265,6 @@ def _central(
         "estimator": scenario.estimator.make,
         "scheduler": SCHEDULERS[scenario.schedule.order],
     }
-    odd = set(strategies) - set(chosen)
-    if odd:
-        raise TypeError(f"build got {sorted(odd)}; strategies are {sorted(chosen)}")
     width, height = scenario.area.size_m
     return CentralProcessor(
         network=network,

@@ -7,11 +7,12 @@ The settings of a kind are its dataclass fields.
 
 import dataclasses
 import importlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
-from scenarios.file.problems import closest
+from scenarios.file.problems import closest, short
 
 __all__ = ["implementation", "is_plugin", "make", "setting_problems", "settings_of"]
 
@@ -92,12 +93,14 @@ def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
 def _misfit(kind: Any, value: Any) -> str:
     import pydantic
 
+    adapter = pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True, "allow_inf_nan": False})
     try:
-        pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True, "allow_inf_nan": False}).validate_python(
-            value
-        )
+        if isinstance(value, list | tuple | Mapping):  # as JSON, a list stands for a tuple and nothing else is loosened
+            adapter.validate_json(json.dumps(value, default=str), strict=True)
+        else:
+            adapter.validate_python(value, strict=True)
     except pydantic.ValidationError as error:
-        return f"got {value!r}; {error.errors()[0]['msg'][:1].lower()}{error.errors()[0]['msg'][1:]}"
+        return f"got {short(value)}; {error.errors()[0]['msg'][:1].lower()}{error.errors()[0]['msg'][1:]}"
     return ""
 
 

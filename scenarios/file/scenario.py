@@ -19,6 +19,7 @@ from scenarios.file.checks import (
     unsupported,
 )
 from scenarios.file.overrides import overridden
+from scenarios.file.plain import plain_table
 from scenarios.file.problems import Problem, ScenarioError, field_problems
 from scenarios.file.schema import ScenarioKeys
 
@@ -62,7 +63,7 @@ class Scenario(ScenarioKeys):
         ScenarioError
             With every problem found.
         """
-        data, problems = unsupported(data)
+        data, problems = unsupported(plain_table(data, source))
         data = absolute_topology(follow_receivers(data), folder or Path.cwd())
         scenario, wrong = cls._shaped(data)
         bad = {p.keys[0] for p in wrong}
