@@ -154,7 +154,7 @@ def test_run_writes_its_folder_and_tells_a_person(small):
     (folder,) = Path("results").iterdir()
     assert re.fullmatch(r"small-2-[0-9a-f]{8}", folder.name)
     assert sorted(path.name for path in folder.iterdir()) == FILES
-    for word in ("resolved", "error (mm)", "bound (mm)", "Sum spectral efficiency", str(folder / "map.png")):
+    for word in ("resolved", "error", "bound", "Sum spectral efficiency", str(folder / "map.png")):
         assert word in result.stdout
     written = json.loads((folder / "result.json").read_text())
     assert "wall_s" not in written

@@ -84,7 +84,7 @@ def cell_free(distance_m: ArrayLike, carrier_hz: float) -> Float:
 
         PL = 30.5 + 36.7 log10 d3D,   d3D: the slant distance in m, the AP 10 m above the UE
 
-    of Bjornson and Sanguinetti, IEEE Trans. Wireless Commun. 19(1), 2020. The carrier does not enter: the law was fitted
+    of Bjornson and Sanguinetti, IEEE Trans. Wireless Commun. 19(1), 2020. The carrier does not enter: it was fitted
     at 2 GHz. The height keeps the slant distance from 0, so no nearest distance is needed.
 
     Parameters as in `umi_los`.

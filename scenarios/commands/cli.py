@@ -73,6 +73,7 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+WORTH_SAYING_S = 60.0
 time_ms = one_of("a time in ms, as 1.5", float)
 path_given = one_of("a path, or leave the option out", _path)
 """The parser of an option that takes a path: nothing at all is not the current folder."""
@@ -157,8 +158,19 @@ def run(
     """Run a scenario; write its results and pictures."""
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
     checked = load_scenario(scenario, asked, plugins)
+    announce_size(checked, scenario)
     folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
     _run_and_show(checked, seed, folder, as_json, overwrite)
+
+
+def announce_size(scenario: "Scenario", source: str) -> None:
+    """Refuse what cannot fit in the memory of this machine, and say so where a run takes minutes or more."""
+    from scenarios.file.size import require_fit, run_size
+
+    size = run_size(scenario)
+    require_fit(size, source)
+    if size.seconds > WORTH_SAYING_S:
+        say(f"This takes about {size}.", error=True)
 
 
 def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
@@ -292,12 +304,17 @@ def timeline(
 @guarded
 def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: PluginOption = None) -> None:
     """Check a scenario file and name every mistake in it."""
+    from scenarios.file.size import bytes_text, machine_memory_bytes, require_fit, run_size
+
     checked = load_scenario(scenario, overrides, plugins)
+    size = run_size(checked)
+    require_fit(size, scenario)
     n_rx = checked.schedule.n_receivers
     say(
         f"{scenario} is valid: {checked.access_points.count} access points, {n_rx} of them receiving, "
         f"{checked.user_equipment.count} UEs, {len(checked.targets)} targets, {checked.schedule.cpis} CPIs"
     )
+    say(f"A run takes about {size}; this machine has {bytes_text(machine_memory_bytes())}.")
 
 
 @app.command()

@@ -18,8 +18,10 @@ from models.network import Area, ModeAssignment, Network
 from models.radio.geometry import on_access_point
 from models.units import db_to_linear
 from scenarios.figures.point_bounds import expected_illumination, planned_assignment
+from scenarios.file.build import build
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
+from scenarios.file.size import bound_size, require_fit
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
 from scenarios.output.lengths import length_text, length_unit
@@ -117,7 +119,8 @@ def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap
     kind
         "coherent" or "noncoherent".
     """
-    emulation = scenario.build(seed, tracing=False, estimator=None)
+    require_fit(bound_size(scenario))
+    emulation = build(scenario, seed, tracing=False, estimator=None)
     assignment, area = planned_assignment(emulation), emulation.central.area
     x, y = area.grid(max(area.width_m, area.height_m) / PIXELS_PER_SIDE)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

@@ -14,9 +14,11 @@ from models.bounds.fisher import target_bounds_m
 from models.network import ModeAssignment
 from models.radio.transmission import expected_gram, precoding_matrix
 from models.units import db_to_linear
+from scenarios.file.build import build
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
+from scenarios.file.size import bound_size, require_fit
 
 if TYPE_CHECKING:
     from emulator.emission import Emission
@@ -49,7 +51,8 @@ def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]
     ScenarioError
         If a point is exactly on an access point.
     """
-    emulation = scenario.build(seed, tracing=False, estimator=None)
+    require_fit(bound_size(scenario))
+    emulation = build(scenario, seed, tracing=False, estimator=None)
     _check_points(emulation, points_m)
     nodes = sorted(emulation.targets.values(), key=lambda target: target.index)
     positions = [(float(x), float(y)) for x, y in (node.position_m(0.0) for node in nodes)]

@@ -22,6 +22,7 @@ from scenarios.file.overrides import overridden
 from scenarios.file.plain import plain_table
 from scenarios.file.problems import Problem, ScenarioError, field_problems
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.size import require_fit, run_size
 
 if TYPE_CHECKING:
     from emulator.emulation import Emulation
@@ -108,9 +109,17 @@ class Scenario(ScenarioKeys):
         return self.with_(drawn_settings(self, seed))
 
     def build(self, seed: int = 1, **overrides: Any) -> "Emulation":
-        """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``."""
+        """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``.
+
+        Raises
+        ------
+        ScenarioError
+            If its run cannot fit in the memory of this machine.
+        """
         from scenarios.file.build import build  # objects need far more imports than checked data does
 
+        estimating = overrides.get("estimator", True) is not None
+        require_fit(run_size(self, estimating=estimating, scoring=overrides.get("scoring", True)))
         return build(self, seed, **overrides)
 
 
