@@ -135,18 +135,23 @@ def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
     """Return the survey: given positions and boresights as they are, the others drawn node by node."""
     aps, ues = scenario.access_points, scenario.user_equipment
     ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
-    boresights: Sequence[float] | None = aps.boresights_deg
-    if boresights is None:  # in degrees, so that a file that names them means the same angles to the last bit
-        boresights = [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in ap_names]
     return Network(
         ap_names=ap_names,
         ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
-        boresights_rad=np.array([math.radians(b) for b in boresights], dtype=float),
+        boresights_rad=np.array([math.radians(b) for b in _boresights_deg(scenario, streams)], dtype=float),
         n_antennas=aps.n_antennas,
         carrier_hz=scenario.radio.carrier_hz,
         ue_names=ue_names,
         ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
     )
+
+
+def _boresights_deg(scenario: ScenarioKeys, streams: Streams) -> Sequence[float]:
+    """Return the boresights in degrees, so that a file that names those drawn means the same angles to the last bit."""
+    given, names = scenario.access_points.boresights_deg, scenario.access_point_names
+    if given is not None:
+        return given
+    return [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in names]
 
 
 def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
         table["scatter_phase_rad"] = node.drawn_phase_rad(streams.generator) if phase is None else phase
     return {
         "access_points.positions_m": network.ap_positions_m.tolist(),
-        "access_points.boresights_deg": [math.degrees(angle) for angle in network.boresights_rad.tolist()],
+        "access_points.boresights_deg": list(_boresights_deg(scenario, streams)),
         "user_equipment.positions_m": network.ue_positions_m.tolist(),
         "targets": tables,
     }
