@@ -52,7 +52,8 @@ def console() -> "Console":
 def show(table: "Table", where: "Console") -> None:
     """Print a table; on a terminal too narrow for it close together, or one cell a line: nothing is ever cut."""
     if not where.is_terminal:
-        where.print(table, width=max(where.width, _width(table, where)), crop=False)
+        where.width = max(where.width, _width(table, where))
+        where.print(table)
         return
     for padding in ((0, 1), (0, 0)):
         table.padding = padding

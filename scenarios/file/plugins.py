@@ -65,11 +65,7 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     a whole number from 1 to 10000", or empty if it begins otherwise.
     """
     known = settings_of(cls)
-    unknown = [
-        (key, f"unknown key; {closest(key, known) if known else 'this kind has no settings'}")
-        for key in options
-        if key not in known
-    ]
+    unknown = [(key, f"unknown key; {_nearest(key, known)}") for key in options if key not in known]
     wrong = [(key, text) for key, value in options.items() if key in known and (text := _misfit(known[key], value))]
     missing = [
         (f.name, "required by this kind, not given")
@@ -83,6 +79,11 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     except (ValueError, TypeError) as error:
         return [_refusal(str(error), known)]
     return []
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    hint = closest(key, [*known, "kind", "latency_s"])
+    return hint if hint.startswith("did you mean") or known else "this kind has no settings"
 
 
 def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
