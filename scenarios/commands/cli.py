@@ -170,7 +170,7 @@ def announce_size(scenario: "Scenario", source: str) -> None:
     size = run_size(scenario)
     require_fit(size, source)
     if size.seconds > WORTH_SAYING_S:
-        say(f"This takes about {size}.", error=True)
+        say(f"This takes about {size}", error=True)
 
 
 def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
@@ -304,7 +304,7 @@ def timeline(
 @guarded
 def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: PluginOption = None) -> None:
     """Check a scenario file and name every mistake in it."""
-    from scenarios.file.size import bytes_text, machine_memory_bytes, require_fit, run_size
+    from scenarios.file.size import require_fit, run_size
 
     checked = load_scenario(scenario, overrides, plugins)
     size = run_size(checked)
@@ -314,7 +314,7 @@ def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: P
         f"{scenario} is valid: {checked.access_points.count} access points, {n_rx} of them receiving, "
         f"{checked.user_equipment.count} UEs, {len(checked.targets)} targets, {checked.schedule.cpis} CPIs"
     )
-    say(f"A run takes about {size}; this machine has {bytes_text(machine_memory_bytes())}.")
+    say(f"A run takes about {size}")
 
 
 @app.command()

@@ -61,12 +61,15 @@ class Size:
     cpi_s
         Order of the computing time of a CPI, in s.
     n_cpis
-        CPIs that are emulated: those asked for, and those that pass while the first is waited for.
+        CPIs that are emulated: those asked for, and those that pass while a result is waited for.
+    n_waiting
+        The latter alone.
     """
 
     parts: tuple[Part, ...]
     cpi_s: float
     n_cpis: float
+    n_waiting: float
 
     @property
     def n_bytes(self) -> float:
@@ -79,8 +82,9 @@ class Size:
         return self.cpi_s * self.n_cpis
 
     def __str__(self) -> str:
-        time = f"a time of the order of {duration_text(self.seconds)} for {self.n_cpis:,.0f} CPIs"
-        return f"{bytes_text(self.n_bytes)} of memory, {time}"
+        text = f"{bytes_text(self.n_bytes)} of memory and a time of the order of {duration_text(self.seconds)}"
+        waiting = f"; {self.n_waiting:,.0f} CPIs pass until the first result"
+        return text + (waiting if self.n_waiting > LONG_WAITING else "")
 
 
 def run_size(scenario: ScenarioKeys, *, estimating: bool = True, scoring: bool = True) -> Size:
@@ -88,7 +92,7 @@ def run_size(scenario: ScenarioKeys, *, estimating: bool = True, scoring: bool =
     counts = _Counts.of(scenario)
     parts = (*_built(scenario, counts), *_of_cpis(scenario, counts))
     parts += tuple(_scored(counts)) * scoring + tuple(_estimated(scenario, counts)) * estimating
-    return Size(parts, _cpi_seconds(scenario, counts), scenario.schedule.cpis + counts.n_waiting)
+    return Size(parts, _cpi_seconds(scenario, counts), scenario.schedule.cpis + counts.n_waiting, counts.n_waiting)
 
 
 def bound_size(scenario: ScenarioKeys) -> Size:
@@ -96,7 +100,7 @@ def bound_size(scenario: ScenarioKeys) -> Size:
     counts = _Counts.of(scenario)
     size = counts.n_tx * counts.n_antennas
     correlations = Part("correlations of the signals", 3.0 * COMPLEX_BYTES * size**2, (APS, N))
-    return Size((*_built(scenario, counts), correlations), 0.0, 0.0)
+    return Size((*_built(scenario, counts), correlations), 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
