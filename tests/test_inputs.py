@@ -106,7 +106,7 @@ EXTREMES = {
         "noise_figure_db": (0.0, 100.0), "transmit_power_dbm": (-100.0, 100.0), "comm_power_fraction": (0.0, 1.0),
         "rician_k_db": (-100.0, 100.0), "angular_std_deg": (1e-300, 180.0),
     },
-    "area": {"size_m": ([1e-3, 1e-3], [1e7, 1e7])},
+    "area": {"size_m": ([1.0, 1.0], [1e7, 1e7])},
     "access_points": {"n_antennas": (1, 33)},
     "fronthaul": {"iq_bits": (1, 24), "loss_probability": (0.0, 1.0), "rate_bit_s": (1.0, 1e15)},
 }  # fmt: skip

@@ -48,7 +48,7 @@ def test_paper_is_the_default_scenario():
         ("radio.carier_hz = 1", ["radio.carier_hz", "unknown key", '"carrier_hz"']),
         ("radios.carrier_hz = 1", ["radios", "unknown key", '"radio"']),
         ("radio = 3", ["radio", "got 3", "a table"]),
-        ("area.size_m = [0, 10]", ["area.size_m[0]", "0 m", ">= 1e-3"]),
+        ("area.size_m = [0, 10]", ["area.size_m[0]", "0 m", ">= 1 and"]),
         ("area.size_m = [10]", ["area.size_m", "pair"]),
         ("access_points.count = 1", ["access_points.count", "got 1", ">= 2"]),
         ("access_points.count = 12.5", ["access_points.count", "12.5", "a whole number"]),

@@ -37,7 +37,7 @@ def parse_point(text: str) -> tuple[float, float]:
         x = y = np.nan
     if not (abs(x) <= FARTHEST_M and abs(y) <= FARTHEST_M):
         allowed = f"X,Y in m, each from {-FARTHEST_M:g} to {FARTHEST_M:g}, as in --at 310,420 or --at=-5,3"
-        raise ScenarioError("--at", [f'got "{text}"; allowed: {allowed}'])
+        raise ScenarioError("--at", [f'got "{text[:60]}"; allowed: {allowed}'])
     return x, y
 
 

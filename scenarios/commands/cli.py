@@ -50,21 +50,22 @@ def one_of(allowed: str, kind: Callable[[str], T]) -> Callable[[str], T]:
         try:
             return kind(text)
         except ValueError:
-            raise typer.BadParameter(f'got "{text}"; allowed: {allowed}') from None
+            shown = text if len(text) <= 60 else f"{text[:57]}..."
+            raise typer.BadParameter(f'got "{shown}"; allowed: {allowed}') from None
 
     return parse
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Return the parser of an option that takes whole numbers from ``least`` on."""
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the parser of an option that takes whole numbers from ``least`` on, up to ``most``."""
 
     def kind(text: str) -> int:
         number = int(text)
-        if number < least:
+        if number < least or (most is not None and number > most):
             raise ValueError
         return number
 
-    return one_of(f"a whole number >= {least}", kind)
+    return one_of(f"a whole number >= {least}" + (f" and <= {most}" if most is not None else ""), kind)
 
 
 def _path(text: str) -> Path:

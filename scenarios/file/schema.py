@@ -91,12 +91,12 @@ class RadioKeys(_Keys):
 class Area(_Keys):
     """The rectangle with a corner in the origin in which targets are looked for."""
 
-    size_m: tuple[Annotated[Number, Field(ge=1e-3, le=1e7)], Annotated[Number, Field(ge=1e-3, le=1e7)]] = _key(
+    size_m: tuple[Annotated[Number, Field(ge=1, le=1e7)], Annotated[Number, Field(ge=1, le=1e7)]] = _key(
         (1000.0, 1000.0),
         "Width and height.",
         "m",
         PAPER,
-        allowed="a pair [width, height] of numbers >= 1e-3 and <= 1e7 in m",
+        allowed="a pair [width, height] of numbers >= 1 and <= 1e7 in m",
     )
 
 
