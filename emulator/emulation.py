@@ -399,4 +399,4 @@ class Emulation:
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
         if not self.scoring:
             return np.full(self.network.n_ues, np.nan)
-        return truth.spectral_efficiency(self.central.radio.noise_power_w)
+        return self.frame.snapshot_share * truth.spectral_efficiency(self.central.radio.noise_power_w)

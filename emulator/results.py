@@ -41,7 +41,8 @@ class CpiResult:
         Coherent position error bounds with real free and with structured amplitudes, all targets together, for what
         was fused, shape (n_targets,), in m; NaN where there is none.
     se_bit_s_hz
-        Spectral efficiency of each UE, shape (n_ues,).
+        Spectral efficiency of each UE, shape (n_ues,): (7) averaged over slots, times the share of symbols that are
+        no guard.
     sensing_latency_s
         From ``start_ns`` to ``published_ns``.
     reports_expected, reports_fused

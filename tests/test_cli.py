@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from scenarios.commands import cli
 from scenarios.commands.cli import app
+from scenarios.figures.point_bounds import drawn_channel
 from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
 
@@ -155,7 +156,7 @@ def test_run_writes_its_folder_and_tells_a_person(small):
     (folder,) = Path("results").iterdir()
     assert re.fullmatch(r"small-2-[0-9a-f]{8}", folder.name)
     assert sorted(path.name for path in folder.iterdir()) == FILES
-    for word in ("resolved", "error (mm)", "bound (mm)", "Sum spectral efficiency", str(folder / "map.png")):
+    for word in ("resolved", "error", "bound", "Sum spectral efficiency", str(folder / "map.png")):
         assert word in result.stdout
     written = json.loads((folder / "result.json").read_text())
     assert "wall_s" not in written
@@ -365,16 +366,29 @@ def test_bound_of_two_targets_together_equals_the_golden_values(case):
 
 
 def test_bound_takes_the_scattering_phases_that_are_given(small):
-    """Two targets in one place differ by their phases alone, here as in a run; a phase left out is 0."""
-    here = {"position_m": [80, 120]}
-    others = here, here | {"scatter_phase_rad": 1.5}
-    alike, apart = (bound_json(tomllib.loads(SMALL) | {"targets": [here, other]}) for other in others)
-    assert [row["peb_coherent_m"] for row in alike["joint"]] == [None, None]
+    """Of two targets close together the bound depends on their phases, here as in a run; a phase left out is 0."""
+    here, there = {"position_m": [80, 120]}, {"position_m": [80.02, 120]}
+    others = there | {"scatter_phase_rad": 0.0}, there, there | {"scatter_phase_rad": 1.5}
+    alike, zero, apart = (bound_json(tomllib.loads(SMALL) | {"targets": [here, other]}) for other in others)
+    assert alike == zero
+    assert [row["peb_coherent_m"] for row in alike["joint"]] != [row["peb_coherent_m"] for row in apart["joint"]]
     zero = ("--set", "targets.0.scatter_phase_rad=0")
     run = json.loads(dmimo("run", "golden.toml", "--cpis", 1, *zero, "--json").stdout)
     for row, target, single in zip(apart["joint"], run["cpis"][0]["targets"], apart["targets"], strict=True):
         assert row["peb_coherent_m"] == pytest.approx(target["peb_m"], rel=0.2)  # the expected Q against the actual
         assert row["peb_coherent_m"] > single["peb_coherent_m"]
+
+
+def test_two_targets_in_one_place_have_an_infinite_bound(small):
+    """In the tables, and as null in JSON, with whatever phases; and a run goes on."""
+    settings = ("--set", "targets=[{position_m=[80, 120]}, {position_m=[80, 120], scatter_phase_rad=1.5}]")
+    data = json.loads(dmimo("bound", small, "--json", *settings).stdout)
+    assert [row["peb_coherent_m"] for row in data["joint"]] == [None, None]
+    assert all(row["peb_coherent_m"] > 0.0 for row in data["targets"])
+    assert dmimo("bound", small, *settings).stdout.count("inf") == 2
+    run = dmimo("run", small, "--cpis", 1, *settings)
+    assert run.exit_code == 0, run.stderr
+    assert run.stdout.count(" inf ") == 2
 
 
 def test_bound_without_targets(small):
@@ -404,7 +418,6 @@ def test_bound_uses_the_channel_of_the_run(small):
     """With the channel that the bound is based on, (7) gives the spectral efficiency that a run reports for CPI 0."""
     from models.radio.efficiency import spectral_efficiency
     from models.radio.transmission import precoding_matrix
-    from scenarios.figures.point_bounds import drawn_channel
 
     scenario = load(small, {"radio.illumination": "full"})
     emulation = scenario.build(seed=5, estimator=None)
@@ -427,6 +440,47 @@ def test_bound_for_a_person(small):
 
 def test_bound_refuses_a_point_on_an_access_point(small):
     fails_with_2(dmimo("bound", small, "--at", "5,5"), "ap-0")
+
+
+QUICK = ("--cpis", "1", "--set", 'estimator.kind="grid"', "--set", "estimator.grid_step_m=50")
+
+
+def test_two_scenarios_of_one_name_do_not_share_a_folder():
+    for folder, text in (("a", ""), ("b", "[radio]\ntransmit_power_dbm = 20.0\n")):
+        Path(folder).mkdir()
+        Path(folder, "net.toml").write_text(text)
+        result = dmimo("run", f"{folder}/net.toml", *QUICK)
+        assert result.exit_code == 0, result.stderr
+    first, second = sorted(Path("results").iterdir())
+    powers = {load(folder / "scenario.toml").radio.transmit_power_dbm for folder in (first, second)}
+    assert powers == {20.0, 30.0}
+    assert {folder.name[:6] for folder in (first, second)} == {"net-1-"}
+
+
+@pytest.mark.parametrize("role", ["transmitters", "receivers"])
+def test_of_the_written_scenario_one_access_point_can_be_turned(role):
+    """All else stays: places, the other boresights, and the channels of the other access points, to the byte."""
+    assert dmimo("run", "paper", *QUICK, "--out", "o").exit_code == 0
+    drawn = load("o/scenario.toml")
+    before = json.loads(Path("o/result.json").read_text())["cpis"][0]
+    ap = before[role][1]
+    boresights = list(drawn.access_points.boresights_deg)
+    boresights[ap] += 40.0
+    turned = drawn.with_({"access_points.boresights_deg": boresights})
+    emulations = [scenario.build(seed=1) for scenario in (drawn, turned)]
+    same = np.arange(12) != ap
+    first, second = (emulation.network for emulation in emulations)
+    assert np.array_equal(first.ap_positions_m, second.ap_positions_m)
+    assert np.array_equal(first.boresights_rad == second.boresights_rad, same)
+    results = [emulation.run(1).cpis[0] for emulation in emulations]
+    assert results[0].se_bit_s_hz.tolist() == before["se_bit_s_hz"]
+    assert np.array_equal(results[0].truth_m, results[1].truth_m)
+    changed = results[0].se_bit_s_hz != results[1].se_bit_s_hz
+    assert changed.all() if role == "transmitters" else not changed.any()
+    assignment = results[0].assignment
+    channels = [drawn_channel(scenario, 1, assignment) for scenario in (drawn, turned)]
+    unlike = (channels[0] != channels[1]).any(axis=(1, 2))
+    assert assignment.transmitters[unlike].tolist() == ([ap] if role == "transmitters" else [])
 
 
 # -- the other commands ------------------------------------------------------------------------------------------------

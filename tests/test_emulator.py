@@ -563,3 +563,11 @@ def test_energy_of_a_transmission_is_the_budget(paper):
         chosen = [e.total for e in emissions if (e.sensing is not None) is with_token]
         energies = [np.sum(np.abs(total) ** 2) / total.shape[1] for total in chosen]
         assert abs(np.mean(energies) - power_w) < 4 * np.std(energies) / len(energies) ** 0.5
+
+
+def test_guard_symbols_are_overhead_of_the_spectral_efficiency(small):
+    """Four snapshots and two guard symbols: two thirds of the same mean over the slots."""
+    whole, guarded = (small({"schedule.guard_symbols": n}).build(seed=3, estimator=None).run(2) for n in (0, 2))
+    assert whole.cpis[0].se_bit_s_hz.sum() > 1.0
+    for plain, less in zip(whole.cpis, guarded.cpis, strict=True):
+        np.testing.assert_allclose(less.se_bit_s_hz, plain.se_bit_s_hz * 4 / 6, rtol=1e-12)

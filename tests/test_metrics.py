@@ -86,8 +86,8 @@ def test_values_of_a_known_cpi(result):
 
 def test_the_table_shows_values_in_the_unit_of_its_headings(result):
     columns = dict(metrics.columns(known(result.cpis[-1])))
-    assert columns["error (mm)"] == ["5.00", "–"]
-    assert columns["bound (mm)"] == ["2.00", "–"]
+    assert columns["error"] == ["5 mm", "–"]
+    assert columns["bound"] == ["2 mm", "–"]
     assert columns["truth (m)"] == ["100.00, 200.00", "300.00, 400.00"]
     assert columns["estimate (m)"] == ["100.00, 200.00", "–"]
 

@@ -5,7 +5,6 @@ a set that differs by one AP from others looked at with it costs one addition, w
 """
 
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -185,8 +184,8 @@ class _CoverageSelector(ModeSelector):
     def __post_init__(self) -> None:
         for name in ("threshold_wavelengths", "rcs_m2"):
             value = getattr(self, name)
-            if not value > 0.0 or not math.isfinite(value):
-                raise ValueError(f"{name} is {value}: give a finite number above 0")
+            if not 1e-10 <= value <= 1e10:
+                raise ValueError(f"{name} is {value}: give a number from 1e-10 to 1e+10")
         if not 1 <= self.points_per_side <= MOST_POINTS_PER_SIDE:
             raise ValueError(
                 f"points_per_side is {self.points_per_side}: give a whole number from 1 to {MOST_POINTS_PER_SIDE}"

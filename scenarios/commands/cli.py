@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from scenarios.commands.waiting import process_began_s  # first: it takes the time
+from scenarios.commands.waiting import process_began_s  # isort: skip  - first: it takes the time
+from scenarios.commands.terminal import console, make_streams_safe, say, show
 
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
@@ -54,21 +55,22 @@ def one_of(allowed: str, kind: Callable[[str], T]) -> Callable[[str], T]:
         try:
             return kind(text)
         except ValueError:
-            raise typer.BadParameter(f'got "{text}"; allowed: {allowed}') from None
+            shown = text if len(text) <= 60 else f"{text[:57]}..."
+            raise typer.BadParameter(f'got "{shown}"; allowed: {allowed}') from None
 
     return parse
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Return the parser of an option that takes whole numbers from ``least`` on."""
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the parser of an option that takes whole numbers from ``least`` on, up to ``most``."""
 
     def kind(text: str) -> int:
         number = int(text)
-        if number < least:
+        if number < least or (most is not None and number > most):
             raise ValueError
         return number
 
-    return one_of(f"a whole number >= {least}", kind)
+    return one_of(f"a whole number >= {least}" + (f" and <= {most}" if most is not None else ""), kind)
 
 
 def _path(text: str) -> Path:
@@ -77,6 +79,7 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+WORTH_SAYING_S = 60.0
 time_ms = one_of("a time in ms, as 1.5", float)
 path_given = one_of("a path, or leave the option out", _path)
 """The parser of an option that takes a path: nothing at all is not the current folder."""
@@ -108,11 +111,6 @@ OverwriteOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def say(text: str) -> None:
-    """Write a line to standard output."""
-    typer.echo(text)
-
-
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn what goes wrong in a command into a message on standard error and an exit status."""
 
@@ -123,15 +121,16 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except ScenarioError as error:
-            typer.echo(str(error), err=True)
+            say(str(error), error=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted; nothing was written", err=True)
+            say("interrupted; nothing was written", error=True)
             raise typer.Exit(1) from None
         except (typer.Exit, BrokenPipeError):
             raise
         except Exception as error:
-            typer.echo(f"failed: {error if type(error).__name__ == 'EmulationError' else repr(error)}", err=True)
+            text = str(error) if type(error).__name__ == "EmulationError" else repr(error)
+            say(f"failed: {text}", error=True)
             raise typer.Exit(1) from None
 
     return run
@@ -164,6 +163,7 @@ def run(
     began_s = _began_s if _began_s is not None else time.perf_counter()
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
     checked = load_scenario(scenario, asked, plugins)
+    announce_size(checked, scenario)
     folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
     _remark(checked, error=True)
     _run_and_show(checked, seed, folder, as_json, overwrite, began_s)
@@ -173,7 +173,17 @@ def _remark(scenario: "Scenario", *, error: bool = False) -> None:
     from scenarios.file.remarks import remarks
 
     for line in remarks(scenario):
-        typer.echo(line, err=error)
+        say(line, error=error)
+
+
+def announce_size(scenario: "Scenario", source: str) -> None:
+    """Refuse what cannot fit in the memory of this machine, and say so where a run takes minutes or more."""
+    from scenarios.file.size import require_fit, run_size
+
+    size = run_size(scenario)
+    require_fit(size, source)
+    if size.seconds > WORTH_SAYING_S:
+        say(f"This takes about {size}", error=True)
 
 
 def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
@@ -201,13 +211,9 @@ def _run_and_show(
     paths = run_command.write_folder(folder, complete, seed, result) if folder is not None else []
     wall_s = time.perf_counter() - began_s
     if as_json:
-        for piece in results.run_pieces(result, seed, wall_s=wall_s):
-            typer.echo(piece, nl=False)
+        sys.stdout.writelines(results.run_pieces(result, seed, wall_s=wall_s))
         return
-    from rich.console import Console
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    run_command.print_summary(result, wall_s, console)
+    run_command.print_summary(result, wall_s, console())
     say("Written:")
     for path in paths:
         say(f"  {path}")
@@ -259,15 +265,13 @@ def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: "OutputFol
 
 
 def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: bool) -> None:
-    from rich.console import Console
-
     from scenarios.commands.bound import bounds_table
     from scenarios.output import results
 
     if as_json:
         say(results.json_text(found | ({"map": mapped[0].data(mapped[1])} if mapped else {})).rstrip())
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(bounds_table(found))
+    show(bounds_table(found), console())
     for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
         say(line)
 
@@ -307,12 +311,17 @@ def timeline(
 @guarded
 def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: PluginOption = None) -> None:
     """Check a scenario file and name every mistake in it."""
+    from scenarios.file.size import require_fit, run_size
+
     checked = load_scenario(scenario, overrides, plugins)
+    size = run_size(checked)
+    require_fit(size, scenario)
     n_rx = checked.schedule.n_receivers
     say(
         f"{scenario} is valid: {checked.access_points.count} access points, {n_rx} of them receiving, "
         f"{checked.user_equipment.count} UEs, {len(checked.targets)} targets, {checked.schedule.cpis} CPIs"
     )
+    say(f"A run takes about {size}")
     _remark(checked)
 
 
@@ -339,6 +348,7 @@ def main() -> None:
     global _began_s
     _began_s = process_began_s()
     signal.signal(signal.SIGTERM, _interrupt)
+    make_streams_safe()
     gc.set_threshold(200_000)  # imports leave no rubbish: looking for it was an eighth of their time
     try:
         app()

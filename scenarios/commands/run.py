@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scenarios.commands.terminal import show
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import metrics, results
@@ -68,7 +69,7 @@ def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "R
 def print_summary(result: "RunResult", wall_s: float, console: "Console") -> None:
     """Print a run as a table of the last CPI's targets and a few lines on all CPIs."""
     if len(result.cpis[-1].truth_m):
-        console.print(_targets_table(result))
+        show(_targets_table(result), console)
     else:
         console.print("No targets in this scenario.")
     wall = ("Wall-clock time", f"{wall_s:.2f} s for {result.slots} slots")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import networkx as nx
@@ -33,10 +34,13 @@ from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
 from scenarios.file.graphml import read_graph
 from scenarios.file.plugins import found, make
+from scenarios.file.problems import closest
 from scenarios.file.schema import ScenarioKeys
 from scenarios.file.table import tables_of
 
 __all__ = ["build", "drawn_settings", "frame_of", "fronthaul_graph", "network_of", "radio_of"]
+
+STRATEGIES = ("selector", "estimator", "scheduler")
 
 
 def build(
@@ -84,8 +88,10 @@ def build(
     ValueError
         If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
     TypeError
-        If a strategy is not one of the three or not of its role, or nodes and splits cannot be made of what was given.
+        If there is no argument of a name that is given, a strategy is not of its role, or nodes and splits cannot be
+        made of what was given.
     """
+    _require_known(strategies)
     if not isinstance(access_points or {}, Mapping):
         raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
     makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
@@ -97,7 +103,8 @@ def build(
     unknown = set(access_points or {}) - set(network.ap_names)
     if unknown:
         first, *_, last = network.ap_names
-        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}")
+        hint = closest(min(unknown), network.ap_names) if network.n_aps <= 100 else ""
+        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}; {hint}".rstrip("; "))
     classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
     channel = _access_channel(scenario, network)
     keys = {
@@ -143,6 +150,12 @@ def _check_makers(makers: Mapping[str, object]) -> None:
             raise TypeError(f"{name}: got {maker!r}; give a class, or a function that makes one")
 
 
+def _require_known(strategies: Mapping[str, Any]) -> None:
+    known = [*(name for name, p in signature(build).parameters.items() if p.kind is not p.VAR_KEYWORD), *STRATEGIES]
+    if odd := [name for name in strategies if name not in STRATEGIES]:
+        raise TypeError(f'build has no argument "{odd[0]}"; {closest(odd[0], known)}')
+
+
 def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
     """Return a node; what a partial was given stays as given."""
     given = make.keywords if isinstance(make, partial) else {}
@@ -153,18 +166,23 @@ def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
     """Return the survey: given positions and boresights as they are, the others drawn node by node."""
     aps, ues = scenario.access_points, scenario.user_equipment
     ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
-    boresights: Sequence[float] | None = aps.boresights_deg
-    if boresights is None:  # in degrees, so that a file that names them means the same angles to the last bit
-        boresights = [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in ap_names]
     return Network(
         ap_names=ap_names,
         ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
-        boresights_rad=np.array([math.radians(b) for b in boresights], dtype=float),
+        boresights_rad=np.array([math.radians(b) for b in _boresights_deg(scenario, streams)], dtype=float),
         n_antennas=aps.n_antennas,
         carrier_hz=scenario.radio.carrier_hz,
         ue_names=ue_names,
         ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
     )
+
+
+def _boresights_deg(scenario: ScenarioKeys, streams: Streams) -> Sequence[float]:
+    """Return the boresights in degrees, so that a file that names those drawn means the same angles to the last bit."""
+    given, names = scenario.access_points.boresights_deg, scenario.access_point_names
+    if given is not None:
+        return given
+    return [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in names]
 
 
 def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
@@ -181,7 +199,7 @@ def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
         table["scatter_phase_rad"] = node.drawn_phase_rad(streams.generator) if phase is None else phase
     return {
         "access_points.positions_m": network.ap_positions_m.tolist(),
-        "access_points.boresights_deg": [math.degrees(angle) for angle in network.boresights_rad.tolist()],
+        "access_points.boresights_deg": list(_boresights_deg(scenario, streams)),
         "user_equipment.positions_m": network.ue_positions_m.tolist(),
         "targets": tables,
     }
@@ -238,6 +256,7 @@ def frame_of(scenario: ScenarioKeys) -> Frame:
         n_snapshots=schedule.snapshots_per_slot,
         lead_ns=round(schedule.lead_s * 1e9),
         deadline_ns=round(scenario.fronthaul.deadline_s * 1e9),
+        n_guard_symbols=schedule.guard_symbols,
     )
 
 
@@ -288,9 +307,6 @@ def _central(
         "estimator": scenario.estimator.make,
         "scheduler": found(SCHEDULERS[scenario.schedule.order]),
     }
-    odd = set(strategies) - set(chosen)
-    if odd:
-        raise TypeError(f"build got {sorted(odd)}; strategies are {sorted(chosen)}")
     width, height = scenario.area.size_m
     return CentralProcessor(
         network=network,

@@ -1,5 +1,6 @@
 """Checks of a scenario that rest on more than one key, and the few keys that follow from others."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,6 +15,8 @@ from scenarios.file.table import Strategy, Table, tables_of
 
 __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers", "plugin_modules", "unsupported"]
 
+LEAST_DISTANCE_M = 1e-3
+_WHERE = "within a millimetre of where"
 NOT_BUILT = ("faults", "oscillators")
 
 
@@ -125,19 +128,38 @@ def _fixed_roles(scenario: ScenarioKeys) -> Iterator[Problem]:
         yield Problem(("schedule.n_receivers", "selector.receivers"), text)
 
 
+class _Nearby:
+    """Finds which of some points is within a millimetre of another: too near for any channel."""
+
+    def __init__(self, points: Iterable[tuple[float, float]] | None) -> None:
+        self._cells: dict[tuple[int, int], list[tuple[int, tuple[float, float]]]] = {}
+        for index, point in enumerate(points or ()):
+            self._cells.setdefault(self._cell(point), []).append((index, point))
+
+    @staticmethod
+    def _cell(point: tuple[float, float]) -> tuple[int, int]:
+        return math.floor(point[0] / LEAST_DISTANCE_M), math.floor(point[1] / LEAST_DISTANCE_M)
+
+    def index(self, point: tuple[float, float]) -> int | None:
+        """Return the index of a point that is too near, if there is one."""
+        x, y = self._cell(point)
+        cells = (self._cells.get((x + i, y + j), ()) for i in (-1, 0, 1) for j in (-1, 0, 1))
+        near = (index for cell in cells for index, other in cell if math.dist(point, other) < LEAST_DISTANCE_M)
+        return next(near, None)
+
+
 def _places(scenario: ScenarioKeys) -> Iterator[Problem]:
-    aps = {p: i for i, p in enumerate(scenario.access_points.positions_m or ())}
-    ues = {p: i for i, p in enumerate(scenario.user_equipment.positions_m or ())}
+    aps, ues = (_Nearby(table.positions_m) for table in (scenario.access_points, scenario.user_equipment))
     for i, point in enumerate(scenario.user_equipment.positions_m or ()):
-        if point in aps:
+        if (ap := aps.index(point)) is not None:
             keys = (f"user_equipment.positions_m[{i}]", "access_points.positions_m")
-            yield Problem(keys, f"got {list(point)} m, exactly where ap-{aps[point]} is; move it away")
+            yield Problem(keys, f"got {list(point)} m, {_WHERE} ap-{ap} is; move it away")
     for i, target in enumerate(scenario.targets):
         yield from _target_place(f"targets[{i}].position_m", target.position_m, scenario.area.size_m, aps, ues)
 
 
 def _target_place(
-    key: str, point: tuple[float, float] | None, size_m: tuple[float, float], aps: dict[Any, int], ues: dict[Any, int]
+    key: str, point: tuple[float, float] | None, size_m: tuple[float, float], aps: _Nearby, ues: _Nearby
 ) -> Iterator[Problem]:
     if point is None:
         return
@@ -145,8 +167,8 @@ def _target_place(
         allowed = f"allowed: inside the area, 0 to {size_m[0]:g} m by 0 to {size_m[1]:g} m"
         yield Problem((key, "area.size_m"), f"got {list(point)} m; {allowed}")
     for nodes, word, table in ((aps, "ap", "access_points"), (ues, "ue", "user_equipment")):
-        if point in nodes:
-            text = f"got {list(point)} m, exactly where {word}-{nodes[point]} is; move it away"
+        if (node := nodes.index(point)) is not None:
+            text = f"got {list(point)} m, {_WHERE} {word}-{node} is; move it away"
             yield Problem((key, f"{table}.positions_m"), text)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.file.overrides import overridden
-from scenarios.file.problems import ScenarioError, closest
+from scenarios.file.problems import ScenarioError, closest, short
 from scenarios.file.scenario import Scenario
 from scenarios.version import SCHEMA_VERSION
 
@@ -69,7 +69,9 @@ def _read(path: Path, source: str) -> dict[str, Any]:
     except FileNotFoundError:
         hint = closest(source, bundled())
         raise ScenarioError(source, [f"there is no such file, nor a bundled scenario of that name; {hint}"]) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ScenarioError(source, ["lists or tables are nested too deep; a scenario has four levels"]) from None
+    except (OSError, ValueError) as error:
         raise ScenarioError(source, [f"cannot be read: {error}"]) from error
 
 
@@ -91,9 +93,12 @@ def parse_override(text: str) -> tuple[str, Any]:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError as error:
         hint = f"; a string needs quotes: --set '{key}=\"{value}\"'" if value[:1].isalpha() else f": {error}"
-        raise ScenarioError("--set", [f"{key}: {value!r} is not a TOML value{hint}"]) from error
+        raise ScenarioError("--set", [f"{key}: {short(value)} is not a TOML value{hint}"]) from error
+    except (RecursionError, ValueError) as error:
+        why = "is nested too deep" if isinstance(error, RecursionError) else "is a number of too many digits"
+        raise ScenarioError("--set", [f"{key}: {short(value)} {why}"]) from None
     if list(parsed) != ["value"] or "\n" in value:
-        raise ScenarioError("--set", [f"{key}: {value!r} is more than one TOML value"])
+        raise ScenarioError("--set", [f"{key}: {short(value)} is more than one TOML value"])
     return key, parsed["value"]
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator import SPLITS
+from scenarios.file.plain import DEEPEST, plain_table
 from scenarios.file.plugins import found, settings_of
-from scenarios.file.problems import ScenarioError
+from scenarios.file.problems import ScenarioError, short
 from scenarios.file.schema import ScenarioKeys
 
 __all__ = ["overridden"]
@@ -22,10 +23,13 @@ def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[st
     ScenarioError
         If a key leads into something that is no table.
     """
+    overrides = plain_table(overrides, "--set")
+    if long := [key for key in overrides if key.count(".") > DEEPEST]:
+        raise ScenarioError("--set", [f"{short(key)}: got a key of more than {DEEPEST} parts" for key in long])
     result = _without_number_of_receivers(data) if _names_receivers(overrides) else dict(data)
     for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
         result = _with_rivals_dropped(result, key, overrides)
-        result = _set(result, key.split("."), _plain(overrides[key]), key)
+        result = _set(result, key.split("."), overrides[key], key)
     return result
 
 
@@ -71,11 +75,11 @@ def _set(data: Any, path: list[str], value: Any, key: str) -> Any:
         return value
     head, *rest = path
     if isinstance(data, list):
-        if not (head.isdecimal() and int(head) < len(data)):
-            raise ScenarioError("--set", [f'{key}: "{head}" is no index of a list of {len(data)}'])
+        if not (head.isdecimal() and len(head) < 9 and int(head) < len(data)):
+            raise ScenarioError("--set", [f'{key[:60]}: "{head[:20]}" is no index of a list of {len(data)}'])
         return [_set(item, rest, value, key) if i == int(head) else item for i, item in enumerate(data)]
     if not isinstance(data, dict):
-        raise ScenarioError("--set", [f'{key}: "{head}" would be a key of {data!r}, which is no table'])
+        raise ScenarioError("--set", [f'{key}: "{head}" would be a key of {short(data)}, which is no table'])
     below = data.get(head, _left_out(head))
     return {**data, head: _set(below, rest, value, key)}
 
@@ -85,8 +89,3 @@ def _left_out(table: str) -> Any:
     field = ScenarioKeys.model_fields.get(table)
     default = field.default if field is not None else None
     return [{} for _ in default] if isinstance(default, tuple) else {}
-
-
-def _plain(value: Any) -> Any:
-    """Turn arrays and NumPy numbers, as Python callers pass them, into lists and numbers."""
-    return value.tolist() if hasattr(value, "tolist") else value

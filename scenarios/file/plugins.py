@@ -8,12 +8,13 @@ its dataclass fields.
 
 import dataclasses
 import importlib
+import json
 import re
 from abc import ABC
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
-from scenarios.file.problems import closest
+from scenarios.file.problems import closest, short
 
 __all__ = ["found", "implementation", "is_plugin", "make", "setting_problems", "settings_of"]
 
@@ -99,11 +100,7 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     a whole number from 1 to 10000", or empty if it begins otherwise.
     """
     known = settings_of(cls)
-    unknown = [
-        (key, f"unknown key; {closest(key, known) if known else 'this kind has no settings'}")
-        for key in options
-        if key not in known
-    ]
+    unknown = [(key, f"unknown key; {_nearest(key, known)}") for key in options if key not in known]
     wrong = [(key, text) for key, value in options.items() if key in known and (text := _misfit(known[key], value))]
     missing = [
         (f.name, "required by this kind, not given")
@@ -119,6 +116,11 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     return []
 
 
+def _nearest(key: str, known: Iterable[str]) -> str:
+    hint = closest(key, [*known, "kind", "latency_s"])
+    return hint if hint.startswith("did you mean") or known else "this kind has no settings"
+
+
 def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
     said = re.fullmatch(r"(?:\w+\.)?(\w+) is (.+?): (.+)", text, re.DOTALL)
     return (said[1], f"got {said[2]}; {said[3]}") if said and said[1] in known else ("", text)
@@ -127,12 +129,14 @@ def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
 def _misfit(kind: Any, value: Any) -> str:
     import pydantic
 
+    adapter = pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True, "allow_inf_nan": False})
     try:
-        pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True, "allow_inf_nan": False}).validate_python(
-            value
-        )
+        if isinstance(value, list | tuple | Mapping):  # as JSON, a list stands for a tuple and nothing else is loosened
+            adapter.validate_json(json.dumps(value, default=str), strict=True)
+        else:
+            adapter.validate_python(value, strict=True)
     except pydantic.ValidationError as error:
-        return f"got {value!r}; {error.errors()[0]['msg'][:1].lower()}{error.errors()[0]['msg'][1:]}"
+        return f"got {short(value)}; {error.errors()[0]['msg'][:1].lower()}{error.errors()[0]['msg'][1:]}"
     return ""
 
 

@@ -19,7 +19,7 @@ from models.radio import PATH_LOSS
 from models.selection import SELECTORS
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import Problem, closest
-from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Point, Strategy, Table
+from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Place, Strategy, Table
 from scenarios.file.table import key as _key
 
 __all__ = [
@@ -57,10 +57,10 @@ class RadioKeys(Table):
     """The air interface."""
 
     carrier_hz: Number = _key(3.5e9, "Carrier frequency.", "Hz", PAPER, ge=1e6, le=1e12)
-    bandwidth_hz: Number = _key(100e3, "Bandwidth; a symbol lasts its inverse.", "Hz", PAPER, gt=0, le=1e12)
-    noise_temperature_k: Number = _key(290.0, "Noise temperature.", "K", PAPER, gt=0, le=1e9)
+    bandwidth_hz: Number = _key(100e3, "Bandwidth; a symbol lasts its inverse.", "Hz", PAPER, ge=1, le=1e12)
+    noise_temperature_k: Number = _key(290.0, "Noise temperature.", "K", PAPER, ge=1e-3, le=1e9)
     noise_figure_db: Number = _key(0.0, "Noise figure of every receiver.", "dB", OURS, ge=0, le=100)
-    transmit_power_dbm: Number = _key(30.0, "Power budget of an access point.", "dBm", PAPER, ge=-200, le=200)
+    transmit_power_dbm: Number = _key(30.0, "Power budget of an access point.", "dBm", PAPER, ge=-100, le=100)
     comm_power_fraction: Number = _key(
         0.5, "Share rho of the budget that carries communication.", "", PAPER, ge=0, le=1
     )
@@ -71,7 +71,7 @@ class RadioKeys(Table):
         PAPER,
     )
     path_loss: Annotated[str, OneOf(PATH_LOSS)] = _key("umi-los", "Path loss between access points and UEs.", "", PAPER)
-    rician_k_db: Number = _key(9.0, "Rician factor of the links to the UEs.", "dB", OURS, ge=-200, le=200)
+    rician_k_db: Number = _key(9.0, "Rician factor of the links to the UEs.", "dB", OURS, ge=-100, le=100)
     angular_std_deg: AngularStd = _key(
         15.0, 'Local scattering: angular standard deviation about the line of sight, or "iid" for no correlation.',
         "degrees", OURS, allowed='a number > 0 and <= 180 in degrees, or "iid"',
@@ -85,12 +85,12 @@ class RadioKeys(Table):
 class Area(Table):
     """The rectangle with a corner in the origin in which targets are looked for."""
 
-    size_m: tuple[Annotated[Number, Field(ge=1e-3, le=1e7)], Annotated[Number, Field(ge=1e-3, le=1e7)]] = _key(
+    size_m: tuple[Annotated[Number, Field(ge=1, le=1e7)], Annotated[Number, Field(ge=1, le=1e7)]] = _key(
         (1000.0, 1000.0),
         "Width and height.",
         "m",
         PAPER,
-        allowed="a pair [width, height] of numbers >= 1e-3 and <= 1e7 in m",
+        allowed="a pair [width, height] of numbers >= 1 and <= 1e7 in m",
     )
 
 
@@ -112,7 +112,9 @@ class _Placed(Table):
         return ("count",) if dict(self)["positions_m"] is not None else ()
 
 
-_POINTS = "a list of [x, y] pairs of finite numbers in m"
+Speed = Annotated[Number, Field(ge=-1e5, le=1e5)]
+Angle = Annotated[Number, Field(ge=-3600, le=3600)]
+_POINTS = "a list of [x, y] pairs of numbers from -1e7 to 1e7 in m"
 
 
 class AccessPoints(_Placed):
@@ -121,12 +123,12 @@ class AccessPoints(_Placed):
     least: ClassVar[int] = 2
 
     count: Count = _key(12, "Number of access points, placed at random.", "", PAPER, ge=2, le=100_000)
-    positions_m: tuple[Point, ...] | None = _key(
+    positions_m: tuple[Place, ...] | None = _key(
         None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS + ", at least 2", min_length=2,
     )  # fmt: skip
-    boresights_deg: tuple[Number, ...] | None = _key(
+    boresights_deg: tuple[Angle, ...] | None = _key(
         None, "Direction in which each array looks, counter-clockwise from +x; left out: random.", "degrees", OURS,
-        allowed="a list of finite numbers in degrees, one for each access point",
+        allowed="a list of numbers from -3600 to 3600 in degrees, one for each access point",
     )  # fmt: skip
     n_antennas: Count = _key(8, "Antennas of an access point.", "", PAPER, ge=1, le=1024)
 
@@ -135,7 +137,7 @@ class UserEquipmentKeys(_Placed):
     """The user equipments (UEs): one antenna each."""
 
     count: Count = _key(10, "Number of UEs, placed at random; 0 is valid.", "", PAPER, ge=0, le=100_000)
-    positions_m: tuple[Point, ...] | None = _key(
+    positions_m: tuple[Place, ...] | None = _key(
         None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS
     )
 
@@ -143,17 +145,18 @@ class UserEquipmentKeys(_Placed):
 class TargetKeys(Table):
     """A point target."""
 
-    position_m: Point | None = _key(
+    position_m: Place | None = _key(
         None, "Position [x, y] at the start; left out: random.", "m", PAPER,
-        allowed="a pair [x, y] of finite numbers in m, inside the area",
+        allowed="a pair [x, y] of numbers in m, inside the area",
     )  # fmt: skip
-    rcs_dbsm: Number = _key(0.0, "Radar cross section.", "dBsm", PAPER, ge=-200, le=200)
-    velocity_m_s: Point = _key(
-        (0.0, 0.0), "Velocity [x, y].", "m/s", OURS, allowed="a pair [x, y] of finite numbers in m/s"
+    rcs_dbsm: Number = _key(0.0, "Radar cross section.", "dBsm", PAPER, ge=-100, le=100)
+    velocity_m_s: tuple[Speed, Speed] = _key(
+        (0.0, 0.0), "Velocity [x, y].", "m/s", OURS, allowed="a pair [x, y] of numbers from -1e5 to 1e5 in m/s"
     )
     scatter_phase_rad: Number | None = _key(
-        None, "Scattering phase; left out: random, one for a run.", "rad", PAPER, allowed="a finite number in rad"
-    )
+        None, "Scattering phase; left out: random, one for a run.", "rad", PAPER,
+        allowed="a number from -1000 to 1000 in rad", ge=-1000, le=1000,
+    )  # fmt: skip
 
 
 class Schedule(Table):
@@ -161,9 +164,10 @@ class Schedule(Table):
 
     snapshots_per_slot: Count = _key(10, "Snapshots (symbols) in a slot.", "", OURS, ge=1, le=1_000_000)
     n_receivers: Count = _key(
-        6, "Receiving access points, M_r; with the fixed selector the number of its receivers.", "", PAPER, ge=1
-    )
-    cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1)
+        6, "Receiving access points, M_r; with the fixed selector the number of its receivers.", "", PAPER, ge=1,
+        le=100_000,
+    )  # fmt: skip
+    cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1, le=1_000_000_000)
     guard_symbols: Count = _key(0, "Silent symbols at the end of a slot.", "", OURS, ge=0, le=1_000_000)
     lead_s: Number = _key(200e-6, "How long before its start a CPI is planned.", "s", OURS, ge=0, le=3600)
     order: Annotated[str, OneOf(SCHEDULERS)] = _key(
@@ -220,9 +224,9 @@ class EstimatorKeys(Strategy):
         "automatic", "Model of the echo amplitudes of a target: one structured unknown, or one free for each pair.", "",
         OURS,
     )  # fmt: skip
-    grid_step_m: Number = _key(10.0, "Side of a cell of the search grid.", "m", OURS, gt=0, le=1e6)
+    grid_step_m: Number = _key(10.0, "Side of a cell of the search grid.", "m", OURS, ge=1e-6, le=1e6)
     false_alarm_probability: Number = _key(
-        1e-3, "Probability of a false detection in a map of noise alone.", "", OURS, gt=0, lt=1
+        1e-3, "Probability of a false detection in a map of noise alone.", "", OURS, ge=1e-100, lt=1
     )
     latency_s: Number = _key(
         0.0, "Emulated time that estimating takes the central processor.", "s", OURS, ge=0, le=3600
@@ -251,8 +255,9 @@ class FronthaulKeys(Table):
         "Bits that may wait at a link; left out: unbounded.",
         "bit",
         OURS,
-        allowed="a whole number >= 1 in bit",
+        allowed="a whole number >= 1 and <= 1e15 in bit",
         ge=1,
+        le=10**15,
     )
     loss_probability: Number = _key(0.0, "Probability that a link loses a message.", "", OURS, ge=0, le=1)
     split: Annotated[str, OneOf(SPLITS)] = _key(

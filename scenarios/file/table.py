@@ -14,13 +14,14 @@ from pydantic_core import CoreSchema, core_schema
 from scenarios.file.plugins import implementation, make, setting_problems, settings_of
 from scenarios.file.problems import Problem
 
-__all__ = ["OURS", "PAPER", "Count", "Number", "OneOf", "Point", "Strategy", "Table", "key", "tables_of"]
+__all__ = ["OURS", "PAPER", "Count", "Number", "OneOf", "Place", "Strategy", "Table", "key", "tables_of"]
 
 PAPER, OURS = "the paper's", "ours"
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Count = Annotated[int, Strict()]
-Point = tuple[Number, Number]
+Coordinate = Annotated[Number, Field(ge=-1e7, le=1e7)]
+Place = tuple[Coordinate, Coordinate]
 
 
 def key(default: Any, text: str, unit: str, source: str, /, **limits: Any) -> Any:

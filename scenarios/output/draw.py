@@ -13,11 +13,12 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 from models.network import Area, ModeAssignment, Network
+from scenarios.output.lengths import length_text, length_unit
 from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
     "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_cost_map", "draw_ellipse",
-    "draw_error", "draw_spectral_efficiency", "draw_targets", "draw_user_equipment", "length_unit", "save",
+    "draw_error", "draw_spectral_efficiency", "draw_targets", "draw_user_equipment", "save",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -47,23 +48,6 @@ def save(figure: Figure, path: Path, kind: str = "png") -> None:
     said = {version: f"schema_version={SCHEMA_VERSION}" if kind == "pdf" else str(SCHEMA_VERSION)}
     with styled():
         figure.savefig(path, format=kind, metadata=dict.fromkeys(without) | said)
-
-
-def length_unit(length_m: float) -> tuple[float, str]:
-    """Return a factor and a unit in which a length reads well.
-
-    >>> length_unit(0.004)
-    (1000.0, 'mm')
-    """
-    if not np.isfinite(length_m) or length_m >= 1.0:
-        return 1.0, "m"
-    return (100.0, "cm") if length_m >= 0.05 else (1000.0, "mm")
-
-
-def length_text(length_m: float) -> str:
-    """Return a length with three digits and its unit; a dash for one that is not known."""
-    factor, unit = length_unit(length_m)
-    return f"{factor * length_m:.3g} {unit}" if np.isfinite(length_m) else "–"
 
 
 def _dots(ax: Axes, points: ArrayLike, **style: Any) -> None:

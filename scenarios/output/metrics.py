@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.output.lengths import length_text
+
 if TYPE_CHECKING:
     from emulator.results import CpiResult
 
@@ -115,7 +117,7 @@ class Metric:
     def text(self, value: Any) -> str:
         """Return a value as it stands in a table, without its unit; a dash where there is none."""
         assert self.shown is not None, "only a metric that is shown has a text"
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        if value is None or (isinstance(value, float) and math.isnan(value)):
             return NOTHING
         return self.shown.text(value)
 
@@ -176,12 +178,12 @@ METRICS: list[Metric] = [
     Metric(
         name="error_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.score.error_m,
         about="Distance of estimate and truth.",
-        shown=Shown(heading="error", unit="mm", text=number(2, 1e3), panel=POSITION),
+        shown=Shown(heading="error", text=length_text, panel=POSITION),
     ),
     Metric(
         name="peb_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_m,
         about="Coherent position error bound, real free amplitudes, all targets together, for what was fused.",
-        shown=Shown(heading="bound", unit="mm", text=number(2, 1e3), panel=POSITION),
+        shown=Shown(heading="bound", text=length_text, panel=POSITION),
     ),
     Metric(
         name="peb_structured_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_structured_m,
