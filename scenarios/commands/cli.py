@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
     from scenarios.file.scenario import Scenario
     from scenarios.output.folders import OutputFolder
+    from scenarios.output.painters import Painters
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
@@ -157,10 +158,13 @@ def run(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
+    from scenarios.output.painters import Painters
+
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
-    checked = load_scenario(scenario, asked, plugins)
-    folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
-    _run_and_show(checked, seed, folder, as_json, overwrite)
+    with Painters(0 if as_json and out is None else None) as painters:
+        checked = load_scenario(scenario, asked, plugins)
+        folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
+        _run_and_show(checked, seed, folder, as_json, overwrite, painters)
 
 
 def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
@@ -174,7 +178,9 @@ def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) ->
     return Path("results") / f"{name}-{settings_digest(scenario.data())}"
 
 
-def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: bool, overwrite: bool) -> None:
+def _run_and_show(
+    scenario: "Scenario", seed: int, path: Path | None, as_json: bool, overwrite: bool, painters: "Painters"
+) -> None:
     from rich.console import Console
 
     from scenarios.commands import run as run_command
@@ -185,7 +191,7 @@ def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: b
     if folder is not None:
         folder.check()
     result, wall_s = run_command.execute(scenario, seed)
-    paths = run_command.write_folder(folder, complete, seed, result) if folder is not None else []
+    paths = run_command.write_folder(folder, complete, seed, result, painters) if folder is not None else []
     if as_json:
         say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
         return

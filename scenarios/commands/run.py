@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
@@ -14,14 +15,16 @@ from rich.table import Table
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import results
-from scenarios.output.folders import OutputFolder, flat_settings
+from scenarios.output.folders import OutputFolder, Writer, flat_settings
+from scenarios.output.gallery import PICTURES
+from scenarios.output.painters import Painters
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
 
 __all__ = ["FILES", "execute", "output_folder", "print_summary", "write_folder"]
 
-FILES = ("scenario.toml", "trace.npz", "map.png", "cost_map.png", "se.png", "timeline.png", "result.json")
+FILES = ("scenario.toml", "trace.npz", *PICTURES, "result.json")
 """Of an output folder; the last one completes it."""
 
 
@@ -57,22 +60,28 @@ def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) ->
     return OutputFolder(path=path, command="run", names=FILES, settings=settings, overwrite=overwrite)
 
 
-def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult") -> list[Path]:
+def write_folder(
+    folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult", painters: Painters
+) -> list[Path]:
     """Write the files of a run and return their paths; ``scenario`` is complete, nothing left to be drawn."""
-    from scenarios.output import draw, pictures
-
-    def picture(figure: Callable[[], Any]) -> Callable[[Path], None]:
-        return lambda path: draw.save(figure(), path)
-
-    drawn = pictures.pictures_of(result, scenario.estimator.grid_step_m)
+    step_m = scenario.estimator.grid_step_m
+    drawn = {
+        name: painters.draw(picture)
+        for name, source in PICTURES.items()
+        if (picture := source(result, step_m)) is not None
+    }
     text = results.json_text(results.run_data(result, seed))
-    writers = {
+    writers: dict[str, Writer] = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
-        **{name: picture(figure) for name, figure in drawn.items()},
+        **{name: partial(_write_content, content) for name, content in drawn.items()},
         "result.json": lambda path: path.write_text(text, encoding="utf-8"),
     }
     return sorted(folder.write(writers))
+
+
+def _write_content(content: Callable[[], bytes], path: Path) -> None:
+    path.write_bytes(content())
 
 
 def print_summary(result: "RunResult", wall_s: float, console: Console) -> None:
