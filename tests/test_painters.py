@@ -34,6 +34,19 @@ def alive(pid):
         return False
 
 
+def started(some):
+    """Return the numbers of all painters once they have been started."""
+    wait_until(lambda: len(some.pids) == some.count)
+    return some.pids
+
+
+def wait_until(condition):
+    until = time.monotonic() + 60.0
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert condition()
+
+
 def test_pictures_of_painters_are_the_same_bytes(nothing_is_drawn_here):
     with Painters(2) as some:
         contents = [some.draw(bars(n)) for n in range(1, 6)]
@@ -49,7 +62,7 @@ def test_without_a_painter_the_picture_is_drawn_when_it_is_asked_for(monkeypatch
 
 def test_a_painter_that_dies_does_no_harm():
     with Painters(1) as some:
-        os.kill(some.pids[0], signal.SIGKILL)
+        os.kill(started(some)[0], signal.SIGKILL)
         assert some.draw(bars(2))() == png(bars(2))
         assert some.draw(bars(3))() == png(bars(3))
 
@@ -92,7 +105,7 @@ def test_one_painter_a_core_and_none_where_there_is_one(monkeypatch, cores, coun
 
 def test_painters_end_with_their_block():
     with pytest.raises(KeyboardInterrupt), Painters(2) as some:
-        pids = some.pids
+        pids = started(some)
         assert all(map(alive, pids))
         some.draw(bars(40))
         raise KeyboardInterrupt
@@ -103,6 +116,8 @@ COMMAND_THAT_HANGS = """
 import time
 from scenarios.output.painters import Painters
 with Painters(2) as some:
+    while len(some.pids) < 2:
+        time.sleep(0.01)
     print(*some.pids, flush=True)
     time.sleep(600)
 """
@@ -115,10 +130,7 @@ def test_painters_end_when_the_command_is_killed():
         pids = [int(pid) for pid in process.stdout.readline().split()]
         assert len(pids) == 2
         process.kill()
-    until = time.monotonic() + 60.0
-    while any(map(alive, pids)) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not any(map(alive, pids))
+    wait_until(lambda: not any(map(alive, pids)))
 
 
 def test_a_command_without_pictures_starts_no_process(monkeypatch):

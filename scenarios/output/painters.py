@@ -13,8 +13,8 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from io import BytesIO
 from queue import SimpleQueue
@@ -62,42 +62,56 @@ class Painters:
     def __init__(self, count: int | None = None) -> None:
         cores = available_cores()
         self.count = count if count is not None else min(cores, MOST_PAINTERS) if cores > 1 else 0
-        self._idle: SimpleQueue[Painter] = SimpleQueue()
-        self._painters: list[Painter] = []
+        self._idle: SimpleQueue[Painter | None] = SimpleQueue()
+        self._hired: list[Painter] = []
+        self._closed = False
 
     def __enter__(self) -> Self:
-        with suppress(OSError):  # as many as the system allows
-            for _ in range(self.count):
-                self._painters.append(_start())
-        self._threads = ThreadPoolExecutor(max(self.count, 1), "painter")
-        for painter in self._painters:
-            self._idle.put(painter)
+        self._threads = ThreadPoolExecutor(self.count + 1, "painter")
+        self._threads.submit(self._hire)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for painter in self._painters:
+        self._closed = True
+        for painter in self._hired:
             painter.kill()
         self._threads.shutdown(cancel_futures=True)
-        for painter in self._painters:
+        for painter in self._hired:
             painter.communicate()
+
+    def _hire(self) -> None:
+        """Start the painters, each when the one before is ready: one core is for the command."""
+        for _ in range(self.count):
+            self._idle.put(None if self._closed else self._ready())
+
+    def _ready(self) -> Painter | None:
+        """Return a painter that has what it needs; None if there can be none."""
+        try:
+            painter = _start()
+            self._hired.append(painter)
+            if self._closed:  # since, perhaps
+                painter.kill()
+            return painter if _receive(painter) else None
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None
 
     @property
     def pids(self) -> list[int]:
-        """Numbers of the processes."""
-        return [painter.pid for painter in self._painters]
+        """Numbers of the processes, as far as they have been started."""
+        return [painter.pid for painter in self._hired]
 
     def draw(self, picture: Picture) -> Callable[[], bytes]:
         """Have a picture drawn; what is returned waits for it, and draws it here if no painter did."""
-        asked: Future[bytes] = self._threads.submit(self._ask, picture)
+        if not self.count:
+            return partial(png, picture)
+        asked = self._threads.submit(self._ask, picture)
         return lambda: asked.result() or png(picture)
 
     def _ask(self, picture: Picture) -> bytes:
         """Return the content of the file, or nothing if the painter failed."""
-        if not self._painters:
-            return b""
         painter = self._idle.get()
         try:
-            return _answer(painter, picture)
+            return _answer(painter, picture) if painter else b""
         except Exception:
             return b""
         finally:
@@ -112,24 +126,33 @@ def _start() -> Painter:
 
 
 def _answer(painter: Painter, picture: Picture) -> bytes:
-    assert painter.stdin is not None and painter.stdout is not None  # both are pipes
+    assert painter.stdin is not None  # a pipe
     painter.stdin.write(pickle.dumps(picture))
     painter.stdin.flush()
+    return _receive(painter)
+
+
+def _receive(painter: Painter) -> bytes:
+    assert painter.stdout is not None  # a pipe
     content: bytes = pickle.load(painter.stdout)
     return content
 
 
+READY = b"ready"
+
+
 def serve() -> None:
-    """Draw what is asked for on standard input until it ends; a picture that fails is answered with nothing."""
+    """Say when ready, then draw what is asked for on standard input; a picture that fails is answered with nothing."""
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     import_module("scenarios.output.pictures")
-    while True:
-        try:
-            picture = pickle.load(sys.stdin.buffer)
-            pickle.dump(_attempt(picture), answers)
+    answer = READY
+    try:
+        while True:
+            pickle.dump(answer, answers)
             answers.flush()
-        except (EOFError, BrokenPipeError):
-            os._exit(0)
+            answer = _attempt(pickle.load(sys.stdin.buffer))
+    except (EOFError, BrokenPipeError):
+        os._exit(0)
 
 
 def _attempt(picture: Picture) -> bytes:
