@@ -21,8 +21,9 @@ from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.results import CpiResult, RunResult
+from emulator.services import Bookkeeper, Recorder
 from emulator.slot import Frame
-from emulator.trace import Trace
+from emulator.trace import Trace, Tracing
 from models.bounds.fisher import target_bounds_m
 from models.observation import Estimate, Observation
 from models.radio.efficiency import spectral_efficiency
@@ -50,7 +51,7 @@ class Emulation:
     streams
         The random numbers.
     tracing
-        Whether events are recorded.
+        How events are recorded; None for not at all.
     scoring
         Whether estimates are scored and bounds and spectral efficiency computed; switch it off to time the rest.
     """
@@ -66,7 +67,7 @@ class Emulation:
         user_equipments: Iterable[UserEquipment] = (),
         targets: Iterable[Target] = (),
         streams: Streams,
-        tracing: bool = True,
+        tracing: Tracing | None = Tracing(),  # noqa: B008 - frozen
         scoring: bool = True,
     ) -> None:
         self.frame, self.air, self.fronthaul, self.central = frame, air, fronthaul, central
@@ -79,8 +80,9 @@ class Emulation:
             **self.access_points, **self.user_equipments, **self.targets,
         }  # fmt: skip
         self._ranks = {name: i for i, name in enumerate(self._service_order())}
-        self.trace = Trace(tuple(self._ranks)) if tracing else None
-        self.record: Callable[[Iterable[int]], None] | None = self.trace.rows.extend if self.trace is not None else None
+        self.trace = Trace(tuple(self._ranks), tracing) if tracing is not None else None
+        self.record: Recorder | None = self.trace.record if self.trace is not None else None
+        self.book: Bookkeeper | None = self.trace.book if self.trace is not None else None
         self.events = 0
         self._outbox: list[CpiResult] = []
         self._kernel: Kernel | None = None
@@ -190,7 +192,7 @@ class Emulation:
                 "events": self.events,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
                 "fronthaul": self.fronthaul.state(),
-                "trace": self.trace.rows if self.trace is not None else [],
+                "trace": self.trace.state() if self.trace is not None else None,
             }
         )
 
@@ -218,8 +220,8 @@ class Emulation:
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
         self.fronthaul.restore(state["fronthaul"])
-        if self.trace is not None:
-            self.trace.rows[:] = state["trace"]
+        if self.trace is not None and state["trace"] is not None:
+            self.trace.restore(state["trace"])
 
     # -- scoring: the only place where truth meets estimate ---------------------------------------------------------
 
@@ -253,6 +255,8 @@ class Emulation:
                 observation=observation,
             )
         )
+        if self.trace is not None:
+            self.trace.settle(plan.cpi)
 
     def _bounds(
         self, kind: str, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth

@@ -37,12 +37,18 @@ class Message:
     source, destination
         Node names.
     sequence
-        Counts the messages of the network; set when the message is sent.
+        Counts the messages of the network; set when the message is sent, -1 before. Its number in the trace.
+    cause
+        Number of the message that made the source send this one; -1 for none: a plan is made by the calendar.
+    cpi
+        The CPI that it is about; -1 for none.
     """
 
     source: str
     destination: str
-    sequence: int = field(default=0, init=False)
+    sequence: int = field(default=-1, init=False)
+    cause: int = field(default=-1, init=False)
+    cpi: int = field(default=-1, init=False)
 
     @property
     def content_bits(self) -> int:
@@ -69,6 +75,9 @@ class Assignment(Message):
 
     plan: CpiPlan
     payload: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.cpi = self.plan.cpi
 
     @property
     def content_bits(self) -> int:
@@ -119,6 +128,9 @@ class EchoReport(Message):
     slot: Slot
     samples: Complex
     iq_bits: int | None
+
+    def __post_init__(self) -> None:
+        self.cpi = self.slot.cpi
 
     @property
     def content_bits(self) -> int:

@@ -19,11 +19,14 @@ from emulator.slot import Frame, Slot
 from models.network import Network
 from models.observation import Estimate, Observation
 
-__all__ = ["Carrier", "Medium", "Recorder", "Services"]
+__all__ = ["Bookkeeper", "Carrier", "Medium", "Recorder", "Services"]
 
 Complex = NDArray[np.complex128]
 Recorder = Callable[[Iterable[int]], None]
-"""Takes a row of the trace: time in ns, kind, rank of the node, value."""
+"""Takes a row of the trace: time in ns, kind, rank of the node, value, CPI, number of a message; -1 for none."""
+
+Bookkeeper = Callable[[Message, int, int], None]
+"""Takes a message that is given to the fronthaul, its size in bits and the time in ns."""
 
 
 class Medium(Protocol):
@@ -88,10 +91,13 @@ class Services(Protocol):
         The media.
     record
         The recorder of the trace, or None where nothing is recorded.
+    book
+        The recorder of messages that are given to the fronthaul, or None where nothing is recorded.
     """
 
     frame: Frame
     record: Recorder | None
+    book: Bookkeeper | None
 
     @property
     def now_ns(self) -> int:

@@ -72,9 +72,10 @@ def draw(trace: Columns, ax: Axes, from_ns: int | None = None, until_ns: int | N
 
 def figure_of(trace: Trace | Columns, **window: int) -> Figure:
     """Return the timeline of a trace as a figure; ``window`` are ``from_ns`` and ``until_ns`` of `draw`."""
-    columns: Columns = {**trace.columns(), "nodes": trace.nodes} if isinstance(trace, Trace) else trace
-    figure = Figure(figsize=(11.0, 1.9 + 0.3 * len(_lanes(columns))), layout="constrained")
-    draw(columns, figure.subplots(), **window)
+    if isinstance(trace, Trace):
+        trace = trace.data(None if window else trace.first_cpis(MOST_SLOTS))
+    figure = Figure(figsize=(11.0, 1.9 + 0.3 * len(_lanes(trace))), layout="constrained")
+    draw(trace, figure.subplots(), **window)
     return figure
 
 

@@ -1,25 +1,41 @@
-"""Every event of an emulation as rows of four integers, at next to no cost.
+"""Every event of an emulation as a row of six whole numbers, and every message as a row of eight.
 
-A row is (time_ns, kind, node, value). ``rows.extend`` on one flat list is the whole recorder: it makes no object that
-the garbage collector would have to follow. What ``value`` means depends on the kind; see ``Kind``.
+``record``, the ``extend`` of one flat array, is the whole recorder of events: it makes no object that the garbage
+collector would have to follow. Full blocks are packed, and spilled to a file or dropped (``emulator.blocks``), when a
+CPI has been published. ``emulator.journeys`` reads the way of a message from the two tables.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import IntEnum, unique
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kind", "Trace"]
+from emulator.blocks import Blocks, Rows
+from emulator.messages import Message
+
+__all__ = ["Kind", "Trace", "Tracing"]
+
+ROW = [("time_ns", "i8"), ("kind", "u1"), ("node", "i4"), ("value", "i8"), ("cpi", "i4"), ("message", "i8")]
+MESSAGE = [
+    ("number", "i8"), ("given_ns", "i8"), ("what", "u1"), ("source", "i4"), ("destination", "i4"), ("cpi", "i4"),
+    ("bits", "i8"), ("cause", "i8"),
+]  # fmt: skip
+PREFIX = "message_"
+"""Of the columns of messages, in what is read and written."""
 
 
 @unique
 class Kind(IntEnum):
-    """What happened; in brackets, what the value of the row is."""
+    """What happened; in brackets, what the value of the row is. Rows with an asterisk carry a message's number."""
 
     PLAN = 0
     """The central processor planned a CPI [CPI]."""
     ASSIGNED = 1
-    """An AP received the plan of a CPI [CPI]."""
+    """An AP received the plan of a CPI [CPI] *."""
     SILENT = 2
     """An AP had no plan at the start of a CPI [CPI]."""
     COMMUNICATE = 3
@@ -29,21 +45,39 @@ class Kind(IntEnum):
     LISTEN = 5
     """A receiving AP listens [slot]."""
     REPORT = 6
-    """An AP gave its echo of a slot to its functional split [slot]."""
+    """An AP gave its echo of a slot to its functional split [slot] *, which sent it as that message, if at once."""
     WITHHOLD = 7
     """An AP kept its echo of a slot to itself [slot]."""
     SERIALISE = 8
-    """A link starts to send a message at this time [duration in ns]."""
+    """A link starts to send a message at this time [duration in ns] *."""
     DELIVER = 9
-    """A link delivers a message [bits]."""
+    """A link delivers a message [bits] *."""
     DROP = 10
-    """A link loses a message [bits]."""
+    """A link loses a message [bits] *: on the way, or at once where no row says that it started to send it."""
     LATE = 11
-    """A report reached the central processor after its deadline [CPI]."""
+    """A message reached the central processor or an AP when it was of no use any more [CPI] *."""
     FUSE = 12
     """The central processor fused a CPI [reports]."""
     PUBLISH = 13
     """The central processor published an estimate [targets]."""
+    USE = 14
+    """A report, or the record of a transmitter, went into the fusion of a CPI [CPI] *."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracing:
+    """What becomes of the rows of a trace.
+
+    Attributes
+    ----------
+    last_cpis
+        How many CPIs are kept, the last ones that were published and those after; None keeps all.
+    folder
+        Where rows go that memory is not to hold, to a file without a name; None for the system's temporary folder.
+    """
+
+    last_cpis: int | None = None
+    folder: Path | None = None
 
 
 class Trace:
@@ -51,22 +85,123 @@ class Trace:
 
     Attributes
     ----------
-    rows
-        The flat list; append rows with ``rows.extend((time_ns, kind, node, value))``.
     nodes
-        Names by node number.
+        Names by node number: nodes and links.
+    record
+        Takes rows, one after the other: (time_ns, kind, node, value, cpi, message); -1 for no CPI or no message.
     """
 
-    def __init__(self, nodes: tuple[str, ...]) -> None:
-        self.nodes = nodes
-        self.rows: list[int] = []
+    def __init__(self, nodes: tuple[str, ...], tracing: Tracing | None = None) -> None:
+        tracing = tracing or Tracing()
+        self.nodes, self._last_cpis, self._first_cpi = nodes, tracing.last_cpis, 0
+        spill, folder = tracing.last_cpis is None, tracing.folder
+        self._rows, self._messages = (Blocks(columns, spill=spill, folder=folder) for columns in (ROW, MESSAGE))
+        self._whats: dict[str, int] = {}
+        self._numbers = {name: i for i, name in enumerate(nodes)}
+
+    @property
+    def record(self) -> Any:
+        """What takes rows; see the class."""
+        return self._rows.add
+
+    def book(self, message: Message, bits: int, now_ns: int) -> None:
+        """Record a message that is given to the fronthaul now."""
+        what = self._whats.setdefault(type(message).__name__, len(self._whats))
+        ends = self._numbers[message.source], self._numbers[message.destination]
+        self._messages.add((message.sequence, now_ns, what, *ends, message.cpi, bits, message.cause))
+
+    def settle(self, cpi: int) -> None:
+        """Pack what can be packed, and forget what need not be kept, now that a CPI has been published."""
+        if self._last_cpis is not None:
+            self._first_cpi = max(self._first_cpi, cpi + 1 - self._last_cpis)
+        for table in (self._rows, self._messages):
+            table.pack()
+            if self._first_cpi:
+                table.forget("cpi", self._first_cpi)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Names by kind number."""
         return tuple(kind.name.lower() for kind in Kind)
 
-    def columns(self) -> dict[str, NDArray[np.int64]]:
-        """Return the columns time_ns, kind, node and value, in the order in which the events were recorded."""
-        table = np.array(self.rows, dtype=np.int64).reshape(-1, 4)
-        return {name: table[:, i].copy() for i, name in enumerate(("time_ns", "kind", "node", "value"))}
+    @property
+    def message_kinds(self) -> tuple[str, ...]:
+        """Names of the classes of messages, by the number that column message_what gives."""
+        return tuple(self._whats)
+
+    @property
+    def names(self) -> dict[str, NDArray[np.str_]]:
+        """What numbers in columns point to, by the names that they have in a file."""
+        found = {"kinds": self.kinds, "nodes": self.nodes, "message_kinds": self.message_kinds}
+        return {key: np.array(names, dtype=str) for key, names in found.items()}
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of all columns: those of events, then those of messages."""
+        return (*(name for name, _ in ROW), *(PREFIX + name for name, _ in MESSAGE))
+
+    def column(self, name: str) -> Iterator[NDArray[np.int64]]:
+        """Yield a column in pieces, so that a long one need not be in memory as a whole."""
+        table = self._messages if name.startswith(PREFIX) else self._rows
+        for block in self._kept(table):
+            yield block[name.removeprefix(PREFIX)].astype(np.int64)
+
+    def columns(self, cpis: range | None = None) -> dict[str, NDArray[np.int64]]:
+        """Return the columns of events and of messages, each in the order in which they were recorded.
+
+        Parameters
+        ----------
+        cpis
+            Only rows that are about these CPIs; all by default.
+
+        Returns
+        -------
+        dict
+            Of events: time_ns, kind, node, value, cpi, message. Of messages: message_number, message_given_ns,
+            message_what, message_source, message_destination, message_cpi, message_bits, message_cause.
+        """
+        found: dict[str, NDArray[np.int64]] = {}
+        for table, prefix in ((self._rows, ""), (self._messages, PREFIX)):
+            parts = [block if cpis is None else block[_within(block["cpi"], cpis)] for block in self._kept(table)]
+            rows = np.concatenate([np.empty(0, dtype=table.dtype), *parts])
+            found |= {prefix + name: rows[name].astype(np.int64) for name in table.dtype.names or ()}
+        return found
+
+    def data(self, cpis: range | None = None) -> dict[str, NDArray[Any]]:
+        """Return the columns together with the names: what a trace file holds."""
+        return {**self.columns(cpis), **self.names}
+
+    def first_cpis(self, count: int) -> range:
+        """Return the first CPIs that are kept, to read the beginning of a long trace alone."""
+        return range(self._first_cpi, self._first_cpi + count)
+
+    def _kept(self, table: Blocks) -> Iterator[Rows]:
+        """Yield the rows of a table from the first one on that is about a CPI that is kept."""
+        waiting = self._first_cpi > 0
+        for block in table:
+            start = 0
+            if waiting:
+                about = np.flatnonzero(block["cpi"] >= self._first_cpi)
+                start, waiting = (int(about[0]), False) if len(about) else (len(block), True)
+            yield block[start:]
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is kept, as data."""
+        tables = {"rows": self._rows.state(), "messages": self._messages.state()}
+        return {**tables, "whats": list(self._whats), "first_cpi": self._first_cpi}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state that ``state`` returned."""
+        self._rows.restore(state["rows"])
+        self._messages.restore(state["messages"])
+        self._whats = {name: i for i, name in enumerate(state["whats"])}
+        self._first_cpi = state["first_cpi"]
+
+
+def _within(values: NDArray[np.integer[Any]], cpis: range) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = (values >= cpis.start) & (values < cpis.stop)
+    return inside

@@ -28,7 +28,7 @@ class Bench:
     """As much of an emulation as a fronthaul needs."""
 
     def __init__(self, fronthaul):
-        self.kernel, self.record, self.streams = Kernel(initial_time=0), None, Streams(1)
+        self.kernel, self.record, self.book, self.streams = Kernel(initial_time=0), None, None, Streams(1)
         self.fronthaul, self.arrivals = fronthaul, []
         fronthaul.start(self)
         for name in fronthaul.graph:

@@ -25,7 +25,7 @@ def test_trace_is_the_same_bytes_at_another_time(tmp_path, monkeypatch):
     import time
 
     trace = Trace(("air", "ap-0"))
-    trace.rows.extend((5, 1, 1, 7, 6, 2, 0, -1))
+    trace.record((5, 1, 1, 7, 0, -1, 6, 2, 0, -1, 1, 3))
     save_trace(trace, tmp_path / "a.npz")
     monkeypatch.setattr(time, "time", lambda: 2e9)
     save_trace(trace, tmp_path / "b.npz")
@@ -33,5 +33,7 @@ def test_trace_is_the_same_bytes_at_another_time(tmp_path, monkeypatch):
     loaded = load_trace(tmp_path / "a.npz")
     assert loaded["time_ns"].tolist() == [5, 6]
     assert loaded["value"].tolist() == [7, -1]
+    assert (loaded["cpi"].tolist(), loaded["message"].tolist()) == ([0, 1], [-1, 3])
+    assert loaded["schema_version"] == 1
     assert [str(loaded["nodes"][i]) for i in loaded["node"]] == ["ap-0", "air"]
     assert tuple(loaded["kinds"]) == trace.kinds

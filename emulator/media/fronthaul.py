@@ -82,7 +82,7 @@ class Link:
         self.in_flight.append((arrival_ns, message, bits))
         self._bell.set(arrival_ns)
         if self.record is not None:
-            self.record((start_ns, SERIALISE, self.rank, duration_ns))
+            self.record((start_ns, SERIALISE, self.rank, duration_ns, message.cpi, message.sequence))
         return True
 
     def elapsed_busy_ns(self, now_ns: int) -> int:
@@ -115,7 +115,7 @@ class Fronthaul:
 
     def start(self, services: Services) -> None:
         """Take what the emulation offers; messages that are in flight go on."""
-        self.services, self.record = services, services.record
+        self.services, self.record, self.book = services, services.record, services.book
         for link in self.links.values():
             link.start(services, self._arrive)
 
@@ -136,7 +136,10 @@ class Fronthaul:
         """Put a message on its way."""
         message.sequence = self.sent
         self.sent += 1
-        self._forward(message, message.bits, message.source)
+        bits = message.bits
+        if self.book is not None:
+            self.book(message, bits, self.services.now_ns)
+        self._forward(message, bits, message.source)
 
     def _route(self, source: str, destination: str) -> dict[str, Link]:
         """Return the link to take at each node of the path."""
@@ -149,12 +152,12 @@ class Fronthaul:
         if route is None:
             route = self._routes[ends] = self._route(*ends)
         if not route[at].accept(message, bits):
-            self._drop(route[at], bits)
+            self._drop(route[at], message, bits)
 
-    def _drop(self, link: Link, bits: int) -> None:
+    def _drop(self, link: Link, message: Message, bits: int) -> None:
         self.dropped += 1
         if self.record is not None:
-            self.record((self.services.now_ns, DROP, link.rank, bits))
+            self.record((self.services.now_ns, DROP, link.rank, bits, message.cpi, message.sequence))
 
     def _lost(self, link: Link, probability: float) -> bool:
         return self.services.generator(link.name, "loss", link.carried).random() < probability
@@ -164,11 +167,11 @@ class Fronthaul:
         link.carried += 1
         probability = link.edge.get("loss_probability", 0.0)
         if probability and self._lost(link, probability):
-            self._drop(link, bits)
+            self._drop(link, message, bits)
             return
         link.bits += bits
         if self.record is not None:
-            self.record((self.services.now_ns, DELIVER, link.rank, bits))
+            self.record((self.services.now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
         if link.end == message.destination:
             self.delivered += 1
             self._handlers[link.end](message)

@@ -66,7 +66,8 @@ class AccessPoint(Node):
     plan: CpiPlan | None = field(default=None, init=False)
     _mode: Mode = field(default=Mode.IDLE, init=False)
     _assignments: dict[int, Assignment] = field(default_factory=dict, init=False)
-    _past: dict[int, CpiPlan] = field(default_factory=dict, init=False)
+    _past: dict[int, Assignment] = field(default_factory=dict, init=False)
+    """Those that were taken up, as long as their CPI is not fused."""
     _precoding: Complex | None = field(default=None, init=False)
     _communication: Complex | None = field(default=None, init=False)
     """Slot by slot, shape (n_slots, N, n_snapshots)."""
@@ -105,12 +106,12 @@ class AccessPoint(Node):
     def on_message(self, message: Message) -> None:
         """Take a message: the plan of a CPI, or the record of what a transmitter radiated."""
         if isinstance(message, Assignment):
-            self._assignments[message.plan.cpi] = message
-            self.log(Kind.ASSIGNED, message.plan.cpi)
+            self._assignments[message.cpi] = message
+            self.log(Kind.ASSIGNED, message.cpi, message.cpi, message.sequence)
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
-            self._send(self.split.learn(self.name, self._past[message.cpi], message))
+            self._answer(message, self.split.learn(self.name, self._past[message.cpi].plan, message))
         else:
-            self.log(Kind.LATE, getattr(message, "cpi", -1))
+            self.log(Kind.LATE, message.cpi, message.cpi, message.sequence)
 
     # -- the life of a slot ---------------------------------------------------------------------------------------
 
@@ -136,8 +137,9 @@ class AccessPoint(Node):
                 self._open(cpi)
             self._next_ns = frame.next_cpi_ns(now_ns)
         while self._settle and self._settle[0][0] <= now_ns:
-            plan = self._past.get(self._settle.pop(0)[1])
-            self._send(None if plan is None else self.split.settle(self.name, plan))
+            task = self._past.get(self._settle.pop(0)[1])
+            if task is not None:
+                self._answer(task, self.split.settle(self.name, task.plan))
         self.wake_ns = min(self._next_ns, self._settle[0][0]) if self._settle else self._next_ns
 
     def _radiate(self, position: int) -> None:
@@ -155,7 +157,7 @@ class AccessPoint(Node):
             self._radiated.append((position, part))
         if self.record is not None:
             kind = COMMUNICATE if emission.sensing is None else SENSE
-            self.record((slot.start_ns, kind, self.rank, slot.index))
+            self.record((slot.start_ns, kind, self.rank, slot.index, slot.cpi, -1))
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
@@ -168,10 +170,11 @@ class AccessPoint(Node):
             message = None if given is None else self.split.give(self.name, slot, given)
         except Exception as error:
             raise self.failure("report", slot, error) from error
+        self._answer(self._past[slot.cpi], message)
         if self.record is not None:
-            kind = WITHHOLD if given is None else REPORT
-            self.record((slot.start_ns, LISTEN, self.rank, slot.index, slot.end_ns, kind, self.rank, slot.index))
-        self._send(message)
+            kind, number = WITHHOLD if given is None else REPORT, -1 if message is None else message.sequence
+            listened = (slot.start_ns, LISTEN, self.rank, slot.index, slot.cpi, -1)
+            self.record((*listened, slot.end_ns, kind, self.rank, slot.index, slot.cpi, number))
 
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""
@@ -180,9 +183,9 @@ class AccessPoint(Node):
             del self._assignments[late]
         if assignment is None:
             self.plan, self._mode = None, Mode.IDLE
-            self.log(SILENT, cpi)
+            self.log(SILENT, cpi, cpi)
             return
-        self.plan = self._past[cpi] = assignment.plan
+        self._past[cpi], self.plan = assignment, assignment.plan
         self._mode = assignment.plan.mode(self.name)
         if self._mode is Mode.TRANSMIT:
             self._prepare(cpi, assignment)
@@ -211,10 +214,10 @@ class AccessPoint(Node):
         if self.plan is None:
             return
         if self._mode is Mode.TRANSMIT:
-            self._send(self._record(self.plan))
+            self._answer(self._past[self.plan.cpi], self._record(self.plan))
         elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
             self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
-        for old in [cpi for cpi, plan in self._past.items() if plan.deadline_ns < self.wake_ns]:
+        for old in [cpi for cpi, task in self._past.items() if task.plan.deadline_ns < self.wake_ns]:
             self.split.forget(old)
             del self._past[old]
         self._radiated = []
@@ -230,6 +233,11 @@ class AccessPoint(Node):
             samples=np.concatenate(parts, axis=1).astype(np.complex64),
         )
 
-    def _send(self, message: Message | None) -> None:
+    def _answer(self, cause: Message, message: Message | None) -> None:
+        """Send the message that another one led to, if there is one."""
         if message is not None:
-            self.services.fronthaul.send(message)
+            message.cause = cause.sequence
+            self._send(message)
+
+    def _send(self, message: Message) -> None:
+        self.services.fronthaul.send(message)

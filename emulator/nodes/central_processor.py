@@ -108,7 +108,7 @@ class CentralProcessor(Node):
         plan = self.plan(cpi)
         self.inboxes[cpi] = Inbox(plan=plan)
         self.services.air.license(plan.slots)
-        self.log(Kind.PLAN, cpi)
+        self.log(Kind.PLAN, cpi, cpi)
         n_symbols = frame.n_slots * frame.n_snapshots
         payload = draw_payload(self.rng("payload", cpi), self.network.n_ues, n_symbols, self.payload_bits_per_symbol)
         for name in self.network.ap_names:
@@ -120,7 +120,9 @@ class CentralProcessor(Node):
     def _fuse(self, cpi: int) -> None:
         self._judge_alive(self.inboxes[cpi])
         observation = self.fuse(cpi)
-        self.log(Kind.FUSE, self.inboxes[cpi].fused)
+        for number in self.inboxes[cpi].used:
+            self.log(Kind.USE, cpi, cpi, number)
+        self.log(Kind.FUSE, self.inboxes[cpi].fused, cpi)
         estimate = NOTHING_FOUND
         if observation is not None and self.estimator is not None:
             estimate = self.estimator.estimate(observation)
@@ -166,7 +168,7 @@ class CentralProcessor(Node):
     def publish(self, cpi: int, estimate: Estimate) -> None:
         """Make an estimate known: later plans are based on it."""
         self.published = estimate
-        self.log(Kind.PUBLISH, len(estimate.positions_m))
+        self.log(Kind.PUBLISH, len(estimate.positions_m), cpi)
 
     def reports_expected(self, plan: CpiPlan) -> int:
         """Return how many reports a CPI brings when nothing is missing."""
@@ -188,11 +190,11 @@ class CentralProcessor(Node):
 
     def on_message(self, message: Message) -> None:
         """Sort a report or record into the inbox of its CPI; what is late is counted and left."""
-        cpi = message.slot.cpi if isinstance(message, EchoReport) else getattr(message, "cpi", -1)
+        cpi = message.cpi
         inbox = self.inboxes.get(cpi)
         if inbox is None or cpi in self._pending:  # published, or fused
             self.late_reports += isinstance(message, EchoReport | StatisticsReport)
-            self.log(Kind.LATE, cpi)
+            self.log(Kind.LATE, cpi, cpi, message.sequence)
         elif isinstance(message, EchoReport):
             inbox.echoes.setdefault(message.source, {})[message.slot.position] = message
         elif isinstance(message, StatisticsReport):
@@ -206,12 +208,12 @@ class CentralProcessor(Node):
         for name in plan.receivers:
             if name not in self._needs_waveform:
                 continue
-            self._send(
-                TransmissionRecord(
-                    source=self.name, destination=name, cpi=record.cpi, transmitter=record.transmitter,
-                    positions=record.positions, samples=record.samples,
-                )
+            told = TransmissionRecord(
+                source=self.name, destination=name, cpi=record.cpi, transmitter=record.transmitter,
+                positions=record.positions, samples=record.samples,
             )  # fmt: skip
+            told.cause = record.sequence
+            self._send(told)
 
     def _send(self, message: Message) -> None:
         self.services.fronthaul.send(message)
@@ -226,10 +228,11 @@ class CentralProcessor(Node):
         transmitted = collate(plan, inbox.records, n_antennas)
         known = {s.position for s in plan.slots if waveform_known(plan, inbox.records, s.position, illumination)}
         covered = [_covered(inbox, name, known) for name in plan.receivers]
-        inbox.fused = sum(len(slots) if name in inbox.echoes else bool(slots)
-                          for name, slots in zip(plan.receivers, covered, strict=True))  # fmt: skip
-        if not inbox.fused:
+        reports = [r for name, slots in zip(plan.receivers, covered, strict=True) for r in inbox.reports(name, slots)]
+        inbox.fused = len(reports)
+        if not reports:
             return None
+        inbox.used = [message.sequence for message in (*inbox.records.values(), *reports)]
         n_snapshots = plan.slots[0].n_snapshots
         sent = {slots: in_slots(transmitted, slots, n_snapshots) for slots in dict.fromkeys(covered)}
         cross, energy = self._statistics(inbox, covered, sent)

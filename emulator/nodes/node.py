@@ -69,10 +69,10 @@ class Node:
         """Return the node's generator for a purpose at a counter, such as the index of a CPI or slot."""
         return self.services.generator(self.name, purpose, counter)
 
-    def log(self, kind: int, value: int) -> None:
-        """Record an event of this node now."""
+    def log(self, kind: int, value: int, cpi: int = -1, message: int = -1) -> None:
+        """Record an event of this node now, with the CPI and the number of the message that it is about, if any."""
         if self.record is not None:
-            self.record((self.services.now_ns, kind, self.rank, value))
+            self.record((self.services.now_ns, kind, self.rank, value, cpi, message))
 
     def failure(self, hook: str, slot: Slot | None, error: Exception) -> EmulationError:
         """Return the error that says which node failed, in which hook, for which slot, when and why."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -20,6 +21,7 @@ from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.slot import Frame
+from emulator.trace import Tracing
 from models.network import Area, Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.propagation import PATH_LOSS
@@ -45,6 +47,7 @@ def build(
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
     tracing: bool = True,
+    trace_folder: Path | None = None,
     scoring: bool = True,
     **strategies: Any,
 ) -> Emulation:
@@ -64,7 +67,10 @@ def build(
         A graph to use instead of the scenario's.
     split
         Makes the functional split of an AP, called once for each; in place of the scenario's.
-    tracing, scoring
+    tracing, trace_folder
+        Whether events are recorded, and in which folder a file without a name takes what memory is not to hold; the
+        system's temporary folder by default.
+    scoring
         See ``Emulation``.
     **strategies
         ``selector``, ``estimator`` or ``scheduler``: objects to use instead of the scenario's.
@@ -109,7 +115,7 @@ def build(
         user_equipments=[user_equipment(name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names],
         targets=_targets(scenario, streams, target),
         streams=streams,
-        tracing=tracing,
+        tracing=Tracing(folder=trace_folder) if tracing else None,
         scoring=scoring,
     )
 

@@ -3,7 +3,8 @@
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from scenarios.version import SCHEMA_VERSION
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
+
+TRACE_MEMBERS = {"time_ns", "kind", "node", "value", "cpi", "message", "message_number", "nodes", "message_kinds"}
+"""Without which a file is no trace; docs/trace.md lists all."""
 
 __all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace"]
 
@@ -90,15 +94,33 @@ def _target_data(cpi: "CpiResult", target: int) -> dict[str, Any]:
 
 
 def save_trace(trace: "Trace | None", path: Path) -> None:
-    """Write a trace as npz: time_ns, kind, node, value of every row, and the names that kind and node point to.
+    """Write a trace as npz: its columns, and the names that numbers in them point to; docs/trace.md lists them.
 
-    NumPy stamps every member with the same date, so equal traces are equal bytes.
+    Columns are written piece by piece: a trace that is longer than memory can be written. All members bear the same
+    date, so equal traces are equal bytes.
     """
-    arrays: dict[str, Any] = {"schema_version": np.int64(SCHEMA_VERSION)}
-    if trace is not None:
-        names = {"kinds": np.array(trace.kinds, dtype=str), "nodes": np.array(trace.nodes, dtype=str)}
-        arrays = {**arrays, **trace.columns(), **names}
-    np.savez_compressed(path, **arrays)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        _add(file, "schema_version", np.array(SCHEMA_VERSION, dtype=np.int64))
+        if trace is None:
+            return
+        for name in trace.column_names:
+            pieces = partial(trace.column, name)
+            _add_column(file, name, sum(map(len, pieces())), pieces())
+        for name, array in trace.names.items():
+            _add(file, name, array)
+
+
+def _add(file: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _add_column(file: zipfile.ZipFile, name: str, length: int, pieces: Iterable[np.ndarray]) -> None:
+    with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+        header = {"descr": "<i8", "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(member, header)
+        for piece in pieces:
+            member.write(piece.astype("<i8").tobytes())
 
 
 def load_trace(path: Path) -> dict[str, Any]:
@@ -114,6 +136,6 @@ def load_trace(path: Path) -> dict[str, Any]:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
-    if missing := sorted({"time_ns", "kind", "node", "value", "nodes"} - set(arrays)):
+    if missing := sorted(TRACE_MEMBERS - set(arrays)):
         raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
     return arrays
