@@ -1,152 +1,295 @@
-"""The timeline: who did what when, drawn from a trace.
+"""The timeline drawn: who did what when.
 
-One lane an AP (communication, sensing, listening), two for the fronthaul (links that leave the central processor, and
-all others) and one for the central processor (plan, fuse, publish).
+From the top: the central processor (plan, fuse, publish), the links to the APs and to the centre (how many send), the
+way of one AP's messages if asked for, the APs, the UEs (spectral efficiency) and the targets (found or not). Up to
+sixteen APs have a lane each; of more, those that do alike lie close together under their number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
-from emulator.trace import Kind, Trace
+from emulator.journeys import Hop
+from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline
+from emulator.trace import Kind
 
-__all__ = ["draw", "figure_of"]
+__all__ = ["figure_of"]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision.
-COLOURS = {Kind.COMMUNICATE: "#9CC9E3", Kind.SENSE: "#0072B2", Kind.LISTEN: "#E69F00"}
-LABELS = {
-    Kind.COMMUNICATE: "communicates", Kind.SENSE: "communicates and senses", Kind.LISTEN: "listens",
+BLACK, GREY, VERMILION, GREEN, YELLOW = "#1A1A1A", "#7F7F7F", "#D55E00", "#009E73", "#F0E442"
+CELLS = {
+    Cell.COMMUNICATE: ("#9CC9E3", "communicates"), Cell.SENSE: ("#0072B2", "communicates and senses"),
+    Cell.LISTEN: ("#E69F00", "listens"), Cell.SILENT: (VERMILION, "no plan: silent"),
 }  # fmt: skip
-FRONTHAUL_COLOUR, SILENT_COLOUR = "#7F7F7F", "#D55E00"
-MARKERS = {
-    Kind.PLAN: ("|", "#1A1A1A", "plan"), Kind.FUSE: ("o", "#009E73", "fuse"), Kind.PUBLISH: (".", "#1A1A1A", "publish"),
+STATUS_COLOURS = dict(zip(STATUSES, (VERMILION, YELLOW, GREEN), strict=True))
+MARKS = {
+    Kind.PLAN: ("|", BLACK, "plan"), Kind.FUSE: ("o", GREEN, "fuse"), Kind.PUBLISH: (".", BLACK, "publish"),
+    Kind.LATE: ("x", VERMILION, "late report"),
 }  # fmt: skip
-MOST_SLOTS = 26
-
-Columns = Mapping[str, Any]
-
-
-class _Rows(NamedTuple):
-    time_ns: NDArray[np.int64]
-    node: NDArray[np.int64]
-    value: NDArray[np.int64]
-
-
-def draw(trace: Columns, ax: Axes, from_ns: int | None = None, until_ns: int | None = None) -> Axes:
-    """Draw a trace.
-
-    Parameters
-    ----------
-    trace
-        The columns time_ns, kind, node and value of a trace, and the node names under "nodes".
-    ax
-        Where to draw.
-    from_ns, until_ns
-        The window of emulated time; by default the first 24 slots in which an AP was active, and two before.
-    """
-    nodes = [str(name) for name in trace["nodes"]]
-    lanes = _lanes(trace)
-    slot_ns = _slot_ns(trace)
-    start_ns = max(_first_slot_ns(trace) - 2 * slot_ns, 0) if from_ns is None else from_ns
-    end_ns = start_ns + MOST_SLOTS * slot_ns if until_ns is None else until_ns
-    end_ns = min(end_ns, int(trace["time_ns"].max(initial=0)) + slot_ns)
-    height = {name: i for i, name in enumerate(reversed(["central", "up", "down", *lanes]))}
-    for kind, colour in COLOURS.items():
-        for name in lanes:
-            times = _rows(trace, kind, nodes.index(name)).time_ns
-            spans = [(t * 1e-6, slot_ns * 1e-6) for t in times]
-            ax.broken_barh(spans, (height[name] - 0.38, 0.76), facecolors=colour, edgecolor="white", linewidth=0.4)
-    _draw_silence(trace, nodes, lanes, height, ax)
-    _draw_fronthaul(trace, nodes, height, ax)
-    _draw_central(trace, height["central"], ax)
-    _decorate(ax, height, start_ns, end_ns)
-    return ax
+WAITS, SENT, OTHERS = "#CC79A7", "#1A1A1A", "#D9D9D9"
+FATES = {
+    "used": ("o", GREEN, "arrives, is fused"), "late": ("X", VERMILION, "arrives too late"),
+    "lost": ("x", VERMILION, "is lost"), "": (".", BLACK, "arrives"),
+}  # fmt: skip
+SHADES = ListedColormap(colormaps["Purples"](np.linspace(0.1, 1.0, 256)))
+MOST_NAMED = 16
+WIDTH_INCH, RIGHT_INCH, TOP_INCH, BOTTOM_INCH = 13.0, 2.45, 0.42, 0.55
+"""Of the figure; of what is beside, above and below the lanes."""
 
 
-def figure_of(trace: Trace | Columns, **window: int) -> Figure:
-    """Return the timeline of a trace as a figure; ``window`` are ``from_ns`` and ``until_ns`` of `draw`."""
-    if isinstance(trace, Trace):
-        trace = trace.data(None if window else trace.first_cpis(MOST_SLOTS))
-    figure = Figure(figsize=(11.0, 1.9 + 0.3 * len(_lanes(trace))), layout="constrained")
-    draw(trace, figure.subplots(), **window)
-    return figure
+def figure_of(timeline: Timeline) -> Figure:
+    """Return a timeline as a figure."""
+    page = _Page(timeline)
+    _draw_central(page)
+    _draw_loads(page)
+    _draw_ways(page)
+    _draw_aps(page)
+    _draw_ues(page)
+    _draw_targets(page)
+    return page.finished()
 
 
-def _rows(trace: Columns, kind: Kind, node: int | None = None) -> _Rows:
-    chosen = trace["kind"] == kind
-    if node is not None:
-        chosen = chosen & (trace["node"] == node)
-    return _Rows(trace["time_ns"][chosen], trace["node"][chosen], trace["value"][chosen])
+class _Page:
+    """A figure that is filled from the top down: y counts inches, x milliseconds."""
 
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self.figure = Figure(facecolor="white")
+        self.ax: Axes = self.figure.add_axes((0.1, 0.1, 0.8, 0.8))
+        self.y = 0.0
+        self.longest = 0
+        self._bars: list[tuple[float, Any, str]] = []
 
-def _lanes(trace: Columns) -> list[str]:
-    """Return the names of the APs: the nodes that were given a plan or lacked one."""
-    kinds = (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.SILENT, Kind.ASSIGNED)
-    seen = np.unique(trace["node"][np.isin(trace["kind"], kinds)])
-    return [str(trace["nodes"][i]) for i in seen]
+    def lane(self, name: str, pitch: float, share: float = 0.78, below: str = "") -> tuple[float, float]:
+        """Return the upper and the lower edge of the next lane, and write its name beside it."""
+        top, self.y = self.y, self.y + pitch
+        size = min(9.0, 52.0 * pitch)
+        self._name(top + (0.5 * pitch if not below else 0.5 * pitch - 0.075), name, size, BLACK)
+        if below:
+            self._name(top + 0.5 * pitch + 0.09, below, 7.5, GREY)
+        free = 0.5 * (1.0 - share) * pitch
+        return top + free, self.y - free
 
+    def _name(self, y: float, text: str, size: float, colour: str) -> None:
+        self.longest = max(self.longest, len(text))
+        self._beside(-0.008, y, text, ha="right", size=size, color=colour)
 
-def _first_slot_ns(trace: Columns) -> int:
-    """Return when an AP was active for the first time; the start if none ever was."""
-    active = np.isin(trace["kind"], list(COLOURS))
-    return int(trace["time_ns"][active].min(initial=np.iinfo(np.int64).max)) if active.any() else 0
+    def _beside(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write at a place in widths of the lanes from their left, in inches from the top."""
+        where = blended_transform_factory(self.ax.transAxes, self.ax.transData)
+        self.ax.text(x, y, text, transform=where, va="center", **style)
 
-
-def _slot_ns(trace: Columns) -> int:
-    """Return the duration of a slot, from the first and the last slot in which an AP was active."""
-    active = np.isin(trace["kind"], list(COLOURS))
-    times, slots = trace["time_ns"][active], trace["value"][active]
-    if not active.any() or slots.max() == slots.min():
-        return max(int(np.ptp(trace["time_ns"])), 1) if len(trace["time_ns"]) else 1
-    return int((times[slots.argmax()] - times[slots.argmin()]) // (slots.max() - slots.min()))
-
-
-def _draw_silence(trace: Columns, nodes: list[str], lanes: list[str], height: dict[str, int], ax: Axes) -> None:
-    rows = _rows(trace, Kind.SILENT)
-    levels = [height[nodes[n]] for n in rows.node if nodes[n] in lanes]
-    ax.plot(rows.time_ns * 1e-6, levels, "x", color=SILENT_COLOUR, markersize=5, gid="silent")
-
-
-def _draw_fronthaul(trace: Columns, nodes: list[str], height: dict[str, int], ax: Axes) -> None:
-    rows = _rows(trace, Kind.SERIALISE)
-    from_central = np.array([nodes[n].startswith("central->") for n in rows.node], dtype=bool)
-    for lane, of_lane in (("down", from_central), ("up", ~from_central)):
-        spans = np.unique(np.stack([rows.time_ns[of_lane], rows.value[of_lane]], axis=1), axis=0) * 1e-6
-        ax.broken_barh(
-            spans.tolist(), (height[lane] - 0.38, 0.76), facecolors=FRONTHAUL_COLOUR, edgecolor=FRONTHAUL_COLOUR,
-            linewidth=0.6,
+    def legend(self, y: float, handles: Sequence[Any]) -> None:
+        """Explain marks and colours to the right of the lanes, from ``y`` down."""
+        where = blended_transform_factory(self.ax.transAxes, self.ax.transData)
+        legend = self.ax.legend(
+            handles=list(handles), loc="upper left", bbox_to_anchor=(1.012, y), bbox_transform=where, frameon=False,
+            fontsize=9, borderpad=0.0, borderaxespad=0.0, handlelength=1.5, labelspacing=0.35,
         )  # fmt: skip
+        self.ax.add_artist(legend)
+
+    def colour_bar(self, y: float, mesh: Any, label: str) -> None:
+        """Explain a shade to the right of the lanes, from ``y`` down."""
+        self._bars.append((y, mesh, label))
+
+    def cells(self, edges_ns: NDArray[np.int64], lane: tuple[float, float], values: NDArray[Any], **style: Any) -> Any:
+        """Draw lanes of cells, shape (lanes, cells), between the edges of a lane."""
+        heights = np.linspace(*lane, len(values) + 1)
+        shown = (edges_ns[1:] > self.timeline.start_ns) & (edges_ns[:-1] < self.timeline.end_ns)
+        places = np.flatnonzero(shown)
+        edges = edges_ns[places[0] : places[-1] + 2] if len(places) else edges_ns[:2]
+        kept = values[:, places] if len(places) else values[:, :0]
+        return self.ax.pcolormesh(edges * 1e-6, heights, kept, rasterized=True, **style) if kept.size else None
+
+    def finished(self) -> Figure:
+        """Return the figure with its axes in place and the CPIs marked."""
+        ax, timeline = self.ax, self.timeline
+        height, left = TOP_INCH + self.y + BOTTOM_INCH, 0.2 + 0.076 * self.longest
+        self.figure.set_size_inches(WIDTH_INCH, height)
+        width = WIDTH_INCH - left - RIGHT_INCH
+        ax.set_position((left / WIDTH_INCH, BOTTOM_INCH / height, width / WIDTH_INCH, self.y / height))
+        ax.set(xlim=(timeline.start_ns * 1e-6, timeline.end_ns * 1e-6), ylim=(self.y, 0.0), yticks=[])
+        ax.set_xlabel("emulated time (ms)")
+        ax.xaxis.set_major_locator(MaxNLocator(10))
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        self._mark_cpis()
+        for y, mesh, label in self._bars:
+            place = (left + 1.012 * width, height - TOP_INCH - y - 0.12, 1.5, 0.12)
+            self._draw_bar(mesh, label, [place[0] / WIDTH_INCH, place[1] / height, 1.5 / WIDTH_INCH, 0.12 / height])
+        return self.figure
+
+    def _draw_bar(self, mesh: Any, label: str, place: list[float]) -> None:
+        bar = self.figure.colorbar(mesh, cax=self.figure.add_axes((place[0], place[1], place[2], place[3])),
+                                   orientation="horizontal")  # fmt: skip
+        bar.set_label(label, size=9)
+        bar.ax.tick_params(labelsize=8)
+        bar.outline.set_visible(False)
+
+    def _mark_cpis(self) -> None:
+        start_ns, end_ns = self.timeline.start_ns, self.timeline.end_ns
+        edges = self.timeline.cpi_edges_ns
+        inside = edges[(edges >= start_ns) & (edges <= end_ns)] * 1e-6
+        self.ax.vlines(inside, 0.0, self.y, color=BLACK, linewidth=0.7, linestyle=(0, (4, 3)), zorder=4)
+        for number, low, high in zip(self.timeline.cpi_numbers, edges[:-1], edges[1:], strict=True):
+            low, high = max(int(low), start_ns), min(int(high), end_ns)
+            if high - low > 0.06 * (end_ns - start_ns):
+                self.ax.text(0.5e-6 * (low + high), -0.07, f"CPI {number}", ha="center", va="bottom", size=9.5)
 
 
-def _draw_central(trace: Columns, level: int, ax: Axes) -> None:
-    for kind, (marker, colour, _) in MARKERS.items():
-        times = _rows(trace, kind).time_ns * 1e-6
-        ax.plot(times, np.full(len(times), level), marker, color=colour, markersize=8, markeredgewidth=1.6)
+def _draw_central(page: _Page) -> None:
+    top, bottom = page.lane("central processor", 0.3)
+    handles = []
+    for kind, (marker, colour, label) in MARKS.items():
+        times = page.timeline.marks.get(kind, np.empty(0, dtype=np.int64)) * 1e-6
+        style = {"color": colour, "markersize": 8, "markeredgewidth": 1.6, "linestyle": ""}
+        if len(times) or kind is not Kind.LATE:
+            page.ax.plot(times, np.full(len(times), 0.5 * (top + bottom)), marker=marker, zorder=5, **style)
+            handles.append(Line2D([], [], marker=marker, label=label, **style))
+    page.legend(top, handles)
 
 
-def _decorate(ax: Axes, height: dict[str, int], start_ns: int, end_ns: int) -> None:
-    names = {"up": "other links", "down": "links from the centre", "central": "central processor"}
-    ax.set_yticks(list(height.values()), [names.get(name, name) for name in height])
-    ax.tick_params(axis="y", length=0)
-    ax.set_ylim(-0.7, len(height) - 0.3)
-    ax.set_xlim(start_ns * 1e-6, end_ns * 1e-6)
-    ax.set_xlabel("emulated time in ms")
-    ax.xaxis.set_major_locator(MaxNLocator(10))
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    handles: list[Any] = [Patch(color=COLOURS[kind], label=LABELS[kind]) for kind in COLOURS]
-    handles += [Patch(color=FRONTHAUL_COLOUR, label="a link sends")]
-    handles += [
-        Line2D([], [], linestyle="", marker=m, color=c, markersize=8, markeredgewidth=1.6, label=label)
-        for m, c, label in MARKERS.values()
+def _draw_loads(page: _Page) -> None:
+    for load in page.timeline.loads:
+        _draw_load(page, load)
+    page.y += 0.1
+
+
+def _draw_load(page: _Page, load: Load) -> None:
+    most = int(load.counts.max(initial=0))
+    low, high = page.lane(load.name, 0.34, below=f"up to {most} at a time" if most else "none sends")
+    scale = (high - low) / max(most, 1)
+    page.ax.axhline(high, color=GREY, linewidth=0.6)
+    page.ax.fill_between(
+        load.times_ns * 1e-6, high, high - scale * load.counts, step="post", facecolor=GREY, edgecolor=GREY, lw=0.6
+    )
+    page.ax.plot(load.dropped_ns * 1e-6, np.full(len(load.dropped_ns), 0.5 * (low + high)), "x", color=VERMILION)
+
+
+def _draw_ways(page: _Page) -> None:
+    """Draw what each message of one AP does on each link: it waits, is sent, and travels on to the next lane."""
+    timeline, top = page.timeline, page.y
+    if not timeline.ways:
+        return
+    pitch = min(0.3, 4.0 / len(timeline.traffic))
+    lanes = {link: page.lane(link.replace("->", " → "), pitch, 0.7) for link in timeline.traffic}
+    ends = {link: below for link, below in zip(lanes, [*list(lanes.values())[1:], None], strict=True)}
+    last = page.lane(f"arrivals from {timeline.sender}", 0.3, 0.7)
+    for link, spans in timeline.traffic.items():
+        _draw_spans(page, spans[:, 0], spans[:, 1], lanes[link], OTHERS)
+    for hop in (hop for way in timeline.ways for hop in way.hops):
+        _draw_hop(page, hop, lanes[hop.link], ends[hop.link] or last)
+    for fate, (marker, colour, _) in FATES.items():
+        times = [way.hops[-1].arrived_ns for way in timeline.ways if way.fate == fate and way.hops[-1].arrived_ns]
+        page.ax.plot(np.array(times) * 1e-6, np.full(len(times), sum(last) / 2), marker, color=colour, ms=6, zorder=6)
+    colours = {"waits": WAITS, "is sent": SENT, "other messages are sent": OTHERS}
+    present = {way.fate for way in timeline.ways}
+    marks = [
+        Line2D([], [], linestyle="", marker=marker, color=colour, label=label)
+        for fate, (marker, colour, label) in FATES.items()
+        if fate in present
     ]
-    if any(line.get_gid() == "silent" and np.size(line.get_xdata()) for line in ax.lines):
-        handles += [Line2D([], [], linestyle="", marker="x", color=SILENT_COLOUR, label="no plan: silent")]
-    ax.legend(handles=handles, ncols=len(handles), loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False,
-              fontsize=9, columnspacing=1.2, handlelength=1.4)  # fmt: skip
+    page.legend(top, [*(Patch(color=colour, label=label) for label, colour in colours.items()), *marks])
+    page.y = max(page.y, top + 0.2 * (len(colours) + len(marks))) + 0.1
+
+
+def _draw_spans(page: _Page, starts_ns: Any, ends_ns: Any, lane: tuple[float, float], colour: str) -> None:
+    spans = [(a * 1e-6, (b - a) * 1e-6) for a, b in zip(starts_ns, ends_ns, strict=True)]
+    page.ax.broken_barh(spans, (lane[0], lane[1] - lane[0]), facecolors=colour, edgecolors=colour, linewidth=0.5)
+
+
+def _draw_hop(page: _Page, hop: Hop, lane: tuple[float, float], following: tuple[float, float]) -> None:
+    if hop.started_ns is not None and hop.sent_ns is not None:
+        low, high = lane
+        _draw_spans(page, [hop.given_ns], [hop.started_ns], (low, low + 0.5 * (high - low)), WAITS)
+        _draw_spans(page, [hop.started_ns], [hop.sent_ns], lane, SENT)
+    if hop.arrived_ns is not None and hop.sent_ns is not None:
+        place = [hop.sent_ns * 1e-6, hop.arrived_ns * 1e-6], [lane[1], following[0]]
+        page.ax.plot(*place, color=SENT, linewidth=0.8, zorder=3)
+    if hop.dropped_ns is not None:
+        page.ax.plot(hop.dropped_ns * 1e-6, sum(lane) / 2, "x", color=VERMILION, zorder=6)
+
+
+def _draw_aps(page: _Page) -> None:
+    top, seen = page.y, set()
+    colours = ListedColormap([colour for colour, _ in CELLS.values()])
+    n_named = sum(len(group.names) for group in page.timeline.aps)
+    for lane, values, named in _lanes(page, page.timeline.aps, "APs", 0.25 if n_named <= MOST_NAMED else 0.0):
+        masked = np.ma.masked_equal(values, Cell.NOTHING)
+        line = {"edgecolors": "white", "linewidth": 0.5} if named else {}
+        page.cells(page.timeline.slot_edges_ns, lane, masked, cmap=colours, vmin=0.5, vmax=len(CELLS) + 0.5, **line)
+        seen |= set(np.unique(values).tolist())
+    shown = {cell: look for cell, look in CELLS.items() if cell in seen or cell is not Cell.SILENT}
+    page.legend(top + 0.04, [Patch(color=colour, label=label) for colour, label in shown.values()])
+    page.y += 0.1
+
+
+def _lanes(page: _Page, groups: Sequence[Lanes], kind: str, pitch: float) -> Any:
+    """Yield the edges and the cells of each lane, or, without a pitch for single ones, of each group of lanes."""
+    for group in groups:
+        if pitch:
+            for name, values in zip(group.names, group.cells, strict=True):
+                yield page.lane(name, pitch), values[None], True
+        else:
+            alike = len(np.unique(group.cells, axis=0)) == 1
+            height = 0.5 if alike else float(np.clip(0.045 * len(group.names), 0.5, 2.2))
+            title = f"{len(group.names)} {kind} {group.title}".strip()
+            yield page.lane(title, height + 0.08, height / (height + 0.08), _span(group.names)), group.cells, False
+
+
+def _span(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+
+
+def _draw_ues(page: _Page) -> None:
+    ues, top = page.timeline.ues, page.y
+    if not ues.names:
+        return
+    mesh, most = None, float(np.nanmax(ues.cells, initial=0.0)) or 1.0
+    for lane, values, _ in _lanes(page, [ues._replace(title="")], "UEs", 0.18 if len(ues.names) <= MOST_NAMED else 0.0):
+        masked = np.ma.masked_invalid(values)
+        mesh = page.cells(page.timeline.cpi_edges_ns, lane, masked, cmap=SHADES, vmin=0.0, vmax=most) or mesh
+    if mesh is not None:
+        page.colour_bar(top + 0.03, mesh, "spectral efficiency\n(bit/s/Hz)")
+    page.y = max(page.y, top + 0.75) + 0.1
+
+
+def _draw_targets(page: _Page) -> None:
+    targets, top = page.timeline.targets, page.y
+    if not targets.names:
+        return
+    colours = ListedColormap(list(STATUS_COLOURS.values()))
+    few = len(targets.names) <= MOST_NAMED
+    for row, (lane, values, _) in enumerate(_lanes(page, [targets._replace(title="")], "targets", 0.26 * few)):
+        masked = np.ma.masked_equal(values, -1)
+        page.cells(page.timeline.cpi_edges_ns, lane, masked, cmap=colours, vmin=-0.5, vmax=2.5, edgecolors="white",
+                   linewidth=0.5)  # fmt: skip
+        if few:
+            _write_errors(page, row, 0.5 * sum(lane))
+    names = {"resolved": "resolved, error", "not-resolved": "found, not resolved", "missed": "missed"}
+    page.legend(top + 0.04, [Patch(color=STATUS_COLOURS[status], label=label) for status, label in names.items()])
+    page.y = max(page.y, top + 0.6)
+
+
+def _write_errors(page: _Page, row: int, y: float) -> None:
+    """Write the errors of a target into its cells, where they fit."""
+    timeline = page.timeline
+    for column, error_m in enumerate(timeline.errors_m[row]):
+        low, high = timeline.cpi_edges_ns[column : column + 2].clip(timeline.start_ns, timeline.end_ns)
+        if np.isfinite(error_m) and high - low > 0.07 * (timeline.end_ns - timeline.start_ns):
+            dark = timeline.targets.cells[row, column] != STATUSES.index("not-resolved")
+            colour = "white" if dark else BLACK
+            page.ax.text(0.5e-6 * (low + high), y, _length(error_m), ha="center", va="center", size=8, color=colour)
+
+
+def _length(metres: float) -> str:
+    return f"{1e3 * metres:.2g} mm" if metres < 1.0 else f"{metres:.1f} m"

@@ -12,9 +12,10 @@ from scenarios.output.painters import Picture
 from scenarios.output.results import cpi_data
 
 if TYPE_CHECKING:
+    from emulator.lanes import Timeline
     from emulator.results import RunResult
 
-__all__ = ["PICTURES"]
+__all__ = ["PICTURES", "timeline_picture"]
 
 ROOM = "scenarios.output.pictures"
 
@@ -27,7 +28,20 @@ def _map(result: "RunResult", grid_step_m: float) -> Picture:
 
 
 def _timeline(result: "RunResult", grid_step_m: float) -> Picture | None:
-    return None if result.trace is None else Picture("emulator.timeline:figure_of", (result.trace,))
+    from emulator.lanes import Timeline, around, first_cpis
+
+    if result.trace is None:
+        return None
+    n_slots, first = result.slots // len(result.cpis), result.cpis[0].index
+    shown = first_cpis(n_slots, range(first, first + len(result.cpis)))
+    near = around(shown, n_slots)
+    results = [cpi_data(cpi) for cpi in result.cpis if cpi.index in near]
+    return timeline_picture(Timeline.of(result.trace.data(near), results, shown))
+
+
+def timeline_picture(timeline: "Timeline") -> Picture:
+    """Return the picture of a timeline."""
+    return Picture("emulator.timeline:figure_of", (timeline,))
 
 
 def _spectral_efficiency(result: "RunResult", grid_step_m: float) -> Picture:

@@ -44,9 +44,9 @@ def png(picture: Picture) -> bytes:
     from scenarios.output import draw
 
     module, name = picture.function.split(":")
-    figure = getattr(import_module(module), name)(*picture.values)
     content = BytesIO()
-    draw.save(figure, content)
+    with draw.styled():
+        draw.save(getattr(import_module(module), name)(*picture.values), content)
     return content.getvalue()
 
 
@@ -139,12 +139,15 @@ def _receive(painter: Painter) -> bytes:
 
 
 READY = b"ready"
+DRAWING = ("scenarios.output.pictures", "emulator.timeline")
+"""What a painter imports before it says that it is ready."""
 
 
 def serve() -> None:
     """Say when ready, then draw what is asked for on standard input; a picture that fails is answered with nothing."""
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
-    import_module("scenarios.output.pictures")
+    for module in DRAWING:
+        import_module(module)
     answer = READY
     try:
         while True:
