@@ -3,6 +3,9 @@ from .emulation import Emulation as Emulation
 from .functional_split import FunctionalSplit as FunctionalSplit
 from .functional_split import IqSplit as IqSplit
 from .functional_split import StatisticsSplit as StatisticsSplit
+from .journeys import Hop as Hop
+from .journeys import Journeys as Journeys
+from .journeys import Outcome as Outcome
 from .media.air import Air as Air
 from .media.air import AirRuleError as AirRuleError
 from .media.effects import Effect as Effect
@@ -31,3 +34,4 @@ from .slot import Frame as Frame
 from .slot import Slot as Slot
 from .trace import Kind as Kind
 from .trace import Trace as Trace
+from .trace import Tracing as Tracing

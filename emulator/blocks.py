@@ -1,27 +1,36 @@
 """A table of whole numbers that grows without growing the process.
 
-New rows lie in one flat array of 64-bit integers. Whenever a block of rows is full it is packed into the small types of
-its columns; when there are more blocks than memory is to hold, they go to a temporary file that has no name and
-vanishes with the process.
+Rows are bytes in the types of their columns, one after the other. Whenever a block of them is full it is set aside;
+when there are more blocks than memory is to hold, they go to a temporary file that has no name and vanishes with the
+process.
 """
 
+import struct
 import tempfile
-from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK_ROWS", "MEMORY_BLOCKS", "Blocks"]
+__all__ = ["BLOCK_ROWS", "MEMORY_BLOCKS", "Blocks", "Rows", "packer"]
 
 BLOCK_ROWS = 4096
-MEMORY_BLOCKS = 32
-"""Packed blocks that stay in memory: 4 MB at 33 bytes a row."""
+MEMORY_BLOCKS = 8
+"""Full blocks that stay in memory: 1 MB at 33 bytes a row."""
 
 Rows = NDArray[np.void]
+Columns = list[tuple[str, str]]
+"""Names and types of columns; the types are those of numpy, in ``CODES``."""
+CODES = {"<i8": "q", "<i4": "i", "u1": "B"}
+"""Names of the same types in ``struct``."""
+
+
+def packer(columns: Columns) -> Callable[..., bytes]:
+    """Return what makes the bytes of a row of its values, in the order of the columns."""
+    return struct.Struct("<" + "".join(CODES[kind] for _, kind in columns)).pack
 
 
 class Blocks:
@@ -30,83 +39,82 @@ class Blocks:
     Parameters
     ----------
     columns
-        Names and types of the columns, as for ``numpy.dtype``.
+        Names and types of the columns.
     spill
-        Whether blocks may go to a file. One that forgets what is old need not.
+        Whether blocks may go to a file. A table that forgets what is old need not.
     folder
         Where the file is made; None for the system's folder of temporary files.
 
     Attributes
     ----------
     add
-        Takes the values of one row or several, one after the other.
+        Takes the bytes of one row or several.
     """
 
-    def __init__(self, columns: list[tuple[str, str]], *, spill: bool = True, folder: Path | None = None) -> None:
-        self.dtype, self._names = np.dtype(columns), [name for name, _ in columns]
-        self._spill, self._folder = spill, folder
-        self._fresh, self._packed = array("q"), deque[Rows]()
+    def __init__(self, columns: Columns, *, spill: bool = True, folder: Path | None = None) -> None:
+        self._columns, self._spill, self._folder = columns, spill, folder
+        self.dtype = np.dtype(columns)
+        self._block_bytes = BLOCK_ROWS * self.dtype.itemsize
+        self._fresh, self._full = bytearray(), deque[bytes]()
         self._file: IO[bytes] | None = None
         self._spilled = 0
         self.add = self._fresh.extend
 
-    def pack(self) -> None:
-        """Pack what fills a block, and keep no more of them in memory than there is room for."""
-        size = BLOCK_ROWS * len(self._names)
+    def settle(self) -> None:
+        """Set full blocks aside, and keep no more of them in memory than there is room for."""
+        size = self._block_bytes
         while len(self._fresh) >= size:
-            self._packed.append(self._typed(self._fresh[:size]))
+            self._full.append(bytes(self._fresh[:size]))
             del self._fresh[:size]
-        while self._spill and len(self._packed) > MEMORY_BLOCKS:
-            self._write(self._packed.popleft())
+        while self._spill and len(self._full) > MEMORY_BLOCKS:
+            self._write(self._full.popleft())
 
     def forget(self, column: str, least: int) -> None:
-        """Drop blocks from the front in which all values of a column are below ``least``."""
-        while self._packed and self._packed[0][column].max() < least:
-            self._packed.popleft()
+        """Drop full blocks from the front in which all values of a column are below ``least``."""
+        while self._full and self._rows(self._full[0])[column].max() < least:
+            self._full.popleft()
 
     def __iter__(self) -> Iterator[Rows]:
         """Yield all rows in the order in which they came, block by block."""
-        for index in range(self._spilled):
-            yield self._read(index)
-        yield from self._packed
-        if self._fresh:
-            yield self._typed(self._fresh[:])
+        return map(self._rows, self._blocks())
 
-    def _typed(self, values: "array[int]") -> Rows:
-        table = np.frombuffer(values, dtype=np.int64).reshape(-1, len(self._names))
-        rows = np.empty(len(table), dtype=self.dtype)
-        for i, name in enumerate(self._names):
-            rows[name] = table[:, i]
+    def _rows(self, block: bytes) -> Rows:
+        rows: Rows = np.frombuffer(block, dtype=self.dtype)
         return rows
 
-    def _write(self, rows: Rows) -> None:
+    def _blocks(self) -> Iterator[bytes]:
+        for index in range(self._spilled):
+            yield self._read(index)
+        yield from self._full
+        yield bytes(self._fresh)
+
+    def _write(self, block: bytes) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix=".dmimo-", dir=self._folder)  # noqa: SIM115 - it stays open
-        self._file.seek(self._spilled * rows.nbytes)
-        self._file.write(rows.tobytes())
+        self._file.seek(self._spilled * self._block_bytes)
+        self._file.write(block)
         self._spilled += 1
 
-    def _read(self, index: int) -> Rows:
+    def _read(self, index: int) -> bytes:
         assert self._file is not None, "what was spilled is in a file"
-        size = BLOCK_ROWS * self.dtype.itemsize
-        self._file.seek(index * size)
-        return np.frombuffer(self._file.read(size), dtype=self.dtype)
+        self._file.seek(index * self._block_bytes)
+        return self._file.read(self._block_bytes)
 
-    def state(self) -> dict[str, Any]:
-        """Return all rows, as data."""
-        spilled = [self._read(index) for index in range(self._spilled)]
-        return {"packed": [*spilled, *self._packed], "fresh": self._fresh[:]}
+    def state(self) -> bytes:
+        """Return all rows, those in the file included."""
+        return b"".join(self._blocks())
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: bytes) -> None:
         """Take the rows that ``state`` returned in place of those that are here."""
-        self._spilled, self._packed = 0, deque(state["packed"])
-        self._fresh[:] = state["fresh"]
-        self.pack()
+        self._spilled = 0
+        self._full.clear()
+        self._fresh[:] = state
+        self.settle()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy is made of: a file cannot be copied, its rows can."""
-        return {"columns": self.dtype.descr, "spill": self._spill, "folder": self._folder, **self.state()}
+        return {"columns": self._columns, "spill": self._spill, "folder": self._folder, "rows": self.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Blocks.__init__(self, state["columns"], spill=state["spill"], folder=state["folder"])
-        self.restore(state)
+        self.restore(state["rows"])

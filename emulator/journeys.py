@@ -8,14 +8,17 @@ What is read is a mapping of columns by name: ``Trace.data()``, or what ``numpy.
 """
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.messages import CENTRAL
 from emulator.trace import PREFIX, Kind
 
-__all__ = ["Event", "Hop", "Journeys", "Sent"]
+__all__ = ["Event", "Hop", "Journeys", "Outcome", "Sent"]
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -54,6 +57,25 @@ class Hop(NamedTuple):
     def waited_ns(self) -> int | None:
         """How long it waited for the link."""
         return None if self.started_ns is None else self.started_ns - self.given_ns
+
+
+class Outcome(StrEnum):
+    """What became of a message."""
+
+    FUSED = "fused"
+    """It went into the fusion of its CPI."""
+    UNUSED = "not used"
+    """It reached the central processor in time, and its CPI was fused without it."""
+    LATE = "late"
+    """It arrived when it was of no use any more."""
+    ARRIVED = "arrived"
+    """It reached another node, or the central processor whose fusion the trace does not hold."""
+    LOST = "lost"
+    """A link lost it on the way."""
+    REFUSED = "refused"
+    """A link did not take it."""
+    UNDER_WAY = "under way"
+    """The trace ended before it arrived."""
 
 
 class Event(NamedTuple):
@@ -122,6 +144,29 @@ class Journeys:
             elif event.kind is Kind.DROP:
                 hops.append(Hop(event.node, given_ns, None, None, None, event.time_ns))
         return hops
+
+    def outcome(self, number: int) -> Outcome:
+        """Return what became of a message."""
+        hops, kinds = self.hops(number), {event.kind for event in self.events(number)}
+        last = hops[-1] if hops else None
+        if last is None or last.arrived_ns is None:
+            if last is None or last.dropped_ns is None:
+                return Outcome.UNDER_WAY
+            return Outcome.REFUSED if last.started_ns is None else Outcome.LOST
+        if Kind.USE in kinds or Kind.LATE in kinds:
+            return Outcome.FUSED if Kind.USE in kinds else Outcome.LATE
+        sent = self.message(number)
+        decided = sent is not None and sent.destination == CENTRAL and sent.cpi in self._fused
+        return Outcome.UNUSED if decided else Outcome.ARRIVED
+
+    @cached_property
+    def _fused(self) -> set[int]:
+        return set(self.cpis(Kind.FUSE))
+
+    def cpis(self, kind: Kind) -> list[int]:
+        """Return the CPIs that rows of a kind are about, in ascending order."""
+        found: list[int] = np.unique(self._columns["cpi"][self._columns["kind"] == kind]).tolist()
+        return found
 
     def events(self, number: int) -> list[Event]:
         """Return the rows that carry the number of a message, in the order in which they were recorded."""

@@ -4,7 +4,7 @@ A node is given its services at its start. The emulation provides them; nodes an
 the emulation, so a test can run a node alone with a handful of stand-ins.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -22,8 +22,8 @@ from models.observation import Estimate, Observation
 __all__ = ["Bookkeeper", "Carrier", "Medium", "Recorder", "Services"]
 
 Complex = NDArray[np.complex128]
-Recorder = Callable[[Iterable[int]], None]
-"""Takes a row of the trace: time in ns, kind, rank of the node, value, CPI, number of a message; -1 for none."""
+Recorder = Callable[[bytes], None]
+"""Takes a row of the trace, as ``emulator.trace.row`` makes it."""
 
 Bookkeeper = Callable[[Message, int, int], None]
 """Takes a message that is given to the fronthaul, its size in bits and the time in ns."""

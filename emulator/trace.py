@@ -1,11 +1,11 @@
 """Every event of an emulation as a row of six whole numbers, and every message as a row of eight.
 
-``record``, the ``extend`` of one flat array, is the whole recorder of events: it makes no object that the garbage
-collector would have to follow. Full blocks are packed, and spilled to a file or dropped (``emulator.blocks``), when a
-CPI has been published. ``emulator.journeys`` reads the way of a message from the two tables.
+``record(row(...))`` is the whole recorder of events: it adds 33 bytes to a buffer, and makes no object that lasts. Full
+blocks of rows are set aside, and spilled to a file or dropped (``emulator.blocks``), when a CPI has been published.
+``emulator.journeys`` reads the way of a message from the two tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from pathlib import Path
@@ -14,18 +14,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.blocks import Blocks, Rows
+from emulator.blocks import Blocks, Rows, packer
 from emulator.messages import Message
 
-__all__ = ["Kind", "Trace", "Tracing"]
+__all__ = ["COLUMNS", "PREFIX", "Kind", "Trace", "Tracing", "row"]
 
-ROW = [("time_ns", "i8"), ("kind", "u1"), ("node", "i4"), ("value", "i8"), ("cpi", "i4"), ("message", "i8")]
+ROW = [("time_ns", "<i8"), ("kind", "u1"), ("node", "<i4"), ("value", "<i8"), ("cpi", "<i4"), ("message", "<i8")]
 MESSAGE = [
-    ("number", "i8"), ("given_ns", "i8"), ("what", "u1"), ("source", "i4"), ("destination", "i4"), ("cpi", "i4"),
-    ("bits", "i8"), ("cause", "i8"),
+    ("number", "<i8"), ("given_ns", "<i8"), ("what", "u1"), ("source", "<i4"), ("destination", "<i4"), ("cpi", "<i4"),
+    ("bits", "<i8"), ("cause", "<i8"),
 ]  # fmt: skip
 PREFIX = "message_"
 """Of the columns of messages, in what is read and written."""
+COLUMNS = (*(name for name, _ in ROW), *(PREFIX + name for name, _ in MESSAGE))
+"""Names of all columns: those of events, then those of messages."""
+
+row = packer(ROW)
+"""Makes a row of (time_ns, kind, node, value, cpi, message); -1 for no CPI and for no message."""
+_message_row = packer(MESSAGE)
 
 
 @unique
@@ -88,7 +94,7 @@ class Trace:
     nodes
         Names by node number: nodes and links.
     record
-        Takes rows, one after the other: (time_ns, kind, node, value, cpi, message); -1 for no CPI or no message.
+        Takes what ``row`` makes, one row or several.
     """
 
     def __init__(self, nodes: tuple[str, ...], tracing: Tracing | None = None) -> None:
@@ -100,22 +106,24 @@ class Trace:
         self._numbers = {name: i for i, name in enumerate(nodes)}
 
     @property
-    def record(self) -> Any:
+    def record(self) -> Callable[[bytes], None]:
         """What takes rows; see the class."""
         return self._rows.add
 
     def book(self, message: Message, bits: int, now_ns: int) -> None:
         """Record a message that is given to the fronthaul now."""
         what = self._whats.setdefault(type(message).__name__, len(self._whats))
-        ends = self._numbers[message.source], self._numbers[message.destination]
-        self._messages.add((message.sequence, now_ns, what, *ends, message.cpi, bits, message.cause))
+        source, destination = self._numbers[message.source], self._numbers[message.destination]
+        self._messages.add(
+            _message_row(message.sequence, now_ns, what, source, destination, message.cpi, bits, message.cause)
+        )
 
     def settle(self, cpi: int) -> None:
-        """Pack what can be packed, and forget what need not be kept, now that a CPI has been published."""
+        """Set aside or forget what need not stay at hand, now that a CPI has been published."""
         if self._last_cpis is not None:
             self._first_cpi = max(self._first_cpi, cpi + 1 - self._last_cpis)
         for table in (self._rows, self._messages):
-            table.pack()
+            table.settle()
             if self._first_cpi:
                 table.forget("cpi", self._first_cpi)
 
@@ -136,11 +144,6 @@ class Trace:
         """What numbers in columns point to, by the names that they have in a file."""
         found = {"kinds": self.kinds, "nodes": self.nodes, "message_kinds": self.message_kinds}
         return {key: np.array(names, dtype=str) for key, names in found.items()}
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """Names of all columns: those of events, then those of messages."""
-        return (*(name for name, _ in ROW), *(PREFIX + name for name, _ in MESSAGE))
 
     def column(self, name: str) -> Iterator[NDArray[np.int64]]:
         """Yield a column in pieces, so that a long one need not be in memory as a whole."""

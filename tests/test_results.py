@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from emulator.trace import Trace
+from emulator.trace import Trace, row
 from scenarios.output.results import finite, json_text, load_trace, save_trace
 
 
@@ -25,7 +25,7 @@ def test_trace_is_the_same_bytes_at_another_time(tmp_path, monkeypatch):
     import time
 
     trace = Trace(("air", "ap-0"))
-    trace.record((5, 1, 1, 7, 0, -1, 6, 2, 0, -1, 1, 3))
+    trace.record(row(5, 1, 1, 7, 0, -1) + row(6, 2, 0, -1, 1, 3))
     save_trace(trace, tmp_path / "a.npz")
     monkeypatch.setattr(time, "time", lambda: 2e9)
     save_trace(trace, tmp_path / "b.npz")

@@ -23,7 +23,7 @@ import networkx as nx
 
 from emulator.messages import CENTRAL, Message
 from emulator.services import Services
-from emulator.trace import Kind
+from emulator.trace import Kind, row
 
 __all__ = ["Fronthaul", "Link", "link_name", "ring", "star", "stripe", "tree"]
 
@@ -82,7 +82,7 @@ class Link:
         self.in_flight.append((arrival_ns, message, bits))
         self._bell.set(arrival_ns)
         if self.record is not None:
-            self.record((start_ns, SERIALISE, self.rank, duration_ns, message.cpi, message.sequence))
+            self.record(row(start_ns, SERIALISE, self.rank, duration_ns, message.cpi, message.sequence))
         return True
 
     def elapsed_busy_ns(self, now_ns: int) -> int:
@@ -157,7 +157,7 @@ class Fronthaul:
     def _drop(self, link: Link, message: Message, bits: int) -> None:
         self.dropped += 1
         if self.record is not None:
-            self.record((self.services.now_ns, DROP, link.rank, bits, message.cpi, message.sequence))
+            self.record(row(self.services.now_ns, DROP, link.rank, bits, message.cpi, message.sequence))
 
     def _lost(self, link: Link, probability: float) -> bool:
         return self.services.generator(link.name, "loss", link.carried).random() < probability
@@ -171,7 +171,7 @@ class Fronthaul:
             return
         link.bits += bits
         if self.record is not None:
-            self.record((self.services.now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
+            self.record(row(self.services.now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
         if link.end == message.destination:
             self.delivered += 1
             self._handlers[link.end](message)

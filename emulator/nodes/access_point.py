@@ -25,7 +25,7 @@ from emulator.payload import symbols
 from emulator.randomness import complex_normals
 from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
-from emulator.trace import Kind
+from emulator.trace import Kind, row
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
 
@@ -157,7 +157,7 @@ class AccessPoint(Node):
             self._radiated.append((position, part))
         if self.record is not None:
             kind = COMMUNICATE if emission.sensing is None else SENSE
-            self.record((slot.start_ns, kind, self.rank, slot.index, slot.cpi, -1))
+            self.record(row(slot.start_ns, kind, self.rank, slot.index, slot.cpi, -1))
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
@@ -173,8 +173,8 @@ class AccessPoint(Node):
         self._answer(self._past[slot.cpi], message)
         if self.record is not None:
             kind, number = WITHHOLD if given is None else REPORT, -1 if message is None else message.sequence
-            listened = (slot.start_ns, LISTEN, self.rank, slot.index, slot.cpi, -1)
-            self.record((*listened, slot.end_ns, kind, self.rank, slot.index, slot.cpi, number))
+            self.record(row(slot.start_ns, LISTEN, self.rank, slot.index, slot.cpi, -1))
+            self.record(row(slot.end_ns, kind, self.rank, slot.index, slot.cpi, number))
 
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""

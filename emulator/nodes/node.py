@@ -15,6 +15,7 @@ import simpy
 from emulator.kernel import Alarm, Kernel
 from emulator.services import Recorder, Services
 from emulator.slot import Slot
+from emulator.trace import row
 
 __all__ = ["EmulationError", "Node"]
 
@@ -72,7 +73,7 @@ class Node:
     def log(self, kind: int, value: int, cpi: int = -1, message: int = -1) -> None:
         """Record an event of this node now, with the CPI and the number of the message that it is about, if any."""
         if self.record is not None:
-            self.record((self.services.now_ns, kind, self.rank, value, cpi, message))
+            self.record(row(self.services.now_ns, kind, self.rank, value, cpi, message))
 
     def failure(self, hook: str, slot: Slot | None, error: Exception) -> EmulationError:
         """Return the error that says which node failed, in which hook, for which slot, when and why."""

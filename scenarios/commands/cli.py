@@ -7,7 +7,6 @@ progress and messages go to standard error.
 import enum
 import functools
 import importlib
-import math
 import os
 import signal
 import sys
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "guarded", "load_scenario", "main", "one_of", "path_given", "say", "whole"]
 
 T = TypeVar("T")
-MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.figure")
+MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.explain", "scenarios.commands.figure")
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
 app = typer.Typer(
@@ -72,7 +71,6 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-time_ms = one_of("a time in ms, as 1.5", float)
 path_given = one_of("a path, or leave the option out", _path)
 """The parser of an option that takes a path: nothing at all is not the current folder."""
 
@@ -190,7 +188,7 @@ def _run_and_show(
     folder = run_command.output_folder(path, complete, seed, overwrite) if path is not None else None
     if folder is not None:
         folder.check()
-    result, wall_s = run_command.execute(scenario, seed)
+    result, wall_s = run_command.execute(scenario, seed, folder)
     paths = run_command.write_folder(folder, complete, seed, result, painters) if folder is not None else []
     if as_json:
         say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
@@ -268,37 +266,6 @@ def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: b
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(bounds_table(found))
     for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
         say(line)
-
-
-@app.command()
-@guarded
-def timeline(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
-    start_ms: Annotated[
-        float | None, typer.Option("--from", parser=time_ms, metavar="MS", help="Start of the window in ms.")
-    ] = None,
-    end_ms: Annotated[
-        float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
-    ] = None,
-) -> None:
-    """Draw timeline.png of an output folder again from its trace."""
-    from scenarios.commands.run import FILES
-    from scenarios.file.problems import ScenarioError
-    from scenarios.output.folders import OutputFolder
-    from scenarios.output.results import load_trace
-
-    trace = load_trace(folder / "trace.npz")
-
-    window = {"from_ns": start_ms, "until_ns": end_ms}
-    wrong = [f"{ms} ms" for ms in (start_ms, end_ms) if ms is not None and not math.isfinite(ms)]
-    if wrong or (start_ms is not None and end_ms is not None and not start_ms < end_ms):
-        raise ScenarioError("--from, --until", [f"got {start_ms} and {end_ms}; allowed: finite times in ms, in order"])
-    from emulator.timeline import figure_of
-    from scenarios.output import draw
-
-    figure = figure_of(trace, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
-    place = OutputFolder(path=folder, command="run", names=FILES, settings={})
-    say(str(place.update("timeline.png", lambda path: draw.save(figure, path))))
 
 
 @app.command()

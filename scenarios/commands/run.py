@@ -28,10 +28,14 @@ FILES = ("scenario.toml", "trace.npz", *PICTURES, "result.json")
 """Of an output folder; the last one completes it."""
 
 
-def execute(scenario: Scenario, seed: int) -> "tuple[RunResult, float]":
-    """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s."""
+def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -> "tuple[RunResult, float]":
+    """Run the CPIs that a scenario asks for; return what came of them and the wall-clock time in s.
+
+    Events are recorded where there is a folder to write them to; what memory is not to hold of them lies beside it.
+    """
     started = time.perf_counter()
-    emulation = scenario.build(seed)
+    beside = None if folder is None else folder.existing()
+    emulation = scenario.build(seed, tracing=folder is not None, trace_folder=beside)
     cpis = list(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
     return emulation.result(cpis), time.perf_counter() - started
 

@@ -115,7 +115,7 @@ def build(
         user_equipments=[user_equipment(name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names],
         targets=_targets(scenario, streams, target),
         streams=streams,
-        tracing=Tracing(folder=trace_folder) if tracing else None,
+        tracing=Tracing(last_cpis=scenario.trace.last_cpis, folder=trace_folder) if tracing else None,
         scoring=scoring,
     )
 

@@ -68,6 +68,8 @@ def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
     for key in _AMPLITUDE_KEYS:
         if key not in fields:
             del data["estimator"][key]
+    if not data["trace"]:
+        del data["trace"]
     return data
 
 

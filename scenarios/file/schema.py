@@ -23,7 +23,7 @@ from scenarios.file.plugins import implementation, make, settings_of
 
 __all__ = [
     "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
-    "TargetKeys", "UserEquipmentKeys",
+    "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
 PAPER, OURS = "the paper's", "ours"
@@ -273,6 +273,15 @@ class FronthaulKeys(_Keys):
     )
 
 
+class TraceKeys(_Keys):
+    """What is kept of the record of all events."""
+
+    last_cpis: Count | None = _key(
+        None, "CPIs that the trace holds, the last ones that were published; left out: all.", "", OURS, ge=1,
+        allowed="a whole number >= 1",
+    )  # fmt: skip
+
+
 class ScenarioKeys(_Keys):
     """All tables of a scenario file. A further table is a class of its own and one line here."""
 
@@ -293,6 +302,7 @@ class ScenarioKeys(_Keys):
     selector: SelectorKeys = SelectorKeys()
     estimator: EstimatorKeys = EstimatorKeys()
     fronthaul: FronthaulKeys = FronthaulKeys()
+    trace: TraceKeys = TraceKeys()
 
     @property
     def access_point_names(self) -> tuple[str, ...]:

@@ -178,6 +178,10 @@ class OutputFolder:
             fresh.unlink(missing_ok=True)
         return self.path / name
 
+    def existing(self) -> Path:
+        """Return the folder, or the nearest one above it that exists."""
+        return _existing(self.path.absolute())
+
     # -- what is there ----------------------------------------------------------------------------------------------
 
     def _plain_settings(self) -> Any:
@@ -283,12 +287,17 @@ def check_place(folder: Path, allowed: str, shown: Path | None = None) -> None:
     if os.path.lexists(absolute) and not absolute.is_dir():
         what = "a link to nothing" if absolute.is_symlink() and not absolute.exists() else "a file"
         raise ScenarioError("--out", [f'got "{path}", which is {what}; allowed: {allowed}'])
-    place = next(p for p in (absolute, *absolute.parents) if os.path.lexists(p))
+    place = _existing(absolute)
     try:
         _try_out(place, absolute.relative_to(place))
     except OSError as error:
         text = f'got "{path}", but nothing can be written in {place} ({error.strerror}); allowed: {allowed}'
         raise ScenarioError("--out", [text]) from error
+
+
+def _existing(path: Path) -> Path:
+    """Return a path that is absolute, or the nearest folder above it that exists."""
+    return next(p for p in (path, *path.parents) if os.path.lexists(p))
 
 
 def _try_out(place: Path, below: Path) -> None:

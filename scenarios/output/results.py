@@ -3,6 +3,7 @@
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,6 @@ from scenarios.version import SCHEMA_VERSION
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
-
-TRACE_MEMBERS = {"time_ns", "kind", "node", "value", "cpi", "message", "message_number", "nodes", "message_kinds"}
-"""Without which a file is no trace; docs/trace.md lists all."""
 
 __all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace"]
 
@@ -99,11 +97,13 @@ def save_trace(trace: "Trace | None", path: Path) -> None:
     Columns are written piece by piece: a trace that is longer than memory can be written. All members bear the same
     date, so equal traces are equal bytes.
     """
+    from emulator.trace import COLUMNS
+
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         _add(file, "schema_version", np.array(SCHEMA_VERSION, dtype=np.int64))
         if trace is None:
             return
-        for name in trace.column_names:
+        for name in COLUMNS:
             pieces = partial(trace.column, name)
             _add_column(file, name, sum(map(len, pieces())), pieces())
         for name, array in trace.names.items():
@@ -131,11 +131,13 @@ def load_trace(path: Path) -> dict[str, Any]:
     ScenarioError
         If there is no such file or it is no trace.
     """
+    from emulator.trace import COLUMNS
+
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
-    if missing := sorted(TRACE_MEMBERS - set(arrays)):
+    if missing := sorted({*COLUMNS, "nodes", "message_kinds"} - set(arrays)):
         raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
     return arrays
