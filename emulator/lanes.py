@@ -5,7 +5,7 @@ another.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +16,20 @@ from emulator.journeys import Hop, Journeys
 from emulator.messages import CENTRAL
 from emulator.trace import PREFIX, Kind
 
-__all__ = ["STATUSES", "Cell", "Lanes", "Load", "Timeline", "Way", "ap_names", "around", "cpis_between", "first_cpis", "rows_about"]
+__all__ = [
+    "STATUSES",
+    "Cell",
+    "Lanes",
+    "Load",
+    "Timeline",
+    "Way",
+    "ap_names",
+    "around",
+    "cpis_between",
+    "cpis_kept",
+    "first_cpis",
+    "rows_about",
+]
 
 Columns = Mapping[str, NDArray[Any]]
 Times = NDArray[np.int64]
@@ -25,6 +38,8 @@ STATUSES = ("missed", "not-resolved", "resolved")
 """What can become of a target in a CPI, by the number that stands in its cell."""
 MOST_SLOTS = 24
 """Slots that a timeline shows by default, unless two CPIs have more."""
+MOST_CHOSEN = 48
+"""APs that are given a lane each if asked for by name."""
 MARKS = (Kind.PLAN, Kind.FUSE, Kind.PUBLISH, Kind.LATE)
 
 
@@ -114,7 +129,7 @@ class Timeline:
     marks: Mapping[Kind, Times]
     sender: str = ""
     ways: tuple[Way, ...] = ()
-    traffic: Mapping[str, Times] | None = None
+    traffic: Mapping[str, Times] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -137,7 +152,8 @@ class Timeline:
         cpis
             Which of them are shown, from the plan of the first to the estimate of the last.
         aps
-            Names of APs that get a lane each; None: all, those that do alike side by side.
+            Names of APs that are shown, each in a lane of its own if they are at most 48; None: all. Where they have
+            none, those that do alike are grouped.
         sender
             Name of an AP whose messages to the central processor are followed; empty for none.
         window_ns
@@ -145,15 +161,10 @@ class Timeline:
         """
         grid = _Grid.of(trace, cpis)
         start_ns, end_ns = _window(trace, grid, cpis, window_ns)
-        cells, names = _ap_cells(trace, grid), ap_names(trace)
-        if aps is None:
-            groups = _groups(names, cells, grid.columns_of(cpis))
-        else:
-            groups = (Lanes("", tuple(aps), cells[[names.index(name) for name in aps]]),)
         targets, errors_m = _targets(results, grid.numbers)
         ways = _ways(trace, sender, grid.numbers) if sender else ()
         return cls(
-            start_ns=start_ns, end_ns=end_ns, slot_edges_ns=grid.slot_edges_ns, aps=groups,
+            start_ns=start_ns, end_ns=end_ns, slot_edges_ns=grid.slot_edges_ns, aps=_aps(trace, grid, cpis, aps),
             cpi_numbers=grid.numbers, cpi_edges_ns=grid.cpi_edges_ns, ues=_ues(results, grid.numbers),
             targets=targets, errors_m=errors_m, loads=_loads(trace, (start_ns, end_ns)),
             marks={kind: trace["time_ns"][(trace["kind"] == kind) & (trace["node"] == _number(trace, CENTRAL))]
@@ -216,6 +227,12 @@ def first_cpis(n_slots: int, cpis: range) -> range:
     return cpis[: max(MOST_SLOTS // max(n_slots, 1), 2)]
 
 
+def cpis_kept(trace: Columns, numbers: Sequence[int]) -> range:
+    """Return those CPIs of a result that a trace tells all of: a trace may have been told to keep the last ones."""
+    planned = trace["cpi"][trace["kind"] == Kind.PLAN]
+    return range(max(int(planned.min(initial=numbers[-1])), numbers[0]), numbers[-1] + 1)
+
+
 def cpis_between(trace: Columns, start_ns: int | None, end_ns: int | None) -> range:
     """Return the CPIs that are on the air in a window; an end that is None is open."""
     active = np.isin(trace["kind"], list(DONE))
@@ -271,6 +288,15 @@ def _window(trace: Columns, grid: _Grid, cpis: range, asked_ns: tuple[int | None
     default_ns = start_ns - margin_ns, end_ns + margin_ns
     start_ns, end_ns = (default if ns is None else ns for default, ns in zip(default_ns, asked_ns, strict=True))
     return start_ns, end_ns
+
+
+def _aps(trace: Columns, grid: "_Grid", cpis: range, chosen: Sequence[str] | None) -> tuple[Lanes, ...]:
+    names, cells = ap_names(trace), _ap_cells(trace, grid)
+    if chosen is not None:
+        names, cells = list(chosen), cells[[names.index(name) for name in chosen]]
+        if len(names) <= MOST_CHOSEN:
+            return (Lanes("", tuple(names), cells),)
+    return _groups(names, cells, grid.columns_of(cpis))
 
 
 def _ap_cells(trace: Columns, grid: _Grid) -> NDArray[np.int8]:
@@ -331,7 +357,7 @@ def _targets(results: Sequence[Mapping[str, Any]], numbers: Times) -> tuple[Lane
     return Lanes("targets", tuple(f"target-{i}" for i in range(n_targets)), cells), errors_m
 
 
-# -- the fronthaul ------------------------------------------------------------------------------------------------------
+# -- the fronthaul ----------------------------------------------------------------------------------------------------
 
 
 def _loads(trace: Columns, window_ns: tuple[int, int]) -> tuple[Load, ...]:

@@ -6,13 +6,14 @@ sixteen APs have a lane each; of more, those that do alike lie close together un
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -37,14 +38,18 @@ MARKS = {
     Kind.LATE: ("x", VERMILION, "late report"),
 }  # fmt: skip
 WAITS, SENT, OTHERS = "#CC79A7", "#1A1A1A", "#D9D9D9"
+SENDING = ((WAITS, "waits"), (SENT, "is sent"), (OTHERS, "other messages are sent"))
 FATES = {
-    "used": ("o", GREEN, "arrives, is fused"), "late": ("X", VERMILION, "arrives too late"),
-    "lost": ("x", VERMILION, "is lost"), "": (".", BLACK, "arrives"),
+    "used": ("o", GREEN, "arrives, is used"), "late": ("X", VERMILION, "arrives too late"),
+    "lost": ("x", VERMILION, "is lost"), "": (".", BLACK, "arrives, is not used"),
 }  # fmt: skip
 SHADES = ListedColormap(colormaps["Purples"](np.linspace(0.1, 1.0, 256)))
 MOST_NAMED = 16
 WIDTH_INCH, RIGHT_INCH, TOP_INCH, BOTTOM_INCH = 13.0, 2.45, 0.42, 0.55
 """Of the figure; of what is beside, above and below the lanes."""
+LINE_INCH = 0.19
+BAR_INCH = 0.75
+"""Of a line of a legend; of a colour bar with its text."""
 
 
 def figure_of(timeline: Timeline) -> Figure:
@@ -66,9 +71,15 @@ class _Page:
         self.timeline = timeline
         self.figure = Figure(facecolor="white")
         self.ax: Axes = self.figure.add_axes((0.1, 0.1, 0.8, 0.8))
-        self.y = 0.0
+        self.y = self._explained = 0.0
         self.longest = 0
         self._bars: list[tuple[float, Any, str]] = []
+
+    @property
+    def has_room_between_slots(self) -> bool:
+        """Whether slots are so wide that a line between them does not hide them."""
+        edges = self.timeline.slot_edges_ns
+        return bool(60 * (edges[1] - edges[0]) > self.timeline.end_ns - self.timeline.start_ns)
 
     def lane(self, name: str, pitch: float, share: float = 0.78, below: str = "") -> tuple[float, float]:
         """Return the upper and the lower edge of the next lane, and write its name beside it."""
@@ -92,15 +103,22 @@ class _Page:
     def legend(self, y: float, handles: Sequence[Any]) -> None:
         """Explain marks and colours to the right of the lanes, from ``y`` down."""
         where = blended_transform_factory(self.ax.transAxes, self.ax.transData)
-        legend = self.ax.legend(
-            handles=list(handles), loc="upper left", bbox_to_anchor=(1.012, y), bbox_transform=where, frameon=False,
-            fontsize=9, borderpad=0.0, borderaxespad=0.0, handlelength=1.5, labelspacing=0.35,
+        legend = Legend(
+            self.ax, list(handles), [handle.get_label() for handle in handles], loc="upper left", frameon=False,
+            bbox_to_anchor=(1.012, y), bbox_transform=where, fontsize=9, borderpad=0.0, borderaxespad=0.0,
+            handlelength=1.5, labelspacing=0.35,
         )  # fmt: skip
         self.ax.add_artist(legend)
+        self._explained = y + LINE_INCH * len(handles)
 
     def colour_bar(self, y: float, mesh: Any, label: str) -> None:
         """Explain a shade to the right of the lanes, from ``y`` down."""
         self._bars.append((y, mesh, label))
+        self._explained = y + BAR_INCH
+
+    def end_of_section(self) -> None:
+        """Go on below the lanes, and below what explains them."""
+        self.y = max(self.y, self._explained) + 0.1
 
     def cells(self, edges_ns: NDArray[np.int64], lane: tuple[float, float], values: NDArray[Any], **style: Any) -> Any:
         """Draw lanes of cells, shape (lanes, cells), between the edges of a lane."""
@@ -109,7 +127,7 @@ class _Page:
         places = np.flatnonzero(shown)
         edges = edges_ns[places[0] : places[-1] + 2] if len(places) else edges_ns[:2]
         kept = values[:, places] if len(places) else values[:, :0]
-        return self.ax.pcolormesh(edges * 1e-6, heights, kept, rasterized=True, **style) if kept.size else None
+        return self.ax.pcolormesh(edges * 1e-6, heights, kept, **style) if kept.size else None
 
     def finished(self) -> Figure:
         """Return the figure with its axes in place and the CPIs marked."""
@@ -151,7 +169,7 @@ def _draw_central(page: _Page) -> None:
     handles = []
     for kind, (marker, colour, label) in MARKS.items():
         times = page.timeline.marks.get(kind, np.empty(0, dtype=np.int64)) * 1e-6
-        style = {"color": colour, "markersize": 8, "markeredgewidth": 1.6, "linestyle": ""}
+        style: dict[str, Any] = {"color": colour, "markersize": 8, "markeredgewidth": 1.6, "linestyle": ""}
         if len(times) or kind is not Kind.LATE:
             page.ax.plot(times, np.full(len(times), 0.5 * (top + bottom)), marker=marker, zorder=5, **style)
             handles.append(Line2D([], [], marker=marker, label=label, **style))
@@ -161,7 +179,7 @@ def _draw_central(page: _Page) -> None:
 def _draw_loads(page: _Page) -> None:
     for load in page.timeline.loads:
         _draw_load(page, load)
-    page.y += 0.1
+    page.end_of_section()
 
 
 def _draw_load(page: _Page, load: Load) -> None:
@@ -182,55 +200,57 @@ def _draw_ways(page: _Page) -> None:
         return
     pitch = min(0.3, 4.0 / len(timeline.traffic))
     lanes = {link: page.lane(link.replace("->", " → "), pitch, 0.7) for link in timeline.traffic}
-    ends = {link: below for link, below in zip(lanes, [*list(lanes.values())[1:], None], strict=True)}
     last = page.lane(f"arrivals from {timeline.sender}", 0.3, 0.7)
     for link, spans in timeline.traffic.items():
-        _draw_spans(page, spans[:, 0], spans[:, 1], lanes[link], OTHERS)
-    for hop in (hop for way in timeline.ways for hop in way.hops):
-        _draw_hop(page, hop, lanes[hop.link], ends[hop.link] or last)
-    for fate, (marker, colour, _) in FATES.items():
-        times = [way.hops[-1].arrived_ns for way in timeline.ways if way.fate == fate and way.hops[-1].arrived_ns]
-        page.ax.plot(np.array(times) * 1e-6, np.full(len(times), sum(last) / 2), marker, color=colour, ms=6, zorder=6)
-    colours = {"waits": WAITS, "is sent": SENT, "other messages are sent": OTHERS}
-    present = {way.fate for way in timeline.ways}
-    marks = [
-        Line2D([], [], linestyle="", marker=marker, color=colour, label=label)
-        for fate, (marker, colour, label) in FATES.items()
-        if fate in present
-    ]
-    page.legend(top, [*(Patch(color=colour, label=label) for label, colour in colours.items()), *marks])
-    page.y = max(page.y, top + 0.2 * (len(colours) + len(marks))) + 0.1
+        _draw_spans(page, spans, lanes[link], OTHERS)
+    for way in timeline.ways:
+        along = [*(lanes[hop.link] for hop in way.hops), last]
+        for hop, lane, following in zip(way.hops, along[:-1], along[1:], strict=True):
+            _draw_hop(page, hop, lane, following)
+    marks = [_draw_arrivals(page, fate, 0.5 * sum(last)) for fate in FATES]
+    page.legend(top, [*(Patch(color=colour, label=label) for colour, label in SENDING), *filter(None, marks)])
+    page.end_of_section()
 
 
-def _draw_spans(page: _Page, starts_ns: Any, ends_ns: Any, lane: tuple[float, float], colour: str) -> None:
-    spans = [(a * 1e-6, (b - a) * 1e-6) for a, b in zip(starts_ns, ends_ns, strict=True)]
+def _draw_arrivals(page: _Page, fate: str, y: float) -> Line2D | None:
+    """Mark when messages of a fate reached the centre; return what explains the mark, if there are any."""
+    marker, colour, label = FATES[fate]
+    fated = [way for way in page.timeline.ways if way.fate == fate]
+    times = [way.hops[-1].arrived_ns * 1e-6 for way in fated if way.hops[-1].arrived_ns is not None]
+    page.ax.plot(times, [y] * len(times), marker, color=colour, markersize=6, zorder=6)
+    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label) if fated else None
+
+
+def _draw_spans(page: _Page, spans_ns: Any, lane: tuple[float, float], colour: str) -> None:
+    spans = [(start * 1e-6, (end - start) * 1e-6) for start, end in spans_ns]
     page.ax.broken_barh(spans, (lane[0], lane[1] - lane[0]), facecolors=colour, edgecolors=colour, linewidth=0.5)
 
 
 def _draw_hop(page: _Page, hop: Hop, lane: tuple[float, float], following: tuple[float, float]) -> None:
     if hop.started_ns is not None and hop.sent_ns is not None:
-        low, high = lane
-        _draw_spans(page, [hop.given_ns], [hop.started_ns], (low, low + 0.5 * (high - low)), WAITS)
-        _draw_spans(page, [hop.started_ns], [hop.sent_ns], lane, SENT)
+        _draw_spans(page, [(hop.given_ns, hop.started_ns)], (lane[0], 0.5 * sum(lane)), WAITS)
+        _draw_spans(page, [(hop.started_ns, hop.sent_ns)], lane, SENT)
     if hop.arrived_ns is not None and hop.sent_ns is not None:
-        place = [hop.sent_ns * 1e-6, hop.arrived_ns * 1e-6], [lane[1], following[0]]
-        page.ax.plot(*place, color=SENT, linewidth=0.8, zorder=3)
+        times = [hop.sent_ns * 1e-6, hop.arrived_ns * 1e-6]
+        page.ax.plot(times, [lane[1], following[0]], color=SENT, linewidth=0.8, zorder=3)
     if hop.dropped_ns is not None:
-        page.ax.plot(hop.dropped_ns * 1e-6, sum(lane) / 2, "x", color=VERMILION, zorder=6)
+        page.ax.plot(hop.dropped_ns * 1e-6, 0.5 * sum(lane), "x", color=VERMILION, zorder=6)
 
 
 def _draw_aps(page: _Page) -> None:
     top, seen = page.y, set()
     colours = ListedColormap([colour for colour, _ in CELLS.values()])
-    n_named = sum(len(group.names) for group in page.timeline.aps)
-    for lane, values, named in _lanes(page, page.timeline.aps, "APs", 0.25 if n_named <= MOST_NAMED else 0.0):
+    n_lanes = sum(len(group.names) for group in page.timeline.aps)
+    chosen = not any(group.title for group in page.timeline.aps)
+    pitch = 0.25 if n_lanes <= MOST_NAMED else 0.17 * chosen
+    for lane, values, named in _lanes(page, page.timeline.aps, "APs", pitch):
         masked = np.ma.masked_equal(values, Cell.NOTHING)
-        line = {"edgecolors": "white", "linewidth": 0.5} if named else {}
+        line = {"edgecolors": "white", "linewidth": 0.5} if named and page.has_room_between_slots else {}
         page.cells(page.timeline.slot_edges_ns, lane, masked, cmap=colours, vmin=0.5, vmax=len(CELLS) + 0.5, **line)
         seen |= set(np.unique(values).tolist())
-    shown = {cell: look for cell, look in CELLS.items() if cell in seen or cell is not Cell.SILENT}
-    page.legend(top + 0.04, [Patch(color=colour, label=label) for colour, label in shown.values()])
-    page.y += 0.1
+    looks = [look for cell, look in CELLS.items() if cell in seen]
+    page.legend(top + 0.04, [Patch(color=colour, label=label) for colour, label in looks])
+    page.end_of_section()
 
 
 def _lanes(page: _Page, groups: Sequence[Lanes], kind: str, pitch: float) -> Any:
@@ -260,7 +280,7 @@ def _draw_ues(page: _Page) -> None:
         mesh = page.cells(page.timeline.cpi_edges_ns, lane, masked, cmap=SHADES, vmin=0.0, vmax=most) or mesh
     if mesh is not None:
         page.colour_bar(top + 0.03, mesh, "spectral efficiency\n(bit/s/Hz)")
-    page.y = max(page.y, top + 0.75) + 0.1
+    page.end_of_section()
 
 
 def _draw_targets(page: _Page) -> None:
@@ -277,7 +297,7 @@ def _draw_targets(page: _Page) -> None:
             _write_errors(page, row, 0.5 * sum(lane))
     names = {"resolved": "resolved, error", "not-resolved": "found, not resolved", "missed": "missed"}
     page.legend(top + 0.04, [Patch(color=STATUS_COLOURS[status], label=label) for status, label in names.items()])
-    page.y = max(page.y, top + 0.6)
+    page.end_of_section()
 
 
 def _write_errors(page: _Page, row: int, y: float) -> None:

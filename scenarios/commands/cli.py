@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "guarded", "load_scenario", "main", "one_of", "path_given", "say", "whole"]
 
 T = TypeVar("T")
-MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.explain", "scenarios.commands.figure")
+MODULES = tuple(f"scenarios.commands.{name}" for name in ("bench", "explain", "figure", "timeline"))
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
 app = typer.Typer(

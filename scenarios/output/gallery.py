@@ -33,7 +33,8 @@ def _timeline(result: "RunResult", grid_step_m: float) -> Picture | None:
     if result.trace is None:
         return None
     n_slots, first = result.slots // len(result.cpis), result.cpis[0].index
-    shown = first_cpis(n_slots, range(first, first + len(result.cpis)))
+    kept = range(max(first, result.trace.first_cpis(1).start), first + len(result.cpis))
+    shown = first_cpis(n_slots, kept)
     near = around(shown, n_slots)
     results = [cpi_data(cpi) for cpi in result.cpis if cpi.index in near]
     return timeline_picture(Timeline.of(result.trace.data(near), results, shown))
