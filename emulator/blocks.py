@@ -7,6 +7,7 @@ process.
 
 import struct
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +92,7 @@ class Blocks:
     def _write(self, block: bytes) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix=".dmimo-", dir=self._folder)  # noqa: SIM115 - it stays open
+            weakref.finalize(self, self._file.close)
         self._file.seek(self._spilled * self._block_bytes)
         self._file.write(block)
         self._spilled += 1

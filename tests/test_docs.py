@@ -21,8 +21,10 @@ from PIL import Image
 from models.estimation import ESTIMATORS
 from models.selection import SELECTORS
 from scenarios.commands.cli import app
+from scenarios.file.files import load
 from scenarios.file.plugins import implementation, settings_of
 from scenarios.file.scenario import Scenario
+from scenarios.output.results import save_trace
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -184,6 +186,14 @@ def significant(output):
 def test_readme_shows_the_real_output(command, tmp_path):
     done = run_dmimo(*shlex.split(command)[1:], cwd=tmp_path)
     assert significant(done.stdout + done.stderr) == shown_output(command)
+
+
+def test_readme_shows_the_real_explanation(tmp_path):
+    emulation = load("paper").build(1, estimator=None, scoring=False)
+    emulation.run(5)
+    save_trace(emulation.trace, tmp_path / "trace.npz")
+    done = run_dmimo("explain", str(tmp_path), "ap-3", "--cpi", "4")
+    assert significant(done.stdout) == shown_output("dmimo explain results/paper-1 ap-3 --cpi 4")
 
 
 @pytest.mark.slow

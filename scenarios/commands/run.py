@@ -33,9 +33,11 @@ def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -
 
     Events are recorded where there is a folder to write them to; what memory is not to hold of them lies beside it.
     """
+    from emulator.trace import Tracing
+
     started = time.perf_counter()
-    beside = None if folder is None else folder.existing()
-    emulation = scenario.build(seed, tracing=folder is not None, trace_folder=beside)
+    tracing = Tracing(last_cpis=scenario.trace.last_cpis, folder=folder.existing()) if folder is not None else False
+    emulation = scenario.build(seed, tracing=tracing)
     cpis = list(_with_progress(emulation.cpis(scenario.schedule.cpis), scenario.schedule.cpis))
     return emulation.result(cpis), time.perf_counter() - started
 
@@ -74,12 +76,12 @@ def write_folder(
         for name, source in PICTURES.items()
         if (picture := source(result, step_m)) is not None
     }
-    text = results.json_text(results.run_data(result, seed))
+    data = results.run_data(result, seed)
     writers: dict[str, Writer] = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
         **{name: partial(_write_content, content) for name, content in drawn.items()},
-        "result.json": lambda path: path.write_text(text, encoding="utf-8"),
+        "result.json": lambda path: results.write_json(data, path),
     }
     return sorted(folder.write(writers))
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -46,8 +45,7 @@ def build(
     target: Callable[..., Target] = Target,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
-    tracing: bool = True,
-    trace_folder: Path | None = None,
+    tracing: bool | Tracing = True,
     scoring: bool = True,
     **strategies: Any,
 ) -> Emulation:
@@ -67,9 +65,8 @@ def build(
         A graph to use instead of the scenario's.
     split
         Makes the functional split of an AP, called once for each; in place of the scenario's.
-    tracing, trace_folder
-        Whether events are recorded, and in which folder a file without a name takes what memory is not to hold; the
-        system's temporary folder by default.
+    tracing
+        Whether events are recorded, or how, instead of what the scenario says.
     scoring
         See ``Emulation``.
     **strategies
@@ -115,9 +112,15 @@ def build(
         user_equipments=[user_equipment(name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names],
         targets=_targets(scenario, streams, target),
         streams=streams,
-        tracing=Tracing(last_cpis=scenario.trace.last_cpis, folder=trace_folder) if tracing else None,
+        tracing=_tracing(scenario, tracing),
         scoring=scoring,
     )
+
+
+def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
+    if isinstance(tracing, Tracing):
+        return tracing
+    return Tracing(last_cpis=scenario.trace.last_cpis) if tracing else None
 
 
 def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:

@@ -4,7 +4,7 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = ["cpi_data", "finite", "json_text", "load_result", "load_trace", "run_data", "save_trace"]
+__all__ = [
+    "cpi_data", "finite", "json_text", "load_result", "load_trace", "run_data", "save_trace", "write_json",
+]  # fmt: skip
 
 
 def finite(value: Any) -> Any:
@@ -40,7 +42,20 @@ def finite(value: Any) -> Any:
 
 def json_text(data: Mapping[str, Any]) -> str:
     """Return data as JSON text with a line for each key, the schema version first; NaN and infinity become null."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **finite(data)}, indent=2, allow_nan=False) + "\n"
+    return "".join(_json_pieces(data))
+
+
+def write_json(data: Mapping[str, Any], path: Path) -> None:
+    """Write what ``json_text`` returns, without having the text of a long run in memory as a whole."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(_json_pieces(data))
+
+
+def _json_pieces(data: Mapping[str, Any]) -> Iterator[str]:
+    yield from json.JSONEncoder(indent=2, allow_nan=False).iterencode(
+        {"schema_version": SCHEMA_VERSION, **finite(data)}
+    )
+    yield "\n"
 
 
 def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
