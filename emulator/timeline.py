@@ -105,7 +105,7 @@ class _Page:
         where = blended_transform_factory(self.ax.transAxes, self.ax.transData)
         legend = Legend(
             self.ax, list(handles), [handle.get_label() for handle in handles], loc="upper left", frameon=False,
-            bbox_to_anchor=(1.012, y), bbox_transform=where, fontsize=9, borderpad=0.0, borderaxespad=0.0,
+            bbox_to_anchor=(1.016, y), bbox_transform=where, fontsize=9, borderpad=0.0, borderaxespad=0.0,
             handlelength=1.5, labelspacing=0.35,
         )  # fmt: skip
         self.ax.add_artist(legend)
@@ -142,7 +142,7 @@ class _Page:
         ax.spines[["top", "right", "left"]].set_visible(False)
         self._mark_cpis()
         for y, mesh, label in self._bars:
-            place = (left + 1.012 * width, height - TOP_INCH - y - 0.12, 1.5, 0.12)
+            place = (left + 1.016 * width, height - TOP_INCH - y - 0.12, 1.5, 0.12)
             self._draw_bar(mesh, label, [place[0] / WIDTH_INCH, place[1] / height, 1.5 / WIDTH_INCH, 0.12 / height])
         return self.figure
 

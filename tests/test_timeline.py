@@ -8,9 +8,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from emulator import lanes, timeline
 from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline
+from emulator.media.fronthaul import star
 from emulator.trace import Kind
 from models.network import Mode
+from scenarios import load
 from scenarios.output.results import cpi_data
+from tests.conftest import SMALL
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_ues_and_targets_are_those_of_the_results(ran):
 
 
 def test_the_window_reaches_from_the_plan_to_the_estimate(ran):
-    result, trace, data = ran()
+    result, trace, data = ran({"schedule.snapshots_per_slot": 20})
     shown = Timeline.of(trace, data, range(1, 2))
     planned = trace["time_ns"][(trace["kind"] == Kind.PLAN) & (trace["cpi"] == 1)][0]
     slack_ns = (result.cpis[1].published_ns - planned) // 100
@@ -88,7 +91,7 @@ def test_the_window_reaches_from_the_plan_to_the_estimate(ran):
 
 
 def test_an_estimate_that_comes_much_later_does_not_squeeze_the_cpis(ran):
-    result, trace, data = ran({"estimator.latency_s": 0.1}, n_cpis=1)
+    result, trace, data = ran({"estimator.latency_s": 5e-3}, n_cpis=1)
     cpi_ns = result.cpis[0].end_ns - result.cpis[0].start_ns
     assert Timeline.of(trace, data, range(1)).end_ns <= result.cpis[0].end_ns + 1.1 * cpi_ns
 
@@ -128,19 +131,35 @@ def test_the_way_of_a_report_goes_over_every_hop(ran):
     assert "used" in {way.fate for way in shown.ways}
 
 
-@pytest.mark.parametrize(
-    ("overrides", "fate"),
-    [
-        ({"fronthaul.loss_probability": 1.0}, "silent"),
-        ({"fronthaul.deadline_s": 1e-6}, "late"),
-        ({"fronthaul.deadline_s": 1e-3}, "used"),
-    ],
-)
-def test_the_fate_of_messages(ran, overrides, fate):
-    _, trace, data = ran(overrides)
-    ways = Timeline.of(trace, data, range(1), sender="ap-0").ways
-    last = [way.fate for way in ways if way.hops[0].given_ns == max(w.hops[0].given_ns for w in ways)]
-    assert (last[0] if ways else "silent") == fate or fate in {way.fate for way in ways}
+@pytest.mark.parametrize(("deadline_s", "fates"), [(1e-3, {"used"}), (1e-6, {"", "late"})])
+def test_messages_that_come_after_the_deadline_are_late(ran, deadline_s, fates):
+    """The report of the last slot is late; those before lack what was radiated, told later still: they are not used."""
+    result, trace, data = ran({"fronthaul.deadline_s": deadline_s})
+    receiver = f"ap-{result.cpis[0].assignment.receivers[0]}"
+    ways = [way for way in Timeline.of(trace, data, range(1), sender=receiver).ways if way.number in first_of(trace)]
+    assert {way.fate for way in ways} == fates
+
+
+def first_of(trace):
+    """Return the numbers of the messages about the first CPI."""
+    return trace["message_number"][trace["message_cpi"] == 0]
+
+
+def test_lost_messages_are_marked_and_drawn(ran):
+    """Only the last hop loses messages: the plan arrives, the report does not."""
+    result, _, _ = ran(n_cpis=1)
+    receiver = f"ap-{result.cpis[0].assignment.receivers[0]}"
+    graph = star(result.network.ap_names, rate_bit_s=1e9, latency_s=2e-5)
+    graph.edges[receiver, "central"]["loss_probability"] = 1.0
+    lossy = load("paper", SMALL).build(seed=1, fronthaul=graph).run(1)
+    shown = Timeline.of(lossy.trace.data(), [cpi_data(lossy.cpis[0])], range(1), sender=receiver)
+    assert {way.fate for way in shown.ways} == {"lost"}
+    assert "is lost" in {text.get_text() for text in legend_texts(timeline.figure_of(shown))}
+    assert sum(len(load.dropped_ns) for load in shown.loads) > 0
+
+
+def legend_texts(figure):
+    return [text for artist in figure.axes[0].artists for text in artist.get_texts()]
 
 
 def test_rows_of_other_cpis_change_nothing(ran):
