@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.journeys import Hop, Journeys
+from emulator.journeys import Hop, Journeys, Outcome
 from emulator.messages import CENTRAL
 from emulator.trace import PREFIX, Kind
 
@@ -84,8 +84,7 @@ class Way(NamedTuple):
 
     number: int
     hops: tuple[Hop, ...]
-    fate: str
-    """"used", "late", "lost", or "" if the trace does not tell."""
+    outcome: Outcome
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -384,13 +383,8 @@ def _ways(trace: Columns, sender: str, numbers: Times) -> tuple[Way, ...]:
     """Return the ways of the messages about some CPIs from an AP to the central processor."""
     journeys = Journeys(trace)
     sent = journeys.messages(source=sender, destination=CENTRAL)
-    return tuple(_way(journeys, message.number) for message in sent if message.cpi in numbers)
-
-
-def _way(journeys: Journeys, number: int) -> Way:
-    fates = {Kind.USE: "used", Kind.LATE: "late", Kind.DROP: "lost"}
-    told = [fates[event.kind] for event in journeys.events(number) if event.kind in fates]
-    return Way(number, tuple(journeys.hops(number)), told[-1] if told else "")
+    mine = [message.number for message in sent if message.cpi in numbers]
+    return tuple(Way(number, tuple(journeys.hops(number)), journeys.outcome(number)) for number in mine)
 
 
 def _traffic(trace: Columns, ways: Sequence[Way]) -> dict[str, Times]:

@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
-from emulator.journeys import Hop
+from emulator.journeys import Hop, Outcome
 from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline
 from emulator.trace import Kind
 
@@ -39,9 +39,10 @@ MARKS = {
 }  # fmt: skip
 WAITS, SENT, OTHERS = "#CC79A7", "#1A1A1A", "#D9D9D9"
 SENDING = ((WAITS, "waits"), (SENT, "is sent"), (OTHERS, "other messages are sent"))
-FATES = {
-    "used": ("o", GREEN, "arrives, is used"), "late": ("X", VERMILION, "arrives too late"),
-    "lost": ("x", VERMILION, "is lost"), "": (".", BLACK, "arrives, is not used"),
+OUTCOMES = {
+    Outcome.FUSED: ("o", GREEN, "arrives, is fused"), Outcome.UNUSED: (".", BLACK, "arrives, is not used"),
+    Outcome.LATE: ("X", VERMILION, "arrives too late"), Outcome.ARRIVED: (".", GREY, "arrives, use unknown"),
+    Outcome.LOST: ("x", VERMILION, "is lost"), Outcome.REFUSED: ("x", VERMILION, "is refused: full queue"),
 }  # fmt: skip
 SHADES = ListedColormap(colormaps["Purples"](np.linspace(0.1, 1.0, 256)))
 MOST_NAMED = 16
@@ -207,18 +208,18 @@ def _draw_ways(page: _Page) -> None:
         along = [*(lanes[hop.link] for hop in way.hops), last]
         for hop, lane, following in zip(way.hops, along[:-1], along[1:], strict=True):
             _draw_hop(page, hop, lane, following)
-    marks = [_draw_arrivals(page, fate, 0.5 * sum(last)) for fate in FATES]
+    marks = [_draw_arrivals(page, outcome, 0.5 * sum(last)) for outcome in OUTCOMES]
     page.legend(top, [*(Patch(color=colour, label=label) for colour, label in SENDING), *filter(None, marks)])
     page.end_of_section()
 
 
-def _draw_arrivals(page: _Page, fate: str, y: float) -> Line2D | None:
-    """Mark when messages of a fate reached the centre; return what explains the mark, if there are any."""
-    marker, colour, label = FATES[fate]
-    fated = [way for way in page.timeline.ways if way.fate == fate]
-    times = [way.hops[-1].arrived_ns * 1e-6 for way in fated if way.hops[-1].arrived_ns is not None]
+def _draw_arrivals(page: _Page, outcome: Outcome, y: float) -> Line2D | None:
+    """Mark when messages with an outcome reached the centre; return what explains the mark, if there are any."""
+    marker, colour, label = OUTCOMES[outcome]
+    mine = [way for way in page.timeline.ways if way.outcome is outcome]
+    times = [way.hops[-1].arrived_ns * 1e-6 for way in mine if way.hops[-1].arrived_ns is not None]
     page.ax.plot(times, [y] * len(times), marker, color=colour, markersize=6, zorder=6)
-    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label) if fated else None
+    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label) if mine else None
 
 
 def _draw_spans(page: _Page, spans_ns: Any, lane: tuple[float, float], colour: str) -> None:

@@ -128,16 +128,16 @@ def test_the_way_of_a_report_goes_over_every_hop(ran):
         assert all(b.given_ns == a.arrived_ns for a, b in zip(way.hops, way.hops[1:], strict=False))
         for hop in way.hops:
             assert [hop.started_ns, hop.sent_ns] in shown.traffic[hop.link].tolist()
-    assert "used" in {way.fate for way in shown.ways}
+    assert "fused" in {way.outcome for way in shown.ways}
 
 
-@pytest.mark.parametrize(("deadline_s", "fates"), [(1e-3, {"used"}), (1e-6, {"", "late"})])
-def test_messages_that_come_after_the_deadline_are_late(ran, deadline_s, fates):
+@pytest.mark.parametrize(("deadline_s", "outcomes"), [(1e-3, {"fused"}), (1e-6, {"not used", "late"})])
+def test_messages_that_come_after_the_deadline_are_late(ran, deadline_s, outcomes):
     """The report of the last slot is late; those before lack what was radiated, told later still: they are not used."""
     result, trace, data = ran({"fronthaul.deadline_s": deadline_s})
     receiver = f"ap-{result.cpis[0].assignment.receivers[0]}"
     ways = [way for way in Timeline.of(trace, data, range(1), sender=receiver).ways if way.number in first_of(trace)]
-    assert {way.fate for way in ways} == fates
+    assert {way.outcome for way in ways} == outcomes
 
 
 def first_of(trace):
@@ -153,7 +153,7 @@ def test_lost_messages_are_marked_and_drawn(ran):
     graph.edges[receiver, "central"]["loss_probability"] = 1.0
     lossy = load("paper", SMALL).build(seed=1, fronthaul=graph).run(1)
     shown = Timeline.of(lossy.trace.data(), [cpi_data(lossy.cpis[0])], range(1), sender=receiver)
-    assert {way.fate for way in shown.ways} == {"lost"}
+    assert {way.outcome for way in shown.ways} == {"lost"}
     assert "is lost" in {text.get_text() for text in legend_texts(timeline.figure_of(shown))}
     assert sum(len(load.dropped_ns) for load in shown.loads) > 0
 

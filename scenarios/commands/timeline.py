@@ -60,6 +60,7 @@ def timeline_of(folder: Path, selection: Selection) -> "Timeline":
     names, results = lanes.ap_names(trace), result["cpis"]
     kept = lanes.cpis_kept(trace, [cpi["index"] for cpi in results])
     n_slots = result["slots"] // len(results)
+    _check_window(window_ns, int(trace["time_ns"].max(initial=0)))
     if selection.cpis is not None:
         cpis = chosen_cpis(selection.cpis, kept)
     elif window_ns == (None, None):
@@ -78,6 +79,16 @@ def timeline_of(folder: Path, selection: Selection) -> "Timeline":
         text = f"got {selection.report}, which sends nothing in CPIs {cpis[0]} to {cpis[-1]}; choose another AP or CPI"
         raise ScenarioError("--report", [text])
     return timeline
+
+
+def _check_window(window_ns: tuple[int | None, int | None], last_ns: int) -> None:
+    """Refuse a window in which nothing happened."""
+    from scenarios.file.problems import ScenarioError
+
+    start_ns, end_ns = window_ns
+    if (start_ns or 0) > last_ns or (end_ns is not None and end_ns <= 0):
+        text = f"got a window beyond the trace; allowed: times from 0 to {last_ns * 1e-6:g} ms"
+        raise ScenarioError("--from, --until", [text])
 
 
 def chosen_cpis(text: str, kept: range) -> range:
