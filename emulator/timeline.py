@@ -5,7 +5,7 @@ way of one AP's messages if asked for, the APs, the UEs (spectral efficiency) an
 sixteen APs have a lane each; of more, those that do alike lie close together under their number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ CELLS = {
 STATUS_COLOURS = dict(zip(STATUSES, (VERMILION, YELLOW, GREEN), strict=True))
 MARKS = {
     Kind.PLAN: ("|", BLACK, "plan"), Kind.FUSE: ("o", GREEN, "fuse"), Kind.PUBLISH: (".", BLACK, "publish"),
-    Kind.LATE: ("x", VERMILION, "late report"),
+    Kind.LATE: ("X", VERMILION, "late message"),
 }  # fmt: skip
 WAITS, SENT, OTHERS = "#CC79A7", "#1A1A1A", "#D9D9D9"
 SENDING = ((WAITS, "waits"), (SENT, "is sent"), (OTHERS, "other messages are sent"))
@@ -45,6 +45,7 @@ OUTCOMES = {
     Outcome.LOST: ("x", VERMILION, "is lost"), Outcome.REFUSED: ("x", VERMILION, "is refused: full queue"),
 }  # fmt: skip
 SHADES = ListedColormap(colormaps["Purples"](np.linspace(0.1, 1.0, 256)))
+LOST: dict[str, Any] = {"marker": "x", "color": VERMILION, "ls": ""}
 MOST_NAMED = 16
 WIDTH_INCH, RIGHT_INCH, TOP_INCH, BOTTOM_INCH = 13.0, 2.45, 0.42, 0.55
 """Of the figure; of what is beside, above and below the lanes."""
@@ -57,7 +58,6 @@ def figure_of(timeline: Timeline) -> Figure:
     """Return a timeline as a figure."""
     page = _Page(timeline)
     _draw_central(page)
-    _draw_loads(page)
     _draw_ways(page)
     _draw_aps(page)
     _draw_ues(page)
@@ -101,11 +101,12 @@ class _Page:
         where = blended_transform_factory(self.ax.transAxes, self.ax.transData)
         self.ax.text(x, y, text, transform=where, va="center", **style)
 
-    def legend(self, y: float, handles: Sequence[Any]) -> None:
+    def legend(self, y: float, entries: Iterable[Any]) -> None:
         """Explain marks and colours to the right of the lanes, from ``y`` down."""
+        handles = list(entries)
         where = blended_transform_factory(self.ax.transAxes, self.ax.transData)
         legend = Legend(
-            self.ax, list(handles), [handle.get_label() for handle in handles], loc="upper left", frameon=False,
+            self.ax, handles, [handle.get_label() for handle in handles], loc="upper left", frameon=False,
             bbox_to_anchor=(1.016, y), bbox_transform=where, fontsize=9, borderpad=0.0, borderaxespad=0.0,
             handlelength=1.5, labelspacing=0.35,
         )  # fmt: skip
@@ -167,20 +168,22 @@ class _Page:
 
 def _draw_central(page: _Page) -> None:
     top, bottom = page.lane("central processor", 0.3)
-    handles = []
-    for kind, (marker, colour, label) in MARKS.items():
-        times = page.timeline.marks.get(kind, np.empty(0, dtype=np.int64)) * 1e-6
-        style: dict[str, Any] = {"color": colour, "markersize": 8, "markeredgewidth": 1.6, "linestyle": ""}
-        if len(times) or kind is not Kind.LATE:
-            page.ax.plot(times, np.full(len(times), 0.5 * (top + bottom)), marker=marker, zorder=5, **style)
-            handles.append(Line2D([], [], marker=marker, label=label, **style))
-    page.legend(top, handles)
-
-
-def _draw_loads(page: _Page) -> None:
+    handles = [_mark(page, kind, 0.5 * (top + bottom)) for kind in MARKS]
     for load in page.timeline.loads:
         _draw_load(page, load)
+    if any(len(load.dropped_ns) for load in page.timeline.loads):
+        handles.append(Line2D([], [], label="message lost", **LOST))
+    page.legend(top, filter(None, handles))
     page.end_of_section()
+
+
+def _mark(page: _Page, kind: Kind, y: float) -> Line2D | None:
+    """Mark when the central processor did something; return what explains the mark, if there are any."""
+    marker, colour, label = MARKS[kind]
+    style: dict[str, Any] = {"marker": marker, "color": colour, "markersize": 8, "markeredgewidth": 1.6, "ls": ""}
+    times = page.timeline.marks[kind] * 1e-6
+    page.ax.plot(times, np.full(len(times), y), zorder=5, **style)
+    return Line2D([], [], label=label, **style) if len(times) else None
 
 
 def _draw_load(page: _Page, load: Load) -> None:
@@ -191,7 +194,7 @@ def _draw_load(page: _Page, load: Load) -> None:
     page.ax.fill_between(
         load.times_ns * 1e-6, high, high - scale * load.counts, step="post", facecolor=GREY, edgecolor=GREY, lw=0.6
     )
-    page.ax.plot(load.dropped_ns * 1e-6, np.full(len(load.dropped_ns), 0.5 * (low + high)), "x", color=VERMILION)
+    page.ax.plot(load.dropped_ns * 1e-6, np.full(len(load.dropped_ns), 0.5 * (low + high)), **LOST)
 
 
 def _draw_ways(page: _Page) -> None:
@@ -235,7 +238,7 @@ def _draw_hop(page: _Page, hop: Hop, lane: tuple[float, float], following: tuple
         times = [hop.sent_ns * 1e-6, hop.arrived_ns * 1e-6]
         page.ax.plot(times, [lane[1], following[0]], color=SENT, linewidth=0.8, zorder=3)
     if hop.dropped_ns is not None:
-        page.ax.plot(hop.dropped_ns * 1e-6, 0.5 * sum(lane), "x", color=VERMILION, zorder=6)
+        page.ax.plot(hop.dropped_ns * 1e-6, 0.5 * sum(lane), zorder=6, **LOST)
 
 
 def _draw_aps(page: _Page) -> None:
