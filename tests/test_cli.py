@@ -239,15 +239,18 @@ class Sleeper(Estimator):
 """
 
 
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_that_is_interrupted_leaves_nothing(small, number):
+def test_run_that_is_interrupted_leaves_nothing(small, number, send):
+    """Neither where the command alone is told, nor where all its processes are, as by Ctrl-C on a terminal."""
     Path("sleeper.py").write_text(SLEEPER)
     command = [sys.executable, "-B", "-m", "scenarios", "run", small, "--out", "o", "--plugin", "sleeper"]
     command += ["--set", 'estimator.kind="sleeper:Sleeper"']
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as process:
         while not Path("asleep").exists() and process.poll() is None:
             time.sleep(0.02)
-        process.send_signal(number)
+        send(process.pid, number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     assert out == ""

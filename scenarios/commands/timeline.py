@@ -1,8 +1,8 @@
 """The command `dmimo timeline`: the timeline of a run drawn again from its folder, of what is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -52,33 +52,44 @@ def timeline_of(folder: Path, selection: Selection) -> "Timeline":
         If the folder lacks its trace or its result, or has no such AP, CPI or report.
     """
     from emulator import lanes
-    from scenarios.file.problems import ScenarioError
     from scenarios.output.results import load_result, load_trace
 
-    window_ns = selection.window_ns
     trace, result = load_trace(folder / "trace.npz"), load_result(folder / "result.json")
-    names, results = lanes.ap_names(trace), result["cpis"]
-    kept = lanes.cpis_kept(trace, [cpi["index"] for cpi in results])
-    n_slots = result["slots"] // len(results)
-    _check_window(window_ns, int(trace["time_ns"].max(initial=0)))
-    if selection.cpis is not None:
-        cpis = chosen_cpis(selection.cpis, kept)
-    elif window_ns == (None, None):
-        cpis = lanes.first_cpis(n_slots, kept)
-    else:
-        cpis = lanes.cpis_between(trace, *window_ns)
+    names, n_slots = lanes.ap_names(trace), result["slots"] // len(result["cpis"])
+    cpis = _cpis_shown(trace, result["cpis"], n_slots, selection)
     timeline = lanes.Timeline.of(
         lanes.rows_about(trace, lanes.around(cpis, n_slots)),
-        results,
+        result["cpis"],
         cpis,
         aps=None if selection.aps is None else chosen_aps("--aps", selection.aps, names),
         sender="" if selection.report is None else chosen_aps("--report", selection.report, names, most=1)[0],
-        window_ns=window_ns,
+        window_ns=selection.window_ns,
     )
+    _check_report(timeline, cpis, selection)
+    return timeline
+
+
+def _cpis_shown(
+    trace: Mapping[str, Any], results: Sequence[Mapping[str, Any]], n_slots: int, selection: Selection
+) -> range:
+    from emulator import lanes
+
+    _check_window(selection.window_ns, int(trace["time_ns"].max(initial=0)))
+    kept = lanes.cpis_kept(trace, [cpi["index"] for cpi in results])
+    if selection.cpis is not None:
+        return chosen_cpis(selection.cpis, kept)
+    if selection.window_ns == (None, None):
+        return lanes.first_cpis(n_slots, kept)
+    return lanes.cpis_between(trace, *selection.window_ns)
+
+
+def _check_report(timeline: "Timeline", cpis: range, selection: Selection) -> None:
+    """Refuse an AP that sends nothing where it was to be followed."""
+    from scenarios.file.problems import ScenarioError
+
     if selection.report is not None and not timeline.ways:
         text = f"got {selection.report}, which sends nothing in CPIs {cpis[0]} to {cpis[-1]}; choose another AP or CPI"
         raise ScenarioError("--report", [text])
-    return timeline
 
 
 def _check_window(window_ns: tuple[int | None, int | None], last_ns: int) -> None:
@@ -126,25 +137,32 @@ def chosen_aps(option: str, text: str, names: Sequence[str], most: int | None = 
     ScenarioError
         If a name is not known, a range runs backwards, or there are more than ``most``.
     """
-    from difflib import get_close_matches
-
     from scenarios.file.problems import ScenarioError
 
-    chosen: list[str] = []
-    for part in text.split(","):
-        ends = [end.strip() for end in part.split("..")]
-        for name in ends:
-            if name not in names:
-                near = get_close_matches(name, names, n=1, cutoff=0.0)[0]
-                text = f'got "{name}"; allowed: APs of this run, {names[0]} to {names[-1]}; the nearest is {near}'
-                raise ScenarioError(option, [text])
-        first, last = names.index(ends[0]), names.index(ends[-1])
-        if len(ends) > 2 or last < first:
-            raise ScenarioError(option, [f'got "{part}"; allowed: a range in the order of the APs, as ap-3..ap-6'])
-        chosen += names[first : last + 1]
+    chosen = [name for part in text.split(",") for name in _aps_of(option, part, names)]
     if most is not None and len(chosen) > most:
         raise ScenarioError(option, [f'got "{text}"; allowed: one AP, as {names[0]}'])
     return list(dict.fromkeys(chosen))
+
+
+def _aps_of(option: str, part: str, names: Sequence[str]) -> Sequence[str]:
+    """Return the names that "ap-1" or "ap-3..ap-6" gives."""
+    from scenarios.file.problems import ScenarioError
+
+    ends = [end.strip() for end in part.split("..")]
+    if unknown := [name for name in ends if name not in names]:
+        raise ScenarioError(option, [_nearest(unknown[0], names)])
+    first, last = names.index(ends[0]), names.index(ends[-1])
+    if len(ends) > 2 or last < first:
+        raise ScenarioError(option, [f'got "{part}"; allowed: a range in the order of the APs, as ap-3..ap-6'])
+    return names[first : last + 1]
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, n=1, cutoff=0.0)[0]
+    return f'got "{name}"; allowed: APs of this run, {names[0]} to {names[-1]}; the nearest is {near}'
 
 
 def register(app: typer.Typer) -> None:
