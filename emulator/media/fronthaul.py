@@ -137,9 +137,9 @@ class Fronthaul:
         message.sequence = self.sent
         self.sent += 1
         bits = message.bits
+        self._forward(message, bits, message.source)
         if self.book is not None:
             self.book(message, bits, self.services.now_ns)
-        self._forward(message, bits, message.source)
 
     def _route(self, source: str, destination: str) -> dict[str, Link]:
         """Return the link to take at each node of the path."""

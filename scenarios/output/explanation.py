@@ -79,8 +79,8 @@ def _checked_cpi(cpi: int | None, way: Journeys) -> int:
 def _teller(node: str) -> "Callable[[_Case], list[str]]":
     if "->" in node:
         return _link
-    tellers = {CENTRAL: _central, "air": _air, "ap": _access_point, "ue": _user_equipment, "target": _target}
-    return tellers[node.rpartition("-")[0] or node]
+    tellers = {CENTRAL: _central, "air": _air, "ue": _user_equipment, "target": _target}
+    return tellers.get(node.rpartition("-")[0] or node, _access_point)
 
 
 @dataclass(frozen=True)
