@@ -32,11 +32,11 @@ def _timeline(result: "RunResult", grid_step_m: float) -> Picture | None:
 
     if result.trace is None:
         return None
-    n_slots, first = result.slots // len(result.cpis), result.cpis[0].index
-    kept = range(max(first, result.trace.first_cpis(1).start), first + len(result.cpis))
-    shown = first_cpis(n_slots, kept)
+    n_cpis, first = len(result.cpis), result.cpis[0].index
+    n_slots = result.slots // n_cpis
+    shown = first_cpis(n_slots, range(max(first, result.trace.first_cpis(1).start), first + n_cpis))
     near = around(shown, n_slots)
-    results = [cpi_data(cpi) for cpi in result.cpis if cpi.index in near]
+    results = [cpi_data(result.cpis[number - first]) for number in near if 0 <= number - first < n_cpis]
     return timeline_picture(Timeline.of(result.trace.data(near), results, shown))
 
 
