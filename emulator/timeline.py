@@ -5,6 +5,7 @@ way of one AP's messages if asked for, the APs, the UEs (spectral efficiency) an
 sixteen APs have a lane each; of more, those that do alike lie close together under their number.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -32,9 +33,10 @@ CELLS = {
     Cell.COMMUNICATE: ("#9CC9E3", "communicates"), Cell.SENSE: ("#0072B2", "communicates and senses"),
     Cell.LISTEN: ("#E69F00", "listens"), Cell.SILENT: (VERMILION, "no plan: silent"),
 }  # fmt: skip
+SIZES = {"|": 14, "X": 7}
 STATUS_COLOURS = dict(zip(STATUSES, (VERMILION, YELLOW, GREEN), strict=True))
 MARKS = {
-    Kind.PLAN: ("|", BLACK, "plan"), Kind.FUSE: ("o", GREEN, "fuse"), Kind.PUBLISH: (".", BLACK, "publish"),
+    Kind.FUSE: ("o", GREEN, "fuse"), Kind.PUBLISH: (".", BLACK, "publish"), Kind.PLAN: ("|", BLACK, "plan"),
     Kind.LATE: ("X", VERMILION, "late message"),
 }  # fmt: skip
 WAITS, SENT, OTHERS = "#CC79A7", "#1A1A1A", "#D9D9D9"
@@ -46,6 +48,8 @@ OUTCOMES = {
 }  # fmt: skip
 SHADES = ListedColormap(colormaps["Purples"](np.linspace(0.1, 1.0, 256)))
 LOST: dict[str, Any] = {"marker": "x", "color": VERMILION, "ls": ""}
+LABEL_SHARE = 0.06
+"""Of the window, what the number of a CPI takes."""
 MOST_NAMED = 16
 WIDTH_INCH, RIGHT_INCH, TOP_INCH, BOTTOM_INCH = 13.0, 2.45, 0.42, 0.55
 """Of the figure; of what is beside, above and below the lanes."""
@@ -156,14 +160,20 @@ class _Page:
         bar.outline.set_visible(False)
 
     def _mark_cpis(self) -> None:
+        """Draw a line at the start of each CPI and write its number, or of every so many where they are narrow."""
         start_ns, end_ns = self.timeline.start_ns, self.timeline.end_ns
-        edges = self.timeline.cpi_edges_ns
-        inside = edges[(edges >= start_ns) & (edges <= end_ns)] * 1e-6
-        self.ax.vlines(inside, 0.0, self.y, color=BLACK, linewidth=0.7, linestyle=(0, (4, 3)), zorder=4)
-        for number, low, high in zip(self.timeline.cpi_numbers, edges[:-1], edges[1:], strict=True):
-            low, high = max(int(low), start_ns), min(int(high), end_ns)
-            if high - low > 0.06 * (end_ns - start_ns):
-                self.ax.text(0.5e-6 * (low + high), -0.07, f"CPI {number}", ha="center", va="bottom", size=9.5)
+        edges, widest_ns = self.timeline.cpi_edges_ns, LABEL_SHARE * (end_ns - start_ns)
+        step = math.ceil(widest_ns / (edges[1] - edges[0]))
+        for number, low, high in zip(self.timeline.cpi_numbers.tolist(), edges[:-1], edges[1:], strict=True):
+            if number % step == 0:
+                seen = max(int(low), start_ns), min(int(high), end_ns)
+                self._mark_cpi(number, int(low), seen, min(widest_ns, high - low))
+
+    def _mark_cpi(self, number: int, start_ns: int, seen_ns: tuple[int, int], least_ns: float) -> None:
+        if self.timeline.start_ns <= start_ns <= self.timeline.end_ns:
+            self.ax.vlines(start_ns * 1e-6, 0.0, self.y, color=BLACK, linewidth=0.7, linestyle=(0, (4, 3)), zorder=4)
+        if seen_ns[1] - seen_ns[0] >= least_ns:
+            self.ax.text(0.5e-6 * sum(seen_ns), -0.07, f"CPI {number}", ha="center", va="bottom", size=9.5)
 
 
 def _draw_central(page: _Page) -> None:
@@ -180,7 +190,13 @@ def _draw_central(page: _Page) -> None:
 def _mark(page: _Page, kind: Kind, y: float) -> Line2D | None:
     """Mark when the central processor did something; return what explains the mark, if there are any."""
     marker, colour, label = MARKS[kind]
-    style: dict[str, Any] = {"marker": marker, "color": colour, "markersize": 8, "markeredgewidth": 1.6, "ls": ""}
+    style: dict[str, Any] = {
+        "marker": marker,
+        "color": colour,
+        "markersize": SIZES.get(marker, 8),
+        "markeredgewidth": 1.6,
+        "ls": "",
+    }
     times = page.timeline.marks[kind] * 1e-6
     page.ax.plot(times, np.full(len(times), y), zorder=5, **style)
     return Line2D([], [], label=label, **style) if len(times) else None

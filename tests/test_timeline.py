@@ -264,6 +264,12 @@ def test_sixteen_aps_have_a_lane_each_and_seventeen_their_number():
     assert "ap-0" not in many
 
 
+@pytest.mark.parametrize(("n_cpis", "numbers"), [(3, [0, 1, 2]), (30, [*range(0, 30, 2)]), (100, [*range(0, 100, 7)])])
+def test_cpis_are_numbered_as_far_as_there_is_room(n_cpis, numbers):
+    texts = [text.get_text() for text in timeline.figure_of(invented(4, n_cpis=n_cpis)).axes[0].texts]
+    assert [text for text in texts if text.startswith("CPI")] == [f"CPI {number}" for number in numbers]
+
+
 def test_errors_stand_in_the_cells_of_targets():
     texts = [text.get_text() for text in timeline.figure_of(invented(12)).axes[0].texts]
     assert texts.count("1 mm") == np.isfinite(invented(12).errors_m).sum()
