@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +27,21 @@ def nothing_is_drawn_here(monkeypatch):
     monkeypatch.setattr(painters, "png", lambda picture: pytest.fail("drawn by the command itself"))
 
 
-def alive(pid):
-    """Return whether a process is at work, dead ones that nobody waited for aside."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def members(group):
+    """Return the numbers of the processes of a group that are at work: not of dead ones that nobody waited for."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, number = path.read_text().rpartition(")")[2].split()[:3]
+            if int(number) == group and state != "Z":
+                found.append(int(path.parent.name))
+    return found
 
 
-def started(some):
-    """Return the numbers of all painters once they have been started."""
-    wait_until(lambda: len(some.pids) == some.count)
-    return some.pids
+def at_work(some):
+    """Return the numbers of the painters once all of them are there."""
+    wait_until(lambda: len(members(some.process.pid)) == some.count)
+    return members(some.process.pid)
 
 
 def wait_until(condition):
@@ -60,11 +64,12 @@ def test_without_a_painter_the_picture_is_drawn_when_it_is_asked_for(monkeypatch
         assert content() == png(bars(2))
 
 
-def test_a_painter_that_dies_does_no_harm():
-    with Painters(1) as some:
-        os.kill(started(some)[0], signal.SIGKILL)
-        assert some.draw(bars(2))() == png(bars(2))
-        assert some.draw(bars(3))() == png(bars(3))
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_painter_that_dies_does_no_harm(count):
+    with Painters(count) as some:
+        os.kill(at_work(some)[0], signal.SIGKILL)
+        contents = [some.draw(bars(n)) for n in range(1, 6)]
+        assert [content() for content in contents] == [png(bars(n)) for n in range(1, 6)]
 
 
 def test_values_that_do_not_travel_are_drawn_here():
@@ -92,33 +97,37 @@ def test_where_no_process_can_be_started_all_is_drawn_here(monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with Painters(2) as nobody:
-        assert nobody.pids == []
+        assert nobody.process is None
         assert nobody.draw(bars(1))() == png(bars(1))
 
 
 @pytest.mark.parametrize(("cores", "count"), [(1, 0), (2, 2), (64, painters.MOST_PAINTERS)])
 def test_one_painter_a_core_and_none_where_there_is_one(monkeypatch, cores, count):
     monkeypatch.setattr(painters, "available_cores", lambda: cores)
-    monkeypatch.setattr(painters, "_start", lambda: pytest.fail("starts with the block"))
+    monkeypatch.setattr(painters, "_start", lambda _: pytest.fail("starts with the block"))
     assert Painters().count == count
 
 
 def test_painters_end_with_their_block():
-    with pytest.raises(KeyboardInterrupt), Painters(2) as some:
-        pids = started(some)
-        assert all(map(alive, pids))
+    with Painters(3) as some:
+        at_work(some)
+        some.draw(bars(40))
+    assert members(some.process.pid) == []
+
+
+def test_painters_end_at_once_when_the_command_is_interrupted():
+    with pytest.raises(KeyboardInterrupt), Painters(3) as some:
+        at_work(some)
         some.draw(bars(40))
         raise KeyboardInterrupt
-    assert not any(map(alive, pids))
+    wait_until(lambda: members(some.process.pid) == [])
 
 
 COMMAND_THAT_HANGS = """
 import time
 from scenarios.output.painters import Painters
-with Painters(2) as some:
-    while len(some.pids) < 2:
-        time.sleep(0.01)
-    print(*some.pids, flush=True)
+with Painters(3) as some:
+    print(some.process.pid, flush=True)
     time.sleep(600)
 """
 
@@ -127,14 +136,14 @@ def test_painters_end_when_the_command_is_killed():
     command = [sys.executable, "-c", COMMAND_THAT_HANGS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        pids = [int(pid) for pid in process.stdout.readline().split()]
-        assert len(pids) == 2
+        group = int(process.stdout.readline())
+        wait_until(lambda: len(members(group)) == 3)
         process.kill()
-    wait_until(lambda: not any(map(alive, pids)))
+    wait_until(lambda: members(group) == [])
 
 
 def test_a_command_without_pictures_starts_no_process(monkeypatch):
-    monkeypatch.setattr(painters, "_start", lambda: pytest.fail("a process was started"))
+    monkeypatch.setattr(painters, "_start", lambda _: pytest.fail("a process was started"))
     monkeypatch.setattr(painters, "available_cores", lambda: 4)
     monkeypatch.setattr(cli, "_run_and_show", lambda *_: None)
     monkeypatch.setattr(cli, "load_scenario", lambda *_: None)

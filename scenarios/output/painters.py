@@ -1,30 +1,39 @@
 """Painters: processes that draw the pictures of a command, each while the others and the command go on.
 
-A painter is started with the command and imports the drawing library meanwhile; the command itself never does. It is
-asked over its standard input, a picture at a time, and answers with the bytes of a PNG file, so that it neither makes
-nor leaves files. It ends with its input: also when the command was killed.
+They are started with the command, as one process that imports the drawing library meanwhile, which the command itself
+never does, and then splits. A painter is asked over a socket, a picture at a time, and answers with the bytes of a PNG
+file, so that it neither makes nor leaves files. It ends when its socket is closed: also when the command was killed.
 
 No picture depends on its painter. One that cannot be asked, or does not answer, costs time alone: the command then
-draws the picture itself, and what is wrong with the picture is its own error.
+draws the picture itself, and what is wrong with the picture is its own error. So it does where a process cannot split.
 """
 
 import os
 import pickle
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from io import BytesIO
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from io import BufferedRWPair
+
+    Channel = BufferedRWPair[Any, Any]
 
 __all__ = ["Painters", "Picture", "png", "serve"]
 
 MOST_PAINTERS = 4
-Painter = subprocess.Popen[bytes]
+DRAWING = ("scenarios.output.pictures", "emulator.timeline")
+"""What painters import before they split."""
 
 
 class Picture(NamedTuple):
@@ -60,45 +69,36 @@ class Painters:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        cores = available_cores()
+        cores = available_cores() if hasattr(os, "fork") else 1
         self.count = count if count is not None else min(cores, MOST_PAINTERS) if cores > 1 else 0
-        self._idle: SimpleQueue[Painter | None] = SimpleQueue()
-        self._hired: list[Painter] = []
-        self._closed = False
+        self.process: subprocess.Popen[bytes] | None = None
+        self._channels: list[Channel] = []
+        self._idle: SimpleQueue[Channel] = SimpleQueue()
 
     def __enter__(self) -> Self:
-        self._threads = ThreadPoolExecutor(self.count + 1, "painter")
-        self._threads.submit(self._hire)
+        if self.count:
+            self._threads = ThreadPoolExecutor(self.count, "painter")
+            pairs = [socket.socketpair() for _ in range(self.count)]
+            with suppress(OSError):  # no further process: nobody will answer
+                self.process = _start([theirs for _, theirs in pairs])
+            for ours, theirs in pairs:
+                theirs.close()
+                self._channels.append(ours.makefile("rwb"))
+                self._idle.put(self._channels[-1])
+                ours.close()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._closed = True
-        for painter in self._hired:
-            painter.kill()
-        self._threads.shutdown(cancel_futures=True)
-        for painter in self._hired:
-            painter.communicate()
-
-    def _hire(self) -> None:
-        """Start the painters, each when the one before is ready: one core is for the command."""
-        for _ in range(self.count):
-            self._idle.put(None if self._closed else self._ready())
-
-    def _ready(self) -> Painter | None:
-        """Return a painter that has what it needs; None if there can be none."""
-        try:
-            painter = _start()
-            self._hired.append(painter)
-            if self._closed:  # since, perhaps
-                painter.kill()
-            return painter if _receive(painter) else None
-        except (OSError, EOFError, pickle.UnpicklingError):
-            return None
-
-    @property
-    def pids(self) -> list[int]:
-        """Numbers of the processes, as far as they have been started."""
-        return [painter.pid for painter in self._hired]
+        if self.process and kind is not None:
+            with suppress(OSError):  # they have ended
+                os.killpg(self.process.pid, signal.SIGKILL)
+        if self.count:
+            self._threads.shutdown(cancel_futures=True)
+        for channel in self._channels:
+            with suppress(OSError):  # what was to be sent to a painter that is gone
+                channel.close()
+        if self.process:
+            self.process.wait()
 
     def draw(self, picture: Picture) -> Callable[[], bytes]:
         """Have a picture drawn; what is returned waits for it, and draws it here if no painter did."""
@@ -109,53 +109,50 @@ class Painters:
 
     def _ask(self, picture: Picture) -> bytes:
         """Return the content of the file, or nothing if the painter failed."""
-        painter = self._idle.get()
+        channel = self._idle.get()
         try:
-            return _answer(painter, picture) if painter else b""
+            _send(picture, channel)
+            content: bytes = pickle.load(channel)
+            return content
         except Exception:
             return b""
         finally:
-            self._idle.put(painter)
+            self._idle.put(channel)
 
 
-def _start() -> Painter:
-    """Start a painter that finds modules where this process does; Ctrl-C on the terminal does not reach it."""
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
-    pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, start_new_session=True)
+def _send(what: Any, channel: "Channel") -> None:
+    channel.write(pickle.dumps(what))
+    channel.flush()
 
 
-def _answer(painter: Painter, picture: Picture) -> bytes:
-    assert painter.stdin is not None  # a pipe
-    painter.stdin.write(pickle.dumps(picture))
-    painter.stdin.flush()
-    return _receive(painter)
+def _start(ends: Sequence[socket.socket]) -> "subprocess.Popen[bytes]":
+    """Start painters that find modules where this process does; Ctrl-C on the terminal does not reach them."""
+    numbers = [end.fileno() for end in ends]
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve({numbers})"
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "OMP")}  # with more none should split
+    return subprocess.Popen(
+        [sys.executable, "-c", code], pass_fds=numbers, start_new_session=True, env={**os.environ, **threads},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
-def _receive(painter: Painter) -> bytes:
-    assert painter.stdout is not None  # a pipe
-    content: bytes = pickle.load(painter.stdout)
-    return content
+def serve(numbers: Sequence[int]) -> None:
+    """Become a painter for each socket, given by its file number, and work until it is closed.
 
-
-READY = b"ready"
-DRAWING = ("scenarios.output.pictures", "emulator.timeline")
-"""What a painter imports before it says that it is ready."""
-
-
-def serve() -> None:
-    """Say when ready, then draw what is asked for on standard input; a picture that fails is answered with nothing."""
-    answers, sys.stdout = sys.stdout.buffer, sys.stderr
+    A picture that fails is answered with nothing.
+    """
     for module in DRAWING:
         import_module(module)
-    answer = READY
-    try:
+    mine = next((number for number in numbers[1:] if os.fork() == 0), numbers[0])
+    for number in set(numbers) - {mine}:
+        os.close(number)
+    with suppress(EOFError, OSError), socket.socket(fileno=mine).makefile("rwb") as channel:
         while True:
-            pickle.dump(answer, answers)
-            answers.flush()
-            answer = _attempt(pickle.load(sys.stdin.buffer))
-    except (EOFError, BrokenPipeError):
-        os._exit(0)
+            _send(_attempt(pickle.load(channel)), channel)
+    with suppress(ChildProcessError):  # of the first painter, which waits for the others
+        while True:
+            os.wait()
+    os._exit(0)
 
 
 def _attempt(picture: Picture) -> bytes:
