@@ -6,8 +6,8 @@ sixteen APs have a lane each; of more, those that do alike lie close together un
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -126,14 +126,13 @@ class _Page:
         """Go on below the lanes, and below what explains them."""
         self.y = max(self.y, self._explained) + 0.1
 
-    def cells(self, edges_ns: NDArray[np.int64], lane: tuple[float, float], values: NDArray[Any], **style: Any) -> Any:
-        """Draw lanes of cells, shape (lanes, cells), between the edges of a lane."""
-        heights = np.linspace(*lane, len(values) + 1)
-        shown = (edges_ns[1:] > self.timeline.start_ns) & (edges_ns[:-1] < self.timeline.end_ns)
-        places = np.flatnonzero(shown)
-        edges = edges_ns[places[0] : places[-1] + 2] if len(places) else edges_ns[:2]
-        kept = values[:, places] if len(places) else values[:, :0]
-        return self.ax.pcolormesh(edges * 1e-6, heights, kept, **style) if kept.size else None
+    def cells(self, edges_ns: NDArray[np.int64], block: "_Block", **style: Any) -> Any:
+        """Draw those cells of a block that are in the window; return None if there are none."""
+        places = np.flatnonzero((edges_ns[1:] > self.timeline.start_ns) & (edges_ns[:-1] < self.timeline.end_ns))
+        if not len(places):
+            return None
+        edges = edges_ns[places[0] : places[-1] + 2] * 1e-6
+        return self.ax.pcolormesh(edges, block.heights, block.cells[:, places], **style)
 
     def finished(self) -> Figure:
         """Return the figure with its axes in place and the CPIs marked."""
@@ -257,33 +256,48 @@ def _draw_hop(page: _Page, hop: Hop, lane: tuple[float, float], following: tuple
         page.ax.plot(hop.dropped_ns * 1e-6, 0.5 * sum(lane), zorder=6, **LOST)
 
 
-def _draw_aps(page: _Page) -> None:
-    top, seen = page.y, set()
-    colours = ListedColormap([colour for colour, _ in CELLS.values()])
-    n_lanes = sum(len(group.names) for group in page.timeline.aps)
-    chosen = not any(group.title for group in page.timeline.aps)
-    pitch = 0.25 if n_lanes <= MOST_NAMED else 0.17 * chosen
-    for lane, values, named in _lanes(page, page.timeline.aps, "APs", pitch):
-        masked = np.ma.masked_equal(values, Cell.NOTHING)
-        line = {"edgecolors": "white", "linewidth": 0.5} if named and page.has_room_between_slots else {}
-        page.cells(page.timeline.slot_edges_ns, lane, masked, cmap=colours, vmin=0.5, vmax=len(CELLS) + 0.5, **line)
-        seen |= set(np.unique(values).tolist())
-    looks = [look for cell, look in CELLS.items() if cell in seen]
-    page.legend(top + 0.04, [Patch(color=colour, label=label) for colour, label in looks])
-    page.end_of_section()
+class _Block(NamedTuple):
+    """Lanes that are drawn as one, with their edges from the top down."""
+
+    heights: NDArray[np.float64]
+    cells: NDArray[Any]
+    """One row for each lane, and, where they have names, a masked one for the space between two."""
+    named: bool
 
 
-def _lanes(page: _Page, groups: Sequence[Lanes], kind: str, pitch: float) -> Any:
-    """Yield the edges and the cells of each lane, or, without a pitch for single ones, of each group of lanes."""
+def _blocks(page: _Page, groups: Sequence[Lanes], kind: str, pitch: float) -> Iterator[_Block]:
+    """Yield the lanes of each group, each with its name and this pitch, or, if it is 0, close together."""
     for group in groups:
         if pitch:
-            for name, values in zip(group.names, group.cells, strict=True):
-                yield page.lane(name, pitch), values[None], True
+            lanes = [page.lane(name, pitch) for name in group.names]
+            cells = np.ma.masked_all((2 * len(lanes) - 1, group.cells.shape[1]), dtype=group.cells.dtype)
+            cells[::2] = group.cells
+            yield _Block(np.ravel(lanes), cells, True)
         else:
-            alike = len(np.unique(group.cells, axis=0)) == 1
-            height = 0.5 if alike else float(np.clip(0.045 * len(group.names), 0.5, 2.2))
-            title = f"{len(group.names)} {kind} {group.title}".strip()
-            yield page.lane(title, height + 0.08, height / (height + 0.08), _span(group.names)), group.cells, False
+            lane = _band(page, group, kind)
+            yield _Block(np.linspace(*lane, len(group.names) + 1), np.ma.array(group.cells), False)
+
+
+def _band(page: _Page, group: Lanes, kind: str) -> tuple[float, float]:
+    """Return the edges of a lane for a whole group, the higher the more there is to tell apart."""
+    alike = len(np.unique(group.cells, axis=0)) == 1
+    height = 0.5 if alike else float(np.clip(0.045 * len(group.names), 0.5, 2.2))
+    title = f"{len(group.names)} {kind} {group.title}".strip()
+    return page.lane(title, height + 0.08, height / (height + 0.08), _span(group.names))
+
+
+def _draw_aps(page: _Page) -> None:
+    top, groups = page.y, page.timeline.aps
+    colours = ListedColormap([colour for colour, _ in CELLS.values()])
+    chosen = not any(group.title for group in groups)
+    pitch = 0.25 if sum(len(group.names) for group in groups) <= MOST_NAMED else 0.17 * chosen
+    for block in _blocks(page, groups, "APs", pitch):
+        active = block._replace(cells=np.ma.masked_equal(block.cells, Cell.NOTHING))
+        line = {"edgecolors": "white", "linewidth": 0.5} if block.named and page.has_room_between_slots else {}
+        page.cells(page.timeline.slot_edges_ns, active, cmap=colours, vmin=0.5, vmax=len(CELLS) + 0.5, **line)
+    seen = set().union(*(np.unique(group.cells).tolist() for group in groups))
+    page.legend(top + 0.04, [Patch(color=look[0], label=look[1]) for cell, look in CELLS.items() if cell in seen])
+    page.end_of_section()
 
 
 def _span(names: Sequence[str]) -> str:
@@ -294,12 +308,12 @@ def _draw_ues(page: _Page) -> None:
     ues, top = page.timeline.ues, page.y
     if not ues.names:
         return
-    mesh, most = None, float(np.nanmax(ues.cells, initial=0.0)) or 1.0
-    for lane, values, _ in _lanes(page, [ues._replace(title="")], "UEs", 0.18 if len(ues.names) <= MOST_NAMED else 0.0):
-        masked = np.ma.masked_invalid(values)
-        mesh = page.cells(page.timeline.cpi_edges_ns, lane, masked, cmap=SHADES, vmin=0.0, vmax=most) or mesh
-    if mesh is not None:
-        page.colour_bar(top + 0.03, mesh, "spectral efficiency\n(bit/s/Hz)")
+    most = float(np.nanmax(ues.cells, initial=0.0)) or 1.0
+    for block in _blocks(page, [ues._replace(title="")], "UEs", 0.18 * (len(ues.names) <= MOST_NAMED)):
+        known = block._replace(cells=np.ma.masked_invalid(block.cells))
+        mesh = page.cells(page.timeline.cpi_edges_ns, known, cmap=SHADES, vmin=0.0, vmax=most)
+        if mesh is not None:
+            page.colour_bar(top + 0.03, mesh, "spectral efficiency\n(bit/s/Hz)")
     page.end_of_section()
 
 
@@ -308,13 +322,13 @@ def _draw_targets(page: _Page) -> None:
     if not targets.names:
         return
     colours = ListedColormap(list(STATUS_COLOURS.values()))
-    few = len(targets.names) <= MOST_NAMED
-    for row, (lane, values, _) in enumerate(_lanes(page, [targets._replace(title="")], "targets", 0.26 * few)):
-        masked = np.ma.masked_equal(values, -1)
-        page.cells(page.timeline.cpi_edges_ns, lane, masked, cmap=colours, vmin=-0.5, vmax=2.5, edgecolors="white",
-                   linewidth=0.5)  # fmt: skip
-        if few:
-            _write_errors(page, row, 0.5 * sum(lane))
+    for block in _blocks(page, [targets._replace(title="")], "targets", 0.26 * (len(targets.names) <= MOST_NAMED)):
+        known = block._replace(cells=np.ma.masked_equal(block.cells, -1))
+        line = {"edgecolors": "white", "linewidth": 0.5}
+        page.cells(page.timeline.cpi_edges_ns, known, cmap=colours, vmin=-0.5, vmax=2.5, **line)
+        if block.named:
+            for row, lane in enumerate(block.heights.reshape(-1, 2)):
+                _write_errors(page, row, float(lane.mean()))
     names = {"resolved": "resolved, error", "not-resolved": "found, not resolved", "missed": "missed"}
     page.legend(top + 0.04, [Patch(color=STATUS_COLOURS[status], label=label) for status, label in names.items()])
     page.end_of_section()
