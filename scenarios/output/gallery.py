@@ -61,7 +61,7 @@ def _cost_map(result: "RunResult", grid_step_m: float) -> Picture:
 PICTURES: Mapping[str, Source] = {
     "map.png": _map,
     "timeline.png": _timeline,
-    "se.png": _spectral_efficiency,
     "cost_map.png": _cost_map,
+    "se.png": _spectral_efficiency,
 }
-"""By the name of the file; that which takes longest to prepare is the last, and the others are drawn meanwhile."""
+"""By the name of the file. What takes longest to draw comes first: then painters end at about the same time."""
