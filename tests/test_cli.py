@@ -104,12 +104,12 @@ def test_run_json_has_the_agreed_shape(small):
     cpi = data["cpis"][0]
     assert set(cpi) == {
         "index", "transmitters", "receivers", "targets", "false_detections", "false_positions_m", "se_bit_s_hz",
-        "sum_se_bit_s_hz", "sensing_latency_s", "reports_expected", "reports_fused",
+        "sum_se_bit_s_hz", "sensing_latency_s", "reports_expected", "reports_fused", "limited",
     }  # fmt: skip
     assert sorted(cpi["transmitters"] + cpi["receivers"]) == [0, 1, 2, 3, 4, 5]
     target = cpi["targets"][0]
     assert set(target) == {
-        "truth_m", "status", "estimate_m", "covariance_m2", "error_m", "peb_m", "peb_structured_m",
+        "truth_m", "status", "reason", "estimate_m", "covariance_m2", "error_m", "peb_m", "peb_structured_m",
     }  # fmt: skip
     assert target["truth_m"] == [80.0, 120.0]
     assert target["status"] in ("resolved", "not-resolved")
@@ -241,15 +241,18 @@ class Sleeper(Estimator):
 """
 
 
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_that_is_interrupted_leaves_nothing(small, number):
+def test_run_that_is_interrupted_leaves_nothing(small, number, send):
+    """Neither where the command alone is told, nor where all its processes are, as by Ctrl-C on a terminal."""
     Path("sleeper.py").write_text(SLEEPER)
     command = [sys.executable, "-B", "-m", "scenarios", "run", small, "--out", "o", "--plugin", "sleeper"]
     command += ["--set", 'estimator.kind="sleeper:Sleeper"']
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as process:
         while not Path("asleep").exists() and process.poll() is None:
             time.sleep(0.02)
-        process.send_signal(number)
+        send(process.pid, number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     assert out == ""
@@ -496,6 +499,52 @@ def test_timeline_draws_the_same_picture_again(finished):
     assert dmimo("timeline", finished, "--from", 0.2, "--until", 0.3).exit_code == 0
     assert picture.read_bytes() != first
     assert sorted(path.name for path in finished.iterdir()) == FILES
+
+
+def test_timeline_shows_what_is_chosen_and_writes_its_picture_alone(finished):
+    """A choice changes the picture, the same choice gives the same bytes, and no other file is touched."""
+    before = {path.name: path.read_bytes() for path in finished.iterdir()}
+    pictures = []
+    for options in ([], ["--aps", "ap-1..ap-3"], ["--aps", "ap-3,ap-1"], ["--report", "ap-1"], ["--cpi", "0..0"]):
+        for _ in range(2):
+            result = dmimo("timeline", finished, *options)
+            assert result.exit_code == 0, result.stderr
+            pictures.append((finished / "timeline.png").read_bytes())
+        assert pictures[-1] == pictures[-2]
+    assert pictures[0] == pictures[-1] == before["timeline.png"]
+    assert len(set(pictures)) == 4
+    after = {path.name: path.read_bytes() for path in finished.iterdir()}
+    assert {name for name in before | after if before.get(name) != after.get(name)} <= {".dmimo.json"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--aps", "ap-33"], ["--aps", 'got "ap-33"; allowed: APs of this run, ap-0 to ap-5; the nearest is ap-3']),
+        (["--aps", "ap-5..ap-3"], ["--aps", 'got "ap-5..ap-3"', "in the order of the APs"]),
+        (["--aps", "ap-1..ap-2..ap-3"], ["--aps", "as ap-3..ap-6"]),
+        (["--aps", ""], ["--aps", 'got ""']),
+        (["--cpi", "1"], ["--cpi", 'got "1"; allowed: 0 to 0']),
+        (["--cpi", "2..1"], ["--cpi", 'got "2..1"']),
+        (["--cpi", "one"], ["--cpi", 'got "one"']),
+        (["--report", "ap-0,ap-1"], ["--report", "allowed: one AP"]),
+        (["--report", "ue-0"], ["--report", 'got "ue-0"', "ap-0 to ap-5"]),
+        (["--from", "1000"], ["--from, --until", "allowed: times from 0 to"]),
+        (["--until", "-1"], ["--from, --until", "allowed: times from 0 to"]),
+    ],
+)
+def test_timeline_refuses_what_the_run_does_not_have(finished_run, options, words):
+    before = (finished_run / "o" / "timeline.png").read_bytes()
+    fails_with_2(dmimo("timeline", finished_run / "o", *options), *words)
+    assert (finished_run / "o" / "timeline.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", '{"cpis": [], "slots": 0}', "[1]"])
+def test_timeline_needs_the_result(finished, text):
+    (finished / "result.json").unlink()
+    if text is not None:
+        (finished / "result.json").write_text(text)
+    fails_with_2(dmimo("timeline", finished), "result.json", "cannot be read as a result")
 
 
 def test_timeline_refuses_what_is_no_trace():

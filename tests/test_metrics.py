@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from models.observation import Estimate
+from models.observation import REASONS, Estimate
 from models.scoring import score
 from scenarios.commands.run import print_summary
 from scenarios.output import metrics
@@ -43,6 +43,7 @@ def known(cpi):
         positions_m=np.array([[100.003, 200.004], [700.0, 10.0]]),
         resolved=np.array([True, False]),
         covariance_m2=np.array([np.diag([1e-6, 4e-6]), np.diag([np.inf, 1.0])]),
+        reasons=(None, "weak"),
     )
     found = score(estimate, truth, np.array([1.0, 1.0]))
     return replace(cpi, truth_m=truth, estimate=estimate, score=found, peb_m=np.array([0.002, np.nan]))
@@ -90,6 +91,38 @@ def test_the_table_shows_values_in_the_unit_of_its_headings(result):
     assert columns["bound"] == ["2 mm", "–"]
     assert columns["truth (m)"] == ["100.00, 200.00", "300.00, 400.00"]
     assert columns["estimate (m)"] == ["100.00, 200.00", "–"]
+
+
+def unresolved(cpi):
+    """Return the CPI as if both targets were found and one not resolved, by a search that stopped at its limit."""
+    truth = np.array([[100.0, 200.0], [300.0, 400.0]])
+    estimate = Estimate(
+        positions_m=truth[::-1], resolved=np.array([False, True]), reasons=("moving", None), limited=True
+    )
+    return replace(cpi, truth_m=truth, estimate=estimate, score=score(estimate, truth, np.ones(2)))
+
+
+def test_the_reason_of_what_is_not_resolved_is_in_json_table_and_words(result):
+    first, last = result.cpis[0], unresolved(result.cpis[-1])
+    data = json.loads(json_text(cpi_data(last)))
+    assert [target["reason"] for target in data["targets"]] == [None, "moving"]
+    assert (data["limited"], cpi_data(first)["limited"]) == (True, False)
+    assert dict(metrics.columns(last))["reason"] == ["–", "moving"]
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_summary(replace(result, cpis=(first, last)), 1.5, console)
+    text = console.export_text()
+    assert f"Not resolved, moving     {REASONS['moving']}" in text
+    assert re.search(r"Search stopped +in 1 of 2 CPIs at its limit of operations", text)
+
+
+def test_where_all_is_resolved_nothing_is_said_of_reasons_and_limits(result):
+    assert "reason" not in dict(metrics.columns(known(result.cpis[-1])))
+    assert "Search stopped" not in dict(metrics.lines(result.cpis))
+
+
+def test_the_documentation_tells_what_the_reasons_mean():
+    page = (Path(__file__).parent.parent / "docs" / "output.md").read_text(encoding="utf-8")
+    assert re.findall(r"^- `(\w+)`: (.+)$", page, re.MULTILINE) == list(REASONS.items())
 
 
 def test_lines_say_something_of_all_cpis(result):

@@ -8,7 +8,6 @@ import enum
 import functools
 import gc
 import importlib
-import math
 import os
 import signal
 import sys
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
     from scenarios.file.scenario import Scenario
     from scenarios.output.folders import OutputFolder
+    from scenarios.output.painters import Painters
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
@@ -35,7 +35,7 @@ __all__ = ["app", "guarded", "load_scenario", "main", "one_of", "out_option", "p
 T = TypeVar("T")
 _began_s: float | None = None
 """When the process began whose only purpose is a command; None where commands are called in another one."""
-MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.explain", "scenarios.commands.figure")
+MODULES = tuple(f"scenarios.commands.{name}" for name in ("bench", "explain", "figure", "timeline"))
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
 app = typer.Typer(
@@ -80,7 +80,6 @@ def _path(text: str) -> Path:
 
 
 WORTH_SAYING_S = 60.0
-time_ms = one_of("a time in ms, as 1.5", float)
 path_given = one_of("a path, or leave the option out", _path)
 """The parser of an option that takes a path: nothing at all is not the current folder."""
 
@@ -160,13 +159,16 @@ def run(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
+    from scenarios.output.painters import Painters
+
     began_s = _began_s if _began_s is not None else time.perf_counter()
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
-    checked = load_scenario(scenario, asked, plugins)
-    announce_size(checked, scenario)
-    folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
-    _remark(checked, error=True)
-    _run_and_show(checked, seed, folder, as_json, overwrite, began_s)
+    with Painters(0 if as_json and out is None else None) as painters:
+        checked = load_scenario(scenario, asked, plugins)
+        announce_size(checked, scenario)
+        folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
+        _remark(checked, error=True)
+        _run_and_show(checked, seed, folder, as_json, overwrite, began_s, painters)
 
 
 def _remark(scenario: "Scenario", *, error: bool = False) -> None:
@@ -198,7 +200,13 @@ def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) ->
 
 
 def _run_and_show(
-    scenario: "Scenario", seed: int, path: Path | None, as_json: bool, overwrite: bool, began_s: float
+    scenario: "Scenario",
+    seed: int,
+    path: Path | None,
+    as_json: bool,
+    overwrite: bool,
+    began_s: float,
+    painters: "Painters",
 ) -> None:
     from scenarios.commands import run as run_command
     from scenarios.output import results
@@ -208,7 +216,7 @@ def _run_and_show(
     if folder is not None:
         folder.check()
     result = run_command.execute(scenario, seed, folder)
-    paths = run_command.write_folder(folder, complete, seed, result) if folder is not None else []
+    paths = run_command.write_folder(folder, complete, seed, result, painters) if folder is not None else []
     wall_s = time.perf_counter() - began_s
     if as_json:
         sys.stdout.writelines(results.run_pieces(result, seed, wall_s=wall_s))
@@ -274,37 +282,6 @@ def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: b
     show(bounds_table(found), console())
     for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
         say(line)
-
-
-@app.command()
-@guarded
-def timeline(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
-    start_ms: Annotated[
-        float | None, typer.Option("--from", parser=time_ms, metavar="MS", help="Start of the window in ms.")
-    ] = None,
-    end_ms: Annotated[
-        float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
-    ] = None,
-) -> None:
-    """Draw timeline.png of an output folder again from its trace."""
-    from scenarios.commands.run import FILES
-    from scenarios.file.problems import ScenarioError
-    from scenarios.output.folders import OutputFolder
-    from scenarios.output.results import load_trace
-
-    trace = load_trace(folder / "trace.npz")
-
-    window = {"from_ns": start_ms, "until_ns": end_ms}
-    wrong = [f"{ms} ms" for ms in (start_ms, end_ms) if ms is not None and not math.isfinite(ms)]
-    if wrong or (start_ms is not None and end_ms is not None and not start_ms < end_ms):
-        raise ScenarioError("--from, --until", [f"got {start_ms} and {end_ms}; allowed: finite times in ms, in order"])
-    from emulator.timeline import figure_of
-    from scenarios.output import draw
-
-    figure = figure_of(trace, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
-    place = OutputFolder(path=folder, command="run", names=FILES, settings={})
-    say(str(place.update("timeline.png", lambda path: draw.save(figure, path))))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Running a scenario: progress while it runs, the output folder, and a summary for a person."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from scenarios.output import metrics, results
 from scenarios.output.folders import OutputFolder, Writer, flat_settings
 from scenarios.output.gallery import PICTURES
 from scenarios.output.losses import loss_lines
+from scenarios.output.painters import Painters
 from scenarios.output.progress import with_progress
 
 if TYPE_CHECKING:
@@ -51,19 +53,27 @@ def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) ->
     return OutputFolder(path=path, command="run", names=FILES, settings=settings, overwrite=overwrite)
 
 
-def write_folder(folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult") -> list[Path]:
+def write_folder(
+    folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult", painters: Painters
+) -> list[Path]:
     """Write the files of a run and return their paths; ``scenario`` is complete, nothing left to be drawn."""
-    from scenarios.output import draw
-
     step_m = scenario.estimator.grid_step_m
-    figures = {name: figure for name, source in PICTURES.items() if (figure := source(result, step_m)) is not None}
+    drawn = {
+        name: painters.draw(picture)
+        for name, source in PICTURES.items()
+        if (picture := source(result, step_m)) is not None
+    }
     writers: dict[str, Writer] = {
         "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
-        **{name: partial(draw.save, figure) for name, figure in figures.items()},
+        **{name: partial(_write_content, content) for name, content in drawn.items()},
         "result.json": partial(results.save_run, result, seed),
     }
     return sorted(folder.write(writers))
+
+
+def _write_content(content: Callable[[], bytes], path: Path) -> None:
+    path.write_bytes(content())
 
 
 def print_summary(result: "RunResult", wall_s: float, console: "Console") -> None:
@@ -73,10 +83,18 @@ def print_summary(result: "RunResult", wall_s: float, console: "Console") -> Non
     else:
         console.print("No targets in this scenario.")
     wall = ("Wall-clock time", f"{wall_s:.2f} s for {result.slots} slots")
-    said = [*metrics.lines(result.cpis), *_losses(result), wall]
+    said = [*_reasons(result), *metrics.lines(result.cpis), *_losses(result), wall]
     width = max(len(heading) for heading, _ in said)
     for heading, text in said:
         console.print(f"{heading:<{width}}  {text}", markup=False)
+
+
+def _reasons(result: "RunResult") -> list[tuple[str, str]]:
+    """Return what the reasons in the table mean."""
+    from models.observation import REASONS
+
+    estimate = result.cpis[-1].estimate
+    return [(f"Not resolved, {word}", text) for word, text in REASONS.items() if word in estimate.reasons]
 
 
 def _losses(result: "RunResult") -> list[tuple[str, str]]:
@@ -98,7 +116,7 @@ def _targets_table(result: "RunResult") -> "Table":
         ("resolved", [f"{count} of {len(result.cpis)}" for count in resolved]),
     ]
     for heading, _ in columns:
-        table.add_column(heading, justify="left" if heading == "status" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading in ("status", "reason") else "right", no_wrap=True)
     for row in zip(*(texts for _, texts in columns), strict=True):
         table.add_row(*row)
     return table

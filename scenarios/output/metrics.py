@@ -68,8 +68,10 @@ class Shown:
         The unit in which ``text`` writes it.
     text
         Writes a value.
+    optional
+        Whether a column is left out where no target has a value.
     over_run
-        Of a metric that has one value in a CPI, what a line says of all CPIs of a run.
+        Of a metric that has one value in a CPI, what a line says of all CPIs of a run; empty for no line.
     panel
         Where it is drawn over the CPIs, if at all.
     """
@@ -77,6 +79,7 @@ class Shown:
     heading: str
     unit: str = ""
     text: Callable[[Any], str] = str
+    optional: bool = False
     over_run: "Callable[[Metric, Sequence[CpiResult]], str] | None" = None
     panel: Panel | None = None
 
@@ -140,6 +143,11 @@ def _reports(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
     return f"{total(metric, cpis)} of {sum(cpi.reports_expected for cpi in cpis)}"
 
 
+def _limited(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
+    count = sum(map(metric.of, cpis))
+    return f"in {count} of {len(cpis)} CPIs at its limit of operations; more might be found" if count else ""
+
+
 # -- the metrics ---------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +173,11 @@ METRICS: list[Metric] = [
         name="status", per=Per.TARGET, of=lambda cpi: cpi.score.status,
         about='"resolved", "not-resolved" (found, but no lobe of the carrier phase was decided for) or "missed".',
         shown=Shown(heading="status"),
+    ),
+    Metric(
+        name="reason", per=Per.TARGET, of=lambda cpi: _of_estimates(cpi, cpi.estimate.reasons or None),
+        about="Why it is not resolved, in a word of those below; null if it is resolved or missed.",
+        shown=Shown(heading="reason", optional=True),
     ),
     Metric(
         name="estimate_m", unit="m", per=Per.TARGET, of=lambda cpi: _of_estimates(cpi, cpi.estimate.positions_m),
@@ -200,7 +213,7 @@ METRICS: list[Metric] = [
     ),
     Metric(
         name="se_bit_s_hz", unit="bit/s/Hz", per=Per.UE, of=lambda cpi: cpi.se_bit_s_hz,
-        about="Spectral efficiency, eq. (7), mean over the slots.",
+        about="Spectral efficiency, eq. (7), mean over the slots, times the share of symbols that are no guard.",
     ),
     Metric(
         name="sum_se_bit_s_hz", unit="bit/s/Hz", of=lambda cpi: float(np.sum(cpi.se_bit_s_hz)),
@@ -227,6 +240,11 @@ METRICS: list[Metric] = [
         about="Reports that came in time and were used.",
         shown=Shown(heading="Reports fused", over_run=_reports, panel=Panel("Reports fused")),
     ),
+    Metric(
+        name="limited", of=lambda cpi: cpi.estimate.limited,
+        about="Whether the search for targets stopped at its limit of operations: a higher one might find more.",
+        shown=Shown(heading="Search stopped", over_run=_limited),
+    ),
 ]  # fmt: skip
 """In the order in which they stand in the JSON."""
 
@@ -245,19 +263,22 @@ def values(cpi: "CpiResult") -> dict[str, Any]:
 
 def columns(cpi: "CpiResult") -> list[tuple[str, list[str]]]:
     """Return heading and texts, one a target, of every column of the table of targets."""
+    shown = [(metric, metric.shown) for metric in METRICS if metric.per is Per.TARGET and metric.shown is not None]
     return [
-        (metric.shown.title, [metric.text(value) for value in metric.of(cpi)])
-        for metric in METRICS
-        if metric.per is Per.TARGET and metric.shown is not None
+        (show.title, [metric.text(value) for value in metric.of(cpi)])
+        for metric, show in shown
+        if not show.optional or any(value is not None for value in metric.of(cpi))
     ]
 
 
 def lines(cpis: "Sequence[CpiResult]") -> list[tuple[str, str]]:
     """Return heading and text of every line that says something of all CPIs of a run."""
     return [
-        (metric.shown.heading, metric.shown.over_run(metric, cpis))
+        (metric.shown.heading, text)
         for metric in METRICS
-        if metric.shown is not None and metric.shown.over_run is not None
+        if metric.shown is not None
+        and metric.shown.over_run is not None
+        and (text := metric.shown.over_run(metric, cpis))
     ]
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "run_pieces", "save_run", "save_trace"]
+__all__ = [
+    "cpi_data", "finite", "json_text", "load_result", "load_trace", "run_data", "run_pieces", "save_run", "save_trace",
+]  # fmt: skip
 
 
 def finite(value: Any) -> Any:
@@ -112,6 +114,23 @@ def _add_column(file: zipfile.ZipFile, name: str, length: int, pieces: Iterable[
         np.lib.format.write_array_header_1_0(member, header)
         for piece in pieces:
             member.write(piece.astype("<i8").tobytes())
+
+
+def load_result(path: Path) -> dict[str, Any]:
+    """Return what a result.json holds; it has a CPI at least.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file or it is no result of a run.
+    """
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not (result["cpis"] and result["slots"]):
+            raise ValueError("it holds no CPI")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ScenarioError(str(path), [f"cannot be read as a result: {error!r}"]) from error
+    return result
 
 
 def load_trace(path: Path) -> dict[str, Any]:
