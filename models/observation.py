@@ -65,10 +65,27 @@ class Observation:
     sensed_s: Float | None = None
 
     @property
+    def distortion(self) -> float:
+        """Error power of quantisation over the power of the samples, at the worst receiver."""
+        if self.quantisation_power_w is None:
+            return 0.0
+        samples = self.energy / np.maximum(self.n_samples, 1)
+        return float(np.max(self.quantisation_power_w / np.maximum(samples, self.noise_power_w), initial=0.0))
+
+    @property
     def noise_levels(self) -> Float:
-        """Thermal and quantisation noise of each receiver over the thermal noise, shape (n_rx,), at least 1."""
-        added = np.zeros(len(self.energy)) if self.quantisation_power_w is None else self.quantisation_power_w
-        return np.asarray(1.0 + added / self.noise_power_w)
+        """What counts as noise of each receiver, over the thermal noise, shape (n_rx,), at least 1.
+
+        The error of quantisation is as white as what is quantised: thermal noise makes it different at each antenna,
+        while the echoes of a target alone come with one error at all N, in the target's direction and in others. It
+        counts N times where the samples hold signal alone.
+        """
+        if self.quantisation_power_w is None:
+            return np.ones(len(self.energy))
+        noise = self.noise_power_w * np.maximum(self.n_samples, 1)
+        signal = np.clip(1.0 - noise / np.maximum(self.energy, noise), 0.0, 1.0)
+        alike = 1.0 + (self.network.n_antennas - 1) * signal
+        return np.asarray(1.0 + alike * self.quantisation_power_w / self.noise_power_w)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

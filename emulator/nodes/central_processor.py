@@ -42,6 +42,8 @@ Float = NDArray[np.float64]
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
 NEGLIGIBLE = 1e-3  # of the thermal noise: quantisation adds less where samples have 16 bits
 DEAD_AFTER_CPIS = 3
+SAMPLES_AT_ONCE = 1 << 18
+"""Samples of echoes that are read together, 4 MB: those of a large network would not fit into the processor's cache."""
 NOTHING_FOUND = Estimate.at([])
 
 
@@ -302,9 +304,13 @@ class CentralProcessor(Node):
             elif slots:
                 by_slots.setdefault(slots, []).append(row)
         for slots, rows in by_slots.items():
-            received, rounding[rows] = _read([inbox.echoes[names[row]] for row in rows], slots)
-            cross[rows] = sent.within(slots).cross(received, slots)
-            energy[rows] = [energy_statistic(samples) for samples in received]
+            echoes = [inbox.echoes[names[row]] for row in rows]
+            at_once = max(1, SAMPLES_AT_ONCE // (len(rows) * n_antennas * inbox.plan.slots[0].n_snapshots))
+            for part in (slots[first : first + at_once] for first in range(0, len(slots), at_once)):
+                received, error = _read(echoes, part)
+                sent.within(part).add_cross(cross, rows, received, part)
+                energy[rows] += [energy_statistic(samples) for samples in received]
+                rounding[rows] += error / len(slots)
         return cross, energy, rounding
 
 
@@ -320,12 +326,13 @@ def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> tuple[
     reports = [received[position] for received in echoes for position in slots]
     samples = np.array([report.samples for report in reports])
     error = np.zeros(len(reports))
-    for n_bits in {report.iq_bits for report in reports if report.iq_bits is not None}:
-        rows = [i for i, report in enumerate(reports) if report.iq_bits == n_bits]
+    widths = [report.iq_bits for report in reports]
+    for n_bits in {width for width in widths if width is not None}:
+        rows = slice(None) if len(set(widths)) == 1 else [i for i, width in enumerate(widths) if width == n_bits]
         error[rows] = quantisation_power(samples[rows], n_bits)
         samples[rows] = quantise(samples[rows], n_bits)
     shape = (len(echoes), len(slots))
-    return samples.reshape(*shape, *samples.shape[1:]), error.reshape(shape).mean(axis=1)
+    return samples.reshape(*shape, *samples.shape[1:]), error.reshape(shape).sum(axis=1)
 
 
 def _sensed_s(plan: CpiPlan, sent: Radiated) -> Float:
@@ -333,7 +340,7 @@ def _sensed_s(plan: CpiPlan, sent: Radiated) -> Float:
     first, last = plan.slots[0], plan.slots[-1]
     middle = (first.start_ns + last.end_ns) / 2.0
     times = [[(plan.slots[at].start_ns + plan.slots[at].end_ns) / 2.0 - middle for at in own] for own in sent.slots]
-    return np.array([1e-9 * float(np.mean(own)) if own else 0.0 for own in times])
+    return np.array([1e-9 * sum(own) / len(own) if own else 0.0 for own in times])
 
 
 def _gram(sent: Radiated, covered: list[tuple[int, ...]]) -> Gram:

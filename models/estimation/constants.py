@@ -21,9 +21,12 @@ RING_RADII, RING_STEPS, RING_ANGLES = 8, (0.0143, 0.43), 3
 """Rings about each AP: number, radii in steps of the map for each antenna interval, points for each antenna. A target
 beside an AP lights up a ray from it, but not its own cell: cells of the map are wider there than the beam."""
 
-PATCH_RANGE, PATCH_STEP, PATCH_HALF = 0.86, 0.3, 1.2
-"""Nearer to an AP than this many steps for each antenna interval the map is looked at again around its highest cell:
-step and half width, in steps of the map."""
+N_PATCHES, PATCH_BEAMS, PATCH_HALF = 3, 1.5, 1.2
+"""Points of the map about which it is looked at again where the beam of the nearest AP is not so many steps wide, and
+half width of such a patch in steps: a cell can lie between the beam and its side lobes."""
+
+POINTS_PER_BEAM, MOST_TICKS = 3.0, 41
+"""Of a patch: points along a beam, and along a side of it at most."""
 
 N_MIRRORS, MIRROR_SHARE = 4, 0.3
 """Mirror images of the best peak about arrays, which a linear array cannot tell apart, that are polished: those that
@@ -37,10 +40,10 @@ OUTSIDE = 0.05
 
 # -- which lobe -------------------------------------------------------------------------------------------------------
 
-N_SIGMA, SMALLEST_LAMBDA = 4.0, 3.5
+N_SIGMA, SMALLEST_LAMBDA = 3.5, 3.5
 """Half axes of the ellipse that is searched: standard deviations, and at least some wavelengths."""
 
-INNER = 0.55
+INNER = 0.63
 """Share of the ellipse's axes that is searched first, 2.2 sigma: nine of ten right lobes lie there."""
 
 LEVEL = 10.0
@@ -84,8 +87,8 @@ SAFE_LEAD = 40.0
 UNCHANGED = 1.0
 """Change of the power to explain below which lobes are not compared again."""
 
-LEAST_LEAD = math.log(2.0)
-"""Logarithm of the odds of a coherent answer."""
+LEAST_LEAD = math.log(100.0)
+"""Logarithm of the odds of a coherent answer: 100 to 1, so that not one in a hundred is wrong."""
 
 MISFIT_PROBABILITY = 1e-3
 """Of taking a target of the right model for a misfit."""
@@ -109,8 +112,12 @@ count as converged."""
 REFINE_BEAMS = 0.01
 """Longest step of a target without a lobe when all are refined."""
 
-MOTION_GAIN = 14.0
-"""Power that a velocity must add: noise alone adds as much to one target in 3000, over all velocities tried."""
+MOTION_GAIN, MOTION_LEAVES = 10.0, 0.1
+"""Power that a velocity must add: noise alone adds as much to one target in a thousand, over all velocities tried. And
+the share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
+
+MOTION_PAIRS = 12
+"""Pairs of APs below which a velocity, which turns any few phases, tells nothing."""
 
 SPEED_STEP_RAD, MOTION_STEPS = 0.8, 8
 """Velocities tried: by how much the phase turns between the middle and the ends of the CPI from one to the next, and

@@ -35,6 +35,9 @@ BATCH_POINTS = 2**18  # lattice points looked at together: few calls for each ti
 BLOCK = 3  # no two lobes fit into a block of 3 x 3
 CANDIDATES_PER_TILE, FEWEST_CANDIDATES, MOST_CANDIDATES = 8, 128, 1500  # best points of blocks that are sharpened
 POINT = np.dtype([("tile", np.intp), ("a", np.intp), ("b", np.intp), ("power", np.float32)])
+CANDIDATE_WAVES = (
+    54_000  # as many points more of few pairs of APs, whose lobes differ little, as take the time of these
+)
 LATTICE_SHARE = 0.5  # of the power of the best points: with less a point is not sharpened (rounding costs a quarter)
 POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
 SCREENING_COST = 5e3  # of telling whether a tile is likely
@@ -348,7 +351,8 @@ def _block_maxima(square: Float32) -> Float32:
 def _candidates(waves: _Waves, offsets_m: tuple[Float, Float], n_best: int) -> tuple[NDArray[np.intp], Float]:
     """Return the tiles and offsets of the lattice points among which the best lobes are."""
     n_tiles, n_points = len(waves.weight), len(offsets_m[0]) * len(offsets_m[1])
-    most = int(np.clip(CANDIDATES_PER_TILE * n_tiles, FEWEST_CANDIDATES, MOST_CANDIDATES))
+    fewest = max(FEWEST_CANDIDATES, CANDIDATE_WAVES // waves.weight[0].size)
+    most = int(np.clip(CANDIDATES_PER_TILE * n_tiles, fewest, max(fewest, MOST_CANDIDATES)))
     found, least = np.empty(0, dtype=POINT), -np.inf
     batch = max(1, BATCH_POINTS // n_points)
     for start in range(0, n_tiles, batch):

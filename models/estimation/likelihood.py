@@ -42,6 +42,7 @@ Index = NDArray[np.intp]
 BLOCK_PRODUCTS, FEWEST_POINTS = 49152, 128  # products, and points, at a time: these then stay in the cache
 CLEARANCE_LAMBDA = 1.0  # points closer than this to an AP are moved off it: directions are undefined at the AP
 MAP_COST, OVERLAPPING_MAP_COST = 5.0, 13.0  # operations for a point, a pair of APs and an antenna
+DISTORTION = 0.05  # share of the error of quantisation that looks like further targets
 NEGLIGIBLE = 1e-9  # share of the strongest power below which a signal counts as absent or dependent
 
 
@@ -59,6 +60,9 @@ class Echoes:
         Q.
     amplitude_unit_m2
         The unit of structured amplitudes in m^2.
+    spurious
+        Power that errors proportional to the echoes may explain anywhere: coarse quantisation turns the strength of an
+        echo differently at each receiver.
     sensed_s
         When each transmitter sensed, from the middle of the CPI, shape (n_tx,); None: not known.
     effort
@@ -71,6 +75,7 @@ class Echoes:
     cross: Complex
     gram: Gram
     amplitude_unit_m2: float
+    spurious: float = 0.0
     sensed_s: Float | None = None
     effort: Effort = field(default_factory=Effort)
 
@@ -85,6 +90,8 @@ class Echoes:
         weight = (observation.n_samples > 0) / (observation.noise_levels if noise_levels is None else noise_levels)
         if np.any(weight != 1.0):
             gram, cross = gram * weight, cross * weight[:, None, None, None]
+        distortion = DISTORTION * observation.distortion
+        spurious = distortion * float(gram.spanned(cross).sum()) / noise_power_w if distortion else 0.0
         power = gram.traces.sum(axis=1).max(initial=0.0) / max(1, gram.n_tx * gram.n_antennas) or 1.0
         return cls(
             network=observation.network,
@@ -93,6 +100,7 @@ class Echoes:
             cross=cross / np.sqrt(power * noise_power_w),
             gram=gram * (1.0 / power),
             amplitude_unit_m2=float(np.sqrt(noise_power_w / power)),
+            spurious=spurious,
             sensed_s=observation.sensed_s,
             effort=effort or Effort(),
         )

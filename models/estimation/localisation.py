@@ -36,6 +36,7 @@ __all__ = [
     "polish_lobes",
     "same_lobe_m",
     "search_lobes",
+    "too_wide",
 ]
 
 Float = NDArray[np.float64]
@@ -89,34 +90,43 @@ def search_lobes(
     """Return the best lobes around the coarse peaks that come close to the best one, and one already known.
 
     Where there is one peak, its inner ellipse is searched first: a lobe there that explains ``enough`` and is safely
-    ahead of all others is the answer; a ``quick`` search ends there in any case. Lobes outside of the area are
+    ahead of all others is the answer; a ``quick`` search ends there, with or without one. Lobes outside of the area are
     considered only where there are too few inside.
     """
     search = LobeSearch(coherent=model)
     if enough > SAFE_LEAD and _single(echoes, coarse):
         inner = search.search(echoes, *_ellipse(echoes, coarse, 0, INNER))
         found = _polished(echoes, inner, model, area, known_m)
-        if quick or (len(found.power) and found.power[0] > enough and found.lead() > SAFE_LEAD):
+        if len(found.power) and found.power[0] > enough and found.lead() > SAFE_LEAD:
             return found
+        if quick:
+            return found.none()
     return _polished(echoes, lattice_lobes(echoes, coarse, search), model, area, known_m)
+
+
+def too_wide(echoes: Echoes, coarse: Coarse) -> bool:
+    """Return whether the error ellipse of the best peak reaches so far that lobes are not looked for in it."""
+    half = _ellipse(echoes, coarse, 0).half_axes_m
+    return bool(half[1] > WIDEST_BEAMS * beam_m(echoes, coarse.positions_m[0]))
 
 
 def _single(echoes: Echoes, coarse: Coarse) -> bool:
     """Return whether one peak stands alone, with an ellipse small enough to be searched."""
     half = _ellipse(echoes, coarse, 0).half_axes_m
     apart = np.linalg.norm(coarse.positions_m - coarse.positions_m[0], axis=1) > 0.5 * half[0]
-    return bool(
-        half[1] <= WIDEST_BEAMS * beam_m(echoes, coarse.positions_m[0])
-        and not np.any(apart & close_to_best(coarse.power))
-    )
+    return not too_wide(echoes, coarse) and not np.any(apart & close_to_best(coarse.power))
 
 
 def _polished(echoes: Echoes, lobes: Lobes, model: Amplitude, area: Area, known_m: Float | None) -> Fine:
-    """Return the best of some lobes, those in the area first, and one already known, polished."""
+    """Return the best of some lobes, those in the area first, and one already known, polished.
+
+    Without others to compare it with, the known one is no answer.
+    """
     inside = area.contains(lobes.positions_m, EDGE_LAMBDA * echoes.network.wavelength_m)
     order = np.argsort(-lobes.power - 1e9 * inside, kind="stable")[: LobeSearch().n_best]
     positions = lobes.positions_m[order]
-    return polish_lobes(echoes, positions if known_m is None else np.vstack([positions, known_m]), model)
+    known = [] if known_m is None or not len(positions) else [known_m]
+    return polish_lobes(echoes, np.vstack([positions, *known]), model)
 
 
 def _ellipse(echoes: Echoes, coarse: Coarse, i: int, share: float = 1.0) -> Region:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.estimation.constants import MOTION_STEPS, SPEED_STEP_RAD
+from models.estimation.constants import MOTION_PAIRS, MOTION_STEPS, SPEED_STEP_RAD
 from models.estimation.likelihood import Echoes, clear_of_aps, match
 from models.radio.geometry import rays
 
@@ -46,10 +46,12 @@ class _Terms(NamedTuple):
 def drift(echoes: Echoes, points_m: Float) -> Drift | None:
     """Return the velocity that explains most about any of some points, (n, 2); None where times tell nothing.
 
-    That is where signals overlap, or all transmitters are heard at the same time on average.
+    That is where signals overlap, all transmitters are heard at the same time on average, or pairs of APs are few.
     """
     times = echoes.sensed_s
-    if times is None or echoes.gram.overlapping or not np.ptp(times) > 0.0 or not len(points_m):
+    if times is None or echoes.gram.overlapping or echoes.n_pairs < MOTION_PAIRS:
+        return None
+    if not len(points_m) or not np.ptp(times) > 0.0:
         return None
     terms = _terms(echoes, points_m, times)
     rest = [_climbed(term, np.zeros((1, 4)), still=True)[0] for term in terms]

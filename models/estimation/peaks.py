@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from models.estimation.constants import (
     COARSE_GAIN,
     MIRROR_SHARE,
+    MOST_TICKS,
     N_MIRRORS,
+    N_PATCHES,
     N_RIVALS,
     OUTSIDE,
+    PATCH_BEAMS,
     PATCH_HALF,
-    PATCH_RANGE,
-    PATCH_STEP,
     PEAK_BEAMS,
     PEAK_NEAR,
+    POINTS_PER_BEAM,
     RIVAL_MARGIN,
     RIVAL_SHARE,
 )
@@ -81,8 +83,8 @@ class Watch(NamedTuple):
         found = self._standing_out(echoes, places, points)
         if len(places.places) == 1 or found is None:
             return found
-        best = found.positions_m[close_to_best(found.power)]
-        return coarse_peaks(echoes, best, self.area)
+        polished = coarse_peaks(echoes, found.positions_m[close_to_best(found.power)], self.area)
+        return polished if len(polished.power) else None
 
     def _strongest(self, echoes: Echoes, places: Places) -> Float:
         """Return the highest points of the map, shape (n, 2) in m; empty if none comes near the threshold."""
@@ -98,24 +100,25 @@ class Watch(NamedTuple):
         peaks = peaks[image[peaks] > NEAR_SHARE][: 1 + N_RIVALS]
         ring = np.concatenate(rings)
         ring = ring[np.argsort(-ring[:, 2], kind="stable")][:2]
-        if not len(peaks):
-            return ring[ring[:, 2] > NEAR_SHARE, :2]
-        points = places.points_m[peaks]
-        return np.concatenate([points, self._around(echoes, places, points[0]), ring[:, :2]])
+        ring = ring[ring[:, 2] > NEAR_SHARE]
+        points = np.concatenate([places.points_m[peaks], ring[:, :2]])
+        first = points[np.argsort(-np.concatenate([image[peaks], ring[:, 2]]), kind="stable")[:N_PATCHES]]
+        return np.concatenate([points, *(self._around(echoes, places, point) for point in first)])
 
-    def _around(self, echoes: Echoes, places: Places, peak_m: Float) -> Float:
-        """Return the best points of a fine patch about the highest cell, where a near AP makes the map change fast."""
-        place = places.places[places.at(peak_m[None])[0]]
-        near = place.echoes(echoes)
-        reach = PATCH_RANGE * self.step_m * max(1, near.network.n_antennas - 1)
+    def _around(self, echoes: Echoes, places: Places, point_m: Float) -> Float:
+        """Return the best points of a fine patch about a high one, where a near AP has a beam narrower than a cell."""
+        near = places.places[places.at(point_m[None])[0]].echoes(echoes)
         active = np.concatenate([near.transmitters, near.receivers])
-        if np.linalg.norm(peak_m - near.network.ap_positions_m[active], axis=1).min() >= reach:
+        distance = np.linalg.norm(point_m - near.network.ap_positions_m[active], axis=1).min()
+        beam = 2.0 * distance / near.network.n_antennas
+        if beam >= PATCH_BEAMS * self.step_m:
             return np.empty((0, 2))
-        ticks = self.step_m * np.arange(-PATCH_HALF, PATCH_HALF + 0.5 * PATCH_STEP, PATCH_STEP)
-        patch = peak_m + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+        half = PATCH_HALF * self.step_m
+        ticks = np.linspace(-half, half, int(np.clip(np.ceil(2.0 * half * POINTS_PER_BEAM / beam), 5, MOST_TICKS)))
+        patch = point_m + np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+        patch = patch[self.area.contains(patch)]
         power = noncoherent_power(near, phasors(near.network, patch))
-        best = patch[np.argsort(-power, kind="stable")[:2]]
-        return best[self.area.contains(best)]
+        return patch[np.argsort(-power, kind="stable")[:2]]
 
     def _standing_out(self, echoes: Echoes, places: Places, points_m: Float) -> Coarse | None:
         """Return the peaks of the places of some points, polished there; None if none passes the threshold."""
@@ -133,7 +136,7 @@ class Watch(NamedTuple):
 
     def _share(self, near: Echoes, power: float) -> float:
         """Return a peak's power as a share of what it must have."""
-        share = power / self.threshold(near)
+        share = max(0.0, power - near.spurious) / self.threshold(near)
         return share / residual_level(near, power) if share > 1.0 else share
 
 

@@ -27,6 +27,7 @@ from models.estimation.constants import (
     MAX_TARGETS,
     MISFIT_PROBABILITY,
     MOTION_GAIN,
+    MOTION_LEAVES,
     N_FREE_LOBES,
     NEIGHBOUR_BEAMS,
     PAIR_MARGIN,
@@ -39,7 +40,7 @@ from models.estimation.constants import (
 )
 from models.estimation.detection import excess_threshold
 from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.estimation.localisation import Fine, polish_lobes, search_lobes
+from models.estimation.localisation import Fine, polish_lobes, search_lobes, too_wide
 from models.estimation.mixture import Amplitude, fit
 from models.estimation.motion import drift
 from models.estimation.pairs import best_pair, pair_guesses
@@ -101,7 +102,7 @@ class Pursuit:
                 break
             grown = scene.refined([*scene.targets, self._best_lobe(residual, peaks, self.model)])
             grown = self._relaxed(grown, quick=True)
-            if grown.power < scene.power + TARGET_PRICE:
+            if grown.power < scene.power + _price(scene.echoes):
                 break
             scene = grown
         return scene
@@ -140,7 +141,7 @@ class Pursuit:
         seen = float(coarse.power[0])
         enough = seen - self._misfit_limit(echoes, model)
         lobes = self._lobes(echoes, coarse, model, quick=True)
-        if self._clear(lobes) and lobes.power[0] > max(enough, TARGET_PRICE):
+        if self._clear(lobes) and lobes.power[0] > max(enough, _price(echoes)):
             return Found(model, lobes.state[0], lobes.lead(), seen)
         return Found("noncoherent", coarse.positions_m[0], -np.inf)
 
@@ -150,7 +151,7 @@ class Pursuit:
         """Return the best lobes around coarse peaks; none if noise alone explains as much."""
         enough = float(coarse.power[0]) - self._misfit_limit(echoes, model)
         lobes = search_lobes(echoes, coarse, model, self.watch.area, enough, known_m, quick)
-        return lobes if lobes.power.max(initial=0.0) > TARGET_PRICE else lobes.none()
+        return lobes if lobes.power.max(initial=0.0) > _price(echoes) else lobes.none()
 
     def _clear(self, lobes: Fine) -> bool:
         """Return whether there is a lobe that is more likely than all others together."""
@@ -184,14 +185,17 @@ class Pursuit:
         that does not fit may move ``anywhere``.
         """
         alone, target = scene.residual(s), scene.targets[s]
-        coarse = self._peaks(alone, target.position_m)
+        if target.lead > SAFE_LEAD and self._fits(alone, target, self._power(alone, target.position_m)):
+            return scene
+        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         if not len(coarse.power):
             return scene
-        fits = target.model != "noncoherent" and self._fits(alone, target, coarse)
         seen = float(coarse.power[0])
+        fits = target.model != "noncoherent" and self._fits(alone, target, seen)
         if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < UNCHANGED):
             return scene
-        peaks = (self.watch.detect(alone) if anywhere and not fits else None) or coarse
+        peaks = self.watch.detect(alone) if anywhere and not fits else None
+        peaks = peaks or with_mirror_images(alone, coarse, self.watch.area)
         if self._tried(alone, target, peaks):
             return scene
         model: Amplitude = "free" if target.model == "free" else self.model
@@ -221,10 +225,14 @@ class Pursuit:
         """Return the non-coherent peak near a position, and those of its mirror images that explain as much."""
         return with_mirror_images(echoes, coarse_peaks(echoes, position_m[None], self.watch.area), self.watch.area)
 
-    def _fits(self, echoes: Echoes, target: Found, coarse: Coarse) -> bool:
-        """Return whether a coherent target explains all that its place can explain."""
+    def _fits(self, echoes: Echoes, target: Found, seen: float) -> bool:
+        """Return whether a coherent target explains all that there is to explain at its place."""
         power = float(fit(echoes, target.model, target.state[None, None]).power[0])
-        return bool(coarse.power[0] - power < self._misfit_limit(echoes, target.model))
+        return bool(seen - power < self._misfit_limit(echoes, target.model))
+
+    def _power(self, echoes: Echoes, position_m: Float) -> float:
+        """Return the non-coherent power at a position."""
+        return float(noncoherent_power(echoes, phasors(echoes.network, position_m[None]))[0])
 
     def _explained_otherwise(self, scene: Scene) -> Scene:
         """Return the scene with other explanations of the targets that no single isotropic echo explains.
@@ -251,8 +259,10 @@ class Pursuit:
             if left > self._misfit_limit(alone, self.model) and self._moves(alone, lobes, float(coarse.power[0])):
                 return scene.marked(s, left=left, reason="moving")
             scene = scene.marked(s, left=left)
+            if too_wide(alone, coarse):
+                return scene.marked(s, reason="ambiguous")
             options = [scene.replaced(s, option) for option in self._options(alone, coarse, lobes)]
-        elif scene.targets[s].reason == "moving":
+        elif scene.targets[s].reason:
             return scene
         best = self._best(scene, *options)
         if best is not scene and best.targets[s].model == self.model:
@@ -260,16 +270,18 @@ class Pursuit:
         return self._best(scene, *options, *self._paired(scene, s, thorough))
 
     def _moves(self, echoes: Echoes, lobes: Fine, power: float) -> bool:
-        """Return whether a target that moved explains what none at rest does."""
+        """Return whether a target that moved explains what none at rest does, but for a small share at high power."""
         found = drift(echoes, lobes.state[:, :2])
-        fits = found is not None and power - found.power < self._misfit_limit(echoes, "structured")
-        return found is not None and fits and found.gain > MOTION_GAIN
+        if found is None or found.gain < MOTION_GAIN:
+            return False
+        left = power - found.power
+        return left < max(self._misfit_limit(echoes, "structured"), MOTION_LEAVES * (left + found.gain))
 
     def _paired(self, scene: Scene, s: int, thorough: bool) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
         if self.amplitude == "free":
             return []
-        power = float(noncoherent_power(scene.residual(s), phasors(scene.echoes.network, scene.positions_m[[s]]))[0])
+        power = self._power(scene.residual(s), scene.positions_m[s])
         if power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
             return []
         distance = np.linalg.norm(scene.positions_m - scene.positions_m[s], axis=1)
@@ -324,7 +336,7 @@ class Pursuit:
 
     def _worth(self, echoes: Echoes, target: Found) -> float:
         """Return the explained power that a target must add to be one: what makes it one on the map, or coherently."""
-        return self.watch.threshold(echoes) if target.model == "noncoherent" else TARGET_PRICE
+        return self.watch.threshold(echoes) if target.model == "noncoherent" else _price(echoes)
 
     def report(self, scene: Scene) -> Estimate:
         """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
@@ -345,7 +357,7 @@ class Pursuit:
         alone, target = scene.residual(s), scene.targets[s]
         structured = fit(alone, "structured", target.position_m[None, None])
         kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
-        power = float(noncoherent_power(alone, phasors(alone.network, target.position_m[None]))[0])
+        power = self._power(alone, target.position_m)
         found = _Row(power, target.position_m, scene.covariance_m2[s], kappa, self._reason(alone, target, power))
         coarse = coarse_peaks(alone, target.position_m[None], self.watch.area) if found.reason else None
         if coarse is None or not len(coarse.power):
@@ -374,6 +386,11 @@ class _Row(NamedTuple):
     covariance_m2: Float
     kappa_m2: complex
     reason: str | None
+
+
+def _price(echoes: Echoes) -> float:
+    """Return the power that a coherent target must add."""
+    return TARGET_PRICE + echoes.spurious
 
 
 def _least_move_m(echoes: Echoes) -> float:

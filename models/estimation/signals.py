@@ -50,13 +50,28 @@ def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], model: Am
     distance = ray.distance_m[..., None]
     index = np.arange(network.n_antennas)
     wavenumber = 0.0 if model == "noncoherent" else network.wavenumber_rad_m
-    leg = np.exp(1j * (np.pi * ray.sine[..., None] * index - wavenumber * distance))
+    turn = np.pi * ray.sine[..., None] * index - wavenumber * distance
+    leg = np.empty(turn.shape, dtype=complex)
+    leg.real, leg.imag = np.cos(turn), np.sin(turn)
     rate = -1j * wavenumber * np.ones_like(distance)
     if model == "structured":
         leg, rate = leg / distance, rate - 1.0 / distance
+    elif model == "noncoherent":
+        jets = np.empty((3, *leg.shape), dtype=complex)
+        jets[0] = leg
+        for i in (0, 1):
+            slope = np.pi * ray.sine_gradient[..., i, None] * index
+            jets[1 + i].real, jets[1 + i].imag = -slope * leg.imag, slope * leg.real
+        return jets.reshape(3, len(aps), *shape, network.n_antennas)
     slopes = [leg * (rate * ray.direction[..., i, None] + 1j * np.pi * index * ray.sine_gradient[..., i, None])
               for i in (0, 1)]  # fmt: skip
     return np.stack([leg, *slopes]).reshape(3, len(aps), *shape, network.n_antennas)
+
+
+def both_jets(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Complex, Complex]:
+    """Return the jets of the legs to receivers and to transmitters; see `leg_jets`."""
+    jets = leg_jets(echoes.network, points_m, np.concatenate([echoes.receivers, echoes.transmitters]), model)
+    return jets[:, : len(echoes.receivers)], jets[:, len(echoes.receivers) :]
 
 
 def _product_gram(first: Complex, second: Complex) -> Complex:
@@ -88,8 +103,7 @@ def structured_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Compl
     """
     (batch, n_targets, _), n_rx, n_tx = points_m.shape, len(echoes.receivers), len(echoes.transmitters)
     n_antennas, size = echoes.network.n_antennas, 3 * n_targets
-    back = leg_jets(echoes.network, points_m, echoes.receivers, "structured").transpose(2, 0, 3, 1, 4)
-    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "structured").transpose(2, 0, 3, 1, 4)
+    back, towards = (legs.transpose(2, 0, 3, 1, 4) for legs in both_jets(echoes, points_m, "structured"))
     flat_back = back.reshape(batch, size, n_rx * n_antennas)
     flat_towards = towards.reshape(batch, size, n_tx * n_antennas)
     filtered = flat_back.conj() @ echoes.cross.reshape(n_rx * n_antennas, n_tx * n_antennas)
@@ -133,8 +147,8 @@ def pair_products(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Co
     """
     (batch, n_targets, _), n_rx, n_tx = points_m.shape, len(echoes.receivers), len(echoes.transmitters)
     n_antennas, size = echoes.network.n_antennas, 3 * n_targets
-    back = leg_jets(echoes.network, points_m, echoes.receivers, model).transpose(2, 1, 0, 3, 4)
-    towards = leg_jets(echoes.network, points_m, echoes.transmitters, model).transpose(2, 0, 3, 1, 4)
+    back, towards = both_jets(echoes, points_m, model)
+    back, towards = back.transpose(2, 1, 0, 3, 4), towards.transpose(2, 0, 3, 1, 4)
     flat_back = back.reshape(batch, n_rx, size, n_antennas)
     filtered = flat_back.conj() @ echoes.cross.reshape(n_rx, n_antennas, n_tx * n_antennas)
     filtered = filtered.reshape(batch, n_rx, 3, n_targets, n_tx, n_antennas)
@@ -173,8 +187,7 @@ def one_target_products(echoes: Echoes, points_m: Float) -> tuple[Complex, Compl
     """
     batch, n_rx, n_tx = len(points_m), len(echoes.receivers), len(echoes.transmitters)
     n_antennas = echoes.network.n_antennas
-    back = leg_jets(echoes.network, points_m, echoes.receivers, "noncoherent")
-    towards = leg_jets(echoes.network, points_m, echoes.transmitters, "noncoherent")
+    back, towards = both_jets(echoes, points_m, "noncoherent")
     rows = back.conj().transpose(1, 2, 0, 3).reshape(n_rx, batch * 3, n_antennas)
     filtered = (rows @ echoes.cross.reshape(n_rx, n_antennas, -1)).reshape(n_rx, batch, 3, n_tx, n_antennas)
     filtered = filtered.transpose(1, 3, 0, 2, 4).reshape(batch, n_tx, n_rx * 3, n_antennas)

@@ -4,6 +4,7 @@ A transmitter is heard in the slots in which it radiates, and nowhere else: Z_rt
 one AP senses at a time that is one slot of many.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,18 +93,38 @@ class Radiated:
             Shape (n_rx, N, n_tx, N).
         """
         n_rx, _, n_antennas, _ = received.shape
-        place = {slot: i for i, slot in enumerate(slots)}
         cross = np.zeros((n_rx, n_antennas, len(self.slots), n_antennas), dtype=complex)
-        for t, (own, samples) in enumerate(zip(self.slots, self.samples, strict=True)):
-            heard = received[:, [place[slot] for slot in own]].swapaxes(1, 2).reshape(n_rx * n_antennas, -1)
-            cross[:, :, t] = (heard @ samples.reshape(n_antennas, -1).conj().T).reshape(n_rx, n_antennas, n_antennas)
+        self.add_cross(cross, range(n_rx), received, slots)
         return cross
+
+    def add_cross(self, cross: Complex, rows: Sequence[int], received: Complex, slots: Slots) -> None:
+        """Add Z of some slots, see `cross`, to some rows of a larger one."""
+        place = {slot: i for i, slot in enumerate(slots)}
+        heard = [t for t, own in enumerate(self.slots) if own]
+        together = heard and not self.overlapping and self._even
+        for some in [heard] if together else [[t] for t in heard]:
+            places = [[place[slot] for slot in self.slots[t]] for t in some]
+            y = received[:, places].transpose(1, 0, 3, 2, 4)  # (transmitter, receiver, N, slot, snapshot)
+            n_tx, n_rx, n_antennas = y.shape[:3]
+            x = np.array([self.samples[t] for t in some]).reshape(n_tx, n_antennas, -1)
+            product = y.reshape(n_tx, n_rx * n_antennas, -1) @ x.conj().swapaxes(1, 2)
+            whose = slice(None) if len(rows) == len(cross) else rows
+            for t, of_one in zip(some, product.reshape(n_tx, n_rx, n_antennas, n_antennas), strict=True):
+                cross[whose, :, t] += of_one
+
+    @property
+    def _even(self) -> bool:
+        """Whether all transmitters that radiated did so in equally many slots."""
+        return len({len(own) for own in self.slots if own}) <= 1
 
     def gram(self, slots: Slots) -> Gram:
         """Return Q of a receiver that contributed some slots, one for all: its first axis has length 1."""
         sent = self.within(slots)
         if not sent.overlapping:
             flat = [samples.reshape(len(samples), -1) for samples in sent.samples]
+            if sent._even and all(sent.slots):
+                together = np.array(flat)
+                return Gram((together @ together.conj().swapaxes(1, 2))[None])
             return Gram(np.stack([x @ x.conj().T for x in flat])[None])
         place = {slot: i for i, slot in enumerate(slots)}
         n_antennas, _, n_snapshots = sent.samples[0].shape
