@@ -80,9 +80,10 @@ class Pursuit:
         for _ in range(MAX_ROUNDS):
             scene = self._relaxed(self._grown(scene))
             otherwise = self._explained_otherwise(scene)
-            if otherwise is scene:
-                break
+            settled = otherwise.power == scene.power
             scene = otherwise
+            if settled:
+                break
         return self._pruned(scene)
 
     def _grown(self, scene: Scene) -> Scene:
@@ -250,24 +251,28 @@ class Pursuit:
     def _otherwise(self, scene: Scene, s: int, thorough: bool) -> Scene:
         """Return the scene with a target coherent after all, or of free amplitudes, or two targets in its place.
 
-        One that moved is none of these, and is marked instead.
+        One of which the reason is known is none of these, and is marked instead.
         """
-        options: list[Scene] = []
-        if not thorough:
-            alone, coarse, lobes = self._looked(scene, s)
-            left = float(coarse.power[0] - lobes.power[0]) if len(lobes.power) else np.nan
-            if left > self._misfit_limit(alone, self.model) and self._moves(alone, lobes, float(coarse.power[0])):
-                return scene.marked(s, left=left, reason="moving")
-            scene = scene.marked(s, left=left)
-            if too_wide(alone, coarse):
-                return scene.marked(s, reason="ambiguous")
-            options = [scene.replaced(s, option) for option in self._options(alone, coarse, lobes)]
-        elif scene.targets[s].reason:
-            return scene
+        if thorough:
+            return scene if scene.targets[s].reason else self._best(scene, *self._paired(scene, s, thorough))
+        alone, coarse, lobes = self._looked(scene, s)
+        left = float(coarse.power[0] - lobes.power[0]) if len(lobes.power) else np.nan
+        options = [scene.replaced(s, option) for option in self._options(alone, coarse, lobes)]
         best = self._best(scene, *options)
         if best is not scene and best.targets[s].model == self.model:
             return best
-        return self._best(scene, *options, *self._paired(scene, s, thorough))
+        scene = scene.marked(s, left=left, reason=self._known_reason(alone, coarse, lobes, left))
+        if scene.targets[s].reason == "moving":
+            return scene
+        pairs = [] if scene.targets[s].reason else self._paired(scene, s, thorough)
+        return self._best(scene, *options, *pairs)
+
+    def _known_reason(self, alone: Echoes, coarse: Coarse, lobes: Fine, left: float) -> str | None:
+        """Return why a target has no lobe where no other explanation need be looked for, or None."""
+        if left > self._misfit_limit(alone, self.model):
+            return "moving" if self._moves(alone, lobes, float(coarse.power[0])) else None
+        fits = len(lobes.power) > 0 and coarse.power[0] - degrees_of_freedom(alone) > WEAK_POWER
+        return "ambiguous" if fits or too_wide(alone, coarse) else None
 
     def _moves(self, echoes: Echoes, lobes: Fine, power: float) -> bool:
         """Return whether a target that moved explains what none at rest does, but for a small share at high power."""
