@@ -46,6 +46,9 @@ N_SIGMA, SMALLEST_LAMBDA = 3.5, 3.5
 INNER = 0.63
 """Share of the ellipse's axes that is searched first, 2.2 sigma: nine of ten right lobes lie there."""
 
+QUICK_POWER = 100.0
+"""Power that a lobe must explain for the inner ellipse to be searched first: with less it is hardly ever far ahead."""
+
 LEVEL = 10.0
 """Power below the best at which lobes are looked for beyond the ellipse, too: it need not follow the level set."""
 
@@ -84,8 +87,9 @@ TARGET_PRICE = 20.0
 SAFE_LEAD = 40.0
 """A lobe that is ahead by this much is not questioned again in a model that fits."""
 
-UNCHANGED = 1.0
-"""Change of the power to explain below which lobes are not compared again."""
+UNCHANGED, UNCHANGED_LEAD, UNCHANGED_SHARE = 1.0, 0.5, 0.01
+"""Change of the power to explain below which lobes are not compared again: in any case, as a share of the lead that a
+lobe has to spare, and of the power of a target without one."""
 
 LEAST_LEAD = math.log(100.0)
 """Logarithm of the odds of a coherent answer: 100 to 1, so that not one in a hundred is wrong."""

@@ -17,6 +17,7 @@ from models.estimation.constants import (
     LOBE_GAIN,
     N_LEADING,
     N_SIGMA,
+    QUICK_POWER,
     SAFE_LEAD,
     SAME_LOBE_LAMBDA,
     SMALLEST_LAMBDA,
@@ -61,6 +62,7 @@ class Fine(NamedTuple):
     state: Float  # (n, 2), for "free" (n, 3)
     power: Float  # (n,)
     same_m: float  # positions this close are the same lobe
+    whole: bool = True  # whether more than the inner ellipse was searched
 
     def none(self) -> "Fine":
         """Return no lobes."""
@@ -94,13 +96,13 @@ def search_lobes(
     considered only where there are too few inside.
     """
     search = LobeSearch(coherent=model)
-    if enough > SAFE_LEAD and _single(echoes, coarse):
+    if enough > QUICK_POWER and _single(echoes, coarse):
         inner = search.search(echoes, *_ellipse(echoes, coarse, 0, INNER))
         found = _polished(echoes, inner, model, area, known_m)
         if len(found.power) and found.power[0] > enough and found.lead() > SAFE_LEAD:
             return found
         if quick:
-            return found.none()
+            return found.none()._replace(whole=False)
     return _polished(echoes, lattice_lobes(echoes, coarse, search), model, area, known_m)
 
 

@@ -36,6 +36,8 @@ from models.estimation.constants import (
     SPLIT_GAIN,
     TARGET_PRICE,
     UNCHANGED,
+    UNCHANGED_LEAD,
+    UNCHANGED_SHARE,
     WEAK_POWER,
 )
 from models.estimation.detection import excess_threshold
@@ -144,7 +146,7 @@ class Pursuit:
         lobes = self._lobes(echoes, coarse, model, quick=True)
         if self._clear(lobes) and lobes.power[0] > max(enough, _price(echoes)):
             return Found(model, lobes.state[0], lobes.lead(), seen)
-        return Found("noncoherent", coarse.positions_m[0], -np.inf)
+        return Found("noncoherent", coarse.positions_m[0], -np.inf, seen if lobes.whole else np.nan, glanced=seen)
 
     def _lobes(
         self, echoes: Echoes, coarse: Coarse, model: Amplitude, known_m: Float | None = None, quick: bool = False
@@ -193,11 +195,12 @@ class Pursuit:
             return scene
         seen = float(coarse.power[0])
         fits = target.model != "noncoherent" and self._fits(alone, target, seen)
-        if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < UNCHANGED):
+        spare = max(UNCHANGED, UNCHANGED_LEAD * (target.lead - LEAST_LEAD))
+        if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < spare):
             return scene
         peaks = self.watch.detect(alone) if anywhere and not fits else None
         peaks = peaks or with_mirror_images(alone, coarse, self.watch.area)
-        if self._tried(alone, target, peaks):
+        if self._tried(alone, target, peaks, target.glanced if quick else target.seen):
             return scene
         model: Amplitude = "free" if target.model == "free" else self.model
         known = target.position_m if target.model == model else None
@@ -217,10 +220,11 @@ class Pursuit:
             options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
         return self._best(scene, *options)
 
-    def _tried(self, echoes: Echoes, target: Found, peaks: Coarse) -> bool:
+    def _tried(self, echoes: Echoes, target: Found, peaks: Coarse, seen: float) -> bool:
         """Return whether lobes were looked for at the same place in nearly the same echoes, and none fitted."""
         moved = np.linalg.norm(peaks.positions_m[0] - target.position_m) > _least_move_m(echoes)
-        return target.lead == -np.inf and not moved and abs(peaks.power[0] - target.seen) < UNCHANGED
+        same = abs(peaks.power[0] - seen) < max(UNCHANGED, UNCHANGED_SHARE * seen)
+        return bool(target.lead == -np.inf and not moved and same)
 
     def _peaks(self, echoes: Echoes, position_m: Float) -> Coarse:
         """Return the non-coherent peak near a position, and those of its mirror images that explain as much."""

@@ -22,6 +22,7 @@ MODELS: tuple[Amplitude, ...] = ("structured", "free", "noncoherent")
 class Found:
     """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
 
+    ``glanced`` is the non-coherent power when the inner ellipse alone was searched, without success.
     ``left`` is what the best lobe left of the non-coherent power, ``reason`` why there is none, where that is known.
     ``lead`` is the logarithm of the odds of its lobe against all others when they were last compared, of one of a pair
     by how much the pair was ahead of the next one; ``seen`` is the non-coherent power that there was to explain then.
@@ -32,6 +33,7 @@ class Found:
     lead: float = 0.0
     seen: float = float("nan")
     amplitudes: Complex | None = None
+    glanced: float = float("nan")
     left: float = float("nan")
     reason: str | None = None
 
