@@ -24,16 +24,19 @@ from scenarios.file.files import load
 
 __all__ = ["plain", "profile", "run"]
 
+SILENCE = np.zeros((8, 10), dtype=complex)
+"""What an AP of the paper radiates or hears in a slot when nothing is computed."""
+
 
 class SilentAir(Air):
     """Serves every event and calls every hook, without arithmetic."""
 
     def _return_echoes(self, slot: Any, truth: Any, emitted: Any) -> None:
-        for index, (noise, _) in self._listeners.items():
-            self._ap_doors[index][1](slot, noise)
+        for index in self._listeners:
+            self._ap_doors[index].deliver(slot, SILENCE)
 
     def _serve(self, slot: Any, truth: Any, emitted: Any) -> None:
-        for _, receive in self._ue_doors:
+        for _, receive, _ in self._ue_doors:
             receive(slot, self._nothing)
 
     def truth(self, cpi: int) -> Any:
@@ -47,15 +50,14 @@ class SilentAP(AccessPoint):
     """Lives every slot, without drawing or multiplying anything."""
 
     def _prepare(self, cpi: int, assignment: Any) -> None:
-        self._communication = np.zeros((6, 8, 10), dtype=complex)
-        self._precoding = np.zeros((8, 10), dtype=complex)
+        self._symbols, self._precoding = SILENCE, SILENCE
+
+    def _precoded(self, position: int) -> Any:
+        return SILENCE
 
     def sensing_waveform(self, slot: Any) -> Any:
-        """Return a part of the zeros."""
-        return self._communication[0]
-
-    def _noise(self, cpi: int) -> Any:
-        return np.zeros((8, 60), dtype=complex)
+        """Return zeros."""
+        return SILENCE
 
 
 class SilentUE(UserEquipment):

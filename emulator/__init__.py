@@ -1,8 +1,16 @@
 """SimPy processes that exchange time slots: who does what, and when.
 
-What stands in this door is public. Names are imported when they are first used.
+What stands in this door is public. Names are imported when they are first used. ``SPLITS`` maps the functional splits
+that a scenario file may name to their classes; one line adds one.
 """
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [*_names, "SPLITS"]
+
+SPLITS = {
+    "iq": "emulator.functional_split:IqSplit",
+    "statistics": "emulator.functional_split:StatisticsSplit",
+}
+"""Functional splits, name to "module:Class"."""

@@ -6,6 +6,8 @@ from .functional_split import StatisticsSplit as StatisticsSplit
 from .journeys import Hop as Hop
 from .journeys import Journeys as Journeys
 from .journeys import Outcome as Outcome
+from .losses import Cause as Cause
+from .losses import LostReports as LostReports
 from .media.air import Air as Air
 from .media.air import AirRuleError as AirRuleError
 from .media.effects import Effect as Effect
@@ -27,6 +29,7 @@ from .nodes.node import Node as Node
 from .nodes.target import Target as Target
 from .nodes.user_equipment import UserEquipment as UserEquipment
 from .results import CpiResult as CpiResult
+from .results import CpiResults as CpiResults
 from .results import RunResult as RunResult
 from .services import Services as Services
 from .slot import CpiPlan as CpiPlan
@@ -35,3 +38,5 @@ from .slot import Slot as Slot
 from .trace import Kind as Kind
 from .trace import Trace as Trace
 from .trace import Tracing as Tracing
+
+SPLITS: dict[str, str]

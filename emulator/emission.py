@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.doors import finite
+from models.readonly import taken
+
 __all__ = ["Emission"]
 
 Complex = NDArray[np.complex128]
@@ -31,7 +34,33 @@ class Emission(NamedTuple):
             return self.sensing
         return self.communication if self.sensing is None else self.communication + self.sensing
 
+    def sealed(self, n_antennas: int, n_snapshots: int, n_ues: int) -> "Emission":
+        """Return the emission with parts that nobody can change any more: copies, where they were not read-only.
+
+        Raises
+        ------
+        ValueError
+            If a part is not of finite numbers of shape (N, n_snapshots), or precoders are not of shape (N, n_ues).
+        """
+        shape, precoding_shape = (n_antennas, n_snapshots), (n_antennas, n_ues)
+        return Emission(
+            None if self.communication is None else _sealed(self.communication, shape, "communication part"),
+            None if self.sensing is None else _sealed(self.sensing, shape, "sensing part"),
+            None if self.precoding is None else _sealed(self.precoding, precoding_shape, "precoding"),
+        )
+
     def turned(self, phase_rad: float) -> "Emission":
         """Return both parts with the phase of an oscillator."""
         communication, sensing = (None if part is None else part * np.exp(1j * phase_rad) for part in self[:2])
         return Emission(communication, sensing, self.precoding)
+
+
+def _sealed(part: Complex, shape: tuple[int, int], what: str) -> Complex:
+    if not np.can_cast(np.asarray(part).dtype, complex, "same_kind"):
+        raise ValueError(f"{what} of type {type(part).__name__}; give an array of numbers of shape {shape}")
+    part = np.asarray(part, dtype=complex)
+    if part.shape != shape:
+        raise ValueError(f"{what} of shape {part.shape}; give {shape}")
+    if not finite(part):
+        raise ValueError(f"{what} that is not finite; give finite numbers of shape {shape}")
+    return taken(part)

@@ -1,6 +1,5 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -9,32 +8,30 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from emulator.functional_split import FunctionalSplit
+from emulator.identity import differences, settings
 from emulator.inbox import Inbox
 from emulator.kernel import Bell, Kernel
+from emulator.losses import Losses
 from emulator.media.air import Air
-from emulator.media.fronthaul import Fronthaul
+from emulator.media.fronthaul import Fronthaul, natural_order
 from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
-from emulator.nodes.node import Node
+from emulator.nodes.node import EmulationError, Node
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
+from emulator.parts import check_parts
 from emulator.randomness import Streams
-from emulator.results import CpiResult, RunResult
+from emulator.results import CpiResult, CpiResults, RunResult
 from emulator.services import Bookkeeper, Recorder
 from emulator.slot import Frame
 from emulator.trace import Trace, Tracing
+from emulator.undisturbed import undisturbed
 from models.bounds.fisher import target_bounds_m
 from models.observation import Estimate, Observation
-from models.radio.efficiency import spectral_efficiency
 from models.scoring import score
 
 __all__ = ["Emulation"]
-
-
-def _natural(name: str) -> list[Any]:
-    """Sort key that puts ap-2 before ap-10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 class Emulation:
@@ -54,6 +51,8 @@ class Emulation:
         How events are recorded; None for not at all.
     scoring
         Whether estimates are scored and bounds and spectral efficiency computed; switch it off to time the rest.
+    n_cpis
+        How many CPIs ``cpis`` and ``run`` take if they are not told.
     """
 
     def __init__(
@@ -69,12 +68,16 @@ class Emulation:
         streams: Streams,
         tracing: Tracing | None = Tracing(),  # noqa: B008 - frozen
         scoring: bool = True,
+        n_cpis: int | None = None,
     ) -> None:
+        access_points, user_equipments, targets = list(access_points), list(user_equipments), list(targets)
+        check_parts(air, central, access_points, user_equipments, targets)
         self.frame, self.air, self.fronthaul, self.central = frame, air, fronthaul, central
         self.access_points = {ap.name: ap for ap in access_points}
         self.user_equipments = {ue.name: ue for ue in user_equipments}
         self.targets = {target.name: target for target in targets}
         self.network, self.streams, self.scoring = central.network, streams, scoring
+        self.losses = fronthaul.watcher = Losses(frame, central.radio.illumination, fronthaul.in_flight)
         self.nodes: dict[str, Node] = {
             air.name: air, central.name: central,
             **self.access_points, **self.user_equipments, **self.targets,
@@ -83,10 +86,12 @@ class Emulation:
         self.trace = Trace(tuple(self._ranks), tracing) if tracing is not None else None
         self.record: Recorder | None = self.trace.record if self.trace is not None else None
         self.book: Bookkeeper | None = self.trace.book if self.trace is not None else None
-        self.events = 0
+        self.n_cpis = n_cpis
         self._outbox: list[CpiResult] = []
         self._kernel: Kernel | None = None
-        self._resume_ns = 0
+        self._resume_ns = self._resume_events = 0
+        self._built = {name: dict(settings(name, node)) for name, node in self.nodes.items()}
+        self._links_built = dict(fronthaul.settings())
         self._blas = ThreadpoolController()  # one thread: the products are small, and two were many times slower
 
     def _service_order(self) -> list[str]:
@@ -97,7 +102,7 @@ class Emulation:
         """
         links = [link.name for link in self.fronthaul.links.values()]
         groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name])
-        return [name for group in groups for name in sorted(group, key=_natural)]
+        return [name for group in groups for name in sorted(group, key=natural_order)]
 
     # -- services to nodes ----------------------------------------------------------------------------------------
 
@@ -125,50 +130,131 @@ class Emulation:
 
     @property
     def kernel(self) -> Kernel:
-        """The clock; there is one once the emulation has started."""
-        assert self._kernel is not None, "start() makes the clock"
+        """The clock; there is one once the emulation has started.
+
+        Raises
+        ------
+        EmulationError
+            If the emulation has not started.
+        """
+        if self._kernel is None:
+            raise EmulationError("the emulation has not started, and has no clock yet: call start, run or cpis first")
         return self._kernel
+
+    @property
+    def events(self) -> int:
+        """Kernel events served so far."""
+        return self._kernel.served if self._kernel is not None else self._resume_events
 
     # -- running --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start all nodes. ``cpis`` and ``run`` do it when needed."""
+        """Start all nodes. ``cpis`` and ``run`` do it when needed.
+
+        Raises
+        ------
+        EmulationError
+            If the emulation has started before.
+        """
+        if self._kernel is not None:
+            raise EmulationError("the emulation has started before: call run or cpis to go on, or build a new one")
         kernel = self._kernel = Kernel(initial_time=self._resume_ns)
+        try:
+            self._start(kernel)
+        except BaseException as error:
+            kernel.failure = error
+            raise
+
+    def _start(self, kernel: Kernel) -> None:
         self.fronthaul.start(self)
         for node in self.nodes.values():
             node.start(self)
+            if getattr(node, "services", None) is not self:
+                raise EmulationError(
+                    f"{type(node).__name__}.start of {node.name} does not call super().start(services)"
+                )
         for node in self.nodes.values():
             kernel.process(node.run(kernel))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
             kernel.step()
+        kernel.served = self._resume_events
 
-    def cpis(self, n_cpis: int) -> Iterator[CpiResult]:
+    def cpis(self, n_cpis: int | None = None) -> Iterator[CpiResult]:
         """Run on and yield the result of each of the next CPIs as it is published.
 
-        The network keeps running: when a result is yielded, the next CPI is already on the air.
+        The network keeps running: when a result is yielded, the next CPI is already on the air. Parameters and what is
+        raised are those of ``run``.
         """
-        for _ in range(n_cpis):
-            with self._blas.limit(limits=1, user_api="blas"):
-                cpi = self._next_cpi()
-            yield cpi
+        return self._each(self._number_of(n_cpis))
 
-    def run(self, n_cpis: int) -> RunResult:
-        """Run on for a number of CPIs and return what came of them; only the last keeps its observation."""
-        cpis: list[CpiResult] = []
-        with self._blas.limit(limits=1, user_api="blas"):
-            for _ in range(n_cpis):
-                cpis[-1:] = [cpi.without_observation() for cpi in cpis[-1:]]
+    def _each(self, n_cpis: int) -> Iterator[CpiResult]:
+        for _ in range(n_cpis):
+            yield self._one_cpi()  # without a name, so that it can go when the caller drops it
+
+    def run(self, n_cpis: int | None = None) -> RunResult:
+        """Run on for a number of CPIs and return what came of them; only the last keeps its observation.
+
+        Parameters
+        ----------
+        n_cpis
+            How many, 0 or more; by default what the scenario says under ``schedule.cpis``.
+
+        Raises
+        ------
+        ValueError
+            If the number is not whole, negative, or not given where no default was.
+        EmulationError
+            If something goes wrong on the way, or went wrong before: what was half done then cannot be finished.
+        """
+        cpis = CpiResults()
+        with undisturbed(self._blas):
+            for _ in range(self._number_of(n_cpis)):
+                cpis.let_go()
                 cpis.append(self._next_cpi())
         return self.result(cpis)
+
+    def _one_cpi(self) -> CpiResult:
+        with undisturbed(self._blas):
+            return self._next_cpi()
+
+    def _number_of(self, n_cpis: int | None) -> int:
+        n_cpis = self.n_cpis if n_cpis is None else n_cpis
+        if isinstance(n_cpis, bool) or not isinstance(n_cpis, int | np.integer) or n_cpis < 0:
+            raise ValueError(f"n_cpis = {n_cpis!r}: give a whole number of CPIs, 0 or more")
+        return int(n_cpis)
 
     def _next_cpi(self) -> CpiResult:
         if self._kernel is None:
             self.start()
-        self.events += self.kernel.advance(self._outbox)
+        self._refuse_if_half_done("go on")
+        self.kernel.advance(self._outbox)
         return self._outbox.pop(0)
 
-    def result(self, cpis: list[CpiResult]) -> RunResult:
-        """Return the results of some CPIs together with the books as they stand now."""
+    def _refuse_if_half_done(self, what: str) -> None:
+        """Raise an error where an event has begun and not ended."""
+        if self._kernel is None:
+            return
+        if self._kernel.failure is not None:
+            failure = str(self._kernel.failure) or type(self._kernel.failure).__name__
+            raise EmulationError(
+                f"the emulation cannot {what}: it ended with an error ({failure}); build a new one, "
+                "or restore a state that was taken before"
+            )
+        if self._kernel.serving:
+            raise EmulationError(f"the emulation cannot {what} from within a hook: wait until a result is yielded")
+
+    def result(self, cpis: Iterable[CpiResult]) -> RunResult:
+        """Return the results of some CPIs together with the books as they stand now.
+
+        Raises
+        ------
+        ValueError
+            If one is not the result of a CPI, or of an emulation with another number of targets.
+        """
+        cpis = cpis if isinstance(cpis, CpiResults) else list(cpis)
+        for cpi in cpis:
+            if not isinstance(cpi, CpiResult) or len(cpi.truth_m) != len(self.targets):
+                raise ValueError(f"got {cpi!r:.60}: give results of CPIs of this emulation, as cpis() yields them")
         return RunResult.of(
             cpis,
             network=self.network,
@@ -178,13 +264,23 @@ class Emulation:
             slots=len(cpis) * self.frame.n_slots,
             events=self.events,
             late_reports=self.central.late_reports,
+            lost_reports=self.losses.found(),
             trace=self.trace,
         )
 
     # -- checkpoints ----------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Return everything that matters for going on, as data; independent of this emulation from now on."""
+        """Return everything that matters for going on, as data; independent of this emulation from now on.
+
+        It may be taken between any two events.
+
+        Raises
+        ------
+        EmulationError
+            If it is asked for from within a hook, or after an error: an event is half done then.
+        """
+        self._refuse_if_half_done("give its state")
         return deepcopy(
             {
                 "identity": self._identity(),
@@ -192,14 +288,29 @@ class Emulation:
                 "events": self.events,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
                 "fronthaul": self.fronthaul.state(),
+                "losses": self.losses.state(),
+                "outbox": self._outbox,
                 "trace": self.trace.state() if self.trace is not None else None,
             }
         )
 
-    def _identity(self) -> dict[str, Any]:
-        """Return what an emulation must have in common with one that it continues."""
-        links = sorted(link.name for link in self.fronthaul.links.values())
-        return {"seed": self.streams.seed, "frame": self.frame, "nodes": sorted(self.nodes), "links": links}
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("an emulation cannot be copied or pickled: take its state(), and restore() it into a fresh one")
+
+    def _identity(self) -> dict[str, str]:
+        """Return what an emulation must have in common with one that it continues, name by name.
+
+        What a node was built with counts as it was then, if it is state, and as it is now, if it is wiring: the one is
+        in the state, the other is not. Links count as they were built: what they have become is in the state.
+        """
+        found = {"format": "1", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
+        for name in (self.central.name, *self.nodes):
+            node = self.nodes[name]
+            found |= self._built[name]
+            for key in sorted(node.wiring & vars(node).keys()):
+                now = settings(f"{name}.{key}", getattr(node, key))
+                found |= {key: text for key, text in now if key in self._built[name]}
+        return found | self._links_built
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state of an emulation that was built alike; to be called before the start.
@@ -207,19 +318,22 @@ class Emulation:
         Raises
         ------
         ValueError
-            If this emulation has started, or has other nodes than the one that the state was taken of.
+            If this emulation has started, or was built with other settings than the one that the state was taken of.
         """
         if self._kernel is not None:
             raise ValueError("an emulation that has started cannot be restored: build a fresh one")
-        for what, value in self._identity().items():
-            if state["identity"][what] != value:
-                odd = f"{what}: {state['identity'][what]} there, {value} here"
-                raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
+        if not isinstance(state, dict) or not isinstance(state.get("identity"), dict):
+            raise ValueError(f"got {state!r:.60}: give what state() of an emulation returned")
+        odd = differences(state["identity"], self._identity())
+        if odd:
+            raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
         state = deepcopy(state)
-        self._resume_ns, self.events = state["now_ns"], state["events"]
+        self._resume_ns, self._resume_events = state["now_ns"], state["events"]
+        self._outbox = state["outbox"]
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
         self.fronthaul.restore(state["fronthaul"])
+        self.losses.restore(state["losses"])
         if self.trace is not None and state["trace"] is not None:
             self.trace.restore(state["trace"])
 
@@ -228,13 +342,15 @@ class Emulation:
     def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
         """Score a CPI; called by the central processor when it publishes."""
         plan, frame = inbox.plan, self.frame
+        self._settle_losses(inbox)
         truth = self.air.truths.pop(plan.cpi)
         targets = sorted(self.targets.values(), key=lambda t: t.index)
         middle_s = frame.cpi_middle_s(plan.cpi)
-        positions = np.array([t.position_m(middle_s) for t in targets]).reshape(-1, 2)
+        positions = np.array([t.path_m([middle_s])[0] for t in targets]).reshape(-1, 2)
         bounds = {kind: np.full(len(targets), np.nan) for kind in ("non-coherent", "coherent", "structured")}
         if self.scoring and observation is not None and targets:
-            bounds = {kind: self._bounds(kind, observation, positions, targets, truth) for kind in bounds}
+            places = self.air.clear(positions)
+            bounds = {kind: self._bounds(kind, observation, places, targets, truth) for kind in bounds}
         start_ns = frame.cpi_start_ns(plan.cpi)
         self._outbox.append(
             CpiResult(
@@ -248,7 +364,7 @@ class Emulation:
                 score=score(estimate, positions, bounds["non-coherent"]),
                 peb_m=bounds["coherent"],
                 peb_structured_m=bounds["structured"],
-                se_bit_s_hz=self._spectral_efficiency(truth) if self.scoring else np.full(self.network.n_ues, np.nan),
+                se_bit_s_hz=self._spectral_efficiency(truth),
                 sensing_latency_s=(self.now_ns - start_ns) * 1e-9,
                 reports_expected=self.central.reports_expected(plan),
                 reports_fused=inbox.fused,
@@ -257,6 +373,12 @@ class Emulation:
         )
         if self.trace is not None:
             self.trace.settle(plan.cpi)
+
+    def _settle_losses(self, inbox: Inbox) -> None:
+        plan, complete = inbox.plan, inbox.fused == self.central.reports_expected(inbox.plan)
+        receivers = () if complete else plan.receivers
+        due = {name: self.access_points[name].split.reports_expected(self.frame.n_slots) for name in receivers}
+        self.losses.settle(plan, due)
 
     def _bounds(
         self, kind: str, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth
@@ -275,5 +397,6 @@ class Emulation:
         )
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
-        noise_power_w = self.central.radio.noise_power_w
-        return spectral_efficiency(truth.channel, truth.precoding(), truth.sensing_power_w(), noise_power_w)
+        if not self.scoring:
+            return np.full(self.network.n_ues, np.nan)
+        return self.frame.snapshot_share * truth.spectral_efficiency(self.central.radio.noise_power_w)

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.messages import CENTRAL, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Slot
+from models.doors import Door
 from models.radio.statistics import Radiated, energy_statistic
 
-__all__ = ["FunctionalSplit", "IqSplit", "StatisticsSplit", "radiated", "waveform_known"]
+__all__ = [
+    "FunctionalSplit", "IqSplit", "StatisticsSplit", "check_message", "radiated", "reports_due", "waveform_known",
+]  # fmt: skip
 
 Complex = NDArray[np.complex128]
+WIDTHS = frozenset({None, *range(1, 65)})
+"""What ``iq_bits`` may be."""
 
 
 class FunctionalSplit(ABC):
@@ -52,10 +57,19 @@ class IqSplit(FunctionalSplit):
     Attributes
     ----------
     iq_bits
-        Bits of a real component, at least 1; None sends samples unquantised (64 bits).
+        Bits of a real component, 1 to 64; None sends samples unquantised (64 bits).
+
+    Raises
+    ------
+    ValueError
+        If they are others.
     """
 
     iq_bits: int | None
+
+    def __post_init__(self) -> None:
+        if self.iq_bits not in WIDTHS:
+            raise ValueError(f"iq_bits is {self.iq_bits!r}: give a whole number from 1 to 64, or None")
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Return the report of the slot."""
@@ -76,12 +90,21 @@ class StatisticsSplit(FunctionalSplit):
     ----------
     illumination
         "sensing": the waveform of a slot is that of its sensing transmitter; "full": that of all transmitters.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
     """
 
     illumination: str
     needs_waveform = True
     echoes: dict[int, list[tuple[Slot, Complex]]] = field(default_factory=dict, init=False)
     records: dict[int, dict[str, TransmissionRecord]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if self.illumination not in ("sensing", "full"):
+            raise ValueError(f'illumination is {self.illumination!r}: give "sensing" or "full"')
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Keep the echo until the waveforms are known."""
@@ -98,7 +121,7 @@ class StatisticsSplit(FunctionalSplit):
 
     def settle(self, ap: str, plan: CpiPlan) -> Message | None:
         """Return the statistics of the slots whose waveforms are known; None if there was nothing to report on."""
-        records = self.records.get(plan.cpi, {})
+        records = self.records.pop(plan.cpi, {})
         given = [(slot.position, echo) for slot, echo in self.echoes.get(plan.cpi, [])]
         usable = [(at, echo) for at, echo in given if waveform_known(plan, records, at, self.illumination)]
         self.echoes.pop(plan.cpi, None)
@@ -124,8 +147,8 @@ class StatisticsSplit(FunctionalSplit):
     def forget(self, cpi: int) -> None:
         """Drop echoes and records of this CPI and earlier ones."""
         for kept in (self.echoes, self.records):
-            for old in [c for c in kept if c <= cpi]:
-                del kept[old]
+            while kept and (oldest := next(iter(kept))) <= cpi:
+                del kept[oldest]
 
 
 def waveform_known(plan: CpiPlan, records: Mapping[str, object], position: int, illumination: str) -> bool:
@@ -143,3 +166,72 @@ def radiated(plan: CpiPlan, records: Mapping[str, TransmissionRecord], n_antenna
     samples = [np.zeros((n_antennas, 0)) if record is None else record.samples for record in known]
     shapes = [(n_antennas, len(own), n_snapshots) for own in slots]
     return Radiated(tuple(slots), tuple(x.astype(complex).reshape(n) for x, n in zip(samples, shapes, strict=True)))
+
+
+# -- the door ---------------------------------------------------------------------------------------------------------
+
+
+def check_message(
+    split: FunctionalSplit, method: str, message: object, ap: str, plan: CpiPlan | None, n_antennas: int
+) -> None:
+    """Refuse what a method of the split of an AP gave, if it is no message from this AP that fits the plan, nor None.
+
+    Raises
+    ------
+    DoorError
+        If that is so.
+    """
+    door = Door("split", method)
+    if message is None:
+        return
+    if not isinstance(message, Message) or message.source != ap or plan is None:
+        door.refuse(split, message, f'None or a Message with the source "{ap}"')
+    if isinstance(message, EchoReport):
+        _check_echo(door, split, message, plan, n_antennas)
+    elif isinstance(message, StatisticsReport):
+        _check_statistics(door, split, message, plan, n_antennas)
+
+
+def reports_due(split: FunctionalSplit, n_slots: int) -> int:
+    """Return how many reports a receiver with this split sends in a CPI when nothing is missing; raises DoorError."""
+    door = Door("split", "reports_expected")
+    n_reports = door.ask(split, n_slots)
+    if not isinstance(n_reports, int | np.integer) or n_reports < 0:
+        door.refuse(split, n_reports, "a whole number of reports, 0 or more")
+    return int(n_reports)
+
+
+def _check_echo(door: Door, split: FunctionalSplit, report: EchoReport, plan: CpiPlan, n_antennas: int) -> None:
+    slot, samples = report.slot, report.samples
+    shape = (n_antennas, plan.slots[0].n_snapshots)
+    if not (
+        isinstance(slot, Slot)
+        and slot in plan.slots[slot.position : slot.position + 1]
+        and isinstance(samples, np.ndarray)
+        and samples.shape == shape
+        and report.iq_bits in WIDTHS
+        and report.destination == CENTRAL
+    ):
+        expected = f"an EchoReport to central of a slot of CPI {plan.cpi}, samples {shape}, iq_bits None or 1 to 64"
+        door.refuse(split, report, expected)
+
+
+def _check_statistics(
+    door: Door, split: FunctionalSplit, report: StatisticsReport, plan: CpiPlan, n_antennas: int
+) -> None:
+    shape = (n_antennas, len(plan.transmitters), n_antennas)
+    positions = set(report.positions)
+    valid = (
+        (report.cpi, report.transmitters) == (plan.cpi, plan.transmitters)
+        and len(positions) == len(report.positions)
+        and positions <= set(range(len(plan.slots)))
+        and np.shape(report.cross) == shape
+        and np.isfinite(report.cross).all()
+        and 0.0 <= report.energy < np.inf
+        and report.destination == CENTRAL
+    )
+    if not valid:
+        expected = (
+            f"a StatisticsReport to central of slots of CPI {plan.cpi} and its transmitters, cross {shape}, all finite"
+        )
+        door.refuse(split, report, expected)

@@ -1,8 +1,9 @@
 """What came for one CPI."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from emulator.messages import EchoReport, StatisticsReport, TransmissionRecord
+from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan
 
 __all__ = ["Inbox"]
@@ -10,13 +11,27 @@ __all__ = ["Inbox"]
 
 @dataclass(kw_only=True, eq=False)
 class Inbox:
-    """What came for one CPI before it was fused."""
+    """What came for one CPI before it was fused.
+
+    Attributes
+    ----------
+    plan
+        The plan of the CPI.
+    due
+        Reports and records that each AP with a task still owes, by its name.
+    closed
+        Whether the CPI was fused: what comes later is late.
+    fused
+        Reports that were fused.
+    """
 
     plan: CpiPlan
+    due: dict[str, int] = field(default_factory=dict)
     records: dict[str, TransmissionRecord] = field(default_factory=dict)
     echoes: dict[str, dict[int, EchoReport]] = field(default_factory=dict)
     """By receiver and slot position."""
     statistics: dict[str, StatisticsReport] = field(default_factory=dict)
+    closed: bool = False
     fused: int = 0
     used: list[int] = field(default_factory=list)
     """Numbers of the messages that were fused: records of transmitters, and reports."""
@@ -31,3 +46,36 @@ class Inbox:
         if receiver in self.statistics:
             return [self.statistics[receiver]] if positions else []
         return [self.echoes[receiver][position] for position in positions]
+
+    def take(self, message: Message) -> bool:
+        """Take a report or a record; return whether it was the last that is due."""
+        place = self._place(message)
+        if place is None:
+            return False
+        kept, key = place
+        new = key not in kept
+        kept[key] = message
+        return new and self._settled(message.source)
+
+    def _place(self, message: Message) -> tuple[dict[Any, Any], int | str] | None:
+        """Return where a message is kept: the mapping and the key."""
+        if isinstance(message, EchoReport):
+            return self.echoes.setdefault(message.source, {}), message.slot.position
+        if isinstance(message, StatisticsReport):
+            return self.statistics, message.source
+        return (self.records, message.source) if isinstance(message, TransmissionRecord) else None
+
+    def _settled(self, source: str) -> bool:
+        """Count a message that an AP owed; return whether nobody owes any more."""
+        owed = self.due.get(source, 0)
+        if owed > 1:
+            self.due[source] = owed - 1
+        elif owed:
+            del self.due[source]
+            return not self.due
+        return False
+
+    def close(self) -> None:
+        """Let go of what came: it was fused."""
+        self.closed = True
+        self.due, self.records, self.echoes, self.statistics = {}, {}, {}, {}

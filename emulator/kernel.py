@@ -15,22 +15,48 @@ class Kernel(simpy.Environment):
     """Integer nanoseconds, and a rank in place of SimPy's two priorities."""
 
     now_ns: ClassVar = property(attrgetter("_now"), doc="Emulated time; as SimPy's ``now``, without a call.")
+    served: int = 0
+    """Events served."""
+    serving: bool = False
+    """Whether an event is being served right now."""
+    failure: BaseException | None = None
+    """What ended this clock in the middle of an event: what was half done stays so."""
 
-    def advance(self, until_filled: Sized) -> int:
-        """Serve events until something is in ``until_filled``; return how many.
+    def advance(self, until_filled: Sized) -> None:
+        """Serve events until something is in ``until_filled``.
 
         This is ``step`` without the calls around it.
         """
-        queue, count = self._queue, 0
-        while not until_filled:
-            self._now, _, _, event = heappop(queue)
-            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
-            for callback in callbacks:
-                callback(event)
-            if not event._ok and not hasattr(event, "_defused"):
-                raise event._value
-            count += 1
-        return count
+        queue, count, self.serving = self._queue, 0, True
+        try:
+            while not until_filled:
+                self._now, _, _, event = heappop(queue)
+                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+                for callback in callbacks:
+                    callback(event)
+                if not event._ok and not hasattr(event, "_defused"):
+                    raise event._value
+                count += 1
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            self.serving = False
+            self.served += count
+
+    def step(self) -> None:
+        """Serve one event."""
+        self.serving = True
+        try:
+            super().step()
+            self.served += 1
+        except simpy.core.StopSimulation:  # the way in which ``run(until=...)`` ends
+            raise
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            self.serving = False
 
 
 class Alarm(simpy.Event):

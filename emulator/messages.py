@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.slot import CpiPlan, Slot
+from models.readonly import taken
 
 __all__ = [
+    "ARROW",
     "CENTRAL",
     "HEADER_BITS",
     "Assignment",
@@ -24,6 +26,8 @@ __all__ = [
 HEADER_BITS = 8 * (38 + 8)
 CENTRAL = "central"
 """Name of the central processor."""
+ARROW = "->"
+"""What stands between two node names in the name of a link, and in no name of a node."""
 
 Complex = NDArray[np.complex128]
 
@@ -49,6 +53,9 @@ class Message:
     sequence: int = field(default=-1, init=False)
     cause: int = field(default=-1, init=False)
     cpi: int = field(default=-1, init=False)
+
+    def seal(self) -> None:
+        """Take the arrays, as the message is sent: whoever gave them can change them no more."""
 
     @property
     def content_bits(self) -> int:
@@ -104,6 +111,11 @@ class TransmissionRecord(Message):
     positions: tuple[int, ...]
     samples: NDArray[np.complex64]
 
+    def seal(self) -> None:
+        """Take the samples."""
+        if self.samples.flags.writeable:
+            self.samples = taken(self.samples)
+
     @property
     def content_bits(self) -> int:
         """Size of slot positions and samples."""
@@ -131,6 +143,11 @@ class EchoReport(Message):
 
     def __post_init__(self) -> None:
         self.cpi = self.slot.cpi
+
+    def seal(self) -> None:
+        """Take the samples."""
+        if self.samples.flags.writeable:
+            self.samples = taken(self.samples)
 
     @property
     def content_bits(self) -> int:
@@ -161,6 +178,10 @@ class StatisticsReport(Message):
     transmitters: tuple[str, ...]
     cross: Complex
     energy: float
+
+    def seal(self) -> None:
+        """Take the statistics."""
+        self.cross = taken(self.cross)
 
     @property
     def content_bits(self) -> int:

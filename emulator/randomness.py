@@ -25,8 +25,8 @@ class Streams:
     """
 
     def __init__(self, seed: int) -> None:
-        if seed != int(seed) or seed < 0:
-            raise ValueError(f"seed = {seed}: give a whole number >= 0")
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+            raise ValueError(f"seed = {seed!r}: give a whole number >= 0")
         self.seed = int(seed)
         self._generators: dict[tuple[str, str], tuple[np.random.Generator, Any]] = {}
 

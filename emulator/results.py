@@ -1,17 +1,20 @@
 """What comes out of an emulation."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.losses import LostReports
+from emulator.packed import PackedSequence
 from emulator.trace import Trace
 from models.network import Area, ModeAssignment, Network
 from models.observation import Estimate, Observation
 from models.scoring import Score
 
-__all__ = ["CpiResult", "RunResult"]
+__all__ = ["CpiResult", "CpiResults", "RunResult"]
 
 Float = NDArray[np.float64]
 
@@ -38,13 +41,14 @@ class CpiResult:
         Coherent position error bounds with real free and with structured amplitudes, all targets together, for what
         was fused, shape (n_targets,), in m; NaN where there is none.
     se_bit_s_hz
-        Spectral efficiency of each UE, shape (n_ues,).
+        Spectral efficiency of each UE, shape (n_ues,): (7) averaged over slots, times the share of symbols that are
+        no guard.
     sensing_latency_s
         From ``start_ns`` to ``published_ns``.
     reports_expected, reports_fused
         Reports due in the CPI, and those that were used.
     observation
-        What was fused; a run keeps that of its last CPI.
+        What was fused; of a run the last CPI keeps it, whatever its number of CPIs.
     """
 
     index: int
@@ -73,6 +77,20 @@ class CpiResult:
         return self.estimate.positions_m[self.score.false_indices]
 
 
+class CpiResults(PackedSequence[CpiResult]):
+    """Results of CPIs in their order, of which only the last has its observation."""
+
+    def append(self, item: CpiResult) -> None:
+        """Add the result of the next CPI."""
+        self.let_go()
+        super().append(item)
+
+    def let_go(self) -> None:
+        """Drop what was fused in the last CPI, which takes most of the memory."""
+        if len(self):
+            self.replace_last(self[-1].without_observation())
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunResult:
     """What came of a run.
@@ -82,7 +100,7 @@ class RunResult:
     network, area
         The survey.
     cpis
-        One result a CPI.
+        One result a CPI. Only the last keeps its observation; the others are packed, some hundred bytes each.
     errors_m
         Position errors, shape (n_cpis, n_targets), in m; NaN where a target was missed.
     fronthaul
@@ -94,26 +112,31 @@ class RunResult:
         Kernel events served until the last estimate was published; the network has been running on meanwhile.
     late_reports
         Reports that came after their deadline.
+    lost_reports
+        Those that were not fused since the start, by cause, the commonest first.
     trace
         The recorded events, if tracing was on.
     """
 
     network: Network
     area: Area
-    cpis: tuple[CpiResult, ...]
+    cpis: Sequence[CpiResult]
     errors_m: Float
     fronthaul: dict[str, Any]
     slots: int
     events: int
     late_reports: int
+    lost_reports: tuple[LostReports, ...]
     trace: Trace | None
 
     @classmethod
-    def of(cls, cpis: list[CpiResult], *, n_targets: int, **books: Any) -> "RunResult":
-        """Return the result of these CPIs; only the last keeps its observation."""
-        kept = [cpi.without_observation() for cpi in cpis[:-1]] + cpis[-1:]
-        errors = np.array([cpi.score.error_m for cpi in cpis]).reshape(len(cpis), n_targets)
-        return cls(cpis=tuple(kept), errors_m=errors, **books)
+    def of(cls, cpis: Iterable[CpiResult], *, n_targets: int, **books: Any) -> "RunResult":
+        """Return the result of these CPIs."""
+        kept = cpis if isinstance(cpis, CpiResults) else CpiResults(cpis)
+        errors = np.empty((len(kept), n_targets))
+        for row, cpi in zip(errors, kept, strict=True):
+            row[:] = cpi.score.error_m
+        return cls(cpis=kept, errors_m=errors, **books)
 
     def __repr__(self) -> str:
         resolved = sum(status == "resolved" for cpi in self.cpis for status in cpi.score.status)

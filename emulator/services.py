@@ -35,9 +35,16 @@ class Medium(Protocol):
     unit_amplitude_m2: float
 
     def connect_access_point(
-        self, name: str, begin: Callable[[int], None], deliver: Callable[[Slot, Complex], None]
+        self,
+        name: str,
+        begin: Callable[[int], None],
+        deliver: Callable[[Slot, Complex], None],
+        noise: Callable[[int], Complex],
     ) -> None:
-        """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes."""
+        """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes.
+
+        ``noise(cpi)`` gives its own samples of a CPI in which it listens.
+        """
 
     def connect_user_equipment(
         self, name: str, receive: Callable[[Slot, Complex], None], failure: Callable[..., Exception]
@@ -62,7 +69,7 @@ class Medium(Protocol):
     def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
         """Radiate in the slot on the air."""
 
-    def hear(self, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
+    def hear(self, name: str, phase_rad: float = 0.0) -> None:
         """Listen for the rest of the CPI."""
 
 

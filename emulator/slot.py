@@ -48,6 +48,8 @@ class Frame:
         How long before its start a CPI is planned.
     deadline_ns
         How long after the end of its last slot the central processor fuses what came.
+    n_guard_symbols
+        Silent symbols at the end of a slot.
     """
 
     slot_ns: int
@@ -55,6 +57,12 @@ class Frame:
     n_snapshots: int
     lead_ns: int
     deadline_ns: int
+    n_guard_symbols: int = 0
+
+    @property
+    def snapshot_share(self) -> float:
+        """Share of the symbols of a slot that are snapshots: what guard symbols leave of the spectral efficiency."""
+        return self.n_snapshots / (self.n_snapshots + self.n_guard_symbols)
 
     @cached_property
     def cpi_ns(self) -> int:

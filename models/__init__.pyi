@@ -14,3 +14,5 @@ from .scoring import score as score
 from .trajectories import ConstantVelocity as ConstantVelocity
 from .trajectories import Trajectory as Trajectory
 from .view import View as View
+
+SCHEDULERS: dict[str, str]

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.constants import speed_of_light
+
+from models.readonly import taken
 
 __all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio"]
 
@@ -45,7 +47,7 @@ class Area:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
-    """The survey: what the central processor knows of the network before any message.
+    """The survey: what the central processor knows of the network before any message; its arrays are read-only.
 
     Attributes
     ----------
@@ -72,6 +74,10 @@ class Network:
     ue_names: tuple[str, ...] = ()
     ue_positions_m: Float = field(default_factory=lambda: np.empty((0, 2)))
 
+    def __post_init__(self) -> None:
+        for name in ("ap_positions_m", "boresights_rad", "ue_positions_m"):
+            object.__setattr__(self, name, taken(getattr(self, name)))
+
     @property
     def n_aps(self) -> int:
         """Number of APs."""
@@ -85,7 +91,7 @@ class Network:
     @property
     def wavelength_m(self) -> float:
         """Carrier wavelength in m."""
-        return speed_of_light / self.carrier_hz
+        return scipy.constants.speed_of_light / self.carrier_hz
 
     @property
     def wavenumber_rad_m(self) -> float:

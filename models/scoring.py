@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from models.observation import Estimate
 
@@ -65,14 +65,11 @@ def score(estimate: Estimate, truth_m: ArrayLike, noncoherent_peb_m: ArrayLike) 
         return Score(status=("missed",) * len(truth), matched=matched, error_m=error, false_indices=nothing)
     distance = _distances(truth, estimate.positions_m)
     allowed = distance <= gate_m(noncoherent_peb_m)[:, None]
-    # One forbidden pair costs more than every permitted one together: no target is given up for a shorter sum.
-    forbidden = WIDEST_GATE_M * (1 + len(truth))
-    rows, columns = linear_sum_assignment(np.where(allowed, distance, forbidden))
-    kept = allowed[rows, columns]
+    rows, columns = _assigned(distance, allowed)
     matched = np.full(len(truth), -1, dtype=np.intp)
-    matched[rows[kept]] = columns[kept]
+    matched[rows] = columns
     error = np.full(len(truth), np.nan)
-    error[rows[kept]] = distance[rows[kept], columns[kept]]
+    error[rows] = distance[rows, columns]
     status = tuple(_status(estimate, int(index)) for index in matched)
     return Score(
         status=status,
@@ -80,6 +77,18 @@ def score(estimate: Estimate, truth_m: ArrayLike, noncoherent_peb_m: ArrayLike) 
         error_m=error,
         false_indices=np.setdiff1d(np.arange(len(estimate.positions_m)), matched),
     )
+
+
+def _assigned(distance: Float, allowed: NDArray[np.bool_]) -> tuple[Index, Index]:
+    """Return which targets go with which positions: as many as are allowed, then with the least total distance."""
+    if allowed.sum(axis=0).max(initial=0) <= 1 and allowed.sum(axis=1).max(initial=0) <= 1:
+        rows, columns = np.nonzero(allowed)  # nobody has a choice, and scipy.optimize takes long to import
+        return rows, columns
+    # One forbidden pair costs more than every permitted one together: no target is given up for a shorter sum.
+    forbidden = WIDEST_GATE_M * (1 + len(distance))
+    rows, columns = scipy.optimize.linear_sum_assignment(np.where(allowed, distance, forbidden))
+    kept = allowed[rows, columns]
+    return rows[kept], columns[kept]
 
 
 def _status(estimate: Estimate, index: int) -> str:
@@ -128,7 +137,7 @@ def gospa(estimate_positions_m: ArrayLike, truth_m: ArrayLike, cutoff_m: float, 
     truth = np.asarray(truth_m, dtype=float).reshape(-1, 2)
     found = np.asarray(estimate_positions_m, dtype=float).reshape(-1, 2)
     distance = _distances(truth, found)
-    rows, columns = linear_sum_assignment(np.minimum(distance, cutoff_m) ** order)
+    rows, columns = scipy.optimize.linear_sum_assignment(np.minimum(distance, cutoff_m) ** order)
     matched = distance[rows, columns]
     matched = matched[matched < cutoff_m]
     n_missed, n_false = len(truth) - len(matched), len(found) - len(matched)

@@ -1,6 +1,6 @@
 """Conversions from the logarithmic units of scenario files to SI units, and thermal noise."""
 
-from scipy.constants import Boltzmann
+import scipy
 
 __all__ = ["db_to_linear", "dbm_to_w", "noise_power_w"]
 
@@ -21,4 +21,4 @@ def noise_power_w(temperature_k: float, bandwidth_hz: float, noise_figure_db: fl
     >>> round(noise_power_w(290.0, 100e3) / dbm_to_w(-124.0), 2)
     1.01
     """
-    return Boltzmann * temperature_k * bandwidth_hz * db_to_linear(noise_figure_db)
+    return scipy.constants.Boltzmann * temperature_k * bandwidth_hz * db_to_linear(noise_figure_db)

@@ -3,6 +3,7 @@
 import pytest
 
 from scenarios.file.files import load
+from scenarios.output import painters
 
 SMALL = {
     "access_points.count": 6,
@@ -13,6 +14,12 @@ SMALL = {
     "estimator.kind": "grid",
     "estimator.grid_step_m": 25.0,
 }
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    """Commands that a test calls draw in their own process: starting others takes longer than small pictures do."""
+    monkeypatch.setattr(painters, "available_cores", lambda: 1)
 
 
 @pytest.fixture

@@ -367,13 +367,29 @@ def test_few_aps_suffice_where_the_fisher_matrix_is_regular(kind, n_tx, n_rx, n_
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_targets_in_one_place_and_phase_have_no_bound_and_spare_the_third(kind):
+@pytest.mark.parametrize("apart_m", [0.0, 1e-12, 1e-6])
+@pytest.mark.parametrize("phases", [("scatter_phase_rad",), ()], ids=["one phase", "two phases"])
+def test_two_targets_in_one_place_have_no_finite_bound_and_spare_the_third(kind, apart_m, phases):
+    """Two phases make the Fisher matrix at that place regular; a millimetre apart, the bound is kilometres."""
     case, _ = random_case(seed=4, n_targets=3)
-    for key in ("positions_m", "scatter_phase_rad"):
+    for key in ("positions_m", *phases):
         case[key][1] = case[key][0]
+    case["positions_m"][1, 0] += apart_m
     bounds = target_bounds_m(**case, kind=kind)
-    assert np.isnan(bounds[:2]).all()
-    assert np.isfinite(bounds[2])
+    assert np.isposinf(bounds[:2]).all()
+    alone = {key: case[key][2:] for key in ("positions_m", "rcs_m2", "scatter_phase_rad")}
+    assert target_bounds_m(**{**case, **alone}, kind=kind) <= bounds[2] < np.inf
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bound_of_two_targets_grows_without_limit_as_they_meet(kind):
+    case, _ = random_case(seed=4)
+    bounds = []
+    for apart_m in (0.1, 0.01, 0.001, 0.0):
+        case["positions_m"][1] = case["positions_m"][0] + [apart_m, 0.0]
+        bounds.append(target_bounds_m(**case, kind=kind))
+    assert np.all(np.diff(bounds[:3], axis=0) > 0.0)
+    assert np.isposinf(bounds[3]).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

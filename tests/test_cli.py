@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from scenarios.commands import cli
 from scenarios.commands.cli import app
+from scenarios.figures.point_bounds import drawn_channel
 from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
 
@@ -41,7 +42,8 @@ cpis = 2
 """
 
 FILES = [
-    ".dmimo.json", "cost_map.png", "map.png", "result.json", "scenario.toml", "se.png", "timeline.png", "trace.npz",
+    ".dmimo.json", "cost_map.png", "map.png", "metrics.png", "result.json", "scenario.toml", "se.png", "timeline.png",
+    "trace.npz",
 ]  # fmt: skip
 
 
@@ -102,12 +104,12 @@ def test_run_json_has_the_agreed_shape(small):
     cpi = data["cpis"][0]
     assert set(cpi) == {
         "index", "transmitters", "receivers", "targets", "false_detections", "false_positions_m", "se_bit_s_hz",
-        "sum_se_bit_s_hz", "sensing_latency_s", "reports_expected", "reports_fused",
+        "sum_se_bit_s_hz", "sensing_latency_s", "reports_expected", "reports_fused", "limited",
     }  # fmt: skip
     assert sorted(cpi["transmitters"] + cpi["receivers"]) == [0, 1, 2, 3, 4, 5]
     target = cpi["targets"][0]
     assert set(target) == {
-        "truth_m", "status", "estimate_m", "covariance_m2", "error_m", "peb_m", "peb_structured_m",
+        "truth_m", "status", "reason", "estimate_m", "covariance_m2", "error_m", "peb_m", "peb_structured_m",
     }  # fmt: skip
     assert target["truth_m"] == [80.0, 120.0]
     assert target["status"] in ("resolved", "not-resolved")
@@ -154,12 +156,12 @@ def test_run_writes_its_folder_and_tells_a_person(small):
     (folder,) = Path("results").iterdir()
     assert re.fullmatch(r"small-2-[0-9a-f]{8}", folder.name)
     assert sorted(path.name for path in folder.iterdir()) == FILES
-    for word in ("resolved", "error (mm)", "bound (mm)", "Sum spectral efficiency", str(folder / "map.png")):
+    for word in ("resolved", "error", "bound", "Sum spectral efficiency", str(folder / "map.png")):
         assert word in result.stdout
     written = json.loads((folder / "result.json").read_text())
     assert "wall_s" not in written
     assert len(written["cpis"]) == 2
-    for name in ("map.png", "cost_map.png", "timeline.png", "se.png"):
+    for name in ("map.png", "cost_map.png", "timeline.png", "se.png", "metrics.png"):
         assert matplotlib.image.imread(folder / name).std() > 0.01
 
 
@@ -239,15 +241,18 @@ class Sleeper(Estimator):
 """
 
 
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_that_is_interrupted_leaves_nothing(small, number):
+def test_run_that_is_interrupted_leaves_nothing(small, number, send):
+    """Neither where the command alone is told, nor where all its processes are, as by Ctrl-C on a terminal."""
     Path("sleeper.py").write_text(SLEEPER)
     command = [sys.executable, "-B", "-m", "scenarios", "run", small, "--out", "o", "--plugin", "sleeper"]
     command += ["--set", 'estimator.kind="sleeper:Sleeper"']
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as process:
         while not Path("asleep").exists() and process.poll() is None:
             time.sleep(0.02)
-        process.send_signal(number)
+        send(process.pid, number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     assert out == ""
@@ -364,16 +369,29 @@ def test_bound_of_two_targets_together_equals_the_golden_values(case):
 
 
 def test_bound_takes_the_scattering_phases_that_are_given(small):
-    """Two targets in one place differ by their phases alone, here as in a run; a phase left out is 0."""
-    here = {"position_m": [80, 120]}
-    others = here, here | {"scatter_phase_rad": 1.5}
-    alike, apart = (bound_json(tomllib.loads(SMALL) | {"targets": [here, other]}) for other in others)
-    assert [row["peb_coherent_m"] for row in alike["joint"]] == [None, None]
+    """Of two targets close together the bound depends on their phases, here as in a run; a phase left out is 0."""
+    here, there = {"position_m": [80, 120]}, {"position_m": [80.02, 120]}
+    others = there | {"scatter_phase_rad": 0.0}, there, there | {"scatter_phase_rad": 1.5}
+    alike, zero, apart = (bound_json(tomllib.loads(SMALL) | {"targets": [here, other]}) for other in others)
+    assert alike == zero
+    assert [row["peb_coherent_m"] for row in alike["joint"]] != [row["peb_coherent_m"] for row in apart["joint"]]
     zero = ("--set", "targets.0.scatter_phase_rad=0")
     run = json.loads(dmimo("run", "golden.toml", "--cpis", 1, *zero, "--json").stdout)
     for row, target, single in zip(apart["joint"], run["cpis"][0]["targets"], apart["targets"], strict=True):
         assert row["peb_coherent_m"] == pytest.approx(target["peb_m"], rel=0.2)  # the expected Q against the actual
         assert row["peb_coherent_m"] > single["peb_coherent_m"]
+
+
+def test_two_targets_in_one_place_have_an_infinite_bound(small):
+    """In the tables, and as null in JSON, with whatever phases; and a run goes on."""
+    settings = ("--set", "targets=[{position_m=[80, 120]}, {position_m=[80, 120], scatter_phase_rad=1.5}]")
+    data = json.loads(dmimo("bound", small, "--json", *settings).stdout)
+    assert [row["peb_coherent_m"] for row in data["joint"]] == [None, None]
+    assert all(row["peb_coherent_m"] > 0.0 for row in data["targets"])
+    assert dmimo("bound", small, *settings).stdout.count("inf") == 2
+    run = dmimo("run", small, "--cpis", 1, *settings)
+    assert run.exit_code == 0, run.stderr
+    assert run.stdout.count(" inf ") == 2
 
 
 def test_bound_without_targets(small):
@@ -403,7 +421,6 @@ def test_bound_uses_the_channel_of_the_run(small):
     """With the channel that the bound is based on, (7) gives the spectral efficiency that a run reports for CPI 0."""
     from models.radio.efficiency import spectral_efficiency
     from models.radio.transmission import precoding_matrix
-    from scenarios.figures.point_bounds import drawn_channel
 
     scenario = load(small, {"radio.illumination": "full"})
     emulation = scenario.build(seed=5, estimator=None)
@@ -428,6 +445,47 @@ def test_bound_refuses_a_point_on_an_access_point(small):
     fails_with_2(dmimo("bound", small, "--at", "5,5"), "ap-0")
 
 
+QUICK = ("--cpis", "1", "--set", 'estimator.kind="grid"', "--set", "estimator.grid_step_m=50")
+
+
+def test_two_scenarios_of_one_name_do_not_share_a_folder():
+    for folder, text in (("a", ""), ("b", "[radio]\ntransmit_power_dbm = 20.0\n")):
+        Path(folder).mkdir()
+        Path(folder, "net.toml").write_text(text)
+        result = dmimo("run", f"{folder}/net.toml", *QUICK)
+        assert result.exit_code == 0, result.stderr
+    first, second = sorted(Path("results").iterdir())
+    powers = {load(folder / "scenario.toml").radio.transmit_power_dbm for folder in (first, second)}
+    assert powers == {20.0, 30.0}
+    assert {folder.name[:6] for folder in (first, second)} == {"net-1-"}
+
+
+@pytest.mark.parametrize("role", ["transmitters", "receivers"])
+def test_of_the_written_scenario_one_access_point_can_be_turned(role):
+    """All else stays: places, the other boresights, and the channels of the other access points, to the byte."""
+    assert dmimo("run", "paper", *QUICK, "--out", "o").exit_code == 0
+    drawn = load("o/scenario.toml")
+    before = json.loads(Path("o/result.json").read_text())["cpis"][0]
+    ap = before[role][1]
+    boresights = list(drawn.access_points.boresights_deg)
+    boresights[ap] += 40.0
+    turned = drawn.with_({"access_points.boresights_deg": boresights})
+    emulations = [scenario.build(seed=1) for scenario in (drawn, turned)]
+    same = np.arange(12) != ap
+    first, second = (emulation.network for emulation in emulations)
+    assert np.array_equal(first.ap_positions_m, second.ap_positions_m)
+    assert np.array_equal(first.boresights_rad == second.boresights_rad, same)
+    results = [emulation.run(1).cpis[0] for emulation in emulations]
+    assert results[0].se_bit_s_hz.tolist() == before["se_bit_s_hz"]
+    assert np.array_equal(results[0].truth_m, results[1].truth_m)
+    changed = results[0].se_bit_s_hz != results[1].se_bit_s_hz
+    assert changed.all() if role == "transmitters" else not changed.any()
+    assignment = results[0].assignment
+    channels = [drawn_channel(scenario, 1, assignment) for scenario in (drawn, turned)]
+    unlike = (channels[0] != channels[1]).any(axis=(1, 2))
+    assert assignment.transmitters[unlike].tolist() == ([ap] if role == "transmitters" else [])
+
+
 # -- the other commands ------------------------------------------------------------------------------------------------
 
 
@@ -441,6 +499,52 @@ def test_timeline_draws_the_same_picture_again(finished):
     assert dmimo("timeline", finished, "--from", 0.2, "--until", 0.3).exit_code == 0
     assert picture.read_bytes() != first
     assert sorted(path.name for path in finished.iterdir()) == FILES
+
+
+def test_timeline_shows_what_is_chosen_and_writes_its_picture_alone(finished):
+    """A choice changes the picture, the same choice gives the same bytes, and no other file is touched."""
+    before = {path.name: path.read_bytes() for path in finished.iterdir()}
+    pictures = []
+    for options in ([], ["--aps", "ap-1..ap-3"], ["--aps", "ap-3,ap-1"], ["--report", "ap-1"], ["--cpi", "0..0"]):
+        for _ in range(2):
+            result = dmimo("timeline", finished, *options)
+            assert result.exit_code == 0, result.stderr
+            pictures.append((finished / "timeline.png").read_bytes())
+        assert pictures[-1] == pictures[-2]
+    assert pictures[0] == pictures[-1] == before["timeline.png"]
+    assert len(set(pictures)) == 4
+    after = {path.name: path.read_bytes() for path in finished.iterdir()}
+    assert {name for name in before | after if before.get(name) != after.get(name)} <= {".dmimo.json"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--aps", "ap-33"], ["--aps", 'got "ap-33"; allowed: APs of this run, ap-0 to ap-5; the nearest is ap-3']),
+        (["--aps", "ap-5..ap-3"], ["--aps", 'got "ap-5..ap-3"', "in the order of the APs"]),
+        (["--aps", "ap-1..ap-2..ap-3"], ["--aps", "as ap-3..ap-6"]),
+        (["--aps", ""], ["--aps", 'got ""']),
+        (["--cpi", "1"], ["--cpi", 'got "1"; allowed: 0 to 0']),
+        (["--cpi", "2..1"], ["--cpi", 'got "2..1"']),
+        (["--cpi", "one"], ["--cpi", 'got "one"']),
+        (["--report", "ap-0,ap-1"], ["--report", "allowed: one AP"]),
+        (["--report", "ue-0"], ["--report", 'got "ue-0"', "ap-0 to ap-5"]),
+        (["--from", "1000"], ["--from, --until", "allowed: times from 0 to"]),
+        (["--until", "-1"], ["--from, --until", "allowed: times from 0 to"]),
+    ],
+)
+def test_timeline_refuses_what_the_run_does_not_have(finished_run, options, words):
+    before = (finished_run / "o" / "timeline.png").read_bytes()
+    fails_with_2(dmimo("timeline", finished_run / "o", *options), *words)
+    assert (finished_run / "o" / "timeline.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", '{"cpis": [], "slots": 0}', "[1]"])
+def test_timeline_needs_the_result(finished, text):
+    (finished / "result.json").unlink()
+    if text is not None:
+        (finished / "result.json").write_text(text)
+    fails_with_2(dmimo("timeline", finished), "result.json", "cannot be read as a result")
 
 
 def test_timeline_refuses_what_is_no_trace():

@@ -21,9 +21,11 @@ from PIL import Image
 from models.estimation import ESTIMATORS
 from models.selection import SELECTORS
 from scenarios.commands.cli import app
+from scenarios.commands.run import FILES
 from scenarios.file.files import load
 from scenarios.file.plugins import implementation, settings_of
 from scenarios.file.scenario import Scenario
+from scenarios.output.folders import MANIFEST
 from scenarios.output.results import save_trace
 
 ROOT = Path(__file__).parent.parent
@@ -288,6 +290,12 @@ def test_every_kind_is_listed_with_its_own_keys(table, registry):
     shown = re.findall(r"^\| `[\w-]+` \| [^|]* \|$", section, re.MULTILINE)
     expected = list(kind_rows(table, registry))
     assert shown == expected, "docs/scenario.md: paste these rows\n" + "\n".join(expected)
+
+
+def test_every_file_of_an_output_folder_is_listed():
+    section = (ROOT / "docs" / "output.md").read_text(encoding="utf-8").partition("## The folder of a run\n")[2]
+    shown = re.findall(r"^\| `([\w.]+)` \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert sorted(shown) == sorted([*FILES, MANIFEST])
 
 
 # -- links, pictures, names -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from models.network import Area, ModeAssignment, Network
 from scenarios.output import draw
+from scenarios.output.lengths import length_text
 
 AREA = Area(width_m=100.0, height_m=80.0)
 NETWORK = Network(
@@ -132,6 +133,9 @@ def test_png_is_the_same_bytes_whatever_the_callers_style_is(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-@pytest.mark.parametrize(("length_m", "text"), [(0.00123, "1.23 mm"), (0.3, "30 cm"), (12.0, "12 m"), (np.nan, "–")])
+@pytest.mark.parametrize(
+    ("length_m", "text"),
+    [(0.00123, "1.23 mm"), (0.3, "30 cm"), (12.0, "12 m"), (np.nan, "–"), (np.inf, "inf"), (7128.4, "7,128 m")],
+)
 def test_lengths_read_well(length_m, text):
-    assert draw.length_text(length_m) == text
+    assert length_text(length_m) == text

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from models.bounds.fisher import target_bounds_m
+from models.estimation import ESTIMATORS as KINDS
 from models.estimation import pairs
 from models.estimation.base import Estimator
 from models.estimation.grid import GridEstimator
@@ -16,16 +17,15 @@ from models.estimation.two_stage import TwoStage
 from models.network import Network
 from models.radio.gram import Gram
 from models.scoring import score
+from scenarios.file.plugins import make
 from tests.simulate import NOISE_W, normals, observe, random_truth, receive, summarise, waveform
 
 ESTIMATORS = [
-    GridEstimator(grid_step_m=20.0),
-    PaperEstimator(grid_step_m=20.0),
-    TwoStage(grid_step_m=20.0),
+    *(make(kind, KINDS, {"grid_step_m": 20.0}) for kind in KINDS),
     TwoStage(grid_step_m=20.0, amplitude="structured"),
     TwoStage(grid_step_m=20.0, amplitude="free"),
 ]
-NAMES = ["grid", "paper", "two-stage", "structured", "free"]
+NAMES = [*KINDS, "structured", "free"]
 contract = pytest.mark.parametrize("estimator", ESTIMATORS, ids=NAMES)
 
 

@@ -21,6 +21,7 @@ from scenarios.figures.layouts import Layout
 from scenarios.file.files import load
 from scenarios.file.problems import ScenarioError
 from scenarios.output.folders import OutputFolder
+from scenarios.output.lengths import length_text
 
 ROUNDING = 1e-9
 
@@ -225,7 +226,7 @@ def _documented(layout, errors, power):
     rms = "–"
     if np.isfinite(tally.rms_over_peb.value):
         rms = "{:.2f} ({:.2f}-{:.2f})".format(*tally.rms_over_peb)
-    bounds = ", ".join(figure_3a.draw.length_text(float(bound)) for bound in np.median(errors.peb_m[power], axis=0))
+    bounds = ", ".join(length_text(float(bound)) for bound in np.median(errors.peb_m[power], axis=0))
     right = f"{tally.right} ({share.low:.2f}-{share.high:.2f})"
     gradient = f"{tally.found_gradient}, {tally.right_gradient}"
     dbm = f"{figure_3a.POWERS_DBM[power]:.0f}"

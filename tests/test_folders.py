@@ -14,6 +14,7 @@ import pytest
 from scenarios.file.problems import ScenarioError
 from scenarios.output.folders import MANIFEST, OutputFolder, check_file, check_place, settings_digest, write_file
 
+ROOT = Path(__file__).parent.parent
 NAMES = ("a.txt", "b.txt", "result.json")
 
 
@@ -49,6 +50,14 @@ def test_the_same_settings_are_written_again_and_others_are_refused(tmp_path):
         output(tmp_path, seed=2).check()
     output(tmp_path, True, seed=2).write(writers("y"))
     assert contents(tmp_path) == whole("y")
+
+
+def test_the_documentation_shows_what_is_said_of_other_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output(Path("study"), **{"seed": 1, "radio.transmit_power_dbm": 30.0}).write(writers("x"))
+    with pytest.raises(ScenarioError) as refused:
+        output(Path("study"), **{"seed": 1, "radio.transmit_power_dbm": 20.0}).check()
+    assert str(refused.value) in (ROOT / "docs" / "output.md").read_text(encoding="utf-8")
 
 
 def test_stale_files_of_an_earlier_result_go_and_nothing_else(tmp_path):

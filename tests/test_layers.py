@@ -1,6 +1,8 @@
 """The house: packages depend on each other in one direction, and no modules or rooms know each other both ways."""
 
 import ast
+import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "emulator", "scenarios")
-DRAWING = {"emulator/timeline.py", "scenarios/output/draw.py", "scenarios/output/pictures.py"}
+DRAWING = {"emulator/timeline.py", *(f"scenarios/output/{name}.py" for name in ("draw", "pictures", "series"))}
+OURS_AND_PYTHONS = {*PACKAGES, "benchmarks", *sys.stdlib_module_names}
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},
     "emulator": {"scenarios", "pydantic"},
@@ -89,6 +92,15 @@ def test_only_drawing_modules_import_matplotlib():
     }
     allowed = DRAWING | {user for user in users if user.startswith("scenarios/figures/")}
     assert users <= allowed
+
+
+def test_what_is_imported_is_required_and_nothing_else_is():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    required = {re.split("[<>=]", line)[0] for line in setup["options"]["install_requires"].split()}
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    imported = {name.split(".")[0] for path in files for name in imports(path)}
+    assert {"pydantic" if name == "pydantic_core" else name for name in imported - OURS_AND_PYTHONS} == required
 
 
 def test_importing_the_emulator_stays_light():

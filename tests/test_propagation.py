@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from models.radio.propagation import PATH_LOSS, breakpoint_m, cell_free, path_gain, umi_los, umi_nlos
+from models.radio import PATH_LOSS
+from models.radio.propagation import breakpoint_m, cell_free, path_gain, umi_los, umi_nlos
+from scenarios.file.plugins import found
 
 CARRIER_HZ = 3.5e9
 DISTANCES_M = np.geomspace(10.0, 2000.0, 200)
@@ -55,23 +57,31 @@ def test_umi_nlos_is_never_below_line_of_sight():
 
 
 def test_cell_free_law():
-    assert cell_free([10.0, 1000.0], CARRIER_HZ) == pytest.approx([67.2, 30.5 + 36.7 * 3])
+    """At 10 m, with 10 m of height, the slant distance is 14.1 m: 5.5 dB more than the law at 10 m."""
+    slant = np.sqrt([200.0, 100.0, 1e6 + 100.0])
+    assert cell_free([10.0, 0.0, 1000.0], CARRIER_HZ) == pytest.approx(30.5 + 36.7 * np.log10(slant))
+    assert cell_free(10.0, CARRIER_HZ) == pytest.approx(67.2 + 5.524, abs=1e-3)
     assert cell_free(300.0, 1e9) == cell_free(300.0, 10e9)
 
 
 @pytest.mark.parametrize("name", PATH_LOSS)
-def test_every_law_rises_with_distance_and_counts_less_than_10_m_as_10_m(name):
-    law = PATH_LOSS[name]
+def test_every_law_rises_with_distance_and_is_finite_on_the_spot(name):
+    law = found(PATH_LOSS[name])
     assert np.all(np.diff(law(DISTANCES_M, CARRIER_HZ)) > 0)
+    assert 60.0 < law(0.0, CARRIER_HZ) <= law(10.0, CARRIER_HZ)
+
+
+@pytest.mark.parametrize("law", [umi_los, umi_nlos])
+def test_3gpp_laws_count_less_than_10_m_as_10_m(law):
     assert law([0.0, 3.0, 9.99], CARRIER_HZ) == pytest.approx(np.full(3, law(10.0, CARRIER_HZ)))
 
 
 @pytest.mark.parametrize("name", PATH_LOSS)
 def test_path_gain_is_the_linear_loss_in_any_shape(name):
     distance = np.array([[20.0, 400.0], [90.0, 210.0], [7.0, 1300.0]])
-    gain = path_gain(PATH_LOSS[name], distance, CARRIER_HZ)
+    gain = path_gain(found(PATH_LOSS[name]), distance, CARRIER_HZ)
     assert gain.shape == distance.shape
-    assert -10 * np.log10(gain) == pytest.approx(PATH_LOSS[name](distance, CARRIER_HZ))
+    assert -10 * np.log10(gain) == pytest.approx(found(PATH_LOSS[name])(distance, CARRIER_HZ))
 
 
 @pytest.mark.parametrize("law", [umi_los, umi_nlos])

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from emulator.trace import Trace, row
-from scenarios.output.results import finite, json_text, load_trace, save_trace, write_json
+from scenarios.output.results import finite, json_text, load_trace, save_trace
 
 
 def test_json_has_null_for_what_is_not_finite():
@@ -19,13 +19,6 @@ def test_json_keeps_every_digit():
     value = np.nextafter(1.0, 2.0)
     assert json.loads(json_text({"x": value}))["x"] == value
     assert finite(np.arange(2)) == [0, 1]
-
-
-def test_json_written_in_pieces_is_the_text(tmp_path):
-    data = {"a": [{"b": np.nan, "c": "µ"}], "d": np.arange(3.0)}
-    write_json(data, tmp_path / "a.json")
-    assert (tmp_path / "a.json").read_text(encoding="utf-8") == json_text(data)
-    assert json_text(data) == json.dumps({"schema_version": 1, **finite(data)}, indent=2) + "\n"
 
 
 def test_trace_is_the_same_bytes_at_another_time(tmp_path, monkeypatch):

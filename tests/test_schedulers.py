@@ -5,16 +5,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from models import SCHEDULERS
 from models.network import ModeAssignment
 from models.schedulers import Palindromic, RoundRobin
+from scenarios.file.plugins import make
 
 ASSIGNMENT = ModeAssignment.of(7, transmitters=[5, 1, 3], receivers=[0, 2])
-SCHEDULERS = [RoundRobin(), Palindromic()]
+KINDS = [make(name, SCHEDULERS, {}) for name in SCHEDULERS]
 EVEN, ODD = SimpleNamespace(cpi=4), SimpleNamespace(cpi=5)  # of the view a scheduler needs no more
 
 
 @pytest.mark.parametrize("view", [EVEN, ODD], ids=["even", "odd"])
-@pytest.mark.parametrize("scheduler", SCHEDULERS, ids=repr)
+@pytest.mark.parametrize("scheduler", KINDS, ids=SCHEDULERS)
 class TestContract:
     @pytest.mark.parametrize("n_slots", [0, 1, 3, 8])
     def test_one_transmitter_a_slot(self, scheduler, view, n_slots):

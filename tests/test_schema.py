@@ -48,13 +48,13 @@ def test_paper_is_the_default_scenario():
         ("radio.carier_hz = 1", ["radio.carier_hz", "unknown key", '"carrier_hz"']),
         ("radios.carrier_hz = 1", ["radios", "unknown key", '"radio"']),
         ("radio = 3", ["radio", "got 3", "a table"]),
-        ("area.size_m = [0, 10]", ["area.size_m[0]", "0 m", ">= 1e-3"]),
+        ("area.size_m = [0, 10]", ["area.size_m[0]", "0 m", ">= 1 and"]),
         ("area.size_m = [10]", ["area.size_m", "pair"]),
         ("access_points.count = 1", ["access_points.count", "got 1", ">= 2"]),
         ("access_points.count = 12.5", ["access_points.count", "12.5", "a whole number"]),
         ("access_points.n_antennas = 0", ["access_points.n_antennas", ">= 1"]),
         ("access_points.positions_m = [[0, 0]]", ["access_points.positions_m", "at least 2"]),
-        ("access_points.positions_m = [[0, 0], [1, nan]]", ["access_points.positions_m[1][1]", "nan m", "finite"]),
+        ("access_points.positions_m = [[0, 0], [1, nan]]", ["access_points.positions_m[1][1]", "nan m", "-1e7 to 1e7"]),
         ("access_points.boresights_deg = [1.0, 2.0]", ["access_points.boresights_deg", "2 angles", "12"]),
         (
             "access_points = {count = 3, positions_m = [[0, 0], [1, 1]]}\nschedule.n_receivers = 1",
@@ -71,11 +71,11 @@ def test_paper_is_the_default_scenario():
         ("targets = [{velocity_m_s = [1]}]", ["targets[0].velocity_m_s", "pair", "m/s"]),
         (
             "access_points.positions_m = [[5, 5], [9, 9]]\nschedule.n_receivers = 1\ntargets = [{position_m = [5, 5]}]",
-            ["targets[0].position_m", "exactly where ap-0"],
+            ["targets[0].position_m", "within a millimetre of where ap-0"],
         ),
         (
             "user_equipment.positions_m = [[5, 5]]\ntargets = [{position_m = [5, 5]}]",
-            ["targets[0].position_m", "exactly where ue-0"],
+            ["targets[0].position_m", "within a millimetre of where ue-0"],
         ),
         ("targets = 3", ["targets", "got 3", "[[targets]]"]),
         ("schedule.n_receivers = 12", ["schedule.n_receivers", "got 12", "1 to 11"]),
@@ -116,7 +116,7 @@ def test_paper_is_the_default_scenario():
         ("estimator.grid_step_m = 1e-3", ["estimator.grid_step_m", "cells", "larger"]),
         ('estimator = {kind = "paper", training_cells = 0}', ["estimator.training_cells: got 0", "1 to 1000"]),
         ('estimator = {kind = "paper", guard_cells = -3}', ["estimator.guard_cells: got -3", "0 to 1000"]),
-        ("estimator.false_alarm_probability = 0", ["estimator.false_alarm_probability", "> 0"]),
+        ("estimator.false_alarm_probability = 0", ["estimator.false_alarm_probability", ">= 1e-100"]),
         ('fronthaul.topology = "mesh"', ["fronthaul.topology", '"mesh"', "star, ring, tree, stripe"]),
         ('fronthaul.topology = "no/such.graphml"', ["fronthaul.topology", "no such file"]),
         ("fronthaul.iq_bits = 25", ["fronthaul.iq_bits", "25 bit", "<= 24"]),
@@ -366,11 +366,69 @@ def test_plugin_settings_are_its_fields(plugin, key, value, words):
         load("paper", {**plugin, f"selector.{key}": value}, plugins=["my_plugin"])
 
 
-def test_plugin_must_exist_and_be_a_dataclass(plugin):
-    with pytest.raises(ScenarioError, match="cannot be loaded"):
-        load("paper", {"selector.kind": "my_plugin:Other"}, plugins=["my_plugin"])
-    with pytest.raises(ScenarioError, match="not a dataclass"):
-        load("paper", {"selector.kind": "pathlib:Path"}, plugins=["pathlib"])
+MISFITS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from emulator import AccessPoint
+from models.selection.base import ModeSelector
+from models.estimation import GridEstimator
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+@dataclass(kw_only=True, eq=False)
+class QuietAP(AccessPoint):
+    period: int = 2
+
+class Bare(ModeSelector):
+    def select(self, view, rng): ...
+
+@dataclass(frozen=True, kw_only=True)
+class Unfinished(ModeSelector):
+    depth: int = 1
+
+@dataclass(frozen=True, kw_only=True)
+class Puzzling(ModeSelector):
+    depth: Decimal = 1
+    def select(self, view, rng): ...
+
+@dataclass(frozen=True, kw_only=True)
+class Fussy(ModeSelector):
+    depth: int = 1
+    def __post_init__(self):
+        raise KeyError(self.depth)
+    def select(self, view, rng): ...
+
+def function(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "words"),
+    [
+        ("selector.kind", "misfits:Missing", "cannot be loaded"),
+        ("selector.kind", "misfits:QuietAP", "a class of another kind; allowed: subclasses of models.selection.base"),
+        ("estimator.kind", "misfits:QuietAP", "a class of another kind; allowed: subclasses of models.estimation.base"),
+        ("estimator.kind", "misfits:Unfinished", "models.estimation.base.Estimator"),
+        ("selector.kind", "misfits:GridEstimator", "models.selection.base.ModeSelector"),
+        ("selector.kind", "pathlib:Path", "another kind"),
+        ("selector.kind", "misfits:function", "an object of function"),
+        ("selector.kind", "misfits:Bare", "not a dataclass"),
+        ("selector.kind", "misfits:Unfinished", "abstract.*select"),
+        ("selector.kind", "misfits:Puzzling", "types of the settings of Puzzling.*Decimal"),
+        ("selector.kind", "misfits:Fussy", "selector.kind: 1"),
+        ("selector.kind", "broken:Any", "cannot be loaded: ZeroDivisionError"),
+        ("selector.kind", "untidy:Any", "cannot be loaded: SyntaxError"),
+    ],
+)
+def test_a_plugin_is_a_dataclass_of_its_role(tmp_path, monkeypatch, key, kind, words):
+    for name, text in (("misfits", MISFITS), ("broken", "1 / 0"), ("untidy", "def")):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ScenarioError, match=words) as caught:
+        load("paper", {key: kind}, plugins=["misfits", "broken", "untidy", "pathlib"])
+    assert key.partition(".")[0] in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", sorted(set(SELECTORS) - {"fixed"}))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 
 from models.observation import Estimate
-from models.scoring import gate_m, gospa, score
+from models.scoring import _assigned, gate_m, gospa, score
 
 NO_BOUND = np.nan
 NEAR_M = 1.0  # a bound whose gate is the narrowest, 5 m
@@ -115,3 +116,19 @@ def test_gospa_counts_missed_and_false_at_half_the_cutoff_power():
 def test_gospa_refuses_what_is_no_metric(cutoff, order):
     with pytest.raises(ValueError, match="cutoff_m"):
         gospa([], [], cutoff, order)
+
+
+def test_targets_without_a_choice_are_assigned_as_those_with_one():
+    """Where every target has at most one position in its gate, and the other way round, nothing need be searched."""
+    rng = np.random.default_rng(3)
+    n_without_choice = 0
+    for _ in range(300):
+        n_targets, n_found = rng.integers(1, 5, 2)
+        distance = rng.uniform(0.0, 10.0, (n_targets, n_found))
+        allowed = distance < 3.0
+        n_without_choice += allowed.sum(axis=0).max() <= 1 and allowed.sum(axis=1).max() <= 1
+        rows, columns = linear_sum_assignment(np.where(allowed, distance, 1e4))
+        kept = allowed[rows, columns]
+        found = _assigned(distance, allowed)
+        np.testing.assert_array_equal(found, [rows[kept], columns[kept]])
+    assert 100 < n_without_choice < 250

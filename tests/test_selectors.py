@@ -17,6 +17,7 @@ from models.radio.efficiency import spectral_efficiency
 from models.radio.geometry import rays
 from models.radio.propagation import path_gain, umi_los
 from models.radio.transmission import precoding_matrix
+from models.selection import SELECTORS
 from models.selection.communication_centric import CommunicationCentric, gain_ratio_spectral_efficiency
 from models.selection.farthest_point import FarthestPoint
 from models.selection.fixed import Fixed
@@ -30,6 +31,10 @@ from models.selection.random import Random
 from models.selection.search import exchange, grow
 from models.units import noise_power_w
 from models.view import View
+from scenarios.file.plugins import make
+
+RANDOMISED = {"random": {}, "greedy-se": {"n_draws": 2}}
+"""Kinds that draw random numbers, with settings for a short test."""
 
 
 def make_view(n_aps=9, n_ues=4, n_receivers=4, seed=1, **network_changes):
@@ -165,10 +170,8 @@ class SelectorContract:
 @pytest.mark.parametrize(
     "selector",
     [
-        FarthestPoint(),
-        CommunicationCentric(),
+        *(make(kind, SELECTORS, {}) for kind in SELECTORS if kind not in ("fixed", *RANDOMISED)),
         CommunicationCentric(amplitude=True),
-        GreedySurrogate(),
         GreedySurrogate(improve=False),
     ],
     ids=repr,
@@ -177,7 +180,7 @@ class TestDeterministicSelectors(SelectorContract):
     pass
 
 
-@pytest.mark.parametrize("selector", [Random(), GreedySpectralEfficiency(n_draws=2)], ids=repr)
+@pytest.mark.parametrize("selector", [make(kind, SELECTORS, keys) for kind, keys in RANDOMISED.items()], ids=repr)
 class TestRandomisedSelectors(SelectorContract):
     draws_random_numbers = True
 

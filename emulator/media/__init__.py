@@ -1,1 +1,19 @@
-"""What nodes act through: the air and the fronthaul."""
+"""What nodes act through: the air with its effects, and the fronthaul with its graphs.
+
+The registries map the names that a scenario may use to "module:name"; one line adds one.
+"""
+
+__all__ = ["EFFECTS", "TOPOLOGIES"]
+
+EFFECTS = {
+    "target-echoes": "emulator.media.effects:TargetEchoes",
+}
+"""What the air does to what is radiated. A table of the scenario file names the effects that it brings."""
+
+TOPOLOGIES = {
+    "star": "emulator.media.fronthaul:star",
+    "ring": "emulator.media.fronthaul:ring",
+    "tree": "emulator.media.fronthaul:tree",
+    "stripe": "emulator.media.fronthaul:stripe",
+}
+"""Graphs of the fronthaul: (names of the APs, attributes of every link) -> graph."""

@@ -8,34 +8,38 @@ in one go at slot end. Rules that no subclass of a node can get round:
 - the mean radiated power stays within the budget.
 
 What reaches a receiver is the sum of the air's effects (``emulator.media.effects``) and its own noise. Not modelled:
-direct path between APs, clutter.
+direct path between APs, clutter, the near field of an antenna (see ``Air.clear``).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, NoReturn
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import gammainccinv
 
 from emulator.emission import Emission
 from emulator.media.effects import Effect
-from emulator.media.truth import CpiTruth, Emitted
+from emulator.media.truth import CpiTruth, Emitted, Radiated
 from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
 from emulator.slot import Slot
+from models.doors import Door, finite
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
+from models.radio.geometry import clear_of
 from models.radio.sensing import echo_amplitude_m2
+from models.readonly import frozen, sealed
 
 __all__ = ["Air", "AirRuleError", "energy_quantile"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
+FIELD = Door("effect", "field")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
@@ -44,12 +48,22 @@ class AirRuleError(RuntimeError):
     """A node broke a rule of the air interface."""
 
 
+class _ApDoors(NamedTuple):
+    """Where the air calls an AP; see ``Air.connect_access_point``."""
+
+    begin: Callable[[int], None]
+    deliver: Callable[[Slot, Complex], None]
+    noise: Callable[[int], Complex]
+
+
 class _Audience(NamedTuple):
     """Who listens in a CPI."""
 
     indices: tuple[int, ...]
+    deliver: tuple[Callable[[Slot, Complex], None], ...]
+    """What takes the echoes of each."""
     noise: Complex
-    """Shape (n_slots, n_rx, N, n_snapshots)."""
+    """Shape (n_slots, n_rx, N, n_snapshots); in a slot that is over, what was heard."""
     rotation: Complex | None
     """Oscillator factors of the receivers, shape (n_rx, 1, 1); None where all are 1."""
 
@@ -84,13 +98,16 @@ class Air(Node):
     """AP indices of those who are called at the start of every slot of the CPI."""
     _emitted: dict[int, tuple[Emission, Complex]] = field(default_factory=dict, init=False)
     """What is radiated in the slot on the air, parts and total, by AP index; oscillator phase included."""
-    _listeners: dict[int, tuple[Complex, float]] = field(default_factory=dict, init=False)
+    _listeners: dict[int, float] = field(default_factory=dict, init=False)
+    """Oscillator phases of those who listen, by AP index."""
     _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
     _spent: dict[tuple[int, bool], list[float]] = field(init=False)
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
-    _unbooked: list[tuple[list[tuple[int, bool]], Complex]] = field(default_factory=list, init=False)
-    """(keys of ``_spent``, samples of shape (n_tx x N, n_snapshots)) of the slots since the last audit."""
+    _begin_ns: int | None = field(default=None, init=False)
+    """When the slot begins of which the transmitters are still to be called; None where there is none."""
+    _unbooked: list[tuple[tuple[int, ...], str, Float]] = field(default_factory=list, init=False)
+    """(AP indices, who held the token, energy of each) of the slots since the last audit."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
@@ -100,7 +117,7 @@ class Air(Node):
     def __post_init__(self) -> None:
         self._ap_index = {name: i for i, name in enumerate(self.network.ap_names)}
         self._ue_index = {name: i for i, name in enumerate(self.network.ue_names)}
-        self._ap_doors: dict[int, tuple[Callable[[int], None], Callable[[Slot, Complex], None]]] = {}
+        self._ap_doors: dict[int, _ApDoors] = {}
         self._ue_doors: list[tuple[int, Callable[[Slot, Complex], None], Callable[..., Exception]]] = []
         self._audience: _Audience | None = None
         self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
@@ -112,14 +129,23 @@ class Air(Node):
         self._shape = (self.network.n_antennas, services.frame.n_snapshots)
         after_all_who_wake = services.rank(CENTRAL) - 0.5
         self._bell = services.bell(after_all_who_wake, self._begin)
+        if self._begin_ns is not None:
+            self._bell.set(self._begin_ns)
         for effect in self.effects:
             effect.start(services)
 
     def connect_access_point(
-        self, name: str, begin: Callable[[int], None], deliver: Callable[[Slot, Complex], None]
+        self,
+        name: str,
+        begin: Callable[[int], None],
+        deliver: Callable[[Slot, Complex], None],
+        noise: Callable[[int], Complex],
     ) -> None:
-        """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes."""
-        self._ap_doors[self._ap_index[name]] = begin, deliver
+        """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes.
+
+        ``noise(cpi)`` gives its own samples of a CPI in which it listens, shape (N, n_samples).
+        """
+        self._ap_doors[self._ap_index[name]] = _ApDoors(begin, deliver, noise)
 
     def connect_user_equipment(
         self, name: str, receive: Callable[[Slot, Complex], None], failure: Callable[..., Exception]
@@ -137,7 +163,15 @@ class Air(Node):
 
     def place(self, index: int, positions_m: Float, reflection: complex) -> None:
         """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for a CPI that begins."""
-        self._places[index] = (positions_m, reflection)
+        self._places[index] = (self.clear(positions_m), reflection)
+
+    def clear(self, positions_m: Float) -> Float:
+        """Return where targets at some positions, shape (..., 2) in m, count as being.
+
+        The far field, in which echoes fall with distance, begins no nearer than about a wavelength from an antenna. A
+        target that comes closer to an AP or a UE counts as one wavelength away from it, on the same side.
+        """
+        return _cleared(self.network, positions_m.tobytes()).reshape(positions_m.shape)
 
     def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
         """Take what a UE brings to the CPI that begins.
@@ -164,28 +198,28 @@ class Air(Node):
         ValueError
             If a part has another shape than (N, n_snapshots).
         """
-        index = self._ap_index[name]
-        for part in emission[:2]:
+        index, (communication, sensing, precoding) = self._ap_index[name], emission
+        for part in (communication, sensing):
             if part is not None and part.shape != self._shape:
                 raise ValueError(f"emission of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
-        if emission.sensing is not None and self._token_holder() != name:
+        if sensing is not None and self._token_holder() != name:
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
-        if emission.communication is not None and emission.precoding is None and self.network.n_ues:
+        if communication is not None and precoding is None and self.network.n_ues:
             raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
         if phase_rad != 0.0:
             emission = emission.turned(phase_rad)
         total = emission.total
         if total is not None:
-            self._emitted[index] = (emission, total)
+            self._emitted[index] = (emission, sealed(total) if total.flags.writeable else total)
 
     def _token_holder(self) -> str | None:
         slot = self._licensed.get(self.slots_completed)
         return None if slot is None else slot.sensing_transmitter
 
-    def hear(self, name: str, noise: Complex, phase_rad: float = 0.0) -> None:
-        """Listen for the rest of the CPI; ``noise`` are the receiver's own samples of the CPI, shape (N, n_samples).
+    def hear(self, name: str, phase_rad: float = 0.0) -> None:
+        """Listen for the rest of the CPI, with the AP's own noise; ``phase_rad`` is its oscillator phase.
 
         Raises
         ------
@@ -195,7 +229,7 @@ class Air(Node):
         index = self._ap_index[name]
         if index in self._emitted:
             raise AirRuleError(f"{name} listens while it radiates: a half-duplex AP does one of the two in a slot")
-        self._listeners[index] = (noise, phase_rad)
+        self._listeners[index] = phase_rad
         self._audience = None
 
     # -- the truth ------------------------------------------------------------------------------------------------
@@ -204,12 +238,14 @@ class Air(Node):
         """Return the truth of a CPI that has begun and is not scored yet."""
         truth = self.truths.get(cpi)
         if truth is None:
-            truth = self.truths[cpi] = self._draw()
+            truth = self.truths[cpi] = frozen(self._draw())
         return truth
 
     def _draw(self) -> CpiTruth:
         """Fix the channels of a CPI from what UEs and targets pushed."""
         frame, n_ues = self.services.frame, self.network.n_ues
+        if len(self._fading) < n_ues or len(self._places) < self.n_targets:
+            self._refuse_absent()
         joined = [self._fading[k] for k in range(n_ues)]
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
@@ -224,6 +260,11 @@ class Air(Node):
         noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
         return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
 
+    def _refuse_absent(self) -> NoReturn:
+        missing = [name for name, k in self._ue_index.items() if k not in self._fading]
+        missing += [f"target-{s}" for s in range(self.n_targets) if s not in self._places]
+        raise AirRuleError(f"not in the air as the CPI begins: {', '.join(missing)}; wake calls air.join, or air.place")
+
     # -- the slots ------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
@@ -232,14 +273,16 @@ class Air(Node):
         if now_ns > frame.lead_ns:
             self._finish(self._slot_in_hand())
         if now_ns >= frame.lead_ns:
+            self._begin_ns = now_ns
             self._bell.set(now_ns)
         self.wake_ns = frame.slot_start_ns(self.slots_completed + (now_ns >= frame.lead_ns))
 
     def _begin(self, _: object) -> None:
         """Call all who transmit."""
+        self._begin_ns = None
         position = self.slots_completed % self.services.frame.n_slots
         for index in self._transmitters:
-            self._ap_doors[index][0](position)
+            self._ap_doors[index].begin(position)
 
     def _slot_in_hand(self) -> Slot:
         frame, index = self.services.frame, self.slots_completed
@@ -258,28 +301,27 @@ class Air(Node):
         last = slot.position == slot.n_slots - 1
         if last:
             self._listeners, self._transmitters, self._audience = {}, [], None
+            truth.close()
         if last or slot.index == 0:
             self._audit()
 
-    def _note(self, slot: Slot, truth: CpiTruth, emitted: Emitted, samples: Complex) -> None:
+    def _note(self, slot: Slot, truth: CpiTruth, emitted: Emitted, aps: tuple[int, ...], samples: Complex) -> None:
         """Keep what scoring and the next audit need."""
-        position, power_w = slot.position, (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
-        truth.radiated += [
-            (position, index, emission.precoding, 0.0 if emission.sensing is None else power_w)
-            for index, (emission, _) in emitted
-        ]
-        holder = self._ap_index.get(slot.sensing_transmitter)
-        self._unbooked.append(([(index, index == holder) for index, _ in emitted], samples))
+        power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
+        precoders = tuple([emission.precoding for _, (emission, _) in emitted])
+        powers_w = tuple([0.0 if emission.sensing is None else power_w for _, (emission, _) in emitted])
+        truth.radiated.append(Radiated(slot.position, aps, precoders, powers_w))
+        parts = samples.view(float).reshape(len(aps), -1)
+        self._unbooked.append((aps, slot.sensing_transmitter, np.vecdot(parts, parts)))
 
     def _book(self) -> None:
         """Add up energies and snapshots of those who radiated since the last audit."""
-        if not self._unbooked:
-            return
-        entries = [self._spent[key] for keys, _ in self._unbooked for key in keys]
-        parts = np.concatenate([samples for _, samples in self._unbooked]).view(float).reshape(len(entries), -1)
-        for entry, energy in zip(entries, np.vecdot(parts, parts).tolist(), strict=True):
-            entry[0] += energy
-            entry[1] += self._shape[1]
+        for aps, holder, energies in self._unbooked:
+            sensing_ap = self._ap_index.get(holder)
+            for ap, energy in zip(aps, energies.tolist(), strict=True):
+                entry = self._spent[ap, ap == sensing_ap]
+                entry[0] += energy
+                entry[1] += self._shape[1]
         self._unbooked = []
 
     def _audit(self) -> None:
@@ -296,32 +338,40 @@ class Air(Node):
 
     def _return_echoes(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
         """Add up what all effects and the noise bring to each listener, and hand it over."""
-        audience = self._audience = self._audience or self._gather()
+        audience = self._audience = self._audience or self._gather(slot)
         heard = audience.noise[slot.position]
         for effect in self.effects:
-            field = effect.field(slot, truth, emitted, audience.indices)
+            field = FIELD.ask(effect, slot, truth, emitted, audience.indices)
             if field is not None:
+                if np.shape(field) != heard.shape or not finite(field):
+                    FIELD.refuse(effect, field, f"None or finite samples of shape {heard.shape}")
                 heard += field if audience.rotation is None else field * audience.rotation
-        for index, echo in zip(audience.indices, heard, strict=True):
-            self._ap_doors[index][1](slot, echo)
+        sealed(heard)
+        for deliver, echo in zip(audience.deliver, heard, strict=True):
+            deliver(slot, echo)
 
-    def _gather(self) -> _Audience:
-        """Return the listeners, with their noise slot by slot."""
+    def _gather(self, slot: Slot) -> _Audience:
+        """Return the listeners, with their noise of the CPI slot by slot, drawn one after the other."""
         indices = tuple(sorted(self._listeners))
-        phases = np.array([self._listeners[i][1] for i in indices])
-        noise = np.concatenate([self._listeners[i][0] for i in indices])
-        by_slot = noise.reshape(len(indices), self._shape[0], -1, self._shape[1]).transpose(2, 0, 1, 3).copy()
-        return _Audience(indices, by_slot, np.exp(1j * phases)[:, None, None] if phases.any() else None)
+        doors = [self._ap_doors[i] for i in indices]
+        phases = np.array([self._listeners[i] for i in indices])
+        n_antennas, n_snapshots = self._shape
+        noise = np.empty((slot.n_slots, len(indices), n_antennas, n_snapshots), dtype=complex)
+        for i, door in enumerate(doors):
+            noise[:, i] = door.noise(slot.cpi).reshape(n_antennas, -1, n_snapshots).transpose(1, 0, 2)
+        rotation = np.exp(1j * phases)[:, None, None] if phases.any() else None
+        return _Audience(indices, tuple([door.deliver for door in doors]), noise, rotation)
 
     def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
         """Superpose what every UE hears and hand it over."""
         first = slot.position * slot.n_snapshots
         received = truth.ue_noise[:, first : first + slot.n_snapshots]
         if emitted:
-            radiating = tuple([index for index, _ in emitted])
+            aps = tuple([index for index, _ in emitted])
             samples = np.concatenate([total for _, (_, total) in emitted])
-            received = received + truth.channel_from(radiating) @ samples
-            self._note(slot, truth, emitted, samples)
+            received = received + truth.channel_from(aps) @ samples
+            self._note(slot, truth, emitted, aps, samples)
+        sealed(received)
         for (_, receive, failure), samples in zip(self._ue_doors, received, strict=True):
             try:
                 receive(slot, samples)
@@ -329,11 +379,18 @@ class Air(Node):
                 raise failure("receive", slot, error) from error
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
+def _cleared(network: Network, packed_positions: bytes) -> Float:
+    """Return positions clear of all antennas, shape (n, 2); remembered, as many targets stand still."""
+    antennas_m = np.concatenate([network.ap_positions_m, network.ue_positions_m])
+    return sealed(clear_of(antennas_m, network.wavelength_m, np.frombuffer(packed_positions).reshape(-1, 2)))
+
+
+@lru_cache(maxsize=512)
 def energy_quantile(n_snapshots: int) -> float:
     """Return the energy, in units of the budget, that Gaussian signals within budget exceed with chance 1e-12.
 
     The sum over snapshots of the radiated power has its heaviest upper tail when all power is in one stream; it is
     then Gamma(n_snapshots, 1) in units of the budget.
     """
-    return float(gammainccinv(n_snapshots, BUDGET_FALSE_ALARM))
+    return float(scipy.special.gammainccinv(n_snapshots, BUDGET_FALSE_ALARM))

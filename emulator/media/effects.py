@@ -9,6 +9,7 @@ of the envelope (at 100 kHz a kilometre is a third of a symbol; the carrier phas
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from emulator.media.truth import CpiTruth, Emitted
 from emulator.services import Services
 from emulator.slot import Slot
-from models.network import Network
 from models.radio.sensing import leg_response
 
 __all__ = ["Effect", "TargetEchoes"]
@@ -25,8 +25,15 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
 
+@dataclass(kw_only=True, eq=False)
 class Effect(ABC):
-    """Something in the air that turns what is radiated in a slot into a field at the receivers."""
+    """Something in the air that turns what is radiated in a slot into a field at the receivers.
+
+    An implementation is a keyword-only dataclass whose fields are its settings; the survey, random numbers and the
+    calendar are those of ``services``, which it has from its start on.
+    """
+
+    services: Services = field(init=False, repr=False)
 
     def start(self, services: Services) -> None:
         """Take what the emulation offers; called once, before the first slot."""
@@ -54,20 +61,20 @@ class Effect(ABC):
         """
 
 
+@dataclass(kw_only=True, eq=False)
 class TargetEchoes(Effect):
     """The echoes of the targets, eq. (2): bistatic, of point targets, from every transmitter to every receiver.
 
-    Parameters
+    Attributes
     ----------
-    network
-        The survey.
     illumination
         "sensing": only the sensing waveform lights the targets up; "full": all that is radiated.
     """
 
-    def __init__(self, network: Network, illumination: str) -> None:
-        self.network, self.illumination = network, illumination
-        self._legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = (b"never", np.empty(0, dtype=complex), {})
+    illumination: str
+    _legs: tuple[bytes, Complex, dict[tuple[int, ...], Complex]] = field(
+        default=(b"never", np.empty(0, dtype=complex), {}), init=False, repr=False
+    )
 
     def field(self, slot: Slot, truth: CpiTruth, emitted: Emitted, receivers: tuple[int, ...]) -> Complex | None:
         """Return the sum of the echoes; see ``Effect.field``."""
@@ -77,7 +84,7 @@ class TargetEchoes(Effect):
             return None
         back = self._back_legs(places_m, receivers)
         echoes = back @ (truth.reflection[:, None] * incident)
-        return echoes.reshape(len(receivers), self.network.n_antennas, -1)
+        return echoes.reshape(len(receivers), self.services.network.n_antennas, -1)
 
     def _incident(self, positions_m: Float, emitted: Emitted) -> Complex | None:
         """Return the field at the targets, shape (n_targets, n_snapshots); None where there is none."""
@@ -93,7 +100,7 @@ class TargetEchoes(Effect):
         """Return a(u) e^{-jkd} / d of all APs and targets, shape (n_aps, n_targets, N); kept while targets rest."""
         key = positions_m.tobytes()
         if self._legs[0] != key:
-            self._legs = (key, leg_response(self.network, positions_m), {})
+            self._legs = (key, leg_response(self.services.network, positions_m), {})
         return self._legs[1]
 
     def _back_legs(self, positions_m: Float, receivers: tuple[int, ...]) -> Complex:

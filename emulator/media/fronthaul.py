@@ -1,34 +1,65 @@
 """The fronthaul: a directed graph of links that serialise, delay, queue and sometimes lose messages.
 
-The graph is the only truth about the network: edge attributes are read when a message enters a link.
+The graph is the only truth about the links: rate, latency and queue are read when a message enters a link, the
+probability of loss when it leaves.
 
-    rate_bit_s        serialisation rate; left out: infinite
+    rate_bit_s        serialisation rate, >= 1; 0: the link is down; left out: infinite
     latency_s         propagation delay; left out: 0
     queue_bits        most bits that may be waiting or in service; left out: unbounded
     loss_probability  chance that a message is lost on the link; left out: 0
 
-Messages take the path of least latency, stored and forwarded hop by hop. Not modelled: preemption, retransmission,
-frames larger than a message (a message is one frame, whatever its size).
+A link is first in, first out up to where it begins to propagate: messages are serialised one after the other, and each
+travels for the latency that was read when it entered. So one that enters after the latency was shortened may overtake.
+A link is down while its edge is not in the graph or its rate is 0; what would enter or leave it then is lost. Another
+value out of range stops the emulation with an error that names the link and the time.
+
+Messages take the path of least latency, of those the one with the fewest hops, of those the first by name, as the graph
+was when the fronthaul was made; they are stored and forwarded hop by hop. Not modelled: other paths around a link that
+is down, edges added later, preemption, retransmission, frames larger than a message (a message is one frame, whatever
+its size).
 """
 
-import math
+import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
+from heapq import heappop, heappush
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import networkx as nx
 
-from emulator.messages import CENTRAL, Message
+from emulator.identity import settings
+from emulator.media.link_attributes import LinkAttributes
+from emulator.messages import ARROW, CENTRAL, Message
+from emulator.nodes.node import EmulationError
 from emulator.services import Services
 from emulator.trace import Kind, row
 
-__all__ = ["Fronthaul", "Link", "link_name", "ring", "star", "stripe", "tree"]
+__all__ = ["Fronthaul", "Link", "Loss", "Watcher", "link_name", "natural_order", "ring", "star", "stripe", "tree"]
 
-INFINITE = math.inf
 SERIALISE, DELIVER, DROP = int(Kind.SERIALISE), int(Kind.DELIVER), int(Kind.DROP)
+
+
+class Loss(StrEnum):
+    """Why a link lost a message."""
+
+    FULL = "queue full"
+    DOWN = "link down"
+    CHANCE = "lost on the link"
+
+
+class Watcher(Protocol):
+    """Who is told what becomes of messages."""
+
+    def delivered(self, message: Message, now_ns: int) -> None:
+        """Take note of a message that has reached its destination, which takes it next."""
+
+    def dropped(self, message: Message, link: str, why: Loss) -> None:
+        """Take note of a message that a link has lost."""
 
 
 def link_name(source: str, destination: str) -> str:
@@ -37,53 +68,116 @@ def link_name(source: str, destination: str) -> str:
     >>> link_name("ap-0", "central")
     'ap-0->central'
     """
-    return f"{source}->{destination}"
+    return f"{source}{ARROW}{destination}"
+
+
+def natural_order(name: str) -> tuple[list[Any], str]:
+    """Return a sort key that puts ap-2 before ap-10.
+
+    >>> sorted(["ap-10", "ap-2"], key=natural_order)
+    ['ap-2', 'ap-10']
+    """
+    parts: list[Any] = re.split(r"0*([0-9]+)", name)
+    parts[1::2] = [(len(digits), digits) for digits in parts[1::2]]
+    return parts, name
 
 
 @dataclass(kw_only=True, eq=False)
 class Link:
     """A first-in first-out server with a propagation delay: one direction of one cable."""
 
-    name: str
-    end: str
-    """Name of the node at the far end."""
-    edge: dict[str, Any]
-    """The attributes of the edge in the graph."""
+    graph: nx.DiGraph = field(repr=False)
+    ends: tuple[str, str]
     free_ns: int = 0
     """When everything accepted so far will have left."""
     busy_ns: int = 0
     bits: int = 0
     """Bits delivered."""
+    entered: int = 0
+    """Messages accepted."""
     carried: int = 0
     """Messages that reached the far end, lost ones included."""
-    in_flight: deque[tuple[int, Message, int]] = field(default_factory=deque)
-    """(time of arrival in ns, message, bits), in the order of arrival."""
+    waiting: deque[tuple[int, int, int]] = field(default_factory=deque)
+    """(time of leaving in ns, duration of service in ns, bits) of what may not have left yet."""
+    waiting_bits: int = 0
+    in_flight: list[tuple[int, int, Message, int]] = field(default_factory=list)
+    """A heap of (time of arrival in ns, number in the order of entering, message, bits)."""
+
+    def __post_init__(self) -> None:
+        self.name, (self._begin, self.end) = link_name(*self.ends), self.ends
+        self._edge = self.graph.get_edge_data
+        self._attributes: LinkAttributes | None = None
+        self._seen: dict[str, Any] | None = None
 
     def start(self, services: Services, arrive: Callable[["Link", object], None]) -> None:
         """Take what the emulation offers; ``arrive`` is called when the first message in flight arrives."""
         self.services, self.rank, self.record = services, services.rank(self.name), services.record
         self._bell = services.bell(self.rank, partial(arrive, self))
-        for arrival_ns, _, _ in self.in_flight:
+        for arrival_ns, *_ in self.in_flight:
             self._bell.set(arrival_ns)
 
-    def accept(self, message: Message, bits: int) -> bool:
-        """Serialise a message after those that wait, and send it off; False if the queue is full."""
-        edge, now_ns = self.edge, self.services.now_ns
-        rate = edge.get("rate_bit_s", INFINITE)
-        start_ns = self.free_ns if self.free_ns > now_ns else now_ns
-        if "queue_bits" in edge:
-            backlog_bits = (start_ns - now_ns) * rate * 1e-9 if start_ns > now_ns else 0.0
-            if backlog_bits + bits > edge["queue_bits"]:
-                return False
-        duration_ns = math.ceil(bits * 1e9 / rate)
+    def read(self) -> LinkAttributes | None:
+        """Return what the edge says now, or None while the link is down.
+
+        Raises
+        ------
+        EmulationError
+            If an attribute is out of range.
+        """
+        edge = self._edge(self._begin, self.end)
+        try:
+            changed = edge != self._seen
+        except ValueError:  # arrays have no truth value
+            changed = True
+        if changed:
+            self._attributes = self._checked(edge)
+            self._seen = copy(edge)
+        return self._attributes
+
+    def _checked(self, edge: dict[str, Any] | None) -> LinkAttributes | None:
+        if edge is None or edge.get("rate_bit_s") == 0.0:
+            return None
+        try:
+            return LinkAttributes.of(edge)
+        except ValueError as error:
+            where = f"fronthaul link {self.name}, t = {self.services.now_ns} ns"
+            raise EmulationError(f"{where}: {error}; a rate of 0 takes the link down") from error
+
+    def accept(self, message: Message, bits: int) -> Loss | None:
+        """Serialise a message after those that wait, and send it off; or say why it is lost."""
+        attributes, now_ns = self.read(), self.services.now_ns
+        if attributes is None:
+            return Loss.DOWN
+        start_ns, backlog_bits = now_ns, 0.0
+        if self.free_ns > now_ns:
+            start_ns, backlog_bits = self.free_ns, self.backlog_bits(now_ns)
+        elif self.waiting:
+            self.waiting.clear()
+            self.waiting_bits = 0
+        if backlog_bits + bits > attributes.queue_bits:
+            return Loss.FULL
+        duration_ns = attributes.duration_ns(bits)
         self.free_ns = start_ns + duration_ns
         self.busy_ns += duration_ns
-        arrival_ns = self.free_ns + round(edge.get("latency_s", 0.0) * 1e9)
-        self.in_flight.append((arrival_ns, message, bits))
+        self.waiting.append((self.free_ns, duration_ns, bits))
+        self.waiting_bits += bits
+        arrival_ns = self.free_ns + attributes.latency_ns
+        heappush(self.in_flight, (arrival_ns, self.entered, message, bits))
+        self.entered += 1
         self._bell.set(arrival_ns)
         if self.record is not None:
             self.record(row(start_ns, SERIALISE, self.rank, duration_ns, message.cpi, message.sequence))
-        return True
+        return None
+
+    def backlog_bits(self, now_ns: int) -> float:
+        """Return the bits that wait or are yet to be sent of the message in service."""
+        waiting = self.waiting
+        while waiting and waiting[0][0] <= now_ns:
+            self.waiting_bits -= waiting.popleft()[2]
+        if not waiting:
+            return 0.0
+        leaves_ns, duration_ns, bits = waiting[0]
+        return self.waiting_bits - bits + bits * (leaves_ns - now_ns) / duration_ns
 
     def elapsed_busy_ns(self, now_ns: int) -> int:
         """Return how long the link has been sending until now."""
@@ -98,26 +192,39 @@ class Fronthaul:
     graph
         A directed graph whose nodes are node names.
 
+    Attributes
+    ----------
+    watcher
+        Who is told what becomes of messages, if anybody.
+
     Raises
     ------
     ValueError
-        If an attribute of an edge is out of range.
+        If the graph is none, has parallel edges or names that are no text, or an attribute of an edge is out of range.
     """
 
     def __init__(self, graph: nx.DiGraph) -> None:
         self.graph = graph
-        self.links = {(a, b): Link(name=link_name(a, b), end=b, edge=graph.edges[a, b]) for a, b in sorted(graph.edges)}
-        for link in self.links.values():
-            _check(link)
+        self.links = {ends: Link(graph=graph, ends=ends) for ends in _ends(graph)}
         self.sent = self.delivered = self.dropped = 0
+        self.services: Services | None = None
+        self.watcher: Watcher | None = None
+        self._resume_ns = 0
         self._handlers: dict[str, Callable[[Message], None]] = {}
         self._routes: dict[tuple[str, str], dict[str, Link]] = {}
+        self._trees: dict[tuple[str, bool], dict[str, str]] = {}
+        self._ways = _ways(graph, self.links)
 
     def start(self, services: Services) -> None:
         """Take what the emulation offers; messages that are in flight go on."""
         self.services, self.record, self.book = services, services.record, services.book
         for link in self.links.values():
             link.start(services, self._arrive)
+
+    @property
+    def now_ns(self) -> int:
+        """Emulated time in ns."""
+        return self._resume_ns if self.services is None else self.services.now_ns
 
     def connect(self, name: str, deliver: Callable[[Message], None]) -> None:
         """Hand messages for the node of this name to ``deliver``.
@@ -127,60 +234,101 @@ class Fronthaul:
         ValueError
             If the graph has no such node, or no path from or to the central processor.
         """
-        for a, b in ((name, CENTRAL), (CENTRAL, name)):
-            if name not in self.graph or CENTRAL not in self.graph or not nx.has_path(self.graph, a, b):
+        for a, b, inward in ((name, CENTRAL, True), (CENTRAL, name, False)):
+            if name != CENTRAL and name not in self.tree(CENTRAL, inward=inward):
                 raise ValueError(f"fronthaul graph: no path {a} -> {b}; add the nodes and links that make one")
         self._handlers[name] = deliver
 
     def send(self, message: Message) -> None:
         """Put a message on its way."""
+        message.seal()
         message.sequence = self.sent
         self.sent += 1
         bits = message.bits
         self._forward(message, bits, message.source)
         if self.book is not None:
-            self.book(message, bits, self.services.now_ns)
+            self.book(message, bits, self.now_ns)
+
+    # -- paths ----------------------------------------------------------------------------------------------------
+
+    def tree(self, root: str, *, inward: bool) -> dict[str, str]:
+        """Return the next node on the way to the root (inward) or the last one on the way from it, for every node.
+
+        Nodes that cannot reach the root, or be reached from it, are left out; those closer by come first.
+        """
+        if (root, inward) not in self._trees:
+            ways = self._ways.reverse(copy=False) if inward else self._ways
+            near, far = nx.dijkstra_predecessor_and_distance(ways, root) if root in ways else ({}, {})
+            tree = {node: min(near[node], key=natural_order) for node in far if node != root}
+            self._trees[root, inward] = tree
+        return self._trees[root, inward]
 
     def _route(self, source: str, destination: str) -> dict[str, Link]:
         """Return the link to take at each node of the path."""
-        path = nx.shortest_path(self.graph, source, destination, weight=lambda a, b, e: e.get("latency_s", 0.0))
-        return {a: self.links[a, b] for a, b in pairwise(path)}
+        if destination not in self._handlers or source == destination:
+            raise ValueError(f"{source} sends to {destination!r}; allowed: {', '.join(self._handlers)}, save itself")
+        inward = destination == CENTRAL
+        root, node = (destination, source) if inward else (source, destination)
+        tree = self.tree(root, inward=inward)
+        path = [node]
+        while path[-1] != root:
+            path.append(tree[path[-1]])
+        return {a: self.links[a, b] for a, b in pairwise(path if inward else reversed(path))}
+
+    # -- messages -------------------------------------------------------------------------------------------------
 
     def _forward(self, message: Message, bits: int, at: str) -> None:
         ends = (message.source, message.destination)
         route = self._routes.get(ends)
         if route is None:
             route = self._routes[ends] = self._route(*ends)
-        if not route[at].accept(message, bits):
-            self._drop(route[at], message, bits)
+        loss = route[at].accept(message, bits)
+        if loss is not None:
+            self._drop(route[at], message, bits, loss)
 
-    def _drop(self, link: Link, message: Message, bits: int) -> None:
+    def _drop(self, link: Link, message: Message, bits: int, why: Loss) -> None:
         self.dropped += 1
         if self.record is not None:
-            self.record(row(self.services.now_ns, DROP, link.rank, bits, message.cpi, message.sequence))
-
-    def _lost(self, link: Link, probability: float) -> bool:
-        return self.services.generator(link.name, "loss", link.carried).random() < probability
+            self.record(row(self.now_ns, DROP, link.rank, bits, message.cpi, message.sequence))
+        if self.watcher is not None:
+            self.watcher.dropped(message, link.name, why)
 
     def _arrive(self, link: Link, _: object) -> None:
-        _, message, bits = link.in_flight.popleft()
+        _, _, message, bits = heappop(link.in_flight)
         link.carried += 1
-        probability = link.edge.get("loss_probability", 0.0)
-        if probability and self._lost(link, probability):
-            self._drop(link, message, bits)
+        attributes = link.read()
+        if attributes is None:
+            self._drop(link, message, bits, Loss.DOWN)
+            return
+        if attributes.loss_probability and self._is_lost(link, attributes.loss_probability):
+            self._drop(link, message, bits, Loss.CHANCE)
             return
         link.bits += bits
         if self.record is not None:
-            self.record(row(self.services.now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
+            self.record(row(link.services.now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
         if link.end == message.destination:
-            self.delivered += 1
-            self._handlers[link.end](message)
+            self._deliver(message, link.services.now_ns)
         else:
             self._forward(message, bits, link.end)
 
+    def _is_lost(self, link: Link, probability: float) -> bool:
+        return link.services.generator(link.name, "loss", link.carried).random() < probability
+
+    def _deliver(self, message: Message, now_ns: int) -> None:
+        self.delivered += 1
+        if self.watcher is not None:
+            self.watcher.delivered(message, now_ns)
+        self._handlers[message.destination](message)
+
+    def in_flight(self) -> Iterator[Message]:
+        """Yield the messages that are on their way."""
+        return (message for link in self.links.values() for _, _, message, _ in link.in_flight)
+
+    # -- books and checkpoints ------------------------------------------------------------------------------------
+
     def books(self) -> dict[str, Any]:
         """Return the counts of messages, and bits delivered and utilisation of every link."""
-        now_ns = self.services.now_ns
+        now_ns = self.now_ns
         return {
             "messages_sent": self.sent,
             "messages_delivered": self.delivered,
@@ -195,36 +343,63 @@ class Fronthaul:
             },
         }
 
+    def settings(self) -> Iterator[tuple[str, str]]:
+        """Yield (dotted name, text) of every link and of what its edge says now."""
+        for link in self.links.values():
+            yield f"link {link.name}", "link"
+            yield from settings(f"link {link.name}", self.graph.get_edge_data(*link.ends))
+
     def state(self) -> dict[str, Any]:
-        """Return counters and the messages in flight."""
-        names = ("free_ns", "busy_ns", "bits", "carried", "in_flight")
+        """Return counters, the messages in flight, and what the edges say; None of an edge that is gone."""
+        names = ("free_ns", "busy_ns", "bits", "entered", "carried", "waiting", "waiting_bits", "in_flight")
         return {
+            "now_ns": self.now_ns,
             "counts": (self.sent, self.delivered, self.dropped),
             "links": {ends: {n: getattr(link, n) for n in names} for ends, link in self.links.items()},
+            "edges": {ends: copy(self.graph.get_edge_data(*ends)) for ends in self.links},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over a state that ``state`` returned."""
+        """Take over a state that ``state`` returned; the edges of the graph become what they were then."""
+        self._resume_ns = state["now_ns"]
         self.sent, self.delivered, self.dropped = state["counts"]
         for ends, attributes in state["links"].items():
             vars(self.links[ends]).update(attributes)
+        for ends, edge in state["edges"].items():
+            _set_edge(self.graph, ends, edge)
 
 
-def _check(link: Link) -> None:
-    for name in ("rate_bit_s", "queue_bits", "latency_s", "loss_probability"):
-        if name not in link.edge:
-            continue
-        value = link.edge[name]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"fronthaul link {link.name}: {name} = {value!r}, must be a number")
-        if name in ("rate_bit_s", "queue_bits"):
-            allowed, valid = "> 0", value > 0.0
-        elif name == "latency_s":
-            allowed, valid = ">= 0 and finite", 0.0 <= value < math.inf
+def _ends(graph: nx.DiGraph) -> list[tuple[str, str]]:
+    """Return the ends of all links."""
+    if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
+        raise ValueError(f"fronthaul: got {graph}; give a networkx.DiGraph, as to_directed() of a Graph is")
+    if odd := [node for node in graph if not isinstance(node, str) or ARROW in node]:
+        raise ValueError(f"fronthaul graph: a node is called {odd[0]!r}; allowed: text without {ARROW!r}, as 'ap-0'")
+    return sorted(graph.edges)
+
+
+def _ways(graph: nx.DiGraph, links: dict[tuple[str, str], Link]) -> nx.DiGraph:
+    """Return the links weighted so that paths come in the order of latency in ns, then of hops."""
+    ways = nx.DiGraph()
+    ways.add_nodes_from(graph)
+    for ends, link in links.items():
+        try:
+            latency_ns = LinkAttributes.of(graph.get_edge_data(*ends)).latency_ns
+        except ValueError as error:
+            raise ValueError(f"fronthaul link {link.name}: {error}") from error
+        ways.add_edge(*ends, weight=latency_ns * len(graph) + 1)
+    return ways
+
+
+def _set_edge(graph: nx.DiGraph, ends: tuple[str, str], edge: dict[str, Any] | None) -> None:
+    """Let an edge say this and nothing else; None takes it out."""
+    if graph.has_edge(*ends):
+        if edge is None:
+            graph.remove_edge(*ends)
         else:
-            allowed, valid = "in [0, 1]", 0.0 <= value <= 1.0
-        if not valid:
-            raise ValueError(f"fronthaul link {link.name}: {name} = {value}, must be {allowed}")
+            graph.get_edge_data(*ends).clear()
+    if edge is not None:
+        graph.add_edge(*ends, **edge)
 
 
 def _graph(edges: list[tuple[str, str]], attributes: dict[str, float]) -> nx.DiGraph:

@@ -1,19 +1,33 @@
 """What really was in a CPI: channels, places, and what was radiated. Only the media and scoring see it."""
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulator.emission import Emission
+from models.radio.efficiency import sinr
 
-__all__ = ["CpiTruth", "Emitted"]
+__all__ = ["CpiTruth", "Emitted", "Radiated"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
 Emitted = list[tuple[int, tuple[Emission, Complex]]]
 """(AP index, (emission, its total)) in network order."""
+
+
+class Radiated(NamedTuple):
+    """What scoring needs to know of the emissions in a slot; one entry an AP, in network order."""
+
+    position: int
+    """Of the slot within its CPI."""
+    aps: tuple[int, ...]
+    precoders: tuple[Complex | None, ...]
+    """Shape (N, n_ues) each; None where an AP radiated the sensing part alone."""
+    sensing_power_w: tuple[float, ...]
+    """Nominal power of the sensing part, 0 without one."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,14 +45,14 @@ class CpiTruth:
     ue_noise
         Noise samples of the UEs, shape (n_ues, n_samples).
     radiated
-        (slot position, AP index, precoders or None, nominal power of the sensing part in W) of each emission.
+        The emissions, slot by slot.
     """
 
     channel: Complex
     places_m: Float
     reflection: Complex
     ue_noise: Complex
-    radiated: list[tuple[int, int, Complex | None, float]] = field(default_factory=list)
+    radiated: list[Radiated] = field(default_factory=list)
     _stacked: dict[tuple[int, ...], Complex] = field(default_factory=dict, repr=False)
 
     def channel_from(self, aps: tuple[int, ...]) -> Complex:
@@ -49,18 +63,40 @@ class CpiTruth:
             stacked = self._stacked[aps] = chosen.reshape(chosen.shape[0], chosen.shape[1] * chosen.shape[2])
         return stacked
 
+    def close(self) -> None:
+        """Let go of what only slots on the air need: the CPI is over."""
+        self.ue_noise, self._stacked = self.ue_noise[:, :0], {}
+
     def precoding(self) -> Complex:
         """Return the precoders used in each slot, (n_slots, n_aps, N, n_ues); zero where an AP was silent."""
         n_aps, n_ues, n_antennas = self.channel.shape
         used = np.zeros((len(self.places_m), n_aps, n_antennas, n_ues), dtype=complex)
-        for position, index, precoding, _ in self.radiated:
-            if precoding is not None:
-                used[position, index] = precoding
+        for slot in self.radiated:
+            for ap, precoder in zip(slot.aps, slot.precoders, strict=True):
+                if precoder is not None:
+                    used[slot.position, ap] = precoder
         return used
 
     def sensing_power_w(self) -> Float:
         """Return the nominal power of the sensing part in each slot, shape (n_slots, n_aps)."""
         power = np.zeros((len(self.places_m), self.channel.shape[0]))
-        for position, index, _, power_w in self.radiated:
-            power[position, index] = power_w
+        for slot in self.radiated:
+            power[slot.position, list(slot.aps)] = slot.sensing_power_w
         return power
+
+    def spectral_efficiency(self, noise_power_w: float) -> Float:
+        """Return log2(1 + SINR) of every UE, eq. (7), averaged over the slots, in bit/s/Hz, shape (n_ues,).
+
+        Slots with the same precoders, as a rule all of them, share one matrix of gains.
+        """
+        rate = np.zeros(self.channel.shape[1])
+        alike: dict[tuple[Any, ...], list[Radiated]] = {}
+        for slot in self.radiated:
+            alike.setdefault((slot.aps, tuple(map(id, slot.precoders))), []).append(slot)
+        for slots in alike.values():
+            channel, (_, aps, precoders, _) = self.channel[list(slots[0].aps)], slots[0]
+            silent = np.zeros(channel.shape[1:][::-1], dtype=complex)
+            precoding = np.array([silent if p is None else p for p in precoders]).reshape(len(aps), *silent.shape)
+            power_w = np.array([slot.sensing_power_w for slot in slots])
+            rate += np.log2(1.0 + sinr(channel, precoding, power_w, noise_power_w)).sum(axis=0)
+        return rate / len(self.places_m)

@@ -12,13 +12,13 @@ Perfect channel state information is assumed: the AP knows its own channels to a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulator.emission import Emission
-from emulator.functional_split import FunctionalSplit
+from emulator.functional_split import FunctionalSplit, IqSplit, check_message
 from emulator.messages import Assignment, Message, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import symbols
@@ -26,12 +26,19 @@ from emulator.randomness import complex_normals
 from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
 from emulator.trace import Kind, row
+from models.doors import Door, is_own
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
+from models.readonly import sealed
 
 __all__ = ["AccessPoint"]
 
 Complex = NDArray[np.complex128]
+NOTHING_YET = (0, np.empty((0, 0, 0), dtype=complex))
+SAMPLES_AT_ONCE = 2048
+"""Samples of the communication part that are worked out together: 32 kB an AP, whatever the length of a CPI."""
+TRANSMITTED, SENSED, REPORTED = (Door("access point", m) for m in ("transmit", "sensing_waveform", "report"))
+PRECODED = Door("precoder")
 COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT = map(
     int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT)
 )
@@ -69,8 +76,10 @@ class AccessPoint(Node):
     _past: dict[int, Assignment] = field(default_factory=dict, init=False)
     """Those that were taken up, as long as their CPI is not fused."""
     _precoding: Complex | None = field(default=None, init=False)
-    _communication: Complex | None = field(default=None, init=False)
-    """Slot by slot, shape (n_slots, N, n_snapshots)."""
+    _symbols: Complex | None = field(default=None, init=False)
+    """Of all UEs in the CPI, shape (n_ues, n_samples); None where nothing is communicated."""
+    _communication: tuple[int, Complex] = field(default=NOTHING_YET, init=False)
+    """(first slot, samples of some slots on end, shape (slots, N, n_snapshots)): those that are due."""
     _next_ns: int = field(default=0, init=False)
     """When the next CPI begins."""
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
@@ -85,11 +94,10 @@ class AccessPoint(Node):
 
     def transmit(self, slot: Slot) -> Emission | None:
         """Return what is radiated in a slot, eq. (1): precoded data, and the sensing waveform with the token."""
-        communication, sensing = None, None
-        if self._communication is not None:
-            communication = self._communication[slot.position]
+        communication = None if self._symbols is None else self._precoded(slot.position)
+        sensing = None
         if slot.sensing_transmitter == self.name and self.comm_power_fraction < 1.0:
-            sensing = self.sensing_waveform(slot)
+            sensing = self._sensed(slot)
         if communication is None and sensing is None:
             return None
         return Emission(communication, sensing, self._precoding)
@@ -98,6 +106,14 @@ class AccessPoint(Node):
         """Return the sensing samples of a slot, shape (N, n_snapshots), of mean power (1 - rho) P; isotropic."""
         normals = complex_normals(self.rng("waveform", slot.index), self.n_antennas, slot.n_snapshots)
         return isotropic_sensing_samples(normals, self.transmit_power_w, self.comm_power_fraction)
+
+    def _sensed(self, slot: Slot) -> Complex:
+        """Return the sensing samples of a slot, checked where they are a subclass's."""
+        samples = self.sensing_waveform(slot)
+        if is_own(self.sensing_waveform, AccessPoint.sensing_waveform):
+            return sealed(samples)
+        shape = (self.n_antennas, slot.n_snapshots)
+        return SENSED.numbers(self, samples, shape, f"finite samples of shape {shape}")
 
     def report(self, slot: Slot, echo: Complex) -> Complex | None:
         """Return what is given away of an echo of shape (N, n_snapshots); None keeps all of it."""
@@ -109,7 +125,7 @@ class AccessPoint(Node):
             self._assignments[message.cpi] = message
             self.log(Kind.ASSIGNED, message.cpi, message.cpi, message.sequence)
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
-            self._answer(message, self.split.learn(self.name, self._past[message.cpi].plan, message))
+            self._answer(message, self._message("learn", self._past[message.cpi].plan, message))
         else:
             self.log(Kind.LATE, message.cpi, message.cpi, message.sequence)
 
@@ -119,7 +135,7 @@ class AccessPoint(Node):
         """Take what the emulation offers."""
         super().start(services)
         services.fronthaul.connect(self.name, self._take)
-        services.air.connect_access_point(self.name, self._radiate, self.on_echo)
+        services.air.connect_access_point(self.name, self._radiate, self.on_echo, self._noise)
 
     def _take(self, message: Message) -> None:
         try:
@@ -139,7 +155,7 @@ class AccessPoint(Node):
         while self._settle and self._settle[0][0] <= now_ns:
             task = self._past.get(self._settle.pop(0)[1])
             if task is not None:
-                self._answer(task, self.split.settle(self.name, task.plan))
+                self._answer(task, self._message("settle", task.plan))
         self.wake_ns = min(self._next_ns, self._settle[0][0]) if self._settle else self._next_ns
 
     def _radiate(self, position: int) -> None:
@@ -147,6 +163,8 @@ class AccessPoint(Node):
         slot = self.plan.slots[position]  # type: ignore[union-attr]  # who transmits has a plan
         try:
             emission = self.transmit(slot)
+            if not is_own(self.transmit, AccessPoint.transmit):
+                emission = self._checked(emission, slot)
             if emission is None:
                 return
             self.services.air.emit(slot, self.name, emission)
@@ -159,17 +177,31 @@ class AccessPoint(Node):
             kind = COMMUNICATE if emission.sensing is None else SENSE
             self.record(row(slot.start_ns, kind, self.rank, slot.index, slot.cpi, -1))
 
+    def _checked(self, emission: object, slot: Slot) -> Emission | None:
+        """Return what a subclass's ``transmit`` gives, checked and taken; None where it is silent."""
+        if emission is None:
+            return None
+        if not isinstance(emission, Emission):
+            TRANSMITTED.refuse(self, emission, "an Emission, or None to stay silent")
+        if emission.communication is None and emission.sensing is None:
+            return None
+        return emission.sealed(self.n_antennas, slot.n_snapshots, self.services.network.n_ues)
+
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
+        told, message = False, None
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:
-                given = np.asarray(given, dtype=complex)
-                if given.shape != echo.shape:
-                    raise ValueError(f"report gave shape {given.shape}; give {echo.shape} as it came, or None")
-            message = None if given is None else self.split.give(self.name, slot, given)
+                given = REPORTED.numbers(self, given, echo.shape, f"None or finite samples of shape {echo.shape}")
+            if given is not None:
+                told = True
+                message = self.split.give(self.name, slot, given)
+                if type(self.split) is not IqSplit:  # which gives what it was given
+                    check_message(self.split, "give", message, self.name, self.plan, self.n_antennas)
         except Exception as error:
-            raise self.failure("report", slot, error) from error
+            hook = f"split {type(self.split).__qualname__}.give" if told else "report"
+            raise self.failure(hook, slot, error) from error
         self._answer(self._past[slot.cpi], message)
         if self.record is not None:
             kind, number = WITHHOLD if given is None else REPORT, -1 if message is None else message.sequence
@@ -179,8 +211,8 @@ class AccessPoint(Node):
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""
         assignment = self._assignments.pop(cpi, None)
-        for late in [c for c in self._assignments if c < cpi]:
-            del self._assignments[late]
+        while self._assignments and (oldest := next(iter(self._assignments))) < cpi:
+            del self._assignments[oldest]
         if assignment is None:
             self.plan, self._mode = None, Mode.IDLE
             self.log(SILENT, cpi, cpi)
@@ -191,23 +223,37 @@ class AccessPoint(Node):
             self._prepare(cpi, assignment)
             self.services.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:
-            self.services.air.hear(self.name, self._noise(cpi))
+            self.services.air.hear(self.name)
 
     def _noise(self, cpi: int) -> Complex:
         """Return the receiver noise of a CPI, shape (N, n_samples)."""
         shape = (self.n_antennas, self.services.frame.n_samples)
-        return complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w)
+        return sealed(complex_normals(self.rng("noise", cpi), *shape, power=self.noise_power_w))
 
     def _prepare(self, cpi: int, assignment: Assignment) -> None:
-        self._communication = None
+        self._communication, self._symbols = NOTHING_YET, None
         if not assignment.payload or self.comm_power_fraction == 0.0:
             return
         channel = self.services.air.channel(self.name, cpi)
-        self._precoding = self.precoder(channel, self.transmit_power_w, self.comm_power_fraction)
-        frame = self.services.frame
-        samples = self._precoding @ symbols(assignment.payload, frame.n_samples)
-        by_slot = samples.reshape(self.n_antennas, frame.n_slots, frame.n_snapshots).transpose(1, 0, 2)
-        self._communication = np.ascontiguousarray(by_slot)
+        precoding = PRECODED.ask(self.precoder, channel, self.transmit_power_w, self.comm_power_fraction)
+        shape = (self.n_antennas, len(channel))
+        self._precoding = PRECODED.numbers(self.precoder, precoding, shape, f"finite precoders of shape {shape}")
+        self._symbols = symbols(assignment.payload, self.services.frame.n_samples)
+
+    def _precoded(self, position: int) -> Complex:
+        """Return the communication part of a slot, shape (N, n_snapshots); worked out for some slots at a time."""
+        first, samples = self._communication
+        if not first <= position < first + len(samples):
+            first, samples = self._communication = position, self._precode(position)
+        return samples[position - first]
+
+    def _precode(self, position: int) -> Complex:
+        assert self._precoding is not None and self._symbols is not None, "a transmitter with data has both"
+        n_snapshots = self.services.frame.n_snapshots
+        n_slots = max(1, SAMPLES_AT_ONCE // (self.n_antennas * n_snapshots))
+        due = self._symbols[:, position * n_snapshots : (position + n_slots) * n_snapshots]
+        samples = (self._precoding @ due).reshape(self.n_antennas, -1, n_snapshots)
+        return sealed(np.ascontiguousarray(samples.transpose(1, 0, 2)))
 
     def _close(self) -> None:
         """End a CPI: a transmitter sends the record of what it radiated."""
@@ -217,9 +263,10 @@ class AccessPoint(Node):
             self._answer(self._past[self.plan.cpi], self._record(self.plan))
         elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
             self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
-        for old in [cpi for cpi, task in self._past.items() if task.plan.deadline_ns < self.wake_ns]:
-            self.split.forget(old)
-            del self._past[old]
+        while self._past and next(iter(self._past.values())).plan.deadline_ns < self.wake_ns:
+            oldest = next(iter(self._past))
+            self.split.forget(oldest)
+            del self._past[oldest]
         self._radiated = []
 
     def _record(self, plan: CpiPlan) -> TransmissionRecord:
@@ -230,8 +277,14 @@ class AccessPoint(Node):
             cpi=plan.cpi,
             transmitter=self.name,
             positions=tuple(position for position, _ in self._radiated),
-            samples=np.concatenate(parts, axis=1).astype(np.complex64),
+            samples=sealed(np.concatenate(parts, axis=1).astype(np.complex64)),
         )
+
+    def _message(self, method: str, plan: CpiPlan, *args: Any) -> Message | None:
+        """Return what a method of the split gives about a CPI that is over."""
+        message = Door("split", method).ask(self.split, self.name, plan, *args)
+        check_message(self.split, method, message, self.name, plan, self.n_antennas)
+        return message
 
     def _answer(self, cause: Message, message: Message | None) -> None:
         """Send the message that another one led to, if there is one."""

@@ -3,6 +3,9 @@
 It knows the survey it was built with and what came in messages; nothing else, the waveforms included. A report that
 did not come is missing, not zero: the statistics of a receiver cover exactly the slots that it gave and whose
 waveforms are known.
+
+CPIs are fused in their order: when everything that is due has come, and at the deadline at the latest. An estimate
+is worked out when it is published: results come one by one, however long the estimation takes in emulated time.
 """
 
 import heapq
@@ -12,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.functional_split import radiated, waveform_known
+from emulator.functional_split import radiated, reports_due, waveform_known
 from emulator.inbox import Inbox
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.nodes.node import Node
@@ -20,12 +23,14 @@ from emulator.payload import draw_payload
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind
+from models.doors import estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
 from models.observation import Estimate, Observation
 from models.radio.gram import Gram
 from models.radio.quantisation import quantisation_power, quantise
 from models.radio.statistics import Radiated, energy_statistic
+from models.readonly import frozen, sealed, taken
 from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
 from models.view import View
@@ -76,16 +81,20 @@ class CentralProcessor(Node):
     late_reports: int = field(default=0, init=False)
     inboxes: dict[int, Inbox] = field(default_factory=dict, init=False)
     _agenda: list[tuple[int, int, str]] = field(default_factory=lambda: [(0, 0, PLAN)], init=False)
+    _oldest: int = field(default=0, init=False)
+    """The CPI that is fused next."""
     _silent_cpis: list[int] = field(default_factory=list, init=False)
     """How often each AP was silent in its last CPIs with a task."""
-    _pending: dict[int, tuple[Estimate, Observation | None]] = field(default_factory=dict, init=False)
+    _pending: dict[int, Observation | None] = field(default_factory=dict, init=False)
+    """What was fused and is not published yet."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
-        "_reports_due", "_needs_waveform", "payload_bits_per_symbol", "estimator_latency_ns",
+        "_reports_due", "_needs_waveform", "_bell", "payload_bits_per_symbol", "estimator_latency_ns",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
+        self.path_gain = taken(self.path_gain)
         self._silent_cpis = [0] * self.network.n_aps
 
     def start(self, services: Services) -> None:
@@ -93,24 +102,39 @@ class CentralProcessor(Node):
         super().start(services)
         services.fronthaul.connect(self.name, self.on_message)
         splits = services.splits
-        self._reports_due = {name: split.reports_expected(services.frame.n_slots) for name, split in splits.items()}
+        self._reports_due = {name: reports_due(split, services.frame.n_slots) for name, split in splits.items()}
         self._needs_waveform = {name for name, split in splits.items() if split.needs_waveform}
+        self._bell = services.bell(self.rank, lambda _: self.attempt(self._serve))
+        for at_ns, _, _ in self._agenda:
+            self._announce(at_ns)
 
     # -- the agenda -----------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Do what the agenda says is due, and sleep until the next item."""
-        _, cpi, task = heapq.heappop(self._agenda)
-        getattr(self, f"_{task}")(cpi)
+        """Do what is due first on the agenda, and sleep until the next item."""
+        self._serve()
         self.wake_ns = self._agenda[0][0]
+
+    def _serve(self) -> None:
+        """Do one thing that is due, if there is one: an event publishes one CPI at most."""
+        if self._agenda[0][0] <= self.services.now_ns:
+            _, cpi, task = heapq.heappop(self._agenda)
+            getattr(self, f"_{task}")(cpi)
 
     def _note(self, at_ns: int, cpi: int, task: str) -> None:
         heapq.heappush(self._agenda, (at_ns, cpi, task))
+        self._announce(at_ns)
+
+    def _announce(self, at_ns: int) -> None:
+        """See to it that the agenda is served at a time, too, if that is before the node wakes by itself."""
+        if at_ns < self.wake_ns:
+            self._bell.set(at_ns)
 
     def _plan(self, cpi: int) -> None:
         frame = self.services.frame
         plan = self.plan(cpi)
-        self.inboxes[cpi] = Inbox(plan=plan)
+        due = {name: self._reports_due[name] for name in plan.receivers} | dict.fromkeys(plan.transmitters, 1)
+        self.inboxes[cpi] = Inbox(plan=plan, due={name: count for name, count in due.items() if count})
         self.services.air.license(plan.slots)
         self.log(Kind.PLAN, cpi, cpi)
         n_symbols = frame.n_slots * frame.n_snapshots
@@ -121,37 +145,48 @@ class CentralProcessor(Node):
         self._note(plan.deadline_ns, cpi, FUSE)
         self._note(frame.cpi_start_ns(cpi + 1) - frame.lead_ns, cpi + 1, PLAN)
 
-    def _fuse(self, cpi: int) -> None:
-        self._judge_alive(self.inboxes[cpi])
-        observation = self.fuse(cpi)
-        for number in self.inboxes[cpi].used:
+    def _fuse(self, _: int) -> None:
+        """Fuse the CPI that is next, if it is complete or its time is up; another may be waiting for it."""
+        if not self._ready():
+            return
+        cpi, self._oldest = self._oldest, self._oldest + 1
+        inbox = self.inboxes[cpi]
+        self._judge_alive(inbox)
+        self._pending[cpi] = self.fuse(cpi)
+        for number in inbox.used:
             self.log(Kind.USE, cpi, cpi, number)
-        self.log(Kind.FUSE, self.inboxes[cpi].fused, cpi)
-        estimate = NOTHING_FOUND
-        if observation is not None and self.estimator is not None:
-            estimate = self.estimator.estimate(observation)
-        self._pending[cpi] = (estimate, observation)
+        self.log(Kind.FUSE, inbox.fused, cpi)
+        inbox.close()
+        if self._ready():
+            self._note(self.services.now_ns, self._oldest, FUSE)
         if self.estimator_latency_ns:
             self._note(self.services.now_ns + self.estimator_latency_ns, cpi, PUBLISH)
         else:
             self._publish(cpi)
 
+    def _ready(self) -> bool:
+        """Return whether the CPI that is fused next is complete, or its time is up."""
+        inbox = self.inboxes.get(self._oldest)
+        return inbox is not None and (not inbox.due or inbox.plan.deadline_ns <= self.services.now_ns)
+
     def _publish(self, cpi: int) -> None:
-        estimate, observation = self._pending.pop(cpi)
+        observation, estimate = self._pending.pop(cpi), NOTHING_FOUND
+        if observation is not None and self.estimator is not None:
+            estimate = estimated(self.estimator, observation)
         self.publish(cpi, estimate)
         self.services.on_publish(self.inboxes.pop(cpi), estimate, observation)
 
     # -- what it decides ------------------------------------------------------------------------------------------
 
     def view(self, cpi: int = 0) -> View:
-        """Return what a plan of a CPI made now may be based on."""
+        """Return what a plan of a CPI made now may be based on; its arrays are read-only."""
         return View(
             network=self.network,
             area=self.area,
             radio=self.radio,
             path_gain=self.path_gain,
             n_receivers=self.n_receivers,
-            alive=np.array([silent < DEAD_AFTER_CPIS for silent in self._silent_cpis]),
+            alive=sealed(np.array([silent < DEAD_AFTER_CPIS for silent in self._silent_cpis])),
             estimate=self.published,
             cpi=cpi,
         )
@@ -159,8 +194,8 @@ class CentralProcessor(Node):
     def plan(self, cpi: int) -> CpiPlan:
         """Return the plan of a CPI: modes by the selector, sensing transmitters by the scheduler."""
         frame, names, view = self.services.frame, self.network.ap_names, self.view(cpi)
-        assignment = self.selector.select(view, self.rng("selection", cpi))
-        order = self.scheduler.order(assignment, view, frame.n_slots)
+        assignment = selected(self.selector, view, self.rng("selection", cpi))
+        order = ordered(self.scheduler, assignment, view, frame.n_slots)
         return CpiPlan(
             cpi=cpi,
             assignment=assignment,
@@ -196,16 +231,14 @@ class CentralProcessor(Node):
         """Sort a report or record into the inbox of its CPI; what is late is counted and left."""
         cpi = message.cpi
         inbox = self.inboxes.get(cpi)
-        if inbox is None or cpi in self._pending:  # published, or fused
+        if inbox is None or inbox.closed:
             self.late_reports += isinstance(message, EchoReport | StatisticsReport)
             self.log(Kind.LATE, cpi, cpi, message.sequence)
-        elif isinstance(message, EchoReport):
-            inbox.echoes.setdefault(message.source, {})[message.slot.position] = message
-        elif isinstance(message, StatisticsReport):
-            inbox.statistics[message.source] = message
-        elif isinstance(message, TransmissionRecord):
-            inbox.records[message.source] = message
+            return
+        if isinstance(message, TransmissionRecord):
             self._pass_on(inbox.plan, message)
+        if inbox.take(message):
+            self._note(self.services.now_ns, cpi, FUSE)
 
     def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
         """Tell the receivers whose split needs it what a transmitter radiated."""
@@ -225,7 +258,7 @@ class CentralProcessor(Node):
     # -- what it makes of it --------------------------------------------------------------------------------------
 
     def fuse(self, cpi: int) -> Observation | None:
-        """Return the statistics of what came for a CPI, or None if no report can be used."""
+        """Return the statistics of what came for a CPI, read-only, or None if no report can be used."""
         inbox = self.inboxes[cpi]
         plan = inbox.plan
         n_antennas, illumination = self.network.n_antennas, self.radio.illumination
@@ -241,17 +274,19 @@ class CentralProcessor(Node):
         if not np.isfinite(energy).all():
             odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
             raise ValueError(f"reports of {odd} hold samples that are not finite; report gives numbers or None")
-        return Observation(
-            network=self.network,
-            area=self.area,
-            assignment=plan.assignment,
-            cross=cross,
-            gram=_gram(sent, covered),
-            energy=energy,
-            n_samples=np.array([len(slots) for slots in covered]) * plan.slots[0].n_snapshots * n_antennas,
-            noise_power_w=self.radio.noise_power_w,
-            quantisation_power_w=rounding if rounding.max() > NEGLIGIBLE * self.radio.noise_power_w else None,
-            sensed_s=_sensed_s(plan, sent),
+        return frozen(
+            Observation(
+                network=self.network,
+                area=self.area,
+                assignment=plan.assignment,
+                cross=cross,
+                gram=_gram(sent, covered),
+                energy=energy,
+                n_samples=np.array([len(slots) for slots in covered]) * plan.slots[0].n_snapshots * n_antennas,
+                noise_power_w=self.radio.noise_power_w,
+                quantisation_power_w=rounding if rounding.max() > NEGLIGIBLE * self.radio.noise_power_w else None,
+                sensed_s=_sensed_s(plan, sent),
+            )
         )
 
     def _statistics(self, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated) -> tuple[Complex, Float, Float]:

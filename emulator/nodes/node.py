@@ -4,10 +4,11 @@ What a node will do next stands in its attributes, never in a local variable of 
 an emulation can be taken between any two events and continued elsewhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import simpy
@@ -18,6 +19,11 @@ from emulator.slot import Slot
 from emulator.trace import row
 
 __all__ = ["EmulationError", "Node"]
+
+T = TypeVar("T")
+INTEGER = (int, np.integer)
+MOST_WAKES_AT_ONCE = 1000
+"""A node that wakes more often than that at one instant would do so for ever."""
 
 
 class EmulationError(RuntimeError):
@@ -57,14 +63,28 @@ class Node:
 
     def run(self, kernel: Kernel) -> Iterator[simpy.Event]:
         """Sleep, wake, repeat: the SimPy process."""
+        repeats = 0
         while True:
-            yield Alarm(kernel, self.wake_ns, self.rank)
-            try:
-                self.wake()
-            except EmulationError:
-                raise
-            except Exception as error:
-                raise self.failure("wake", None, error) from error
+            due_ns = self.wake_ns
+            yield Alarm(kernel, due_ns, self.rank)
+            repeats = self.attempt(partial(self._wake, due_ns, repeats))
+
+    def _wake(self, due_ns: int, repeats: int) -> int:
+        """Wake; return how often on end that was without a later time to wake at."""
+        self.wake()
+        repeats = 0 if self.wake_ns > due_ns else repeats + 1
+        if repeats > MOST_WAKES_AT_ONCE or self.wake_ns < due_ns or not isinstance(self.wake_ns, INTEGER):
+            raise ValueError(f"it leaves wake_ns = {self.wake_ns}; set it to a later time, a whole number of ns")
+        return repeats
+
+    def attempt(self, task: Callable[[], T]) -> T:
+        """Do what is due in the node's own turn; what goes wrong says where and when."""
+        try:
+            return task()
+        except EmulationError:
+            raise
+        except Exception as error:
+            raise self.failure("wake", None, error) from error
 
     def rng(self, purpose: str, counter: int = 0) -> np.random.Generator:
         """Return the node's generator for a purpose at a counter, such as the index of a CPI or slot."""

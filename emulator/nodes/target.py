@@ -1,7 +1,7 @@
 """A passive target: it moves, and it scatters."""
 
 import cmath
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.nodes.node import Node
+from models.doors import Door, is_own
 from models.trajectories import Trajectory
 
 __all__ = ["Target"]
@@ -41,6 +42,19 @@ class Target(Node):
         """Return the position in m at a time in seconds."""
         return self.trajectory.position_m(time_s)
 
+    def path_m(self, times_s: Iterable[float]) -> NDArray[np.float64]:
+        """Return the positions in m at some times in seconds, shape (n_times, 2).
+
+        Raises
+        ------
+        DoorError
+            If ``position_m``, of the trajectory or of a subclass, does not give two finite coordinates.
+        """
+        giver: object = self.trajectory if is_own(self.position_m, Target.position_m) else self
+        door = Door(self.name if giver is self else f"trajectory of {self.name}", "position_m")
+        positions = [door.ask(giver, time_s) for time_s in times_s]
+        return door.numbers(giver, positions, (len(positions), 2), "two finite coordinates (x, y) in m a time", float)
+
     def scatter(self, cpi: int) -> complex:
         """Return sqrt(rcs) e^{j phi} of a CPI, in m."""
         if self.scatter_phase_rad is None:
@@ -56,7 +70,8 @@ class Target(Node):
         frame, air = self.services.frame, self.services.air
         cpi = frame.cpi_at(self.wake_ns)
         if cpi is not None:
-            first = cpi * frame.n_slots
-            positions = [self.position_m(frame.slot_middle_s(i)) for i in range(first, first + frame.n_slots)]
-            air.place(self.index, np.array(positions), air.unit_amplitude_m2 * self.scatter(cpi))
+            first, door = cpi * frame.n_slots, Door(self.name, "scatter")
+            positions = self.path_m(frame.slot_middle_s(i) for i in range(first, first + frame.n_slots))
+            scattered = door.numbers(self, door.ask(self, cpi), (), "a finite number, sqrt(rcs) e^{j phi} in m")
+            air.place(self.index, positions, air.unit_amplitude_m2 * complex(scattered))
         self.wake_ns = frame.next_cpi_ns(self.wake_ns)

@@ -15,15 +15,15 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import lapack
 
 from models.network import ModeAssignment, Network
 from models.radio.geometry import rays
 from models.radio.gram import Gram
 from models.radio.sensing import echo_amplitude_m2, leg_response
 
-__all__ = ["KINDS", "gram_root", "position_covariance_m2", "target_bounds_m"]
+__all__ = ["KINDS", "coincident", "gram_root", "position_covariance_m2", "target_bounds_m"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -36,6 +36,9 @@ SINGULAR = 1e-11
 # of it look like a signal of 3e-8 of the amplitude.
 RANK = 1e-12
 BLOCK_ENTRIES = 2**21  # of derivatives held at a time
+# Targets closer than this share of a wavelength count as coincident. Their joint bound grows without limit as they
+# meet, and what of it is rounding takes over from here on.
+COINCIDENT_WAVELENGTHS = 1e-3
 
 
 class _Legs(NamedTuple):
@@ -64,7 +67,7 @@ def target_bounds_m(
     Returns
     -------
     ndarray
-        Shape (S,), in m; NaN where the position cannot be estimated.
+        Shape (S,), in m; infinity where another target coincides, NaN where the position cannot be estimated at all.
     """
     covariance = position_covariance_m2(
         network, assignment, positions_m, rcs_m2, scatter_phase_rad, gram, noise_power_w, kind
@@ -105,7 +108,8 @@ def position_covariance_m2(
     Returns
     -------
     ndarray
-        Shape (S, 2, 2), in m^2; NaN where the position cannot be estimated.
+        Shape (S, 2, 2), in m^2; infinity where another target coincides, NaN where the position cannot be estimated
+        at all.
 
     Raises
     ------
@@ -123,7 +127,19 @@ def position_covariance_m2(
     square_root, lengths = _square_root(sent, _Legs(*_shorten(*back)), np.broadcast_to(amplitude, len(points)), kind)
     n = square_root.shape[-1] - 2 * len(points)
     square_root = _eliminate(square_root[:, :n], square_root[:, n:], lengths[:n])
-    return 0.5 * noise_power_w * _covariance_blocks(square_root, lengths[n:])
+    covariance = 0.5 * noise_power_w * _covariance_blocks(square_root, lengths[n:])
+    covariance[coincident(points, network.wavelength_m)] = np.inf
+    return covariance
+
+
+def coincident(positions_m: Float, wavelength_m: float) -> NDArray[np.bool_]:
+    """Return which of S positions lie within a thousandth of a wavelength of another, (..., S, 2) -> (..., S).
+
+    Echoes of two targets in one place are one echo, of the sum of two amplitudes: no unbiased estimate tells where each
+    of them is. The Fisher matrix at such a point alone does not say so where the scattering phases differ.
+    """
+    distance = np.linalg.norm(positions_m[..., :, None, :] - positions_m[..., None, :, :], axis=-1)
+    return (distance < COINCIDENT_WAVELENGTHS * wavelength_m).sum(axis=-1) > 1
 
 
 def _legs(network: Network, points: Float, aps: NDArray[np.intp], kind: str) -> _Legs:
@@ -151,7 +167,7 @@ def gram_root(gram: Gram) -> Complex:
 def _pivoted_cholesky(matrix: NDArray[np.complexfloating]) -> Complex:
     """Return F of full column rank with matrix = F F^H."""
     least = RANK * float(np.diagonal(matrix).real.max(initial=0.0))
-    factor, pivots, rank, _ = lapack.zpstrf(matrix, tol=least, lower=1)
+    factor, pivots, rank, _ = scipy.linalg.lapack.zpstrf(matrix, tol=least, lower=1)
     root = np.zeros_like(factor)
     root[pivots - 1] = np.tril(factor)
     return root[:, :rank]

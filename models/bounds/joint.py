@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.bounds.fisher import gram_root
+from models.bounds.fisher import coincident, gram_root
 from models.bounds.maps import fields, keep_memory, legs
 from models.network import ModeAssignment, Network
 from models.radio.gram import Gram
@@ -100,7 +100,8 @@ def joint_bounds_m(
     Returns
     -------
     ndarray
-        Shape (n_sets, S), in m; NaN where the position cannot be estimated.
+        Shape (n_sets, S), in m; infinity where another target of the set coincides, NaN where the position cannot be
+        estimated at all.
 
     Raises
     ------
@@ -124,6 +125,7 @@ def joint_bounds_m(
         receive = _receive(network, sets[block], scaled[block], assignment.receivers, kind)
         information, scale = _information(*_table(sent, receive, kind), len(assignment.receivers))
         bounds[block] = _bounds_m(information, scale, sets.shape[1]).T
+    bounds[coincident(sets, network.wavelength_m)] = np.inf
     return bounds
 
 

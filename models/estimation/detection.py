@@ -1,8 +1,8 @@
 """Is there a target, and where to look: thresholds, cell averaging, local maxima."""
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage, special
 
 from models.estimation.constants import SPARED
 from models.estimation.likelihood import Echoes, degrees_of_freedom
@@ -47,7 +47,7 @@ def point_threshold(degrees_of_freedom: int, probability: float) -> float:
     >>> round(point_threshold(36, 1e-6), 2)
     72.01
     """
-    return float(special.gammainccinv(degrees_of_freedom, probability)) if degrees_of_freedom > 0 else np.inf
+    return float(scipy.special.gammainccinv(degrees_of_freedom, probability)) if degrees_of_freedom > 0 else np.inf
 
 
 def map_cells(echoes: Echoes, area: Area, step_m: float) -> float:
@@ -76,7 +76,7 @@ def noise_levels(observation: Observation) -> Float:
     level = np.maximum(observation.noise_levels, ROUNDING * observation.energy.sum() / observation.noise_power_w)
     n_spare = observation.n_samples - observation.cross.shape[1] * observation.gram.ranks
     spare = (observation.energy - observation.gram.spanned(observation.cross)) / observation.noise_power_w
-    limit = special.gammainccinv(np.maximum(n_spare, 1), 1e-9) * observation.noise_levels
+    limit = scipy.special.gammainccinv(np.maximum(n_spare, 1), 1e-9) * observation.noise_levels
     excess = (n_spare > 0) & (spare > limit)
     return np.where(excess, np.maximum(level, spare / np.maximum(n_spare, 1)), level)
 
@@ -97,7 +97,7 @@ def residual_level(echoes: Echoes, peak_power: float) -> float:
 
 def excess_threshold(degrees_of_freedom: float, probability: float = 1e-3) -> float:
     """Return what a model with this many complex unknowns too few may leave unexplained, over sigma^2."""
-    return float(special.gammainccinv(max(0.5, degrees_of_freedom), probability))
+    return float(scipy.special.gammainccinv(max(0.5, degrees_of_freedom), probability))
 
 
 def cell_averaging_threshold(power: Float, shape: int, probability: float, guard: int, training: int) -> Float:
@@ -122,9 +122,9 @@ def cell_averaging_threshold(power: Float, shape: int, probability: float, guard
     """
     outer, inner = 2 * (guard + training) + 1, 2 * guard + 1
     n_training = outer**2 - inner**2
-    total = ndimage.uniform_filter(power, outer, mode="nearest") * outer**2
-    total -= ndimage.uniform_filter(power, inner, mode="nearest") * inner**2
-    x = special.betainccinv(shape, shape * n_training, probability)
+    total = scipy.ndimage.uniform_filter(power, outer, mode="nearest") * outer**2
+    total -= scipy.ndimage.uniform_filter(power, inner, mode="nearest") * inner**2
+    x = scipy.special.betainccinv(shape, shape * n_training, probability)
     return total / n_training * (n_training * x / (1.0 - x))
 
 
@@ -134,5 +134,5 @@ def local_maxima(power: Float) -> NDArray[np.intp]:
     >>> local_maxima(np.array([[0., 1., 0., 2.]]))
     array([3, 1])
     """
-    peaks = np.flatnonzero(ndimage.maximum_filter(power, size=3, mode="nearest") == power)
+    peaks = np.flatnonzero(scipy.ndimage.maximum_filter(power, size=3, mode="nearest") == power)
     return peaks[np.argsort(-power.ravel()[peaks], kind="stable")]

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.estimation.effort import Effort
 from models.network import Area, Network
 from models.observation import Observation
-from models.radio.geometry import rays
+from models.radio.geometry import clear_of, rays
 from models.radio.gram import Gram
 
 __all__ = [
@@ -135,15 +135,7 @@ def degrees_of_freedom(echoes: Echoes) -> int:
 
 def clear_of_aps(network: Network, points_m: ArrayLike) -> Float:
     """Return the points, those within a wavelength of an AP moved off it; shape (..., 2)."""
-    points = np.array(points_m, dtype=float)
-    flat = points.reshape(-1, 2)
-    x, y = (flat[:, None, i] - network.ap_positions_m[:, i] for i in (0, 1))
-    clearance_m = CLEARANCE_LAMBDA * network.wavelength_m
-    for point, ap in np.argwhere(x * x + y * y < clearance_m**2):
-        offset = np.array([x[point, ap], y[point, ap]])
-        outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
-        flat[point] = network.ap_positions_m[ap] + clearance_m * outward
-    return flat.reshape(points.shape)
+    return clear_of(network.ap_positions_m, CLEARANCE_LAMBDA * network.wavelength_m, points_m)
 
 
 def phasors(network: Network, points_m: Float) -> Complex:

@@ -1,5 +1,16 @@
-"""Radio physics: geometry, arrays, propagation, channels, transmission, echoes, and the statistics of samples."""
+"""Radio physics: geometry, arrays, propagation, channels, transmission, echoes, and the statistics of samples.
+
+``PATH_LOSS`` maps the laws that a scenario file may name to their functions; one line adds one.
+"""
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [*_names, "PATH_LOSS"]
+
+PATH_LOSS = {
+    "umi-los": "models.radio.propagation:umi_los",
+    "umi-nlos": "models.radio.propagation:umi_nlos",
+    "cell-free": "models.radio.propagation:cell_free",
+}
+"""Path loss between APs and UEs, name to "module:function"."""

@@ -6,7 +6,6 @@ from .efficiency import spectral_efficiency as spectral_efficiency
 from .geometry import Rays as Rays
 from .geometry import rays as rays
 from .gram import Gram as Gram
-from .propagation import PATH_LOSS as PATH_LOSS
 from .propagation import path_gain as path_gain
 from .quantisation import quantise as quantise
 from .sensing import echo_amplitude_m2 as echo_amplitude_m2
@@ -21,3 +20,5 @@ from .transmission import isotropic_sensing_samples as isotropic_sensing_samples
 from .transmission import maximum_ratio as maximum_ratio
 from .transmission import precoding_matrix as precoding_matrix
 from .transmission import proportional_power as proportional_power
+
+PATH_LOSS: dict[str, str]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
 
-__all__ = ["Rays", "on_access_point", "rays"]
+__all__ = ["Rays", "clear_of", "on_access_point", "rays"]
 
 Float = NDArray[np.float64]
 
@@ -54,3 +54,32 @@ def rays(network: Network, points_m: ArrayLike, aps: NDArray[np.intp] | slice = 
 def on_access_point(network: Network, points_m: Float) -> NDArray[np.bool_]:
     """Return which points, shape (n_points, 2) in m, lie exactly on an AP, where directions are undefined."""
     return (points_m[:, None] == network.ap_positions_m).all(axis=-1).any(axis=1)
+
+
+def clear_of(places_m: Float, nearest_m: float, points_m: ArrayLike) -> Float:
+    """Return points, those nearer than ``nearest_m`` to a place moved straight away from it to that distance.
+
+    A point exactly on a place goes along +x.
+
+    Parameters
+    ----------
+    places_m
+        Shape (n_places, 2), in m.
+    nearest_m
+        The least distance, above 0.
+    points_m
+        Shape (..., 2), in m.
+
+    >>> clear_of(np.zeros((1, 2)), 2.0, [[0.0, 0.0], [0.0, -1.0], [0.0, 3.0]])
+    array([[ 2.,  0.],
+           [ 0., -2.],
+           [ 0.,  3.]])
+    """
+    points = np.array(points_m, dtype=float)
+    flat = points.reshape(-1, 2)
+    x, y = (flat[:, None, i] - places_m[:, i] for i in (0, 1))
+    for point, place in np.argwhere(x * x + y * y < nearest_m**2):
+        offset = np.array([x[point, place], y[point, place]])
+        outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
+        flat[point] = places_m[place] + nearest_m * outward
+    return flat.reshape(points.shape)

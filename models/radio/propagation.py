@@ -5,14 +5,13 @@ that its callable gives, always.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
-__all__ = ["PATH_LOSS", "PathLoss", "breakpoint_m", "cell_free", "path_gain", "umi_los", "umi_nlos"]
+__all__ = ["PathLoss", "breakpoint_m", "cell_free", "path_gain", "umi_los", "umi_nlos"]
 
 Float = NDArray[np.float64]
 PathLoss = Callable[[ArrayLike, float], Float]
@@ -21,6 +20,8 @@ PathLoss = Callable[[ArrayLike, float], Float]
 AP_HEIGHT_M = 10.0
 UE_HEIGHT_M = 1.5
 NEAREST_M = 10.0
+CELL_FREE_HEIGHT_M = 10.0
+"""Of an AP above a UE, in the law of `cell_free`."""
 EFFECTIVE_ENVIRONMENT_HEIGHT_M = 1.0
 
 
@@ -31,7 +32,7 @@ def breakpoint_m(carrier_hz: float) -> float:
     210
     """
     heights = (AP_HEIGHT_M - EFFECTIVE_ENVIRONMENT_HEIGHT_M) * (UE_HEIGHT_M - EFFECTIVE_ENVIRONMENT_HEIGHT_M)
-    return 4.0 * heights * carrier_hz / speed_of_light
+    return 4.0 * heights * carrier_hz / scipy.constants.speed_of_light
 
 
 def _clamped_m(distance_m: ArrayLike) -> tuple[Float, Float]:
@@ -78,18 +79,19 @@ def umi_nlos(distance_m: ArrayLike, carrier_hz: float) -> Float:
 
 
 def cell_free(distance_m: ArrayLike, carrier_hz: float) -> Float:
-    """Return the loss common in the cell-free massive MIMO literature, 30.5 + 36.7 log10 d, d in m, in dB.
+    """Return the loss common in the cell-free massive MIMO literature, in dB.
 
-    The carrier does not enter (the law was fitted at 2 GHz). Distances below 10 m count as 10 m, as in the others.
+        PL = 30.5 + 36.7 log10 d3D,   d3D: the slant distance in m, the AP 10 m above the UE
 
-    >>> cell_free([100.0], 3.5e9).round(1)
-    array([103.9])
+    of Bjornson and Sanguinetti, IEEE Trans. Wireless Commun. 19(1), 2020. The carrier does not enter: it was fitted
+    at 2 GHz. The height keeps the slant distance from 0, so no nearest distance is needed.
+
+    Parameters as in `umi_los`.
+
+    >>> cell_free([0.0, 100.0], 3.5e9).round(1)
+    array([ 67.2, 104. ])
     """
-    return 30.5 + 36.7 * np.log10(_clamped_m(distance_m)[0])
-
-
-PATH_LOSS: Mapping[str, PathLoss] = MappingProxyType({"umi-los": umi_los, "umi-nlos": umi_nlos, "cell-free": cell_free})
-"""Path loss by the name used in scenario files."""
+    return 30.5 + 36.7 * np.log10(np.hypot(np.asarray(distance_m, dtype=float), CELL_FREE_HEIGHT_M))
 
 
 def path_gain(path_loss: PathLoss, distance_m: ArrayLike, carrier_hz: float) -> Float:

@@ -1,5 +1,7 @@
 """Uniform quantisation of complex samples for transport."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,12 +30,19 @@ def quantise(samples: Complex, n_bits: int, n_axes: int = 2) -> Complex:
         How many of the last axes make a block.
     """
     parts = np.ascontiguousarray(samples).view(np.float64)
-    axes = tuple(range(-n_axes, 0))
-    scale = np.abs(parts).max(axis=axes, keepdims=True, initial=0.0)
+    blocks = parts.reshape(*parts.shape[:-n_axes], math.prod(parts.shape[-n_axes:]))
+    scale = np.maximum(
+        blocks.max(axis=-1, keepdims=True, initial=0.0), -blocks.min(axis=-1, keepdims=True, initial=0.0)
+    )
     step = np.where(scale > 0.0, scale, 1.0) * 2.0 ** (1 - n_bits)
     with np.errstate(invalid="ignore"):  # samples that are not finite stay so, for the reader to find
-        codes = np.minimum(np.floor(parts / step), 2.0 ** (n_bits - 1) - 1.0)
-        return np.where(scale == 0.0, 0.0, (codes + 0.5) * step).view(np.complex128)
+        codes = blocks / step
+        np.floor(codes, out=codes)
+        np.minimum(codes, 2.0 ** (n_bits - 1) - 1.0, out=codes)
+        codes += 0.5
+        codes *= step
+    codes[scale[..., 0] == 0.0] = 0.0
+    return codes.reshape(parts.shape).view(np.complex128)
 
 
 def quantisation_power(samples: Complex, n_bits: int, n_axes: int = 2) -> NDArray[np.float64]:

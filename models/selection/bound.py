@@ -5,13 +5,12 @@ a set that differs by one AP from others looked at with it costs one addition, w
 """
 
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from models.bounds.closed_form import information_gain, sensing_energy_w
 from models.bounds.maps import SINGULAR, ap_moments, keep_memory
@@ -71,7 +70,7 @@ class CoverageObjective:
         network, radio = view.network, view.radio
         step = max(view.area.width_m, view.area.height_m) / points_per_side
         points = np.stack(np.meshgrid(*view.area.grid(step), indexing="ij"), axis=-1).reshape(-1, 2)
-        points = points[cdist(points, network.ap_positions_m).min(axis=1) >= NEAREST_POINT_M]
+        points = points[scipy.spatial.distance.cdist(points, network.ap_positions_m).min(axis=1) >= NEAREST_POINT_M]
         if not len(points):
             raise ValueError(
                 f"points_per_side is {points_per_side} over {view.area.width_m:g} m by {view.area.height_m:g} m: each "
@@ -185,8 +184,8 @@ class _CoverageSelector(ModeSelector):
     def __post_init__(self) -> None:
         for name in ("threshold_wavelengths", "rcs_m2"):
             value = getattr(self, name)
-            if not value > 0.0 or not math.isfinite(value):
-                raise ValueError(f"{name} is {value}: give a finite number above 0")
+            if not 1e-10 <= value <= 1e10:
+                raise ValueError(f"{name} is {value}: give a number from 1e-10 to 1e+10")
         if not 1 <= self.points_per_side <= MOST_POINTS_PER_SIDE:
             raise ValueError(
                 f"points_per_side is {self.points_per_side}: give a whole number from 1 to {MOST_POINTS_PER_SIDE}"

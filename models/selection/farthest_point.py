@@ -1,11 +1,12 @@
 """The paper's sensing-centric scheme: receivers as far apart as possible."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from numpy.typing import NDArray
 
-from models.network import ModeAssignment
+from models.network import ModeAssignment, Network
 from models.selection.base import ModeSelector
 from models.selection.search import assign_transmitters, candidates, first_maximum
 from models.view import View
@@ -24,13 +25,21 @@ class FarthestPoint(ModeSelector):
     def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
         """Return the assignment; ``rng`` is not used. All APs that take part and do not receive transmit."""
         pool = candidates(view)
-        position = view.network.ap_positions_m[pool]
-        distance = cdist(position, position)
-        receives = np.zeros(len(pool), dtype=bool)
-        separation = cdist(position, position.mean(axis=0)[None])[:, 0]
-        for count in range(view.n_receivers):
-            newest = first_maximum(separation)
-            separation = np.minimum(separation, distance[newest]) if count else distance[newest].copy()
-            receives[newest] = True
-            separation[receives] = -1.0
+        receives = _spread(view.network, pool.tobytes(), view.n_receivers)
         return assign_transmitters(view, pool, pool[~receives])
+
+
+@lru_cache(maxsize=16)
+def _spread(network: Network, packed_pool: bytes, n_receivers: int) -> NDArray[np.bool_]:
+    """Return which APs of a pool receive; remembered, because as a rule every CPI asks for the same."""
+    position = network.ap_positions_m[np.frombuffer(packed_pool, dtype=np.intp)]
+    distance = np.linalg.norm(position[:, None] - position, axis=-1)
+    receives = np.zeros(len(position), dtype=bool)
+    separation = np.linalg.norm(position - position.mean(axis=0), axis=-1)
+    for count in range(n_receivers):
+        newest = first_maximum(separation)
+        separation = np.minimum(separation, distance[newest]) if count else distance[newest].copy()
+        receives[newest] = True
+        separation[receives] = -1.0
+    receives.flags.writeable = False
+    return receives

@@ -1,5 +1,6 @@
 """Transmitters for spectral efficiency beyond the paper: on (7) itself, and on a closed form of it."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,6 +135,8 @@ class GreedySpectralEfficiency(ModeSelector):
     def __post_init__(self) -> None:
         if not 1 <= self.n_draws <= MOST_DRAWS:
             raise ValueError(f"n_draws is {self.n_draws}: give a whole number from 1 to {MOST_DRAWS}")
+        if self.angular_std_rad is not None and not 0.0 <= self.angular_std_rad <= math.pi:
+            raise ValueError(f"angular_std_rad is {self.angular_std_rad}: give a number from 0 to pi, in rad")
 
     def select(self, view: View, rng: np.random.Generator) -> ModeAssignment:
         """Return the assignment; the channel draws come from ``rng``, one block a call."""

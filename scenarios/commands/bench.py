@@ -43,18 +43,17 @@ def register(app: typer.Typer) -> None:
         overwrite: OverwriteOption = False,
     ) -> None:
         """Time each kernel against the plain way; from a checkout only."""
+        from scenarios.commands.terminal import say
         from scenarios.output.folders import check_file
 
         if out is not None:
             check_file(out, overwrite)
         suite = _suite()
-        _show(suite, suite.run(quick, lambda line: typer.echo(line, err=True)), out, as_json)
+        _show(suite, suite.run(quick, lambda line: say(line, error=True)), out, as_json)
 
 
 def _show(suite: "ModuleType", data: dict[str, Any], out: Path | None, as_json: bool) -> None:
-    from rich.console import Console
-
-    from scenarios.commands.cli import say
+    from scenarios.commands.terminal import console, say, show
     from scenarios.output.folders import write_file
     from scenarios.output.results import json_text
 
@@ -63,6 +62,6 @@ def _show(suite: "ModuleType", data: dict[str, Any], out: Path | None, as_json: 
     if as_json:
         say(json_text(data).rstrip())
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else 150).print(suite.table(data))
+    show(suite.table(data), console())
     if out is not None:
         say(f"Written: {out}")

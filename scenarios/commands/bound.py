@@ -1,5 +1,6 @@
 """The options of `dmimo bound` and its table."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def parse_point(text: str) -> tuple[float, float]:
         x = y = np.nan
     if not (abs(x) <= FARTHEST_M and abs(y) <= FARTHEST_M):
         allowed = f"X,Y in m, each from {-FARTHEST_M:g} to {FARTHEST_M:g}, as in --at 310,420 or --at=-5,3"
-        raise ScenarioError("--at", [f'got "{text}"; allowed: {allowed}'])
+        raise ScenarioError("--at", [f'got "{text[:60]}"; allowed: {allowed}'])
     return x, y
 
 
@@ -82,4 +83,6 @@ def bounds_table(found: dict[str, Any]) -> "Table":
 
 
 def _number(value: float | None, factor: float = 1.0) -> str:
-    return f"{factor * value:,.4g}" if value is not None else "singular"
+    if value is None or math.isnan(value):
+        return "singular"
+    return f"{factor * value:,.4g}"

@@ -6,11 +6,12 @@ progress and messages go to standard error.
 
 import enum
 import functools
+import gc
 import importlib
-import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -18,17 +19,23 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from scenarios.commands.waiting import process_began_s  # isort: skip  - first: it takes the time
+from scenarios.commands.terminal import console, make_streams_safe, say, show
+
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
     from scenarios.file.scenario import Scenario
     from scenarios.output.folders import OutputFolder
+    from scenarios.output.painters import Painters
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
-__all__ = ["app", "guarded", "load_scenario", "main", "one_of", "path_given", "say", "whole"]
+__all__ = ["app", "guarded", "load_scenario", "main", "one_of", "out_option", "path_given", "say", "whole"]
 
 T = TypeVar("T")
-MODULES: tuple[str, ...] = ("scenarios.commands.bench", "scenarios.commands.explain", "scenarios.commands.figure")
+_began_s: float | None = None
+"""When the process began whose only purpose is a command; None where commands are called in another one."""
+MODULES = tuple(f"scenarios.commands.{name}" for name in ("bench", "explain", "figure", "timeline"))
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
 app = typer.Typer(
@@ -48,21 +55,22 @@ def one_of(allowed: str, kind: Callable[[str], T]) -> Callable[[str], T]:
         try:
             return kind(text)
         except ValueError:
-            raise typer.BadParameter(f'got "{text}"; allowed: {allowed}') from None
+            shown = text if len(text) <= 60 else f"{text[:57]}..."
+            raise typer.BadParameter(f'got "{shown}"; allowed: {allowed}') from None
 
     return parse
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Return the parser of an option that takes whole numbers from ``least`` on."""
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the parser of an option that takes whole numbers from ``least`` on, up to ``most``."""
 
     def kind(text: str) -> int:
         number = int(text)
-        if number < least:
+        if number < least or (most is not None and number > most):
             raise ValueError
         return number
 
-    return one_of(f"a whole number >= {least}", kind)
+    return one_of(f"a whole number >= {least}" + (f" and <= {most}" if most is not None else ""), kind)
 
 
 def _path(text: str) -> Path:
@@ -71,9 +79,16 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-time_ms = one_of("a time in ms, as 1.5", float)
+WORTH_SAYING_S = 60.0
 path_given = one_of("a path, or leave the option out", _path)
 """The parser of an option that takes a path: nothing at all is not the current folder."""
+
+
+def out_option(what: str, default: str) -> Any:
+    """Return the option --out of a command that writes a folder, by default in ``results``."""
+    said = f"{what}; default: results/{default}, with a digest of other settings; none with --json."
+    return typer.Option("--out", parser=path_given, metavar="DIR", help=said)
+
 
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A bundled name (paper) or the path of a TOML file.")
@@ -95,11 +110,6 @@ OverwriteOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def say(text: str) -> None:
-    """Write a line to standard output."""
-    typer.echo(text)
-
-
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn what goes wrong in a command into a message on standard error and an exit status."""
 
@@ -110,15 +120,16 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except ScenarioError as error:
-            typer.echo(str(error), err=True)
+            say(str(error), error=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted; nothing was written", err=True)
+            say("interrupted; nothing was written", error=True)
             raise typer.Exit(1) from None
         except (typer.Exit, BrokenPipeError):
             raise
         except Exception as error:
-            typer.echo(f"failed: {error if type(error).__name__ == 'EmulationError' else repr(error)}", err=True)
+            text = str(error) if type(error).__name__ == "EmulationError" else repr(error)
+            say(f"failed: {text}", error=True)
             raise typer.Exit(1) from None
 
     return run
@@ -142,25 +153,39 @@ def run(
         typer.Option("--cpis", parser=whole(1), metavar="N", help="CPIs to run; default: schedule.cpis."),
     ] = None,
     overrides: SetOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            parser=path_given,
-            metavar="DIR",
-            help="Output folder; default: results/<scenario>-<seed>, with a digest of other settings; none with "
-            "--json.",
-        ),
-    ] = None,
+    out: Annotated[Path | None, out_option("Output folder", "<scenario>-<seed>")] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
+    from scenarios.output.painters import Painters
+
+    began_s = _began_s if _began_s is not None else time.perf_counter()
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
-    checked = load_scenario(scenario, asked, plugins)
-    folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
-    _run_and_show(checked, seed, folder, as_json, overwrite)
+    with Painters(0 if as_json and out is None else None) as painters:
+        checked = load_scenario(scenario, asked, plugins)
+        announce_size(checked, scenario)
+        folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
+        _remark(checked, error=True)
+        _run_and_show(checked, seed, folder, as_json, overwrite, began_s, painters)
+
+
+def _remark(scenario: "Scenario", *, error: bool = False) -> None:
+    from scenarios.file.remarks import remarks
+
+    for line in remarks(scenario):
+        say(line, error=error)
+
+
+def announce_size(scenario: "Scenario", source: str) -> None:
+    """Refuse what cannot fit in the memory of this machine, and say so where a run takes minutes or more."""
+    from scenarios.file.size import require_fit, run_size
+
+    size = run_size(scenario)
+    require_fit(size, source)
+    if size.seconds > WORTH_SAYING_S:
+        say(f"This takes about {size}", error=True)
 
 
 def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
@@ -174,9 +199,15 @@ def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) ->
     return Path("results") / f"{name}-{settings_digest(scenario.data())}"
 
 
-def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: bool, overwrite: bool) -> None:
-    from rich.console import Console
-
+def _run_and_show(
+    scenario: "Scenario",
+    seed: int,
+    path: Path | None,
+    as_json: bool,
+    overwrite: bool,
+    began_s: float,
+    painters: "Painters",
+) -> None:
     from scenarios.commands import run as run_command
     from scenarios.output import results
 
@@ -184,13 +215,13 @@ def _run_and_show(scenario: "Scenario", seed: int, path: Path | None, as_json: b
     folder = run_command.output_folder(path, complete, seed, overwrite) if path is not None else None
     if folder is not None:
         folder.check()
-    result, wall_s = run_command.execute(scenario, seed, folder)
-    paths = run_command.write_folder(folder, complete, seed, result) if folder is not None else []
+    result = run_command.execute(scenario, seed, folder)
+    paths = run_command.write_folder(folder, complete, seed, result, painters) if folder is not None else []
+    wall_s = time.perf_counter() - began_s
     if as_json:
-        say(results.json_text({**results.run_data(result, seed), "wall_s": wall_s}).rstrip())
+        sys.stdout.writelines(results.run_pieces(result, seed, wall_s=wall_s))
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    run_command.print_summary(result, wall_s, console)
+    run_command.print_summary(result, wall_s, console())
     say("Written:")
     for path in paths:
         say(f"  {path}")
@@ -215,16 +246,7 @@ def bound(
     ] = None,
     mapped: Annotated[bool, typer.Option("--map", help="Map the bound over the area, too.")] = False,
     kind: Annotated[BoundKind | None, typer.Option("--kind", help="Bound to map; default: coherent.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            parser=path_given,
-            metavar="DIR",
-            help="Folder for the map; default: results/bound-<scenario>-<seed>, with a digest of other settings; none "
-            "with --json.",
-        ),
-    ] = None,
+    out: Annotated[Path | None, out_option("Folder for the map", "bound-<scenario>-<seed>")] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
     overwrite: OverwriteOption = False,
@@ -251,60 +273,33 @@ def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: "OutputFol
 
 
 def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: bool) -> None:
-    from rich.console import Console
-
     from scenarios.commands.bound import bounds_table
     from scenarios.output import results
 
     if as_json:
         say(results.json_text(found | ({"map": mapped[0].data(mapped[1])} if mapped else {})).rstrip())
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(bounds_table(found))
+    show(bounds_table(found), console())
     for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
         say(line)
 
 
 @app.command()
 @guarded
-def timeline(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
-    start_ms: Annotated[
-        float | None, typer.Option("--from", parser=time_ms, metavar="MS", help="Start of the window in ms.")
-    ] = None,
-    end_ms: Annotated[
-        float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
-    ] = None,
-) -> None:
-    """Draw timeline.png of an output folder again from its trace."""
-    from scenarios.commands.run import FILES
-    from scenarios.file.problems import ScenarioError
-    from scenarios.output.folders import OutputFolder
-    from scenarios.output.results import load_trace
-
-    trace = load_trace(folder / "trace.npz")
-
-    window = {"from_ns": start_ms, "until_ns": end_ms}
-    wrong = [f"{ms} ms" for ms in (start_ms, end_ms) if ms is not None and not math.isfinite(ms)]
-    if wrong or (start_ms is not None and end_ms is not None and not start_ms < end_ms):
-        raise ScenarioError("--from, --until", [f"got {start_ms} and {end_ms}; allowed: finite times in ms, in order"])
-    from emulator.timeline import figure_of
-    from scenarios.output import draw
-
-    figure = figure_of(trace, **{key: round(1e6 * ms) for key, ms in window.items() if ms is not None})
-    place = OutputFolder(path=folder, command="run", names=FILES, settings={})
-    say(str(place.update("timeline.png", lambda path: draw.save(figure, path))))
-
-
-@app.command()
-@guarded
 def validate(scenario: ScenarioArgument, overrides: SetOption = None, plugins: PluginOption = None) -> None:
     """Check a scenario file and name every mistake in it."""
+    from scenarios.file.size import require_fit, run_size
+
     checked = load_scenario(scenario, overrides, plugins)
+    size = run_size(checked)
+    require_fit(size, scenario)
     n_rx = checked.schedule.n_receivers
     say(
         f"{scenario} is valid: {checked.access_points.count} access points, {n_rx} of them receiving, "
         f"{checked.user_equipment.count} UEs, {len(checked.targets)} targets, {checked.schedule.cpis} CPIs"
     )
+    say(f"A run takes about {size}")
+    _remark(checked)
 
 
 @app.command()
@@ -327,8 +322,15 @@ def main() -> None:
     """
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    global _began_s
+    _began_s = process_began_s()
     signal.signal(signal.SIGTERM, _interrupt)
-    app()
+    make_streams_safe()
+    gc.set_threshold(200_000)  # imports leave no rubbish: looking for it was an eighth of their time
+    try:
+        app()
+    finally:
+        gc.freeze()  # nor need the end look for any: it took 0.2 s
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

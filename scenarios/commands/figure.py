@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FigureName", "figure_folder", "register", "run_figure"]
 
+MOST_REALIZATIONS, MOST_WORKERS = 1_000_000, 1024
+
 
 class FigureName(enum.StrEnum):
     """The figures of the paper, and beyond it."""
@@ -58,7 +60,7 @@ def register(app: typer.Typer) -> None:
         SeedOption,
         SetOption,
         guarded,
-        path_given,
+        out_option,
         whole,
     )
 
@@ -70,7 +72,7 @@ def register(app: typer.Typer) -> None:
             int | None,
             typer.Option(
                 "--realizations",
-                parser=whole(1),
+                parser=whole(1, MOST_REALIZATIONS),
                 metavar="N",
                 help="Layouts or draws; default: 1, 30, 100, 100 or 100.",
             ),
@@ -78,18 +80,11 @@ def register(app: typer.Typer) -> None:
         seed: SeedOption = 1,
         workers: Annotated[
             int | None,
-            typer.Option("--workers", parser=whole(1), metavar="N", help="Processes; default: one a core."),
-        ] = None,
-        out: Annotated[
-            Path | None,
             typer.Option(
-                "--out",
-                parser=path_given,
-                metavar="DIR",
-                help="Output folder; default: results/figure-<name>-<seed>, with a digest of other settings; none "
-                "with --json.",
+                "--workers", parser=whole(1, MOST_WORKERS), metavar="N", help="Processes; default: one a core."
             ),
         ] = None,
+        out: Annotated[Path | None, out_option("Output folder", "figure-<name>-<seed>")] = None,
         as_json: JsonOption = False,
         overrides: SetOption = None,
         overwrite: OverwriteOption = False,
@@ -130,7 +125,7 @@ def figure_folder(
 
 
 def _show(name: FigureName, result: "Result", folder: "OutputFolder | None", as_json: bool) -> None:
-    from scenarios.commands.cli import say
+    from scenarios.commands.terminal import say
     from scenarios.figures.common import save
     from scenarios.output.results import json_text
 

@@ -18,10 +18,13 @@ from models.network import Area, ModeAssignment, Network
 from models.radio.geometry import on_access_point
 from models.units import db_to_linear
 from scenarios.figures.point_bounds import expected_illumination, planned_assignment
+from scenarios.file.build import build
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
+from scenarios.file.size import bound_size, require_fit
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
+from scenarios.output.lengths import length_text, length_unit
 from scenarios.output.results import finite
 from scenarios.version import SCHEMA_VERSION
 
@@ -97,7 +100,7 @@ class BoundMap:
         """Return the map in a sentence."""
         return (
             f"{self.kind} bound over {len(self.x_m)} x {len(self.y_m)} pixels: coverage {self.covered:.3f} "
-            f"at {draw.length_text(self.threshold_m)} (λ/10), median {draw.length_text(self.median_peb_m)}"
+            f"at {length_text(self.threshold_m)} (λ/10), median {length_text(self.median_peb_m)}"
         )
 
 
@@ -116,7 +119,8 @@ def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap
     kind
         "coherent" or "noncoherent".
     """
-    emulation = scenario.build(seed, tracing=False, estimator=None)
+    require_fit(bound_size(scenario))
+    emulation = build(scenario, seed, tracing=False, estimator=None)
     assignment, area = planned_assignment(emulation), emulation.central.area
     x, y = area.grid(max(area.width_m, area.height_m) / PIXELS_PER_SIDE)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
@@ -199,15 +203,15 @@ def plot(result: BoundMap, ax: Axes) -> Axes:
     draw.draw_targets(ax, result.targets_m, np.empty((0, 2)), on_image=True)
     ax.set_title(
         f"{KINDS[result.kind].capitalize()} position error bound\n"
-        f"coverage {result.covered:.3f} at λ/10 = {draw.length_text(result.threshold_m)}, "
-        f"median {draw.length_text(result.median_peb_m)}"
+        f"coverage {result.covered:.3f} at λ/10 = {length_text(result.threshold_m)}, "
+        f"median {length_text(result.median_peb_m)}"
     )
     return ax
 
 
 def _draw_bounds(result: BoundMap, ax: Axes, known: Float) -> None:
     low, high = np.percentile(known, (0.5, 97.0))
-    factor, unit = draw.length_unit(float(np.median(known)))
+    factor, unit = length_unit(float(np.median(known)))
     extent = (0.0, result.area.width_m, 0.0, result.area.height_m)
     norm = LogNorm(factor * low, factor * max(high, 1.001 * low))
     image = ax.imshow(factor * result.peb_m, origin="lower", extent=extent, cmap="cividis_r", norm=norm)

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scenarios.file.problems import ScenarioError
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
+from scenarios.output.progress import with_progress
 from scenarios.output.results import json_text
 from scenarios.version import SCHEMA_VERSION
 
@@ -87,7 +88,7 @@ def each_realization(task: Callable[[int], T], n_realizations: int, workers: int
     n_jobs = min(n_realizations, effective_n_jobs(-1) if workers is None else workers)
     one = delayed(_single_threaded)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(one(task, i) for i in range(n_realizations))
-    return list(_with_progress(results, n_realizations, label))
+    return list(with_progress(results, n_realizations, label))
 
 
 def _check_count(option: str, count: int) -> None:
@@ -100,20 +101,6 @@ def _single_threaded(task: Callable[[int], T], index: int) -> T:
 
     with threadpool_limits(limits=1):
         return task(index)
-
-
-def _with_progress(results: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """Yield the results, drawing a bar on standard error if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(label, total=total)
-        for result in results:
-            progress.update(bar, advance=1)
-            yield result
 
 
 def mean_interval(samples: ArrayLike) -> Interval:

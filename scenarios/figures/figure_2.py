@@ -31,6 +31,7 @@ from scenarios.figures.common import each_realization, realization_seed
 from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
 from scenarios.output import draw
+from scenarios.output.lengths import length_text
 
 __all__ = ["CostMap", "Figure2", "expected_bounds_m", "layout_scenario", "map_detections_m", "plot", "run"]
 
@@ -108,8 +109,8 @@ class CostMap:
         found, sure, draws = self.count("resolved", "not-resolved")[s], self.count("resolved")[s], len(self.outcomes)
         if draws == 1:
             status, error = self.outcomes[0].score.status[s].replace("-", " "), float(self.error_m[0, s])
-            return f"target {s} {status}" + (f", off by {draw.length_text(error)}" if found else "")
-        middle = f", median error {draw.length_text(float(np.nanmedian(self.error_m[:, s])))}" if found else ""
+            return f"target {s} {status}" + (f", off by {length_text(error)}" if found else "")
+        middle = f", median error {length_text(float(np.nanmedian(self.error_m[:, s])))}" if found else ""
         return f"target {s} found in {found} of {draws} draws, resolved in {sure}{middle}"
 
     def data(self) -> dict[str, Any]:
@@ -166,7 +167,7 @@ class Figure2:
 
     def summary(self) -> list[str]:
         """Return what the map shows and what was estimated, with the targets apart and close together."""
-        bound = draw.length_text(float(self.close_peb_m.max()))
+        bound = length_text(float(self.close_peb_m.max()))
         lines = [
             f"Two targets {math.dist(*one.truth_m):.0f} m apart: {_maxima_text(one)}; estimates: {one.fates()}"
             for one in (self.separated, self.close)
@@ -340,7 +341,7 @@ def plot(result: Figure2, axes: "NDArray[Any] | Sequence[Axes]") -> "NDArray[Any
     limits = near.get_xlim(), near.get_ylim()
     _draw_marks(near, result.close)
     near.set(xlim=limits[0], ylim=limits[1])
-    bound = draw.length_text(float(result.close_peb_m.max()))
+    bound = length_text(float(result.close_peb_m.max()))
     wide.set_title(_title(result.separated, f"power: {POWER_DBM:.0f} dBm"))
     near.set_title(_title(result.close, f"structured bound: {bound}"))
     handles, labels = wide.get_legend_handles_labels()
@@ -351,7 +352,7 @@ def plot(result: Figure2, axes: "NDArray[Any] | Sequence[Axes]") -> "NDArray[Any
 def _title(one: CostMap, more: str) -> str:
     """Return two lines: what the map shows, and how far off the estimates are."""
     draws, found = len(one.outcomes), one.count("resolved", "not-resolved")
-    texts = [draw.length_text(float(e)) if n else "missed" for e, n in zip(one.error_m[0], found, strict=True)]
+    texts = [length_text(float(e)) if n else "missed" for e, n in zip(one.error_m[0], found, strict=True)]
     one_draw, draws_text = "errors of the estimates: " + ", ".join(texts), f"{found[0]} and {found[1]} of {draws} draws"
     known = one_draw if draws == 1 else f"targets 0 and 1 found in {draws_text}"
     return f"Two targets {math.dist(*one.truth_m):.0f} m apart: {_maxima_text(one)}\n{known}; {more}"

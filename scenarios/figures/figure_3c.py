@@ -20,6 +20,7 @@ from scenarios.figures.common import Interval, each_realization, mean_interval, 
 from scenarios.figures.layouts import Layout
 from scenarios.file.files import load
 from scenarios.output import draw
+from scenarios.output.lengths import length_text
 
 __all__ = ["Curve", "Figure3c", "plot", "run"]
 
@@ -101,7 +102,7 @@ class Figure3c:
         shares = self.comm_power_fraction
         lines = [f"At rho {shares[0]:g} and {shares[-1]:g}:"]
         for curve in self.curves:
-            first, last = (draw.length_text(float(curve.peb_m.value[i])) for i in (0, -1))
+            first, last = (length_text(float(curve.peb_m.value[i])) for i in (0, -1))
             slow, fast = curve.sum_se_bit_s_hz.value[[0, -1]]
             kind = KINDS[0] if curve.coherent else KINDS[1]
             name = f"N = {curve.n_antennas}, {kind}, {curve.illumination}"

@@ -14,10 +14,11 @@ from models.bounds.fisher import target_bounds_m
 from models.network import ModeAssignment
 from models.radio.transmission import expected_gram, precoding_matrix
 from models.units import db_to_linear
+from scenarios.file.build import build
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
-from scenarios.output.results import finite
+from scenarios.file.size import bound_size, require_fit
 
 if TYPE_CHECKING:
     from emulator.emission import Emission
@@ -50,7 +51,8 @@ def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]
     ScenarioError
         If a point is exactly on an access point.
     """
-    emulation = scenario.build(seed, tracing=False, estimator=None)
+    require_fit(bound_size(scenario))
+    emulation = build(scenario, seed, tracing=False, estimator=None)
     _check_points(emulation, points_m)
     nodes = sorted(emulation.targets.values(), key=lambda target: target.index)
     positions = [(float(x), float(y)) for x, y in (node.position_m(0.0) for node in nodes)]
@@ -150,6 +152,6 @@ def _rows(
         for kind in ("coherent", "non-coherent")
     )
     return [
-        finite({"position_m": point, "peb_coherent_m": sharp, "peb_noncoherent_m": blunt})
+        {"position_m": list(point), "peb_coherent_m": float(sharp), "peb_noncoherent_m": float(blunt)}
         for point, sharp, blunt in zip(points_m, coherent, noncoherent, strict=True)
     ]

@@ -1,19 +1,23 @@
 """From a checked scenario to objects: the one place where dB become SI and random layouts are drawn."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator import SPLITS
 from emulator.emulation import Emulation
-from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
+from emulator.functional_split import FunctionalSplit
+from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.air import Air
-from emulator.media.effects import TargetEchoes
-from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
+from emulator.media.effects import Effect
+from emulator.media.fronthaul import Fronthaul
+from emulator.media.link_attributes import LINK_ATTRIBUTES
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.target import Target
@@ -21,18 +25,22 @@ from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.slot import Frame
 from emulator.trace import Tracing
+from models import SCHEDULERS
+from models.doors import require
 from models.network import Area, Network, Radio
+from models.radio import PATH_LOSS
 from models.radio.channel import AccessChannel
-from models.radio.propagation import PATH_LOSS
-from models.schedulers import Palindromic, RoundRobin, SlotScheduler
 from models.trajectories import ConstantVelocity
 from models.units import db_to_linear, dbm_to_w, noise_power_w
+from scenarios.file.graphml import read_graph
+from scenarios.file.plugins import found, make
+from scenarios.file.problems import closest
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.table import tables_of
 
-__all__ = ["build", "drawn_settings", "fronthaul_graph", "network_of", "radio_of"]
+__all__ = ["build", "drawn_settings", "frame_of", "fronthaul_graph", "network_of", "radio_of"]
 
-TOPOLOGIES: dict[str, Callable[..., nx.DiGraph]] = {"star": star, "ring": ring, "tree": tree, "stripe": stripe}
-SCHEDULERS: dict[str, Callable[[], SlotScheduler]] = {"round-robin": RoundRobin, "palindromic": Palindromic}
+STRATEGIES = ("selector", "estimator", "scheduler")
 
 
 def build(
@@ -45,6 +53,7 @@ def build(
     target: Callable[..., Target] = Target,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
+    effects: Iterable[Effect] = (),
     tracing: bool | Tracing = True,
     scoring: bool = True,
     **strategies: Any,
@@ -65,6 +74,8 @@ def build(
         A graph to use instead of the scenario's.
     split
         Makes the functional split of an AP, called once for each; in place of the scenario's.
+    effects
+        What the air does beside the effects of the scenario.
     tracing
         Whether events are recorded, or how, instead of what the scenario says.
     scoring
@@ -77,14 +88,23 @@ def build(
     ValueError
         If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
     TypeError
-        If a strategy is not one of the three.
+        If there is no argument of a name that is given, a strategy is not of its role, or nodes and splits cannot be
+        made of what was given.
     """
+    _require_known(strategies)
+    if not isinstance(access_points or {}, Mapping):
+        raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
+    makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
+    _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
+    if fronthaul is not None:
+        require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
     unknown = set(access_points or {}) - set(network.ap_names)
     if unknown:
         first, *_, last = network.ap_names
-        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}")
+        hint = closest(min(unknown), network.ap_names) if network.n_aps <= 100 else ""
+        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}; {hint}".rstrip("; "))
     classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
     channel = _access_channel(scenario, network)
     keys = {
@@ -95,13 +115,13 @@ def build(
         "illumination": radio.illumination,
     }
     return Emulation(
-        frame=_frame(scenario),
+        frame=frame_of(scenario),
         air=Air(
             network=network,
             radio=radio,
             access_channel=channel,
             n_targets=len(scenario.targets),
-            effects=(TargetEchoes(network, radio.illumination),),
+            effects=(*_effects(scenario), *effects),
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
         central=_central(scenario, network, radio, channel, **strategies),
@@ -114,6 +134,7 @@ def build(
         streams=streams,
         tracing=_tracing(scenario, tracing),
         scoring=scoring,
+        n_cpis=scenario.schedule.cpis,
     )
 
 
@@ -121,6 +142,18 @@ def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
     if isinstance(tracing, Tracing):
         return tracing
     return Tracing(last_cpis=scenario.trace.last_cpis) if tracing else None
+
+
+def _check_makers(makers: Mapping[str, object]) -> None:
+    for name, maker in makers.items():
+        if not callable(maker):
+            raise TypeError(f"{name}: got {maker!r}; give a class, or a function that makes one")
+
+
+def _require_known(strategies: Mapping[str, Any]) -> None:
+    known = [*(name for name, p in signature(build).parameters.items() if p.kind is not p.VAR_KEYWORD), *STRATEGIES]
+    if odd := [name for name in strategies if name not in STRATEGIES]:
+        raise TypeError(f'build has no argument "{odd[0]}"; {closest(odd[0], known)}')
 
 
 def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
@@ -133,18 +166,23 @@ def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
     """Return the survey: given positions and boresights as they are, the others drawn node by node."""
     aps, ues = scenario.access_points, scenario.user_equipment
     ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
-    boresights: Sequence[float] | None = aps.boresights_deg
-    if boresights is None:  # in degrees, so that a file that names them means the same angles to the last bit
-        boresights = [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in ap_names]
     return Network(
         ap_names=ap_names,
         ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
-        boresights_rad=np.array([math.radians(b) for b in boresights], dtype=float),
+        boresights_rad=np.array([math.radians(b) for b in _boresights_deg(scenario, streams)], dtype=float),
         n_antennas=aps.n_antennas,
         carrier_hz=scenario.radio.carrier_hz,
         ue_names=ue_names,
         ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
     )
+
+
+def _boresights_deg(scenario: ScenarioKeys, streams: Streams) -> Sequence[float]:
+    """Return the boresights in degrees, so that a file that names those drawn means the same angles to the last bit."""
+    given, names = scenario.access_points.boresights_deg, scenario.access_point_names
+    if given is not None:
+        return given
+    return [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in names]
 
 
 def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
@@ -161,7 +199,7 @@ def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
         table["scatter_phase_rad"] = node.drawn_phase_rad(streams.generator) if phase is None else phase
     return {
         "access_points.positions_m": network.ap_positions_m.tolist(),
-        "access_points.boresights_deg": [math.degrees(angle) for angle in network.boresights_rad.tolist()],
+        "access_points.boresights_deg": list(_boresights_deg(scenario, streams)),
         "user_equipment.positions_m": network.ue_positions_m.tolist(),
         "targets": tables,
     }
@@ -200,13 +238,14 @@ def _access_channel(scenario: ScenarioKeys, network: Network) -> AccessChannel:
     spread = keys.angular_std_deg
     return AccessChannel.of(
         network,
-        path_loss=PATH_LOSS[keys.path_loss],
+        path_loss=found(PATH_LOSS[keys.path_loss]),
         rician_k=db_to_linear(keys.rician_k_db),
         angular_std_rad=None if spread == "iid" else math.radians(float(spread)),
     )
 
 
-def _frame(scenario: ScenarioKeys) -> Frame:
+def frame_of(scenario: ScenarioKeys) -> Frame:
+    """Return the calendar."""
     schedule = scenario.schedule
     symbols = schedule.snapshots_per_slot + schedule.guard_symbols
     transmitters = scenario.selector.transmitters
@@ -217,16 +256,22 @@ def _frame(scenario: ScenarioKeys) -> Frame:
         n_snapshots=schedule.snapshots_per_slot,
         lead_ns=round(schedule.lead_s * 1e9),
         deadline_ns=round(scenario.fronthaul.deadline_s * 1e9),
+        n_guard_symbols=schedule.guard_symbols,
     )
 
 
 def _split(scenario: ScenarioKeys) -> FunctionalSplit:
     keys = scenario.fronthaul
-    return (
-        StatisticsSplit(illumination=scenario.radio.illumination)
-        if keys.split == "statistics"
-        else IqSplit(iq_bits=keys.iq_bits)
-    )
+    known = {"iq_bits": keys.iq_bits, "illumination": scenario.radio.illumination}
+    split: FunctionalSplit = make(keys.split, SPLITS, {key: known[key] for key in keys.split_fields & set(known)})
+    return split
+
+
+def _effects(scenario: ScenarioKeys) -> Iterator[Effect]:
+    """Yield the effects that the tables of a scenario bring into the air."""
+    for _, table in tables_of(scenario):
+        for name, settings in table.effects().items():
+            yield make(name, EFFECTS, settings)
 
 
 def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
@@ -235,7 +280,7 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
     Raises
     ------
     ValueError
-        If a GraphML file is no directed or undirected simple graph.
+        If a GraphML file cannot be read or has parallel links.
     """
     keys = scenario.fronthaul
     attributes: dict[str, float] = {
@@ -244,14 +289,14 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
     if keys.queue_bits is not None:
         attributes["queue_bits"] = keys.queue_bits
     if keys.topology in TOPOLOGIES:
-        return TOPOLOGIES[keys.topology](scenario.access_point_names, **attributes)
-    graph = nx.read_graphml(keys.topology)
-    if graph.is_multigraph():
-        raise ValueError(f"fronthaul.topology: {keys.topology} has parallel links; keep one between two nodes")
-    directed = nx.DiGraph(graph)
-    for _, _, edge in directed.edges(data=True):
-        edge.update(attributes | edge)
-    return directed
+        made: nx.DiGraph = found(TOPOLOGIES[keys.topology])(scenario.access_point_names, **attributes)
+        return made
+    graph = nx.DiGraph(read_graph(keys.topology))
+    for *_, edge in graph.edges(data=True):
+        own = {name: edge[name] for name in LINK_ATTRIBUTES if name in edge}
+        edge.clear()
+        edge.update(attributes | own)
+    return graph
 
 
 def _central(
@@ -260,11 +305,8 @@ def _central(
     chosen = {
         "selector": scenario.selector.make,
         "estimator": scenario.estimator.make,
-        "scheduler": SCHEDULERS[scenario.schedule.order],
+        "scheduler": found(SCHEDULERS[scenario.schedule.order]),
     }
-    odd = set(strategies) - set(chosen)
-    if odd:
-        raise TypeError(f"build got {sorted(odd)}; strategies are {sorted(chosen)}")
     width, height = scenario.area.size_m
     return CentralProcessor(
         network=network,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.file.overrides import overridden
-from scenarios.file.problems import ScenarioError, closest
+from scenarios.file.problems import ScenarioError, closest, short
 from scenarios.file.scenario import Scenario
 from scenarios.version import SCHEMA_VERSION
 
@@ -34,6 +34,7 @@ def load(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None, p
         Bundled name or path of a TOML file.
     overrides
         Values by dotted key, as {"radio.transmit_power_dbm": 40}; a list is entered by index: "targets.0.rcs_dbsm".
+        A relative path is sought in the working directory first, then beside the file; one in a file beside it.
     plugins
         Modules that a kind "module:Class" may import.
 
@@ -46,7 +47,16 @@ def load(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None, p
     if not source:
         raise ScenarioError("SCENARIO", [f'got ""; allowed: a bundled name ({", ".join(bundled())}) or a TOML file'])
     path = bundled().get(source, Path(source))
-    return Scenario.checked(overridden(_read(path, source), overrides or {}), source, plugins, path.resolve().parent)
+    data = _read(path, source)
+    here = Path.cwd() if source in bundled() else path.resolve().parent
+    asked = overridden(data, overrides or {})
+    folders = (here,) if _topology(asked) == _topology(data) else (Path.cwd(), here)
+    return Scenario.checked(asked, source, plugins, folders)
+
+
+def _topology(data: Mapping[str, Any]) -> Any:
+    fronthaul = data.get("fronthaul")
+    return fronthaul.get("topology") if isinstance(fronthaul, Mapping) else None
 
 
 def _read(path: Path, source: str) -> dict[str, Any]:
@@ -59,7 +69,9 @@ def _read(path: Path, source: str) -> dict[str, Any]:
     except FileNotFoundError:
         hint = closest(source, bundled())
         raise ScenarioError(source, [f"there is no such file, nor a bundled scenario of that name; {hint}"]) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ScenarioError(source, ["lists or tables are nested too deep; a scenario has four levels"]) from None
+    except (OSError, ValueError) as error:
         raise ScenarioError(source, [f"cannot be read: {error}"]) from error
 
 
@@ -81,9 +93,12 @@ def parse_override(text: str) -> tuple[str, Any]:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError as error:
         hint = f"; a string needs quotes: --set '{key}=\"{value}\"'" if value[:1].isalpha() else f": {error}"
-        raise ScenarioError("--set", [f"{key}: {value!r} is not a TOML value{hint}"]) from error
+        raise ScenarioError("--set", [f"{key}: {short(value)} is not a TOML value{hint}"]) from error
+    except (RecursionError, ValueError) as error:
+        why = "is nested too deep" if isinstance(error, RecursionError) else "is a number of too many digits"
+        raise ScenarioError("--set", [f"{key}: {short(value)} {why}"]) from None
     if list(parsed) != ["value"] or "\n" in value:
-        raise ScenarioError("--set", [f"{key}: {value!r} is more than one TOML value"])
+        raise ScenarioError("--set", [f"{key}: {short(value)} is more than one TOML value"])
     return key, parsed["value"]
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from models.estimation import ESTIMATORS
-from models.selection import SELECTORS
-from scenarios.file.plugins import implementation, settings_of
-from scenarios.file.problems import ScenarioError
+from emulator import SPLITS
+from scenarios.file.plain import DEEPEST, plain_table
+from scenarios.file.plugins import found, settings_of
+from scenarios.file.problems import ScenarioError, short
+from scenarios.file.schema import ScenarioKeys
 
 __all__ = ["overridden"]
-
-_TWO_TARGETS: list[dict[str, Any]] = [{}, {}]
 
 
 def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,10 +23,13 @@ def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[st
     ScenarioError
         If a key leads into something that is no table.
     """
+    overrides = plain_table(overrides, "--set")
+    if long := [key for key in overrides if key.count(".") > DEEPEST]:
+        raise ScenarioError("--set", [f"{short(key)}: got a key of more than {DEEPEST} parts" for key in long])
     result = _without_number_of_receivers(data) if _names_receivers(overrides) else dict(data)
     for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
         result = _with_rivals_dropped(result, key, overrides)
-        result = _set(result, key.split("."), _plain(overrides[key]), key)
+        result = _set(result, key.split("."), overrides[key], key)
     return result
 
 
@@ -48,19 +50,24 @@ def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str,
     keys = data.get(table)
     if not isinstance(keys, dict):
         return data
-    rival = {"count": "positions_m", "positions_m": "count"}.get(name)
+    rival = {"count": "positions_m", "positions_m": "count"}.get(name, "")
     dropped = {rival} if f"{table}.{rival}" not in overrides else set()
-    if key == "fronthaul.split" and overrides[key] == "statistics" and "fronthaul.iq_bits" not in overrides:
-        dropped = {"iq_bits"}
+    if key == "fronthaul.split" and "fronthaul.iq_bits" not in overrides:
+        dropped = {"iq_bits"} - _settings(SPLITS, overrides[key])
     if name == "kind" and keys.get("kind") != overrides[key]:
-        dropped = {other for other in keys if other not in _settings_of_kind(table, overrides[key])}
+        dropped = set(keys) - _settings(_registry(table), overrides[key]) - {"latency_s"}
     return {**data, table: {k: v for k, v in keys.items() if k not in dropped}}
 
 
-def _settings_of_kind(table: str, kind: Any) -> set[str]:
-    registry = {"selector": SELECTORS, "estimator": ESTIMATORS}.get(table, {})
-    known = set(settings_of(implementation(kind, registry))) if isinstance(kind, str) and kind in registry else set()
-    return known | {"latency_s"}
+def _registry(table: str) -> Mapping[str, str]:
+    """Return the kinds of a table, if it has any."""
+    field = ScenarioKeys.model_fields.get(table)
+    return getattr(field.annotation, "registry", {}) if field is not None else {}
+
+
+def _settings(registry: Mapping[str, str], kind: Any) -> set[str]:
+    """Return the settings of a kind of a registry; none of one that is not there."""
+    return set(settings_of(found(registry[kind]))) if isinstance(kind, str) and kind in registry else set()
 
 
 def _set(data: Any, path: list[str], value: Any, key: str) -> Any:
@@ -68,15 +75,17 @@ def _set(data: Any, path: list[str], value: Any, key: str) -> Any:
         return value
     head, *rest = path
     if isinstance(data, list):
-        if not (head.isdecimal() and int(head) < len(data)):
-            raise ScenarioError("--set", [f'{key}: "{head}" is no index of a list of {len(data)}'])
+        if not (head.isdecimal() and len(head) < 9 and int(head) < len(data)):
+            raise ScenarioError("--set", [f'{key[:60]}: "{head[:20]}" is no index of a list of {len(data)}'])
         return [_set(item, rest, value, key) if i == int(head) else item for i, item in enumerate(data)]
     if not isinstance(data, dict):
-        raise ScenarioError("--set", [f'{key}: "{head}" would be a key of {data!r}, which is no table'])
-    below = data.get(head, _TWO_TARGETS if head == "targets" else {})
+        raise ScenarioError("--set", [f'{key}: "{head}" would be a key of {short(data)}, which is no table'])
+    below = data.get(head, _left_out(head))
     return {**data, head: _set(below, rest, value, key)}
 
 
-def _plain(value: Any) -> Any:
-    """Turn arrays and NumPy numbers, as Python callers pass them, into lists and numbers."""
-    return value.tolist() if hasattr(value, "tolist") else value
+def _left_out(table: str) -> Any:
+    """Return what stands for a table that is left out: as many tables as the default of a list has."""
+    field = ScenarioKeys.model_fields.get(table)
+    default = field.default if field is not None else None
+    return [{} for _ in default] if isinstance(default, tuple) else {}

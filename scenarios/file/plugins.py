@@ -1,19 +1,22 @@
-"""Kinds of selectors and estimators: the names of a scenario file, the classes behind them, and plug-ins.
+"""Registries: the names of a scenario file, what stands behind them, and plug-ins.
 
-A kind is a name of a registry (``models.selection.SELECTORS``, ``models.estimation.ESTIMATORS``) or "module:Class". A
-scenario file is data, and must not run a stranger's code: a module is imported only if the caller allows it by name.
-The settings of a kind are its dataclass fields.
+A registry maps names to "module:name" and stands in the door of its room, so that it can be read without importing
+anything. Where plug-ins are allowed a kind is a name of the registry or "module:Class". A scenario file is data, and
+must not run a stranger's code: a module is imported only if the caller allows it by name. The settings of a kind are
+its dataclass fields.
 """
 
 import dataclasses
 import importlib
+import json
 import re
+from abc import ABC
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
-from scenarios.file.problems import closest
+from scenarios.file.problems import closest, short
 
-__all__ = ["implementation", "is_plugin", "make", "setting_problems", "settings_of"]
+__all__ = ["found", "implementation", "is_plugin", "make", "setting_problems", "settings_of"]
 
 
 def is_plugin(kind: str) -> bool:
@@ -28,32 +31,65 @@ def implementation(kind: str, registry: Mapping[str, str], plugins: Iterable[str
     Raises
     ------
     ValueError
-        If the kind is unknown, its module is not allowed or cannot be imported, or it is no dataclass.
+        If the kind is unknown, its module is not allowed or cannot be imported, or the class is not of the role of the
+        registry or no dataclass.
     """
     if kind in registry:
-        return _imported(registry[kind])
+        return _dataclass(registry[kind])
     if not is_plugin(kind):
         raise ValueError(f'got "{kind}"; allowed: {", ".join(registry)} or "module:Class"; {closest(kind, registry)}')
     module = kind.partition(":")[0]
     if plugins is not None and module not in plugins:
         raise ValueError(f'"{kind}" would run code of the module "{module}"; allow it with --plugin {module}')
-    return _imported(kind)
+    return _dataclass(kind, _role(registry))
 
 
-def _imported(path: str) -> type:
+def found(path: str) -> Any:
+    """Return what "module:name" stands for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module, or no such name in it.
+    """
     module, _, name = path.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f'"{path}" cannot be loaded: {error}') from error
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:  # a module of somebody else's may fail in any way
+        raise ValueError(f'"{path}" cannot be loaded: {type(error).__name__}: {error}') from error
+
+
+def _dataclass(path: str, role: type = object) -> type:
+    cls = found(path)
+    if not (isinstance(cls, type) and issubclass(cls, role)):
+        what = "a class" if isinstance(cls, type) else f"an object of {type(cls).__name__}"
+        raise ValueError(
+            f'"{path}" is {what} of another kind; allowed: subclasses of {role.__module__}.{role.__name__}'
+        )
+    if not dataclasses.is_dataclass(cls):
         raise ValueError(f'"{path}" is not a dataclass: a plug-in\'s settings are its dataclass fields')
-    return found
+    settings_of(cls)
+    return cls
+
+
+def _role(registry: Mapping[str, str]) -> type:
+    """Return the base class that the classes of a registry have in common: the role."""
+    bases = found(next(iter(registry.values()))).__mro__
+    return next(base for base in reversed(bases) if base not in (object, ABC))
 
 
 def settings_of(cls: type) -> dict[str, Any]:
-    """Return the settings of a strategy class, name to type."""
-    hints = get_type_hints(cls)
+    """Return the settings of a strategy class, name to type.
+
+    Raises
+    ------
+    ValueError
+        If the type of one is not there, such as a name that is imported for type checkers only.
+    """
+    try:
+        hints = get_type_hints(cls)
+    except Exception as error:
+        raise ValueError(f"the types of the settings of {cls.__name__} cannot be read: {error}") from error
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
@@ -64,11 +100,7 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     a whole number from 1 to 10000", or empty if it begins otherwise.
     """
     known = settings_of(cls)
-    unknown = [
-        (key, f"unknown key; {closest(key, known) if known else 'this kind has no settings'}")
-        for key in options
-        if key not in known
-    ]
+    unknown = [(key, f"unknown key; {_nearest(key, known)}") for key in options if key not in known]
     wrong = [(key, text) for key, value in options.items() if key in known and (text := _misfit(known[key], value))]
     missing = [
         (f.name, "required by this kind, not given")
@@ -79,9 +111,14 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
         return unknown + wrong + missing
     try:
         cls(**options)
-    except (ValueError, TypeError) as error:
-        return [_refusal(str(error), known)]
+    except Exception as error:  # the class may be anybody's
+        return [_refusal(str(error) or type(error).__name__, known)]
     return []
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    hint = closest(key, [*known, "kind", "latency_s"])
+    return hint if hint.startswith("did you mean") or known else "this kind has no settings"
 
 
 def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
@@ -92,12 +129,14 @@ def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
 def _misfit(kind: Any, value: Any) -> str:
     import pydantic
 
+    adapter = pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True, "allow_inf_nan": False})
     try:
-        pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True, "allow_inf_nan": False}).validate_python(
-            value
-        )
+        if isinstance(value, list | tuple | Mapping):  # as JSON, a list stands for a tuple and nothing else is loosened
+            adapter.validate_json(json.dumps(value, default=str), strict=True)
+        else:
+            adapter.validate_python(value, strict=True)
     except pydantic.ValidationError as error:
-        return f"got {value!r}; {error.errors()[0]['msg'][:1].lower()}{error.errors()[0]['msg'][1:]}"
+        return f"got {short(value)}; {error.errors()[0]['msg'][:1].lower()}{error.errors()[0]['msg'][1:]}"
     return ""
 
 

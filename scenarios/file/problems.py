@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Problem", "ScenarioError", "closest", "dotted", "field_problems"]
+__all__ = ["Problem", "ScenarioError", "closest", "dotted", "field_problems", "short"]
 
 _TYPES = {"number": "a finite number", "integer": "a whole number", "string": "a string", "boolean": "true or false"}
 _LIMITS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
@@ -90,8 +90,26 @@ def _shown(value: Any, unit: str) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
-        return f"a list of {len(value)}: {value}" if len(value) <= 4 else f"a list of {len(value)}"
-    return f"{value} (a {type(value).__name__})"
+        return f"a list of {len(value)}: {short(value)}" if len(value) <= 4 else f"a list of {len(value)}"
+    return f"{short(value)} (a {type(value).__name__})"
+
+
+def short(value: Any, depth: int = 2) -> str:
+    """Return a value in at most a line, whatever it is: a long list or text is cut, a huge number is described.
+
+    >>> short([1, [[2]], 10**5000])
+    '[1, [[...]], a whole number of 5001 digits]'
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | list | tuple | Mapping):
+        text = repr(value)
+        return text if len(text) <= 60 else f"{text[:57]}..."
+    if isinstance(value, int | float):
+        return _number(value)
+    left, right = "{}" if isinstance(value, Mapping) else "[]"
+    if depth == 0 and len(value):
+        return f"{left}...{right}"
+    parts = [short(item, depth - 1) if left == "[" else f"{item} = {short(value[item], depth - 1)}" for item in value]
+    return f"{left}{', '.join(parts[:4])}{', ...' if len(parts) > 4 else ''}{right}"
 
 
 def _number(value: float) -> str:

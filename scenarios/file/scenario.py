@@ -19,8 +19,10 @@ from scenarios.file.checks import (
     unsupported,
 )
 from scenarios.file.overrides import overridden
+from scenarios.file.plain import plain_table
 from scenarios.file.problems import Problem, ScenarioError, field_problems
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.size import require_fit, run_size
 
 if TYPE_CHECKING:
     from emulator.emulation import Emulation
@@ -42,7 +44,11 @@ class Scenario(ScenarioKeys):
 
     @classmethod
     def checked(
-        cls, data: Mapping[str, Any], source: str = "scenario", plugins: Iterable[str] = (), folder: Path | None = None
+        cls,
+        data: Mapping[str, Any],
+        source: str = "scenario",
+        plugins: Iterable[str] = (),
+        folders: Iterable[Path] = (),
     ) -> "Scenario":
         """Return the scenario of a mapping as read from a file.
 
@@ -54,16 +60,16 @@ class Scenario(ScenarioKeys):
             What to call it in messages.
         plugins
             Modules that may be imported for a kind "module:Class".
-        folder
-            Folder that a relative path in ``data`` starts from; the current one by default.
+        folders
+            Folders in which a relative path in ``data`` is sought, in turn; the current one by default.
 
         Raises
         ------
         ScenarioError
             With every problem found.
         """
-        data, problems = unsupported(data)
-        data = absolute_topology(follow_receivers(data), folder or Path.cwd())
+        data, problems = unsupported(plain_table(data, source))
+        data = absolute_topology(follow_receivers(data), *(tuple(folders) or (Path.cwd(),)))
         scenario, wrong = cls._shaped(data)
         bad = {p.keys[0] for p in wrong}
         problems = problems + wrong
@@ -107,9 +113,17 @@ class Scenario(ScenarioKeys):
         return self.with_(drawn_settings(self, seed))
 
     def build(self, seed: int = 1, **overrides: Any) -> "Emulation":
-        """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``."""
+        """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``.
+
+        Raises
+        ------
+        ScenarioError
+            If its run cannot fit in the memory of this machine.
+        """
         from scenarios.file.build import build  # objects need far more imports than checked data does
 
+        estimating = overrides.get("estimator", True) is not None
+        require_fit(run_size(self, estimating=estimating, scoring=overrides.get("scoring", True)))
         return build(self, seed, **overrides)
 
 
@@ -123,9 +137,9 @@ def _without(data: Mapping[str, Any], location: tuple[int | str, ...]) -> dict[s
     below = data.get(str(head))
     if rest and isinstance(below, Mapping):
         return {**data, str(head): _without(below, tuple(rest))}
-    if rest and head == "targets" and isinstance(below, list | tuple):
+    if rest and isinstance(below, list | tuple) and any(isinstance(table, Mapping) for table in below[int(rest[0]) :]):
         index, *inside = rest
         table = below[int(index)]
         kept = [_without(table, tuple(inside))] if inside and isinstance(table, Mapping) else []
-        return {**data, "targets": [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
+        return {**data, str(head): [*below[: int(index)], *kept, *below[int(index) + 1 :]]}
     return {key: value for key, value in data.items() if key != head}

@@ -4,42 +4,32 @@ Physical defaults stand here and nowhere else. Units are those of the file (dBm,
 turns them into SI.
 """
 
+import math
+import os
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AllowInfNan,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    Strict,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
+from emulator import SPLITS
+from emulator.media import TOPOLOGIES
+from models import SCHEDULERS
 from models.estimation import ESTIMATORS
+from models.radio import PATH_LOSS
 from models.selection import SELECTORS
-from scenarios.file.plugins import implementation, make, settings_of
+from scenarios.file.plugins import found, settings_of
+from scenarios.file.problems import Problem, closest
+from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Place, Strategy, Table
+from scenarios.file.table import key as _key
 
 __all__ = [
     "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
     "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
-PAPER, OURS = "the paper's", "ours"
 
-Number = Annotated[float, Strict(), AllowInfNan(False)]
-Count = Annotated[int, Strict()]
-Point = tuple[Number, Number]
-
-
-def _key(default: Any, text: str, unit: str, source: str, /, **limits: Any) -> Any:
-    """Return a field whose description says the unit and whose default it is."""
-    said = f"{text} Unit: {unit}." if unit else text
-    extra: dict[str, Any] = {"unit": unit, "default_from": source}
-    if "allowed" in limits:
-        extra["allowed"] = limits.pop("allowed")
-    return Field(default, description=f"{said} Default: {source}.", json_schema_extra=extra, **limits)
+MOST_CELLS = 50_000_000
+"""Of the search grid: their map takes 400 MB."""
 
 
 def _angular_std(value: Any) -> float | Literal["iid"]:
@@ -58,18 +48,19 @@ AngularStd = Annotated[
 ]
 
 
-class _Keys(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+def _text_of_path(value: Any) -> Any:
+    """Return the text of a path given from Python; anything else as it is."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-class RadioKeys(_Keys):
+class RadioKeys(Table):
     """The air interface."""
 
     carrier_hz: Number = _key(3.5e9, "Carrier frequency.", "Hz", PAPER, ge=1e6, le=1e12)
-    bandwidth_hz: Number = _key(100e3, "Bandwidth; a symbol lasts its inverse.", "Hz", PAPER, gt=0, le=1e12)
-    noise_temperature_k: Number = _key(290.0, "Noise temperature.", "K", PAPER, gt=0, le=1e9)
+    bandwidth_hz: Number = _key(100e3, "Bandwidth; a symbol lasts its inverse.", "Hz", PAPER, ge=1, le=1e12)
+    noise_temperature_k: Number = _key(290.0, "Noise temperature.", "K", PAPER, ge=1e-3, le=1e9)
     noise_figure_db: Number = _key(0.0, "Noise figure of every receiver.", "dB", OURS, ge=0, le=100)
-    transmit_power_dbm: Number = _key(30.0, "Power budget of an access point.", "dBm", PAPER, ge=-200, le=200)
+    transmit_power_dbm: Number = _key(30.0, "Power budget of an access point.", "dBm", PAPER, ge=-100, le=100)
     comm_power_fraction: Number = _key(
         0.5, "Share rho of the budget that carries communication.", "", PAPER, ge=0, le=1
     )
@@ -79,29 +70,31 @@ class RadioKeys(_Keys):
         "",
         PAPER,
     )
-    path_loss: Literal["umi-los", "umi-nlos", "cell-free"] = _key(
-        "umi-los", "Path loss between access points and UEs.", "", PAPER
-    )
-    rician_k_db: Number = _key(9.0, "Rician factor of the links to the UEs.", "dB", OURS, ge=-200, le=200)
+    path_loss: Annotated[str, OneOf(PATH_LOSS)] = _key("umi-los", "Path loss between access points and UEs.", "", PAPER)
+    rician_k_db: Number = _key(9.0, "Rician factor of the links to the UEs.", "dB", OURS, ge=-100, le=100)
     angular_std_deg: AngularStd = _key(
         15.0, 'Local scattering: angular standard deviation about the line of sight, or "iid" for no correlation.',
         "degrees", OURS, allowed='a number > 0 and <= 180 in degrees, or "iid"',
     )  # fmt: skip
 
+    def effects(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the echoes of the targets, under the scenario's illumination."""
+        return {"target-echoes": {"illumination": self.illumination}}
 
-class Area(_Keys):
+
+class Area(Table):
     """The rectangle with a corner in the origin in which targets are looked for."""
 
-    size_m: tuple[Annotated[Number, Field(ge=1e-3, le=1e7)], Annotated[Number, Field(ge=1e-3, le=1e7)]] = _key(
+    size_m: tuple[Annotated[Number, Field(ge=1, le=1e7)], Annotated[Number, Field(ge=1, le=1e7)]] = _key(
         (1000.0, 1000.0),
         "Width and height.",
         "m",
         PAPER,
-        allowed="a pair [width, height] of numbers >= 1e-3 and <= 1e7 in m",
+        allowed="a pair [width, height] of numbers >= 1 and <= 1e7 in m",
     )
 
 
-class _Placed(_Keys):
+class _Placed(Table):
     """Nodes given by their number, and then at random in the area, or by their positions."""
 
     least: ClassVar[int] = 0
@@ -114,8 +107,14 @@ class _Placed(_Keys):
             return {**data, "count": len(positions)}
         return data
 
+    def without_effect(self) -> Iterable[str]:
+        """Return the number of nodes where it follows from their positions."""
+        return ("count",) if dict(self)["positions_m"] is not None else ()
 
-_POINTS = "a list of [x, y] pairs of finite numbers in m"
+
+Speed = Annotated[Number, Field(ge=-1e5, le=1e5)]
+Angle = Annotated[Number, Field(ge=-3600, le=3600)]
+_POINTS = "a list of [x, y] pairs of numbers from -1e7 to 1e7 in m"
 
 
 class AccessPoints(_Placed):
@@ -124,12 +123,12 @@ class AccessPoints(_Placed):
     least: ClassVar[int] = 2
 
     count: Count = _key(12, "Number of access points, placed at random.", "", PAPER, ge=2, le=100_000)
-    positions_m: tuple[Point, ...] | None = _key(
+    positions_m: tuple[Place, ...] | None = _key(
         None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS + ", at least 2", min_length=2,
     )  # fmt: skip
-    boresights_deg: tuple[Number, ...] | None = _key(
+    boresights_deg: tuple[Angle, ...] | None = _key(
         None, "Direction in which each array looks, counter-clockwise from +x; left out: random.", "degrees", OURS,
-        allowed="a list of finite numbers in degrees, one for each access point",
+        allowed="a list of numbers from -3600 to 3600 in degrees, one for each access point",
     )  # fmt: skip
     n_antennas: Count = _key(8, "Antennas of an access point.", "", PAPER, ge=1, le=1024)
 
@@ -138,38 +137,40 @@ class UserEquipmentKeys(_Placed):
     """The user equipments (UEs): one antenna each."""
 
     count: Count = _key(10, "Number of UEs, placed at random; 0 is valid.", "", PAPER, ge=0, le=100_000)
-    positions_m: tuple[Point, ...] | None = _key(
+    positions_m: tuple[Place, ...] | None = _key(
         None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS
     )
 
 
-class TargetKeys(_Keys):
+class TargetKeys(Table):
     """A point target."""
 
-    position_m: Point | None = _key(
+    position_m: Place | None = _key(
         None, "Position [x, y] at the start; left out: random.", "m", PAPER,
-        allowed="a pair [x, y] of finite numbers in m, inside the area",
+        allowed="a pair [x, y] of numbers in m, inside the area",
     )  # fmt: skip
-    rcs_dbsm: Number = _key(0.0, "Radar cross section.", "dBsm", PAPER, ge=-200, le=200)
-    velocity_m_s: Point = _key(
-        (0.0, 0.0), "Velocity [x, y].", "m/s", OURS, allowed="a pair [x, y] of finite numbers in m/s"
+    rcs_dbsm: Number = _key(0.0, "Radar cross section.", "dBsm", PAPER, ge=-100, le=100)
+    velocity_m_s: tuple[Speed, Speed] = _key(
+        (0.0, 0.0), "Velocity [x, y].", "m/s", OURS, allowed="a pair [x, y] of numbers from -1e5 to 1e5 in m/s"
     )
     scatter_phase_rad: Number | None = _key(
-        None, "Scattering phase; left out: random, one for a run.", "rad", PAPER, allowed="a finite number in rad"
-    )
+        None, "Scattering phase; left out: random, one for a run.", "rad", PAPER,
+        allowed="a number from -1000 to 1000 in rad", ge=-1000, le=1000,
+    )  # fmt: skip
 
 
-class Schedule(_Keys):
+class Schedule(Table):
     """Slots and coherent processing intervals (CPIs); a CPI has one slot for each transmitter."""
 
     snapshots_per_slot: Count = _key(10, "Snapshots (symbols) in a slot.", "", OURS, ge=1, le=1_000_000)
     n_receivers: Count = _key(
-        6, "Receiving access points, M_r; with the fixed selector the number of its receivers.", "", PAPER, ge=1
-    )
-    cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1)
+        6, "Receiving access points, M_r; with the fixed selector the number of its receivers.", "", PAPER, ge=1,
+        le=100_000,
+    )  # fmt: skip
+    cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1, le=1_000_000_000)
     guard_symbols: Count = _key(0, "Silent symbols at the end of a slot.", "", OURS, ge=0, le=1_000_000)
     lead_s: Number = _key(200e-6, "How long before its start a CPI is planned.", "s", OURS, ge=0, le=3600)
-    order: Literal["round-robin", "palindromic"] = _key(
+    order: Annotated[str, OneOf(SCHEDULERS)] = _key(
         "round-robin",
         "Order in which the transmitters take the sensing waveform: ascending, or backwards in every other CPI.",
         "",
@@ -177,19 +178,10 @@ class Schedule(_Keys):
     )
 
 
-class _Strategy(BaseModel):
-    """A kind and its settings; keys beyond those named here are settings of the kind, checked against its class."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)
-
-    @property
-    def own(self) -> dict[str, Any]:
-        """The keys given beyond those that the schema names."""
-        return dict(self.__pydantic_extra__ or {})
-
-
-class SelectorKeys(_Strategy):
+class SelectorKeys(Strategy):
     """Who transmits and who receives."""
+
+    registry: ClassVar[Mapping[str, str]] = SELECTORS
 
     kind: Annotated[str, Strict()] = _key(
         "sensing-centric", f'Mode selector: {", ".join(SELECTORS)} or "module:Class".', "", PAPER
@@ -207,15 +199,23 @@ class SelectorKeys(_Strategy):
     def options(self) -> dict[str, Any]:
         """The settings with which the selector of this kind is made."""
         named = {"transmitters": self.transmitters, "receivers": self.receivers}
-        return {key: value for key, value in named.items() if value is not None} | self.own
+        return {name: value for name, value in named.items() if value is not None} | self.own
 
-    def make(self) -> Any:
-        """Return the ``ModeSelector``."""
-        return make(self.kind, SELECTORS, self.options)
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind or its settings; the lists of the kind fixed are checked as roles."""
+        if self.kind != "fixed":
+            return super().problems(name, scenario, plugins)
+        return [
+            Problem((f"{name}.{odd}",), f"unknown key; {closest(odd, ('transmitters', 'receivers'))}")
+            for odd in self.own
+        ]
 
 
-class EstimatorKeys(_Strategy):
+class EstimatorKeys(Strategy):
     """How targets are found and located."""
+
+    registry: ClassVar[Mapping[str, str]] = ESTIMATORS
+    shared: ClassVar[tuple[str, ...]] = ("amplitude", "grid_step_m", "false_alarm_probability")
 
     kind: Annotated[str, Strict()] = _key(
         "two-stage", f'Estimator: {", ".join(ESTIMATORS)} or "module:Class".', "", OURS
@@ -224,56 +224,71 @@ class EstimatorKeys(_Strategy):
         "automatic", "Model of the echo amplitudes of a target: one structured unknown, or one free for each pair.", "",
         OURS,
     )  # fmt: skip
-    grid_step_m: Number = _key(10.0, "Side of a cell of the search grid.", "m", OURS, gt=0, le=1e6)
+    grid_step_m: Number = _key(10.0, "Side of a cell of the search grid.", "m", OURS, ge=1e-6, le=1e6)
     false_alarm_probability: Number = _key(
-        1e-3, "Probability of a false detection in a map of noise alone.", "", OURS, gt=0, lt=1
+        1e-3, "Probability of a false detection in a map of noise alone.", "", OURS, ge=1e-100, lt=1
     )
     latency_s: Number = _key(
         0.0, "Emulated time that estimating takes the central processor.", "s", OURS, ge=0, le=3600
     )
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The settings with which the estimator of this kind is made: those of ours that it has, and its own."""
-        ours = ("amplitude", "grid_step_m", "false_alarm_probability")
-        fields = settings_of(implementation(self.kind, ESTIMATORS))
-        return {key: getattr(self, key) for key in ours if key in fields} | self.own
-
-    def make(self) -> Any:
-        """Return the ``Estimator``."""
-        return make(self.kind, ESTIMATORS, self.options)
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind, its settings, and the grid of the search."""
+        yield from super().problems(name, scenario, plugins)
+        cells = math.prod(side / self.grid_step_m for side in scenario.area.size_m)
+        if cells > MOST_CELLS:
+            text = f"got {self.grid_step_m:g} m, {cells:.2g} cells in the area"
+            allowed = f"allowed: at most {MOST_CELLS:.0e} cells, so take a larger step"
+            yield Problem((f"{name}.grid_step_m", "area.size_m"), f"{text}; {allowed}")
 
 
-class FronthaulKeys(_Keys):
+class FronthaulKeys(Table):
     """The network between the access points and the central processor, and what travels on it."""
 
-    topology: Annotated[str, Strict()] = _key(
-        "star", "star, ring, tree, stripe, or the path of a GraphML file (relative to the scenario file).", "", OURS
-    )
+    topology: Annotated[str, Strict(), BeforeValidator(_text_of_path)] = _key(
+        "star", f"{', '.join(TOPOLOGIES)}, or the path of a GraphML file (relative to the scenario file).", "", OURS,
+    )  # fmt: skip
     latency_s: Number = _key(25e-6, "Propagation delay of a link.", "s", OURS, ge=0, le=3600)
-    rate_bit_s: Number = _key(1e9, "Rate of a link.", "bit/s", OURS, gt=0, le=1e15)
+    rate_bit_s: Number = _key(1e9, "Rate of a link.", "bit/s", OURS, ge=1, le=1e15)
     queue_bits: Count | None = _key(
         None,
         "Bits that may wait at a link; left out: unbounded.",
         "bit",
         OURS,
-        allowed="a whole number >= 1 in bit",
+        allowed="a whole number >= 1 and <= 1e15 in bit",
         ge=1,
+        le=10**15,
     )
     loss_probability: Number = _key(0.0, "Probability that a link loses a message.", "", OURS, ge=0, le=1)
-    split: Literal["iq", "statistics"] = _key(
+    split: Annotated[str, OneOf(SPLITS)] = _key(
         "iq", "What a receiver sends: quantised samples of each slot, or its statistics once a CPI.", "", OURS
     )
     iq_bits: Count = _key(
         16, "Bits of a real number of the samples; with the split iq alone.", "bit", OURS, ge=1, le=24
     )
-    deadline_s: Number = _key(500e-6, "How long after the last slot reports are waited for.", "s", OURS, ge=0, le=3600)
+    deadline_s: Number = _key(
+        500e-6, "How long after the last slot missing reports are waited for.", "s", OURS, ge=0, le=3600
+    )
     payload_bits_per_symbol: Number = _key(
         2.0, "Downlink payload that a UE gets in a symbol.", "bit", OURS, ge=0, le=64
     )
 
+    @property
+    def split_fields(self) -> frozenset[str]:
+        """Settings of the functional split."""
+        return frozenset(settings_of(found(SPLITS[self.split])))
 
-class TraceKeys(_Keys):
+    def without_effect(self) -> Iterable[str]:
+        """Return the bits of samples where the split sends none."""
+        return () if "iq_bits" in self.split_fields else ("iq_bits",)
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is given although it has no effect."""
+        for odd in {*self.without_effect()} & self.model_fields_set:
+            yield Problem((f"{name}.{odd}",), f'the split "{self.split}" sends no samples; leave it out')
+
+
+class TraceKeys(Table):
     """What is kept of the record of all events."""
 
     last_cpis: Count | None = _key(
@@ -282,7 +297,7 @@ class TraceKeys(_Keys):
     )  # fmt: skip
 
 
-class ScenarioKeys(_Keys):
+class ScenarioKeys(Table):
     """All tables of a scenario file. A further table is a class of its own and one line here."""
 
     model_config = ConfigDict(title="Scenario")

@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 from models.network import Area, ModeAssignment, Network
+from scenarios.output.lengths import length_text, length_unit
 from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
     "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_cost_map", "draw_ellipse",
-    "draw_error", "draw_spectral_efficiency", "draw_targets", "draw_user_equipment", "length_unit", "save",
+    "draw_error", "draw_spectral_efficiency", "draw_targets", "draw_user_equipment", "save",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -40,30 +42,18 @@ STYLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def save(figure: Figure, path: Path, kind: str = "png") -> None:
+def save(figure: Figure, file: Path | BinaryIO, kind: str = "png") -> None:
     """Write a figure as "png" or "pdf": no time stamp in it, so equal figures are equal bytes."""
     without = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer")}[kind]
     version = {"png": "schema_version", "pdf": "Keywords"}[kind]
     said = {version: f"schema_version={SCHEMA_VERSION}" if kind == "pdf" else str(SCHEMA_VERSION)}
+    metadata = dict.fromkeys(without) | said
     with styled():
-        figure.savefig(path, format=kind, metadata=dict.fromkeys(without) | said)
-
-
-def length_unit(length_m: float) -> tuple[float, str]:
-    """Return a factor and a unit in which a length reads well.
-
-    >>> length_unit(0.004)
-    (1000.0, 'mm')
-    """
-    if not np.isfinite(length_m) or length_m >= 1.0:
-        return 1.0, "m"
-    return (100.0, "cm") if length_m >= 0.05 else (1000.0, "mm")
-
-
-def length_text(length_m: float) -> str:
-    """Return a length with three digits and its unit; a dash for one that is not known."""
-    factor, unit = length_unit(length_m)
-    return f"{factor * length_m:.3g} {unit}" if np.isfinite(length_m) else "–"
+        if kind == "png":  # savefig would draw a figure with a layout twice: once to lay it out
+            figure.set_dpi(STYLE["savefig.dpi"])
+            FigureCanvasAgg(figure).print_png(file, metadata=metadata)
+        else:
+            figure.savefig(file, format=kind, metadata=metadata)
 
 
 def _dots(ax: Axes, points: ArrayLike, **style: Any) -> None:
@@ -106,7 +96,11 @@ def draw_user_equipment(ax: Axes, network: Network) -> Axes:
 
 
 def draw_targets(
-    ax: Axes, truth_m: Float, estimates_m: Float, covariances_m2: Float | None = None, on_image: bool = False
+    ax: Axes,
+    truth_m: Float,
+    estimates_m: Float,
+    covariances_m2: Sequence[ArrayLike | None] = (),
+    on_image: bool = False,
 ) -> Axes:
     """Draw targets as numbered rings and estimates as crosses with their 95 % ellipse.
 
@@ -117,7 +111,7 @@ def draw_targets(
     truth_m, estimates_m
         Shapes (S, 2) and (F, 2).
     covariances_m2
-        Shape (F, 2, 2), or None.
+        Shape (2, 2) each, of the first estimates; None where it is not known.
     on_image
         Draw in light colours with dark outlines.
     """
@@ -131,18 +125,20 @@ def draw_targets(
         _dots(ax, estimates_m, s=90, zorder=7, label="estimate", **cross_style)
     for i, (x, y) in enumerate(truth_m):
         ax.annotate(str(i), (x, y), (8, 8), textcoords="offset points", color=ring, zorder=8, path_effects=halo)
-    for i, covariance in enumerate(() if covariances_m2 is None else covariances_m2):
-        draw_ellipse(ax, estimates_m[i], covariance, color=cross, label="" if i else "95 % of its error")
+    known = [(at, value) for at, value in zip(estimates_m, covariances_m2, strict=False) if value is not None]
+    for i, (at, covariance) in enumerate(known):
+        draw_ellipse(ax, at, covariance, color=cross, label="" if i else "95 % of its error")
     return ax
 
 
 def draw_ellipse(
-    ax: Axes, centre: ArrayLike, covariance: Float, factor: float = 1.0, color: str = GREEN, label: str = ""
+    ax: Axes, centre: ArrayLike, covariance: ArrayLike, factor: float = 1.0, color: str = GREEN, label: str = ""
 ) -> Axes:
     """Draw the 95 % ellipse of a covariance about a centre; ``factor`` is the unit of the axes (1000 for mm)."""
-    if not np.all(np.isfinite(covariance)):
+    matrix = np.asarray(covariance, dtype=float)
+    if not np.all(np.isfinite(matrix)):
         return ax
-    variances, directions = np.linalg.eigh(covariance)
+    variances, directions = np.linalg.eigh(matrix)
     minor, major = 2.0 * NINETY_FIVE_PERCENT * factor * np.sqrt(np.maximum(variances, 0.0))
     angle = float(np.degrees(np.arctan2(directions[1, 1], directions[0, 1])))
     x, y = np.asarray(centre, dtype=float)

@@ -4,7 +4,6 @@ Times are emulated, from the start of the run. What is said of messages comes fr
 targets, which send no messages, from result.json.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from emulator.journeys import Event, Hop, Journeys, Outcome, Sent
 from emulator.messages import CENTRAL
 from emulator.trace import Kind
 from scenarios.file.problems import ScenarioError, closest
-from scenarios.output.results import load_trace
+from scenarios.output.results import load_result, load_trace
 
 __all__ = ["explain"]
 
@@ -108,12 +107,8 @@ class _Case:
     @cached_property
     def result(self) -> dict[str, Any]:
         """What result.json says of the CPI; empty if it was not published."""
-        path = self.folder / "result.json"
-        try:
-            cpis = json.loads(path.read_text(encoding="utf-8"))["cpis"]
-            return next((dict(cpi) for cpi in cpis if cpi["index"] == self.cpi), {})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ScenarioError(str(path), [f"cannot be read as a result: {error!r}"]) from error
+        cpis = load_result(self.folder / "result.json")["cpis"]
+        return next((dict(cpi) for cpi in cpis if cpi["index"] == self.cpi), {})
 
     # -- messages in words --------------------------------------------------------------------------------------------
 
@@ -146,14 +141,14 @@ class _Case:
         """Return what happened to a message on a link."""
         if hop.started_ns is None or hop.sent_ns is None:
             return f"refused at {_ms(hop.given_ns)}: the queue was full, or the link down"
-        waited = f"waited {_span(hop.waited_ns)} behind {self._queue(hop)}; " if hop.waited_ns else ""
+        waited = f"waited {_span(hop.waited_ns)} behind {self._queued_behind(hop)}; " if hop.waited_ns else ""
         if hop.arrived_ns is not None:
             end = f"arrived at {_ms(hop.arrived_ns)}"
         else:
             end = "still there when the trace ended" if hop.dropped_ns is None else f"lost at {_ms(hop.dropped_ns)}"
         return f"{waited}sent from {_ms(hop.started_ns)}, in {_span(hop.sent_ns - hop.started_ns)}; {end}"
 
-    def _queue(self, hop: Hop) -> str:
+    def _queued_behind(self, hop: Hop) -> str:
         numbers = self.way.ahead(hop)
         shown = [f"{self.named(number)} ({number})" for number in numbers[:MOST_NAMED]]
         return _list([*shown, f"{len(numbers) - MOST_NAMED} more"] if len(numbers) > MOST_NAMED else shown)

@@ -1,49 +1,29 @@
-"""The pictures of an output folder: map.png, cost_map.png and se.png."""
+"""The pictures map.png, cost_map.png and se.png of an output folder, drawn from the data of its CPIs.
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+A CPI is what `scenarios.output.results.cpi_data` makes of it, as in result.json.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
-from emulator import timeline
-from models.network import Area, Network
+from models.network import Area, ModeAssignment, Network
 from scenarios.output import draw
 
-if TYPE_CHECKING:
-    from emulator.results import CpiResult, RunResult
-
-__all__ = ["cost_map_figure", "map_figure", "pictures_of", "spectral_efficiency_figure"]
+__all__ = ["cost_map_figure", "map_figure", "spectral_efficiency_figure"]
 
 Float = NDArray[np.float64]
+Cpi = Mapping[str, Any]
 MAX_PANELS = 6
 
 
-def pictures_of(result: "RunResult", grid_step_m: float) -> dict[str, Callable[[], Figure]]:
-    """Return what draws each picture of a run, by file name: the last CPI, the spectral efficiency, the timeline.
-
-    Parameters
-    ----------
-    result
-        With at least one CPI.
-    grid_step_m
-        Cell of the cost map.
-    """
-    last, network, area = result.cpis[-1], result.network, result.area
-    rates = np.mean([cpi.se_bit_s_hz for cpi in result.cpis], axis=0)
-    pictures: dict[str, Callable[[], Figure]] = {
-        "map.png": lambda: map_figure(network, area, last),
-        "cost_map.png": lambda: cost_map_figure(network, area, last, grid_step_m),
-        "se.png": lambda: spectral_efficiency_figure(rates, network.ue_names, len(result.cpis)),
-    }
-    trace = result.trace
-    return pictures if trace is None else {**pictures, "timeline.png": lambda: timeline.figure_of(trace)}
-
-
-def map_figure(network: Network, area: Area, cpi: "CpiResult") -> Figure:
+def map_figure(network: Network, area: Area, cpi: Cpi) -> Figure:
     """Return the map of a CPI, with a panel at the scale of the error for each of the first six targets."""
-    n_panels = min(len(cpi.truth_m), MAX_PANELS)
+    n_panels = min(len(cpi["targets"]), MAX_PANELS)
     n_columns = 2 if n_panels > 2 else min(n_panels, 1)
     with draw.styled():
         figure = Figure(figsize=(7.6 + 3.4 * n_columns, 7.4), layout="constrained")
@@ -54,55 +34,75 @@ def map_figure(network: Network, area: Area, cpi: "CpiResult") -> Figure:
         _draw_map(left, network, area, cpi)
         panels = right.subplots(-(-n_panels // n_columns), n_columns, squeeze=False).ravel()
         for target, ax in enumerate(panels[:n_panels]):
-            _draw_panel(ax, cpi, target)
+            _draw_panel(ax, cpi["targets"][target], target)
         for ax in panels[n_panels:]:
             ax.set_axis_off()
     return figure
 
 
-def _draw_map(figure: FigureBase, network: Network, area: Area, cpi: "CpiResult") -> None:
+def _draw_map(figure: FigureBase, network: Network, area: Area, cpi: Cpi) -> None:
     ax = draw.draw_area(figure.subplots(), area, network)
-    draw.draw_access_points(ax, network, cpi.assignment)
+    draw.draw_access_points(ax, network, _modes(network, cpi))
     draw.draw_user_equipment(ax, network)
-    draw.draw_targets(ax, cpi.truth_m, cpi.estimate.positions_m, cpi.estimate.covariance_m2)
-    n_resolved = cpi.score.status.count("resolved")
-    ax.set_title(f"CPI {cpi.index}: {n_resolved} of {len(cpi.truth_m)} targets resolved")
+    draw.draw_targets(ax, _truth(cpi), _estimates(cpi), [target["covariance_m2"] for target in _found(cpi)])
+    n_resolved = sum(target["status"] == "resolved" for target in cpi["targets"])
+    ax.set_title(f"CPI {cpi['index']}: {n_resolved} of {len(cpi['targets'])} targets resolved")
     ax.grid(True)
     figure.legend(loc="outside lower center", ncols=3)
 
 
-def _draw_panel(ax: "draw.Axes", cpi: "CpiResult", target: int) -> None:
-    match = int(cpi.score.matched[target])
-    found = match >= 0
-    covariances = cpi.estimate.covariance_m2
+def _modes(network: Network, cpi: Cpi) -> ModeAssignment:
+    return ModeAssignment.of(network.n_aps, cpi["transmitters"], cpi["receivers"])
+
+
+def _truth(cpi: Cpi) -> Float:
+    return np.array([target["truth_m"] for target in cpi["targets"]]).reshape(-1, 2)
+
+
+def _found(cpi: Cpi) -> list[Mapping[str, Any]]:
+    return [target for target in cpi["targets"] if target["estimate_m"] is not None]
+
+
+def _estimates(cpi: Cpi) -> Float:
+    """Return the positions of all estimates: first those of targets, then false ones."""
+    return np.array([*(target["estimate_m"] for target in _found(cpi)), *cpi["false_positions_m"]]).reshape(-1, 2)
+
+
+def _draw_panel(ax: Axes, target: Mapping[str, Any], index: int) -> None:
+    estimate, covariance, peb_m = (target[key] for key in ("estimate_m", "covariance_m2", "peb_m"))
     draw.draw_error(
         ax,
-        cpi.truth_m[target],
-        cpi.estimate.positions_m[match] if found else None,
-        covariances[match] if found and covariances is not None else None,
-        float(cpi.peb_m[target]),
-        f"target {target}" + (", not resolved" if cpi.score.status[target] == "not-resolved" else ""),
+        np.asarray(target["truth_m"]),
+        estimate if estimate is None else np.asarray(estimate),
+        covariance if covariance is None else np.asarray(covariance),
+        np.nan if peb_m is None else peb_m,
+        f"target {index}" + (", not resolved" if target["status"] == "not-resolved" else ""),
     )
 
 
-def cost_map_figure(network: Network, area: Area, cpi: "CpiResult", grid_step_m: float) -> Figure:
+def cost_map_figure(network: Network, area: Area, cpi: Cpi, cost: tuple[Float, Float, Float] | None) -> Figure:
     """Return the non-coherent cost map of a CPI, with the truth, what was detected and the access points.
 
-    Without a single report there is no cost, and the picture says so.
+    Parameters
+    ----------
+    network, area
+        The survey.
+    cpi
+        The CPI.
+    cost
+        Centres of the cells x_m, shape (n_x,), and y_m, shape (n_y,), and explained power over noise power, shape
+        (n_y, n_x); None if no report was fused: there is no cost, and the picture says so.
     """
-    from models.estimation.likelihood import cost_map
-
-    observation = cpi.observation
     with draw.styled():
         figure = Figure(figsize=(8.6, 7.6), layout="constrained")
         ax = draw.draw_area(figure.subplots(), area, network)
-        ax.set_title(f"Non-coherent cost of CPI {cpi.index}" + ("" if observation else ": no report was fused"))
-        if observation is not None:
+        ax.set_title(f"Non-coherent cost of CPI {cpi['index']}" + ("" if cost else ": no report was fused"))
+        if cost is not None:
             limits = ax.get_xlim(), ax.get_ylim()
-            draw.draw_cost_map(ax, *cost_map(observation, grid_step_m))
+            draw.draw_cost_map(ax, *cost)
             ax.set(xlim=limits[0], ylim=limits[1])
-        draw.draw_access_points(ax, network, cpi.assignment, on_image=True)
-        draw.draw_targets(ax, cpi.truth_m, cpi.estimate.positions_m, on_image=True)
+        draw.draw_access_points(ax, network, _modes(network, cpi), on_image=True)
+        draw.draw_targets(ax, _truth(cpi), _estimates(cpi), on_image=True)
         figure.legend(loc="outside lower center", ncols=3)
     return figure
 

@@ -5,20 +5,25 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scenarios.file.problems import ScenarioError
+from scenarios.output import metrics
 from scenarios.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
     from emulator.trace import Trace
 
-__all__ = ["cpi_data", "finite", "json_text", "load_trace", "run_data", "save_trace", "write_json"]
+__all__ = [
+    "cpi_data", "finite", "json_text", "load_result", "load_trace", "run_data", "run_pieces", "save_run", "save_trace",
+]  # fmt: skip
 
 
 def finite(value: Any) -> Any:
@@ -40,20 +45,7 @@ def finite(value: Any) -> Any:
 
 def json_text(data: Mapping[str, Any]) -> str:
     """Return data as JSON text with a line for each key, the schema version first; NaN and infinity become null."""
-    return "".join(_json_pieces(data))
-
-
-def write_json(data: Mapping[str, Any], path: Path) -> None:
-    """Write what ``json_text`` returns, without having the text of a long run in memory as a whole."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(_json_pieces(data))
-
-
-def _json_pieces(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from json.JSONEncoder(indent=2, allow_nan=False).iterencode(
-        {"schema_version": SCHEMA_VERSION, **finite(data)}
-    )
-    yield "\n"
+    return json.dumps({"schema_version": SCHEMA_VERSION, **finite(data)}, indent=2, allow_nan=False) + "\n"
 
 
 def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
@@ -67,41 +59,29 @@ def run_data(result: "RunResult", seed: int) -> dict[str, Any]:
     }
 
 
+def run_pieces(result: "RunResult", seed: int, **more: Any) -> Iterator[str]:
+    """Yield the JSON text of a run CPI by CPI, as `json_text` would give it of `run_data` and further keys."""
+    mark = "the results of the CPIs"
+    text = json_text({**run_data(replace(result, cpis=()), seed), "cpis": mark, **more})
+    before, after = text.split(f'"{mark}"')
+    yield before + "["
+    for number, cpi in enumerate(result.cpis):
+        yield ",\n" if number else "\n"
+        yield indent(json.dumps(cpi_data(cpi), indent=2, allow_nan=False), "    ")
+    yield ("\n  ]" if len(result.cpis) else "]") + after
+
+
+def save_run(result: "RunResult", seed: int, path: Path) -> None:
+    """Write the result of a run as JSON, without the wall-clock time; little of it is in memory at a time."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(run_pieces(result, seed))
+
+
 def cpi_data(cpi: "CpiResult") -> dict[str, Any]:
-    """Return the result of one CPI as plain data."""
-    false = cpi.estimate.positions_m[cpi.score.false_indices]
-    data = {
-        "index": cpi.index,
-        "transmitters": cpi.assignment.transmitters,
-        "receivers": cpi.assignment.receivers,
-        "targets": [_target_data(cpi, target) for target in range(len(cpi.truth_m))],
-        "false_detections": len(false),
-        "false_positions_m": false,
-        "se_bit_s_hz": cpi.se_bit_s_hz,
-        "sum_se_bit_s_hz": float(np.sum(cpi.se_bit_s_hz)),
-        "sensing_latency_s": cpi.sensing_latency_s,
-        "reports_expected": cpi.reports_expected,
-        "reports_fused": cpi.reports_fused,
-    }
-    plain: dict[str, Any] = finite(data)
+    """Return the result of one CPI as plain data: who did what, and all metrics."""
+    roles = {"transmitters": cpi.assignment.transmitters, "receivers": cpi.assignment.receivers}
+    plain: dict[str, Any] = finite({"index": cpi.index, **roles, **metrics.values(cpi)})
     return plain
-
-
-def _target_data(cpi: "CpiResult", target: int) -> dict[str, Any]:
-    match, estimate = int(cpi.score.matched[target]), cpi.estimate
-    found = match >= 0
-    covariance = estimate.covariance_m2[match] if found and estimate.covariance_m2 is not None else None
-    if covariance is not None and not np.all(np.isfinite(covariance)):
-        covariance = None
-    return {
-        "truth_m": cpi.truth_m[target],
-        "status": cpi.score.status[target],
-        "estimate_m": estimate.positions_m[match] if found else None,
-        "covariance_m2": covariance,
-        "error_m": cpi.score.error_m[target],
-        "peb_m": cpi.peb_m[target],
-        "peb_structured_m": cpi.peb_structured_m[target],
-    }
 
 
 def save_trace(trace: "Trace | None", path: Path) -> None:
@@ -134,6 +114,23 @@ def _add_column(file: zipfile.ZipFile, name: str, length: int, pieces: Iterable[
         np.lib.format.write_array_header_1_0(member, header)
         for piece in pieces:
             member.write(piece.astype("<i8").tobytes())
+
+
+def load_result(path: Path) -> dict[str, Any]:
+    """Return what a result.json holds; it has a CPI at least.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file or it is no result of a run.
+    """
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not (result["cpis"] and result["slots"]):
+            raise ValueError("it holds no CPI")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ScenarioError(str(path), [f"cannot be read as a result: {error!r}"]) from error
+    return result
 
 
 def load_trace(path: Path) -> dict[str, Any]:

@@ -1,0 +1,189 @@
+"""Doors: what a strategy or hook hands over is checked where it is taken; errors say role, class and what is expected.
+
+A strategy is a class of whoever wrote it. What it returns is checked once, by the one who called it, so that a mistake
+is told where it was made and not where it was stumbled over. What passes is read-only and nobody else's.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.network import Mode, ModeAssignment
+from models.observation import REASONS, Estimate, Observation
+from models.readonly import taken
+from models.view import View
+
+if TYPE_CHECKING:
+    from models.estimation.base import Estimator
+    from models.schedulers import SlotScheduler
+    from models.selection.base import ModeSelector
+
+__all__ = ["Door", "DoorError", "estimated", "finite", "is_own", "ordered", "require", "selected"]
+
+INTEGER = (int, np.integer)
+LONGEST = 80
+
+
+class DoorError(ValueError):
+    """A strategy or hook failed, or returned what its role does not allow; the text names role, class and method."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where what a method of a role returns is taken.
+
+    Attributes
+    ----------
+    role
+        What the object is for, as "estimator".
+    method
+        Name of the method; empty if the object itself is called.
+    """
+
+    role: str
+    method: str = ""
+
+    def of(self, giver: object) -> str:
+        """Return what to call the method of an object, as "estimator Grid.estimate"."""
+        name = getattr(giver, "__qualname__", type(giver).__qualname__)
+        return f"{self.role} {name}{'.' if self.method else ''}{self.method}"
+
+    def ask(self, giver: object, *args: Any) -> Any:
+        """Return what the method gives.
+
+        Raises
+        ------
+        DoorError
+            If it raises an error; the text says whose it is.
+        """
+        try:
+            return (getattr(giver, self.method) if self.method else giver)(*args)  # type: ignore[operator]
+        except Exception as error:
+            raise DoorError(f"{self.of(giver)}: {type(error).__name__}: {error}") from error
+
+    def refuse(self, giver: object, got: object, expected: str) -> NoReturn:
+        """Raise the error that says what was returned and what is expected."""
+        raise DoorError(f"{self.of(giver)} returned {_shown(got)}; expected {expected}")
+
+    def numbers(
+        self, giver: object, got: object, shape: tuple[int | None, ...], expected: str, dtype: type = complex
+    ) -> NDArray[Any]:
+        """Return finite numbers of a shape, read-only; None in the shape stands for any length.
+
+        Raises
+        ------
+        DoorError
+            If it is something else.
+        """
+        try:
+            array = np.asarray(got)
+        except (ValueError, TypeError):  # of lists of different lengths, for one
+            self.refuse(giver, got, expected)
+        if array.shape == shape and array.dtype == dtype and finite(array):
+            return taken(array)
+        if not array.size and None in shape:  # nothing is nothing, whatever its shape
+            array = np.zeros([length or 0 for length in shape], dtype=dtype)
+        fits = len(array.shape) == len(shape) and all(n in (m, None) for m, n in zip(array.shape, shape, strict=True))
+        if not (fits and np.can_cast(array.dtype, dtype, "same_kind") and finite(array)):
+            self.refuse(giver, got, expected)
+        return taken(array.astype(dtype, copy=False))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, ModeAssignment):
+        return f"{len(value.receivers)} receivers and {len(value.transmitters)} transmitters of {len(value.modes)} APs"
+    if isinstance(value, np.ndarray) and (value.ndim > 1 or value.size > 3):
+        odd = value.dtype.kind in "fc" and not np.isfinite(value).all()
+        return f"an array of shape {value.shape} and type {value.dtype}{' with values that are not finite' * odd}"
+    text = f"the class {value.__qualname__}" if isinstance(value, type) else repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def finite(array: NDArray[Any]) -> bool:
+    """Return whether all numbers of an array are finite; where they are, this takes one pass and no memory."""
+    return math.isfinite(np.vdot(array, array).real) or bool(np.isfinite(array).all())
+
+
+def is_own(hook: Any, of_base: Any) -> bool:
+    """Return whether a hook of an object is the one of its base class, which needs no check."""
+    return getattr(hook, "__func__", None) is of_base
+
+
+def require(role: str, value: object, base: type) -> None:
+    """Refuse an object that is not of a role.
+
+    Raises
+    ------
+    TypeError
+        If it is no object of a subclass of ``base``.
+    """
+    if not isinstance(value, base):
+        raise TypeError(f"{role}: got {_shown(value)}; give an object of a subclass of {base.__name__}")
+
+
+def selected(selector: "ModeSelector", view: View, rng: np.random.Generator) -> ModeAssignment:
+    """Return the modes that a selector chooses.
+
+    Raises
+    ------
+    DoorError
+        If it chooses another number of receivers than ``view.n_receivers``, no transmitter, or returns no assignment.
+    """
+    door, n_aps = Door("selector", "select"), view.network.n_aps
+    got = door.ask(selector, view, rng)
+    modes = tuple(got.modes) if isinstance(got, ModeAssignment) else ()
+    n_receive, n_transmit, n_idle = (modes.count(mode) for mode in (Mode.RECEIVE, Mode.TRANSMIT, Mode.IDLE))
+    if not (n_transmit and n_receive == view.n_receivers and n_receive + n_transmit + n_idle == len(modes) == n_aps):
+        expected = f"a ModeAssignment of {n_aps} APs, of which {view.n_receivers} receive and one or more transmit"
+        door.refuse(selector, got, expected)
+    return ModeAssignment(modes)
+
+
+def ordered(scheduler: "SlotScheduler", assignment: ModeAssignment, view: View, n_slots: int) -> tuple[int, ...]:
+    """Return the sensing transmitter of each slot that a scheduler chooses, as indices of APs.
+
+    Raises
+    ------
+    DoorError
+        If these are not ``n_slots`` indices of transmitting APs.
+    """
+    door, transmitters = Door("scheduler", "order"), assignment.transmitters.tolist()
+    got = door.ask(scheduler, assignment, view, n_slots)
+    order = list(got) if isinstance(got, Iterable) else []
+    may_sense = set(transmitters)
+    if len(order) != n_slots or not all(isinstance(index, INTEGER) and index in may_sense for index in order):
+        door.refuse(scheduler, got, f"{n_slots} indices, one a slot, of APs that transmit: {transmitters}")
+    return tuple(map(int, order))
+
+
+def estimated(estimator: "Estimator", observation: Observation) -> Estimate:
+    """Return what an estimator finds in an observation.
+
+    Raises
+    ------
+    DoorError
+        If it returns no Estimate, or one whose positions are not finite or whose parts differ in length.
+    """
+    door = Door("estimator", "estimate")
+    got = door.ask(estimator, observation)
+    if not isinstance(got, Estimate):
+        door.refuse(estimator, got, "an Estimate; one without positions if nothing is found")
+    positions = door.numbers(estimator, got.positions_m, (None, 2), "positions_m: finite, shape (n_found, 2)", float)
+    n_found = len(positions)
+    checked: dict[str, Any] = {"positions_m": positions}
+    for name, shape, dtype in (("resolved", (), bool), ("covariance_m2", (2, 2), float), ("amplitudes", (), complex)):
+        value = getattr(got, name)
+        if value is None and name != "resolved":
+            continue
+        expected = f"{name}: {dtype.__name__}, finite, shape {(n_found, *shape)}, as there are {n_found} positions_m"
+        checked[name] = door.numbers(estimator, value, (None, *shape), expected, dtype)
+        if len(checked[name]) != n_found:
+            door.refuse(estimator, value, expected)
+    if not (isinstance(got.reasons, tuple) and len(got.reasons) in (0, n_found) and {*got.reasons} <= {None, *REASONS}):
+        expected = f"reasons: nothing, or one for each of {n_found} positions_m: None or {', '.join(REASONS)}"
+        door.refuse(estimator, got.reasons, expected)
+    return replace(got, **checked)

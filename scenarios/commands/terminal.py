@@ -1,0 +1,78 @@
+"""What a person reads: text and tables that come out whole on any terminal, however narrow, in any encoding."""
+
+import codecs
+import io
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["console", "make_streams_safe", "say", "show"]
+
+PLAIN = {"–": "-", "—": "-", "−": "-", "…": "...", "·": "*", "×": "x", "≤": "<=", "≥": ">=", "²": "^2", "µ": "u",
+         "λ": "lambda", "ρ": "rho", "σ": "sigma", "±": "+-", "°": " deg", "→": "->", "∞": "inf"}  # fmt: skip
+WIDTH_ELSEWHERE = 120
+"""Columns of output that goes to a file or a pipe; a wider table is written as wide as it is."""
+
+
+def _in_plain_characters(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands in for a character that an encoding lacks; an escape if there is nothing that says it."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = error.object[error.start]
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name that is no text
+        return bytes([ord(character) - 0xDC00]), error.start + 1
+    return PLAIN.get(character) or character.encode("ascii", "backslashreplace").decode(), error.start + 1
+
+
+def make_streams_safe() -> None:
+    """Let standard output and error replace the characters that their encoding lacks, instead of failing at the end."""
+    codecs.register_error("plain", _in_plain_characters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Write a line to standard output, or to standard error."""
+    stream = sys.stderr if error else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def console() -> "Console":
+    """Return the console of standard output: as wide as the terminal, which a file or a pipe has not."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+
+
+def show(table: "Table", where: "Console") -> None:
+    """Print a table; on a terminal too narrow for it close together, or one cell a line: nothing is ever cut."""
+    if not where.is_terminal:
+        where.width = max(where.width, _width(table, where))
+        where.print(table)
+        return
+    for padding in ((0, 1), (0, 0)):
+        table.padding = padding
+        if _width(table, where) <= where.width:
+            where.print(table)
+            return
+    _show_upright(table, where)
+
+
+def _width(table: "Table", where: "Console") -> int:
+    return where.measure(table, options=where.options.update(width=10_000)).maximum
+
+
+def _show_upright(table: "Table", where: "Console") -> None:
+    heads = [str(column.header) for column in table.columns]
+    widest = max(map(len, heads))
+    if table.title:
+        where.print(str(table.title))
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        where.print()
+        for head, cell in zip(heads, cells, strict=True):
+            where.print(f"{head:<{widest}}  {cell}", overflow="fold")

@@ -1,0 +1,203 @@
+"""The command `dmimo timeline`: the timeline of a run drawn again from its folder, of what is asked for."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from emulator.lanes import Timeline
+
+__all__ = ["Selection", "chosen_aps", "chosen_cpis", "register", "timeline_of"]
+
+
+class Selection(NamedTuple):
+    """What a timeline is to show; what is not given is left to the timeline."""
+
+    aps: str | None = None
+    """Names and ranges of names, as "ap-1,ap-3..ap-6"."""
+    cpis: str | None = None
+    """A number or a range, as "2..4"."""
+    report: str | None = None
+    start_ms: float | None = None
+    end_ms: float | None = None
+
+    @property
+    def window_ns(self) -> tuple[int | None, int | None]:
+        """Start and end of the window.
+
+        Raises
+        ------
+        ScenarioError
+            If they are not finite, or not in order.
+        """
+        from math import isfinite
+
+        from scenarios.file.problems import ScenarioError
+
+        start, end = self.start_ms, self.end_ms
+        given = [ms for ms in (start, end) if ms is not None]
+        if not all(map(isfinite, given)) or (len(given) == 2 and not given[0] < given[1]):
+            raise ScenarioError("--from, --until", [f"got {start} and {end}; allowed: finite times in ms, in order"])
+        return (None if start is None else round(1e6 * start)), (None if end is None else round(1e6 * end))
+
+
+def timeline_of(folder: Path, selection: Selection) -> "Timeline":
+    """Return the timeline of an output folder.
+
+    Raises
+    ------
+    ScenarioError
+        If the folder lacks its trace or its result, or has no such AP, CPI or report.
+    """
+    from emulator import lanes
+    from scenarios.output.results import load_result, load_trace
+
+    trace, result = load_trace(folder / "trace.npz"), load_result(folder / "result.json")
+    names, n_slots = lanes.ap_names(trace), result["slots"] // len(result["cpis"])
+    cpis = _cpis_shown(trace, result["cpis"], n_slots, selection)
+    timeline = lanes.Timeline.of(
+        lanes.rows_about(trace, lanes.around(cpis, n_slots)),
+        result["cpis"],
+        cpis,
+        aps=None if selection.aps is None else chosen_aps("--aps", selection.aps, names),
+        sender="" if selection.report is None else chosen_aps("--report", selection.report, names, most=1)[0],
+        window_ns=selection.window_ns,
+    )
+    _check_report(timeline, cpis, selection)
+    return timeline
+
+
+def _cpis_shown(
+    trace: Mapping[str, Any], results: Sequence[Mapping[str, Any]], n_slots: int, selection: Selection
+) -> range:
+    from emulator import lanes
+
+    _check_window(selection.window_ns, int(trace["time_ns"].max(initial=0)))
+    kept = lanes.cpis_kept(trace, [cpi["index"] for cpi in results])
+    if selection.cpis is not None:
+        return chosen_cpis(selection.cpis, kept)
+    if selection.window_ns == (None, None):
+        return lanes.first_cpis(n_slots, kept)
+    return lanes.cpis_between(trace, *selection.window_ns)
+
+
+def _check_report(timeline: "Timeline", cpis: range, selection: Selection) -> None:
+    """Refuse an AP that sends nothing where it was to be followed."""
+    from scenarios.file.problems import ScenarioError
+
+    if selection.report is not None and not timeline.ways:
+        text = f"got {selection.report}, which sends nothing in CPIs {cpis[0]} to {cpis[-1]}; choose another AP or CPI"
+        raise ScenarioError("--report", [text])
+
+
+def _check_window(window_ns: tuple[int | None, int | None], last_ns: int) -> None:
+    """Refuse a window in which nothing happened."""
+    from scenarios.file.problems import ScenarioError
+
+    start_ns, end_ns = window_ns
+    if (start_ns or 0) > last_ns or (end_ns is not None and end_ns <= 0):
+        text = f"got a window beyond the trace; allowed: times from 0 to {last_ns * 1e-6:g} ms"
+        raise ScenarioError("--from, --until", [text])
+
+
+def chosen_cpis(text: str, kept: range) -> range:
+    """Return the CPIs that a text as "3" or "2..4" names.
+
+    >>> chosen_cpis("2..4", range(10))
+    range(2, 5)
+
+    Raises
+    ------
+    ScenarioError
+        If it is no such text, or names a CPI that is not among those ``kept``.
+    """
+    from scenarios.file.problems import ScenarioError
+
+    first, dots, last = text.partition("..")
+    allowed = f"allowed: {kept[0]} to {kept[-1]}, as {kept[0]} or {kept[0]}..{kept[-1]}"
+    try:
+        cpis = range(int(first), int(last if dots else first) + 1)
+    except ValueError:
+        raise ScenarioError("--cpi", [f'got "{text}"; {allowed}']) from None
+    if not cpis or cpis[0] not in kept or cpis[-1] not in kept:
+        raise ScenarioError("--cpi", [f'got "{text}"; {allowed}'])
+    return cpis
+
+
+def chosen_aps(option: str, text: str, names: Sequence[str], most: int | None = None) -> list[str]:
+    """Return the names that a text as "ap-1,ap-3..ap-6" gives; a range follows the order of ``names``.
+
+    >>> chosen_aps("--aps", "c,a..b", ["a", "b", "c"])
+    ['c', 'a', 'b']
+
+    Raises
+    ------
+    ScenarioError
+        If a name is not known, a range runs backwards, or there are more than ``most``.
+    """
+    from scenarios.file.problems import ScenarioError
+
+    chosen = [name for part in text.split(",") for name in _aps_of(option, part, names)]
+    if most is not None and len(chosen) > most:
+        raise ScenarioError(option, [f'got "{text}"; allowed: one AP, as {names[0]}'])
+    return list(dict.fromkeys(chosen))
+
+
+def _aps_of(option: str, part: str, names: Sequence[str]) -> Sequence[str]:
+    """Return the names that "ap-1" or "ap-3..ap-6" gives."""
+    from scenarios.file.problems import ScenarioError
+
+    ends = [end.strip() for end in part.split("..")]
+    if unknown := [name for name in ends if name not in names]:
+        raise ScenarioError(option, [_nearest(unknown[0], names)])
+    first, last = names.index(ends[0]), names.index(ends[-1])
+    if len(ends) > 2 or last < first:
+        raise ScenarioError(option, [f'got "{part}"; allowed: a range in the order of the APs, as ap-3..ap-6'])
+    return names[first : last + 1]
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, n=1, cutoff=0.0)[0]
+    return f'got "{name}"; allowed: APs of this run, {names[0]} to {names[-1]}; the nearest is {near}'
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `timeline`."""
+    from scenarios.commands.cli import guarded, one_of, say
+
+    time_ms = one_of("a time in ms, as 1.5", float)
+
+    @app.command()
+    @guarded
+    def timeline(
+        folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
+        aps: Annotated[
+            str | None,
+            typer.Option("--aps", metavar="NAMES", help="APs that get a lane each, as ap-1,ap-3..ap-6; default: all."),
+        ] = None,
+        cpis: Annotated[
+            str | None, typer.Option("--cpi", metavar="A..B", help="CPIs to show, as 3 or 2..4; default: the first.")
+        ] = None,
+        report: Annotated[
+            str | None, typer.Option("--report", metavar="AP", help="Follow the messages of an AP to the centre.")
+        ] = None,
+        start_ms: Annotated[
+            float | None, typer.Option("--from", parser=time_ms, metavar="MS", help="Start of the window in ms.")
+        ] = None,
+        end_ms: Annotated[
+            float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
+        ] = None,
+    ) -> None:
+        """Draw timeline.png of an output folder again, of some APs, CPIs or with the way of an AP's messages."""
+        from scenarios.commands.run import FILES
+        from scenarios.output.folders import OutputFolder
+        from scenarios.output.gallery import timeline_picture
+        from scenarios.output.painters import png
+
+        content = png(timeline_picture(timeline_of(folder, Selection(aps, cpis, report, start_ms, end_ms))))
+        place = OutputFolder(path=folder, command="run", names=FILES, settings={})
+        say(str(place.update("timeline.png", lambda path: path.write_bytes(content))))

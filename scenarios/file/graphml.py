@@ -1,0 +1,128 @@
+"""The fronthaul as a GraphML file: which file, reading it, and what is wrong with it.
+
+The content counts, not the suffix; it may be compressed with gzip. The ``<default>`` of a key holds for every edge that
+says nothing else. Where a drawing program gave nodes identifiers of its own, as yEd does, their labels are their names.
+"""
+
+import gzip
+import io
+import os
+import warnings
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emulator.media.link_attributes import attribute_problems, drawing_attributes
+from scenarios.file.problems import Problem
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["absolute", "graph_problems", "ignored_attributes", "read_graph"]
+
+_GZIP = b"\x1f\x8b"
+_NUMBERS = {"int": int, "long": int, "float": float, "double": float}
+_TOPOLOGY = ("fronthaul.topology",)
+
+
+def absolute(topology: str | os.PathLike[str], *folders: Path) -> str:
+    """Return the path of a GraphML file, sought in these folders; a word that is no path as it is."""
+    text = os.fspath(topology)
+    paths = [os.path.abspath(folder / text) for folder in folders]
+    found = next(filter(os.path.isfile, paths), None)
+    return found or (paths[-1] if os.path.dirname(text) or os.path.splitext(text)[1] else text)
+
+
+def read_graph(path: str) -> "nx.Graph":
+    """Return the graph of a GraphML file, defaults of its keys applied.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, is no GraphML or has parallel links; with the reason.
+    """
+    import networkx as nx
+
+    try:
+        data = Path(path).read_bytes()
+        data = gzip.decompress(data) if data.startswith(_GZIP) else data
+        with warnings.catch_warnings(action="ignore"):  # of what networkx leaves out, and no link has
+            graph = nx.read_graphml(io.BytesIO(data))
+        defaults = _edge_defaults(ElementTree.fromstring(data))
+    except Exception as error:
+        raise ValueError(f"it cannot be read as GraphML: {type(error).__name__}: {error}") from error
+    if graph.is_multigraph():
+        raise ValueError("it has parallel links, where one between two nodes is allowed")
+    for *_, edge in graph.edges(data=True):
+        edge.update(defaults | edge)
+    return nx.relabel_nodes(graph, _names(graph))
+
+
+def _edge_defaults(root: ElementTree.Element) -> dict[str, Any]:
+    """Return what edges say that say nothing themselves."""
+    defaults = {}
+    for key in root.iterfind("{*}key"):
+        default, name = key.find("{*}default"), key.get("attr.name")
+        if default is not None and name is not None and key.get("for", "all") in ("edge", "all"):
+            defaults[name] = _NUMBERS.get(key.get("attr.type", ""), str)(default.text or "")
+    return defaults
+
+
+def _names(graph: "nx.Graph") -> dict[str, str]:
+    """Return the names of the nodes: identifiers, or labels if one of those is the central processor's."""
+    from emulator.messages import CENTRAL
+
+    labels = {node: str(label or "").strip() or node for node, label in graph.nodes(data="label")}
+    by_label = CENTRAL not in graph and CENTRAL in labels.values() and len(set(labels.values())) == len(graph)
+    return labels if by_label else {}
+
+
+def graph_problems(path: str, names: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Problem]:
+    """Return what is wrong with a GraphML file for these access points; ``words`` are topologies by name."""
+    if not os.path.isfile(path):
+        allowed = f"{', '.join(words)} or the path of a GraphML file"
+        yield Problem(_TOPOLOGY, f'got "{path}"; allowed: {allowed}, and there is no such file')
+        return
+    try:
+        graph = read_graph(path)
+    except ValueError as error:
+        yield Problem(_TOPOLOGY, f'got "{path}"; {error}')
+        return
+    yield from (Problem(_TOPOLOGY, f'"{path}": {text}') for text in _link_problems(graph))
+    yield from (
+        Problem((*_TOPOLOGY, "access_points.count", "access_points.positions_m"), f'got "{path}"; {text}')
+        for text in _node_problems(graph, names)
+    )
+
+
+def ignored_attributes(path: str) -> list[str]:
+    """Return the attributes of the links of a GraphML file that serve its drawing alone."""
+    return drawing_attributes(edge for *_, edge in read_graph(path).edges(data=True))
+
+
+def _link_problems(graph: "nx.Graph") -> Iterator[str]:
+    """Return what is wrong with what links say of themselves; of links with the same fault the first is named."""
+    found = [(f"{a}-{b}", problem) for a, b, edge in graph.edges(data=True) for problem in attribute_problems(edge)]
+    count = Counter(problem for _, problem in found)
+    first = {problem: link for link, problem in reversed(found)}
+    for problem, link in reversed(first.items()):
+        more = f" and of {count[problem] - 1} more" if count[problem] > 1 else ""
+        yield problem.of(f"of the link {link}{more}")
+
+
+def _node_problems(graph: "nx.Graph", names: tuple[str, ...]) -> Iterator[str]:
+    import networkx as nx
+
+    from emulator.messages import ARROW, CENTRAL
+
+    if odd := [node for node in graph if ARROW in node]:
+        yield f'it has "{ARROW}" in the name of the node {odd[0]}, as only links have; rename it'
+    if missing := [name for name in (CENTRAL, *names) if name not in graph]:
+        yield f"it lacks the nodes {', '.join(missing[:8])}"
+        return
+    directed = graph.to_directed()
+    joined = nx.ancestors(directed, CENTRAL) & nx.descendants(directed, CENTRAL)
+    if apart := [name for name in names if name not in joined]:
+        yield f"{', '.join(apart[:8])} cannot reach central and be reached from it"

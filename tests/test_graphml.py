@@ -1,0 +1,220 @@
+"""The fronthaul as a GraphML file: defaults of keys, attributes, names of nodes, and where files are sought."""
+
+import gzip
+import math
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from scenarios.file.build import fronthaul_graph
+from scenarios.file.files import dump, load
+from scenarios.file.problems import ScenarioError
+from scenarios.file.remarks import remarks
+from scenarios.file.scenario import Scenario
+
+NAMES = ("central", *(f"ap-{i}" for i in range(12)))
+HEAD = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns" xmlns:y="http://www.yworks.com/xml/graphml">'
+
+
+def key(name, kind="double", default=None, use="edge", odd=""):
+    said = "" if default is None else f"<default>{default}</default>"
+    return f'<key id="{name}" for="{use}" attr.name="{name}" attr.type="{kind}" {odd}>{said}</key>'
+
+
+def edge(end, **data):
+    said = "".join(f'<data key="{name}">{value}</data>' for name, value in data.items())
+    return f'<edge source="central" target="{end}">{said}</edge>'
+
+
+def site(keys="", edges=None, nodes=None):
+    """Return a star of twelve APs as GraphML."""
+    nodes = nodes or "".join(f'<node id="{name}"/>' for name in NAMES)
+    edges = edges or "".join(edge(name) for name in NAMES[1:])
+    return f'{HEAD}{keys}<graph edgedefault="undirected">{nodes}{edges}</graph></graphml>'
+
+
+def star_with(**data):
+    """Return edges of a star of which the first says something."""
+    return edge("ap-0", **data) + "".join(edge(name) for name in NAMES[2:])
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a text as a file, and return its path."""
+
+    def write(text, name="net.graphml"):
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return tmp_path / name
+
+    return write
+
+
+def graph_of(path, **overrides):
+    keys = {f"fronthaul.{name}": value for name, value in overrides.items()}
+    return fronthaul_graph(load("paper", {"fronthaul.topology": str(path), **keys}))
+
+
+# -- what edges say ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("use", ["edge", "all"])
+def test_the_default_of_a_key_holds_for_edges_that_say_nothing(written, use):
+    """1 kbit/s by default; an edge's own rate goes before it, and it before the rate of the scenario."""
+    keys = key("rate_bit_s", default="1000", use=use) + key("queue_bits", "int", default="5000", use=use)
+    graph = graph_of(written(site(keys, star_with(rate_bit_s="2e9"))), rate_bit_s=1e6, latency_s=3e-6)
+    assert graph.edges["ap-0", "central"] == {"rate_bit_s": 2e9, "queue_bits": 5000, "latency_s": 3e-6,
+                                              "loss_probability": 0.0}  # fmt: skip
+    assert graph.edges["central", "ap-5"]["rate_bit_s"] == 1000.0
+
+
+def test_the_default_of_a_key_is_felt(small, written):
+    """A report of 1 kbit/s takes seconds: none comes in time."""
+    text = nx.generate_graphml(nx.star_graph(["central", *(f"ap-{i}" for i in range(6))]))
+    whole = "\n".join(text).replace("<graph ", key("rate_bit_s", default="1000") + "<graph ")
+    slow = small({"fronthaul.topology": str(written(whole))}).build(estimator=None).run(1)
+    assert slow.cpis[0].reports_fused == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("bandwidth", "rate_bit_s"), ("capacity", "rate_bit_s"), ("rate", "rate_bit_s"), ("delay", "latency_s"),
+     ("loss", "loss_probability"), ("loss_rate", "loss_probability"), ("Latency_ms", "latency_s"),
+     ("queue", "queue_bits"), ("rate_bits", "rate_bit_s"), ("mtu", None)],
+)  # fmt: skip
+@pytest.mark.parametrize("by", ["default", "edge"])
+def test_attributes_that_no_link_has_are_refused(written, name, meant, by):
+    keys = key(name, default="1" if by == "default" else None)
+    edges = star_with(**{name: 1}) if by == "edge" else None
+    with pytest.raises(ScenarioError) as caught:
+        graph_of(written(site(keys, edges)))
+    (problem,) = caught.value.problems
+    assert f'the attribute "{name}" of the link central-ap-0' in problem
+    assert "here: rate_bit_s, latency_s, queue_bits, loss_probability" in problem
+    assert meant is None or f'did you mean "{meant}"' in problem
+    assert ("and of 11 more" in problem) == (by == "default")
+
+
+def test_attributes_of_drawing_programs_are_left_out(written):
+    keys = "".join(key(name, "string", default="1") for name in ("weight", "color", "Edge Label", "description"))
+    yed = '<key id="d9" for="edge" yfiles.type="edgegraphics"/>'
+    line = "<y:PolyLineEdge><y:LineStyle color='#000000'/><y:EdgeLabel>fibre</y:EdgeLabel></y:PolyLineEdge>"
+    graph = graph_of(written(site(keys + yed, star_with(d9=line))))
+    assert set(graph.edges["ap-0", "central"]) == {"rate_bit_s", "latency_s", "loss_probability"}
+    told = remarks(load("paper", {"fronthaul.topology": written(site(keys + yed, star_with(d9=line)))}))
+    assert [text.rpartition(": ")[2] for text in told] == ["Edge Label, color, description, label, weight"]
+    assert remarks(load("paper", {"fronthaul.topology": written(site())})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [("rate_bit_s", "double", "NaN"), ("rate_bit_s", "double", "0"), ("rate_bit_s", "double", "-1"),
+     ("rate_bit_s", "string", "1e9"), ("rate_bit_s", "boolean", "true"), ("rate_bit_s", "double", ""),
+     ("latency_s", "double", "NaN"), ("latency_s", "double", "INF"), ("latency_s", "double", "-1e-9"),
+     ("queue_bits", "int", "0"), ("loss_probability", "double", "1.01")],
+)  # fmt: skip
+def test_values_out_of_range_name_the_link_once(written, name, kind, value):
+    with pytest.raises(ScenarioError) as caught:
+        graph_of(written(site(key(name, kind), star_with(**{name: value}))))
+    (problem,) = caught.value.problems
+    assert f"{name} of the link central-ap-0 is " in problem
+    assert "allowed: a number" in problem
+
+
+def test_a_rate_may_be_infinite(written):
+    assert graph_of(written(site(key("rate_bit_s", default="INF")))).edges["ap-0", "central"]["rate_bit_s"] == math.inf
+
+
+@pytest.mark.parametrize("default", ["fast", ""])
+def test_a_default_that_is_no_number_is_refused(written, default):
+    with pytest.raises(ScenarioError, match="cannot be read as GraphML"):
+        graph_of(written(site(key("rate_bit_s", default=default))))
+
+
+# -- names of nodes ---------------------------------------------------------------------------------------------------
+
+
+def test_labels_are_names_where_a_drawing_program_numbered_the_nodes(written):
+    keys = '<key id="d6" for="node" yfiles.type="nodegraphics"/>'
+    nodes = "".join(
+        f'<node id="n{i}"><data key="d6"><y:ShapeNode><y:NodeLabel>\n{name} </y:NodeLabel></y:ShapeNode></data></node>'
+        for i, name in enumerate(NAMES)
+    )
+    edges = "".join(f'<edge source="n0" target="n{i}"/>' for i in range(1, 13))
+    assert set(graph_of(written(site(keys, edges, nodes)))) == set(NAMES)
+    twice = nodes.replace("ap-11", "ap-10")
+    with pytest.raises(ScenarioError, match="lacks the nodes central"):
+        graph_of(written(site(keys, edges, twice)))
+
+
+def test_a_switch_may_bear_any_name(small, written):
+    graph = nx.star_graph(["central", *(f"ap-{i}" for i in range(1, 6))])
+    nx.add_path(graph, ("ap-0", "sw-1²3", "central"))
+    path = written("\n".join(nx.generate_graphml(graph)))
+    assert small({"fronthaul.topology": str(path)}).build(estimator=None).run(1).cpis[0].reports_fused == 9
+
+
+def test_a_name_that_reads_as_a_link_is_refused(written):
+    graph = nx.star_graph(["central", *NAMES[2:]])
+    nx.add_path(graph, ("ap-0", "sw->1", "central"))
+    with pytest.raises(ScenarioError, match="sw->1"):
+        graph_of(written("\n".join(nx.generate_graphml(graph))))
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["NET.GRAPHML", "net.xml", "net", "net.graphml.gz", "net.graphmlz", "NET.GZ", "ät²"])
+def test_the_content_of_a_file_counts_and_not_its_suffix(written, name):
+    data = site().encode()
+    path = written(gzip.compress(data, mtime=0) if "z" in name.lower() else data, name)
+    assert set(graph_of(path)) == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("net.xml", b"<html><body/></html>"), ("net.graphml", b""), ("net.graphml.gz", gzip.compress(b"hello", mtime=0)),
+     ("net.graphml.gz", gzip.compress(site().encode(), mtime=0)[:-9]), ("net.graphml", b"\xff\xfe\x00"),
+     ("net.toml", b"[fronthaul]\n"), ("net.graphml", site().replace("</graph>", "").encode())],
+    ids=["html", "empty", "text in gzip", "cut gzip", "not text", "toml", "unclosed"],
+)  # fmt: skip
+def test_content_that_is_no_graphml_is_refused(written, name, data):
+    with pytest.raises(ScenarioError, match="cannot be read as GraphML"):
+        graph_of(written(data, name))
+
+
+@pytest.mark.parametrize("name", ["mesh", "no/such.graphml", "", ".", "a\0b", "x" * 5000, "net.xml"], ids=range(7))
+def test_a_topology_that_is_neither_word_nor_file_is_refused(name):
+    with pytest.raises(ScenarioError, match=r"star, ring, tree, stripe or the path of a GraphML file.*no such file"):
+        load("paper", {"fronthaul.topology": name})
+
+
+def test_a_path_is_sought_in_the_working_directory_with_a_bundled_scenario(written, monkeypatch):
+    path = written(site())
+    monkeypatch.chdir(path.parent)
+    scenario = load("paper", {"fronthaul.topology": path.name})
+    monkeypatch.chdir("/")
+    assert scenario.fronthaul.topology == str(path)
+    assert set(fronthaul_graph(scenario.with_({"schedule.cpis": 2}))) == set(NAMES)
+    assert load("paper", {"fronthaul.topology": path.relative_to("/")}) == scenario
+
+
+def test_a_path_in_a_file_is_sought_beside_the_file(written, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    beside, other = written(site()), written(site(key("rate_bit_s", default="1e6")), "elsewhere/net.graphml")
+    file = written('[fronthaul]\ntopology = "net.graphml"\n', "mine.toml")
+    monkeypatch.chdir(other.parent)
+    assert load(file).fronthaul.topology == str(beside)
+    other.rename(other.parent / "set.graphml")
+    assert load(file, {"fronthaul.topology": "set.graphml"}).fronthaul.topology == str(other.parent / "set.graphml")
+    assert load(file, {"fronthaul.topology": "./net.graphml"}).fronthaul.topology == str(beside)
+
+
+def test_a_path_may_be_given_as_a_path(written):
+    path = written(site())
+    by_key = load("paper", {"fronthaul.topology": path})
+    assert f'topology = "{path}"' in dump(by_key)
+    assert by_key == load("paper", {"fronthaul": {"topology": path, "latency_s": np.float64(25e-6)}})
+    assert by_key == Scenario(fronthaul={"topology": path}) == load("paper").with_({"fronthaul.topology": path})
+    assert load("paper", {"fronthaul.topology": Path("ring")}).fronthaul.topology == "ring"
