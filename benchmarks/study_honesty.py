@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, report, share
 from models.estimation.constants import LEAST_LEAD
 from models.estimation.detection import noise_levels
+from models.estimation.effort import Effort
 from models.estimation.likelihood import Echoes
 from models.estimation.localisation import Fine, search_lobes
 from models.estimation.peaks import coarse_peaks
@@ -89,7 +90,7 @@ def scenario(setting: dict[str, Any]) -> Any:
 
 def right_lobes(observation: Observation, truth_m: Any, bounds_m: Any, side_m: float) -> list[bool]:
     """Return for which targets the right lobe leads by as much as the estimator asks for, the others known."""
-    echoes = Echoes.of(observation, noise_levels(observation))
+    echoes = Echoes.of(observation, noise_levels(observation), Effort(limit=2e10))
     scene = Scene(echoes).refined([Found("structured", position) for position in truth_m], 0)
     area = Area(width_m=side_m, height_m=side_m)
     found = []

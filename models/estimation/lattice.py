@@ -42,6 +42,10 @@ LATTICE_SHARE = 0.5  # of the power of the best points: with less a point is not
 POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
 SCREENING_COST, SCREENING_STEPS = 5e3, 12  # of telling whether a tile is likely; for so many along a half axis
 MOST_OPERATIONS = 1.2e9  # of one search in a network of 36 pairs of APs
+MOST_TILES, MOST_WAVES = (
+    1_000_000,
+    4_000_000,
+)  # of one ellipse, and pairs of APs and tiles, so that they fit into memory
 WIDENING = 2.0  # of the ellipse, beyond which nothing is looked for
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
 
@@ -91,6 +95,7 @@ class _Tiles(NamedTuple):
         The non-coherent power is that of points ``spacing_m`` apart along the axes, over which it hardly changes.
         """
         most = int(MOST_OPERATIONS * max(1.0, echoes.n_pairs / 36.0) / self._operations_of_one(echoes))
+        most = min(most, MOST_WAVES // echoes.n_pairs)
         if inside.all() and len(inside) <= most:
             return self, True
         cells = np.round(self.centres_m @ self.axes.T / spacing_m).astype(int)
@@ -104,18 +109,21 @@ class _Tiles(NamedTuple):
         return self._replace(centres_m=self.centres_m[kept]), likely <= most
 
 
-def _cover(
-    echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, step_m: float, largest_m: float, widening: float
-) -> tuple[_Tiles, NDArray[np.bool_]]:
-    """Return the tiles that touch an ellipse, ``widening`` times as large, and which touch the ellipse itself."""
+def _sides(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, largest_m: float) -> Float:
+    """Return the sides of tiles, of which a whole number makes an axis of an ellipse, shape (2,)."""
     active = np.concatenate([echoes.transmitters, echoes.receivers])
     offset = (echoes.network.ap_positions_m[active] - centre_m) @ axes.T
     nearest = np.hypot(*offset.T).min()
     beyond = np.hypot(*np.maximum(np.abs(offset) - half_axes_m, 0.0).T).min()
-    side = tile_side_m(
-        max(beyond, 0.25 * nearest, 12.0 * echoes.network.wavelength_m), echoes.network.wavenumber_rad_m, largest_m
-    )
-    sides = 2.0 * half_axes_m / np.maximum(1, np.ceil(2.0 * half_axes_m / side))
+    distance = max(beyond, 0.25 * nearest, 12.0 * echoes.network.wavelength_m)
+    side = tile_side_m(distance, echoes.network.wavenumber_rad_m, largest_m)
+    return np.asarray(2.0 * half_axes_m / np.maximum(1, np.ceil(2.0 * half_axes_m / side)))
+
+
+def _cover(
+    centre_m: Float, half_axes_m: Float, axes: Float, sides: Float, step_m: float, widening: float
+) -> tuple[_Tiles, NDArray[np.bool_]]:
+    """Return the tiles that touch an ellipse, ``widening`` times as large, and which touch the ellipse itself."""
     coordinates = [
         _centred(int(np.ceil(widening * 2.0 * h / s - 1e-6)), s) for h, s in zip(half_axes_m, sides, strict=True)
     ]
@@ -173,12 +181,13 @@ class LobeSearch:
         doubled = self.coherent == "free" and not echoes.gram.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
         widening = 1.0 if least_power is None else WIDENING
-        tiles, inside = _cover(
-            echoes, centre_m, half_axes_m, axes, step, self.largest_tile * beam_m(echoes, centre_m), widening
-        )
+        sides = _sides(echoes, centre_m, half_axes_m, axes, self.largest_tile * beam_m(echoes, centre_m))
         nothing = Lobes(np.empty((0, 2)), np.empty(0), complete=False)
-        if not echoes.effort.allows(SCREENING_COST * len(inside)):
+        n_tiles = float(np.prod(2.0 * widening * half_axes_m / sides))
+        if n_tiles > MOST_TILES or not echoes.effort.allows(SCREENING_COST * min(n_tiles, 4.0 * SCREENING_STEPS**2)):
+            echoes.effort.refused = True
             return nothing
+        tiles, inside = _cover(centre_m, half_axes_m, axes, sides, step, widening)
         least = -np.inf if least_power is None else least_power
         tiles, complete = tiles.most_likely(echoes, inside, least, half_axes_m / SCREENING_STEPS)
         echoes.effort.refused |= not complete
