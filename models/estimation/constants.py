@@ -50,7 +50,7 @@ QUICK_POWER = 100.0
 """Power that a lobe must explain for the inner ellipse to be searched first: with less it is hardly ever far ahead."""
 
 LEVEL = 10.0
-"""Power below the best at which lobes are looked for beyond the ellipse, too: it need not follow the level set."""
+"""Non-coherent power below the best down to which lobes are looked for: the right one lies lower once in 20,000."""
 
 WIDEST_BEAMS = 2.0
 """An ellipse that reaches further is not searched at all."""
@@ -91,8 +91,8 @@ UNCHANGED, UNCHANGED_LEAD, UNCHANGED_SHARE = 1.0, 0.5, 0.01
 """Change of the power to explain below which lobes are not compared again: in any case, as a share of the lead that a
 lobe has to spare, and of the power of a target without one."""
 
-LEAST_LEAD = math.log(100.0)
-"""Logarithm of the odds of a coherent answer: 100 to 1, so that not one in a hundred is wrong."""
+LEAST_LEAD = math.log(20.0)
+"""Logarithm of the odds of a coherent answer: 20 to 1 at least, far more for most, so not one in a hundred is wrong."""
 
 MISFIT_PROBABILITY = 1e-3
 """Of taking a target of the right model for a misfit."""

@@ -42,6 +42,7 @@ LATTICE_SHARE = 0.5  # of the power of the best points: with less a point is not
 POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
 SCREENING_COST, SCREENING_STEPS = 5e3, 12  # of telling whether a tile is likely; for so many along a half axis
 MOST_OPERATIONS = 1.2e9  # of one search in a network of 36 pairs of APs
+FEW_TILES = 400  # of an ellipse, 20 across, below which power may change much from one to the next
 MOST_TILES, MOST_WAVES = (
     1_000_000,
     4_000_000,
@@ -90,19 +91,21 @@ class _Tiles(NamedTuple):
     def most_likely(
         self, echoes: Echoes, inside: NDArray[np.bool_], least_power: float, spacing_m: Float
     ) -> tuple["_Tiles", bool]:
-        """Return the tiles inside the ellipse and those of enough power; if too many, the likeliest, and False.
+        """Return the tiles of enough power; if they are too many, the likeliest, and False.
 
-        The non-coherent power is that of points ``spacing_m`` apart along the axes, over which it hardly changes.
+        The power is that of points ``spacing_m`` apart along the axes, over which it hardly changes; where tiles are
+        not so small, all those inside the ellipse are kept.
         """
         most = int(MOST_OPERATIONS * max(1.0, echoes.n_pairs / 36.0) / self._operations_of_one(echoes))
         most = min(most, MOST_WAVES // echoes.n_pairs)
-        if inside.all() and len(inside) <= most:
+        if least_power == -np.inf and len(self.centres_m) <= most:
             return self, True
         cells = np.round(self.centres_m @ self.axes.T / spacing_m).astype(int)
         _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
         echoes.effort.spend(SCREENING_COST * len(first))
         power = noncoherent_power(echoes, phasors(echoes.network, self.centres_m[first]))[cell.ravel()]
-        kept = np.flatnonzero(inside | (power > least_power))
+        few = inside if np.count_nonzero(inside) <= FEW_TILES else False
+        kept = np.flatnonzero((power > least_power) | few)
         likely = len(kept)
         if likely > most:
             kept = np.sort(kept[np.argsort(-power[kept], kind="stable")[:most]])
@@ -174,9 +177,8 @@ class LobeSearch:
         half_axes_m, axes
             Its half axes, shape (2,), ascending, and their directions in rows, shape (2, 2).
         least_power
-            Beyond the ellipse, up to twice its axes, tiles are searched where the non-coherent power is at least this:
-            where an error ellipse is long, the level set of the power is a better region than the ellipse. Default:
-            the ellipse alone.
+            Tiles are searched where the non-coherent power is at least this, up to twice the axes of the ellipse: the
+            level set of the power is a better region than the ellipse. Default: all of the ellipse.
         """
         doubled = self.coherent == "free" and not echoes.gram.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
@@ -191,6 +193,8 @@ class LobeSearch:
         least = -np.inf if least_power is None else least_power
         tiles, complete = tiles.most_likely(echoes, inside, least, half_axes_m / SCREENING_STEPS)
         echoes.effort.refused |= not complete
+        if not len(tiles.centres_m):
+            return nothing._replace(complete=True)
         operations = tiles.operations(echoes)
         if not echoes.effort.allows(operations):
             return nothing
