@@ -120,8 +120,8 @@ MOTION_GAIN, MOTION_LEAVES = 10.0, 0.1
 """Power that a velocity must add: noise alone adds as much to one target in a thousand, over all velocities tried. And
 the share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
 
-MOTION_PAIRS = 12
-"""Pairs of APs below which a velocity, which turns any few phases, tells nothing."""
+FEWEST_PAIRS = 12
+"""Pairs of APs below which a velocity, or a second target, explains nothing: few phases are turned by anything."""
 
 SPEED_STEP_RAD, MOTION_STEPS = 0.8, 8
 """Velocities tried: by how much the phase turns between the middle and the ends of the CPI from one to the next, and
@@ -134,6 +134,9 @@ WEAK_POWER = 60.0
 
 LEAST_PAIR_POWER = 4.0 * TARGET_PRICE
 """Less than this, over what noise explains, is not tried as two targets."""
+
+PAIR_SHARE = 0.2
+"""Share of the power that the best lobe of a mixture of two targets explains at least: the stronger one does."""
 
 PAIR_MARGIN, CLEAR_LEAD = 5.0, 20.0
 """Lead over the second pair that two targets in the place of one need, and beside which no other pair is looked for."""
@@ -154,7 +157,7 @@ N_CANDIDATES, MAX_COHERENCE = 500, 0.98
 """Lattice points of the mixture from which pairs are made; points more alike than this are one lobe."""
 
 N_STARTS, ROUGH_STEPS, N_LEADING_PAIRS = 1000, 3, 24
-"""Pairs refined a little, and the best of them to the end."""
+"""Pairs refined a little, of 36 pairs of APs (fewer of more, which tell lobes apart better), the best to the end."""
 
 ROUNDS, LEAST_GAIN = 8, 1e-3
 """Rounds of looking for the second target, given points of the best pairs; the power that a quick search must gain for

@@ -40,7 +40,7 @@ __all__ = [
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
-FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 2e4, 90.0  # operations: a call, a target, a pair of unknowns
+FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 9.0, 90.0  # operations: a call, a target and number of Z, two unknowns
 MOST_PRODUCTS = 2**21  # inner products held at a time
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
 LEAST_SHARE = 0.05  # of the information that is measured, which is signal
@@ -215,7 +215,7 @@ def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
 def _fit_cost(echoes: Echoes, model: Amplitude, batch: int, n_targets: int) -> float:
     """Return about how many operations a fit takes."""
     if model == "structured":
-        return FIT_COST + STRUCTURED_COST * batch * n_targets
+        return FIT_COST + STRUCTURED_COST * batch * n_targets * echoes.cross.size
     n_products = (3.0 * n_targets) ** 2 * echoes.n_pairs * (len(echoes.transmitters) if echoes.gram.overlapping else 1)
     return FIT_COST + PAIRS_COST * batch * n_products
 

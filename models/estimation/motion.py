@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.estimation.constants import MOTION_PAIRS, MOTION_STEPS, SPEED_STEP_RAD
+from models.estimation.constants import FEWEST_PAIRS, MOTION_STEPS, SPEED_STEP_RAD
 from models.estimation.likelihood import Echoes, clear_of_aps, match
 from models.radio.geometry import rays
 
@@ -49,7 +49,7 @@ def drift(echoes: Echoes, points_m: Float) -> Drift | None:
     That is where signals overlap, all transmitters are heard at the same time on average, or pairs of APs are few.
     """
     times = echoes.sensed_s
-    if times is None or echoes.gram.overlapping or echoes.n_pairs < MOTION_PAIRS:
+    if times is None or echoes.gram.overlapping or echoes.n_pairs < FEWEST_PAIRS:
         return None
     if not len(points_m) or not np.ptp(times) > 0.0:
         return None

@@ -204,7 +204,7 @@ def _pairs_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> tuple[Float, 
     if len(guess.regions) > 1:
         first = len(candidates[0])
         power[:first, :first] = power[first:, first:] = 0.0
-    states, powers = _refined(echoes, points[_strongest(power)])
+    states, powers = _refined(echoes, points[_strongest(power, max(N_LEADING_PAIRS, N_STARTS * 36 // echoes.n_pairs))])
     tried = np.empty((0, 2))
     for _ in range(ROUNDS):
         best = _leading(states, powers, same_lobe_m(echoes))
@@ -240,10 +240,10 @@ def _leading(states: Float, powers: Float, same_m: float) -> PairFit:
     return PairFit(states[best], float(powers[best]), float(powers[best] - others.max(initial=0.0)))
 
 
-def _strongest(power: Float) -> NDArray[np.intp]:
-    """Return the index pairs of the strongest entries above the diagonal, (n, 2)."""
+def _strongest(power: Float, most: int) -> NDArray[np.intp]:
+    """Return the index pairs of the strongest entries above the diagonal, so many at most, (n, 2)."""
     upper = np.triu(power, 1).ravel()
-    n_best = min(N_STARTS, len(upper))
+    n_best = min(most, len(upper))
     return np.stack(np.unravel_index(np.argpartition(-upper, n_best - 1)[:n_best], power.shape), axis=-1)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.estimation.constants import (
     CLUSTER_BEAMS,
     CREDIBLE_SHARE,
+    FEWEST_PAIRS,
     LARGEST_CLUSTER,
     LEAST_LEAD,
     LEAST_MOVE_LAMBDA,
@@ -31,6 +32,7 @@ from models.estimation.constants import (
     N_FREE_LOBES,
     NEIGHBOUR_BEAMS,
     PAIR_MARGIN,
+    PAIR_SHARE,
     RELAX_CYCLES,
     SAFE_LEAD,
     SPLIT_GAIN,
@@ -273,12 +275,13 @@ class Pursuit:
 
     def _known_reason(self, alone: Echoes, coarse: Coarse, lobes: Fine, left: float) -> str | None:
         """Return why a target has no lobe where no other explanation need be looked for, or None."""
-        if left > self._misfit_limit(alone, self.model) and self._moves(alone, lobes, float(coarse.power[0])):
-            return "moving"
+        excess = float(coarse.power[0]) - degrees_of_freedom(alone)
         if left > self._misfit_limit(alone, self.model):
-            return None if lobes.whole else "limited"
-        fits = len(lobes.power) > 0 and coarse.power[0] - degrees_of_freedom(alone) > WEAK_POWER
-        if fits or too_wide(alone, coarse):
+            if self._moves(alone, lobes, float(coarse.power[0])):
+                return "moving"
+            if alone.n_pairs < FEWEST_PAIRS or lobes.power[0] < PAIR_SHARE * excess:
+                return "misfit"
+        elif too_wide(alone, coarse) or (len(lobes.power) and excess > WEAK_POWER):
             return "ambiguous"
         return None if lobes.whole else "limited"
 
@@ -292,7 +295,7 @@ class Pursuit:
 
     def _paired(self, scene: Scene, s: int, thorough: bool) -> list[Scene]:
         """Return scenes in which a target is two, alone or together with its nearest neighbour."""
-        if self.amplitude == "free":
+        if self.amplitude == "free" or scene.echoes.n_pairs < FEWEST_PAIRS:
             return []
         power = self._power(scene.residual(s), scene.positions_m[s])
         if power - degrees_of_freedom(scene.echoes) < LEAST_PAIR_POWER:
@@ -379,7 +382,8 @@ class Pursuit:
 
     def _reason(self, alone: Echoes, target: Found, power: float) -> str | None:
         """Return why a target is not resolved, or None if it is; `models.observation.REASONS`."""
-        if target.model != "noncoherent" and target.lead > LEAST_LEAD:
+        least = SAFE_LEAD if alone.effort.limited else LEAST_LEAD
+        if target.model != "noncoherent" and target.lead > least:
             found = drift(alone, target.position_m[None]) if target.model == "structured" else None
             return "moving" if found is not None and found.gain > MOTION_GAIN else None
         if target.reason:
