@@ -56,6 +56,7 @@ from models.observation import Estimate
 __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
+UNEXPLAINED = ("moving", "misfit")  # reasons that leave power which no lobe explains
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,8 +356,16 @@ class Pursuit:
         return self.watch.threshold(echoes) if target.model == "noncoherent" else _price(echoes)
 
     def report(self, scene: Scene) -> Estimate:
-        """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
+        """Return the estimate, strongest target first; what is not resolved at its non-coherent position.
+
+        What is weaker than what the best lobe of another target leaves unexplained is not trusted.
+        """
         rows = [self._row(scene, s) for s in range(len(scene))]
+        unexplained = max((t.left for t, row in zip(scene.targets, rows, strict=True) if row.reason in UNEXPLAINED),
+                          default=0.0)  # fmt: skip
+        rows = [
+            row._replace(reason="misfit") if row.reason is None and row.power < unexplained else row for row in rows
+        ]
         rows.sort(key=lambda row: -row.power)
         return Estimate(
             positions_m=np.array([row.position_m for row in rows]).reshape(-1, 2),
