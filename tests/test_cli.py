@@ -241,6 +241,15 @@ class Sleeper(Estimator):
 """
 
 
+@pytest.fixture
+def heeds_interrupts():
+    """Interrupts are heeded, by child processes too: in a job that a shell started in the background they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_that_is_interrupted_leaves_nothing(small, number, send):

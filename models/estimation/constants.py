@@ -120,6 +120,10 @@ MOTION_GAIN, MOTION_LEAVES = 10.0, 0.1
 """Power that a velocity must add: noise alone adds as much to one target in a thousand, over all velocities tried. And
 the share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
 
+FEW_PAIRS = 6
+"""Pairs of APs below which a lobe must be safely ahead, as after a search that stopped at its limit: what four phases
+cannot tell (motion, another target) makes a wrong lobe fit."""
+
 FEWEST_PAIRS = 12
 """Pairs of APs below which a velocity, or a second target, explains nothing: few phases are turned by anything."""
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.estimation.constants import (
     CLUSTER_BEAMS,
     CREDIBLE_SHARE,
+    FEW_PAIRS,
     FEWEST_PAIRS,
     LARGEST_CLUSTER,
     LEAST_LEAD,
@@ -391,7 +392,8 @@ class Pursuit:
 
     def _reason(self, alone: Echoes, target: Found, power: float) -> str | None:
         """Return why a target is not resolved, or None if it is; `models.observation.REASONS`."""
-        least = SAFE_LEAD if alone.effort.limited else LEAST_LEAD
+        doubtful = alone.effort.limited or alone.n_pairs < FEW_PAIRS
+        least = SAFE_LEAD if doubtful else LEAST_LEAD
         if target.model != "noncoherent" and target.lead > least:
             found = drift(alone, target.position_m[None]) if target.model == "structured" else None
             return "moving" if found is not None and found.gain > MOTION_GAIN else None
