@@ -243,7 +243,7 @@ class Sleeper(Estimator):
 
 @pytest.fixture
 def heeds_interrupts():
-    """Interrupts are heeded, by child processes too: in a job that a shell started in the background they are ignored."""
+    """Interrupts are heeded, by child processes too: a job that a shell started in the background ignores them."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
