@@ -58,7 +58,7 @@ def drift(echoes: Echoes, points_m: Float) -> Drift | None:
     moving = [_climbed(term, _starts(term, echoes, times), still=False) for term in terms]
     best = int(np.argmax([power for power, _ in moving]))
     power, state = moving[best]
-    return Drift(power - max(at_rest for at_rest in rest), power, state[2:])
+    return Drift(power - max(rest), power, state[2:])
 
 
 def _terms(echoes: Echoes, points_m: Float, times: Float) -> list[_Terms]:

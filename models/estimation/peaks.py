@@ -166,7 +166,7 @@ def with_mirror_images(echoes: Echoes, coarse: Coarse, area: Area) -> Coarse:
     if not len(coarse.power):
         return coarse
     images = mirror_images(echoes, coarse.positions_m[0])
-    images = images[area.contains(images, _margin_m(area))]
+    images = images[area.contains(images, OUTSIDE * area.side_m)]
     power = noncoherent_power(echoes, phasors(echoes.network, images))
     order = np.argsort(-power, kind="stable")[:N_MIRRORS]
     images = images[order[power[order] > MIRROR_SHARE * coarse.power[0]]]
@@ -181,14 +181,10 @@ def mirror_images(echoes: Echoes, point_m: Float) -> Float:
     return np.asarray(positions + 2.0 * np.sum(offset * axes, axis=1)[:, None] * axes - offset)
 
 
-def _margin_m(area: Area) -> float:
-    return float(OUTSIDE * np.sqrt(area.width_m * area.height_m))
-
-
 def coarse_peaks(echoes: Echoes, points_m: Float, area: Area) -> Coarse:
     """Return the non-coherent maxima reached from the points, best first, those far outside of the area left out."""
     found = coarse_maxima(echoes, points_m)
-    return found.best(area.contains(found.positions_m, _margin_m(area)))
+    return found.best(area.contains(found.positions_m, OUTSIDE * area.side_m))
 
 
 def coarse_maxima(echoes: Echoes, points_m: Float, n_steps: int = 10) -> Coarse:

@@ -132,7 +132,7 @@ def _tiling(area: Area, n_tx: int, n_rx: int) -> tuple[int, int]:
     most = max(n_tx, n_rx)
     if most <= NEAREST:
         return 1, 1
-    side = np.sqrt(area.width_m * area.height_m * NEAREST / (np.pi * most))
+    side = area.side_m * np.sqrt(NEAREST / (np.pi * most))
     return max(1, round(area.height_m / side)), max(1, round(area.width_m / side))
 
 

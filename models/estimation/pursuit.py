@@ -148,7 +148,7 @@ class Pursuit:
         seen = float(coarse.power[0])
         enough = seen - self._misfit_limit(echoes, model)
         lobes = self._lobes(echoes, coarse, model, quick=True)
-        if self._clear(lobes) and lobes.power[0] > max(enough, _price(echoes)):
+        if self._clear(lobes) and lobes.power[0] > enough:
             return Found(model, lobes.state[0], lobes.lead(), seen)
         return Found("noncoherent", coarse.positions_m[0], -np.inf, seen if lobes.whole else np.nan, glanced=seen)
 
