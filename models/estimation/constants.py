@@ -28,9 +28,9 @@ half width of such a patch in steps: a cell can lie between the beam and its sid
 POINTS_PER_BEAM, MOST_TICKS = 3.0, 41
 """Of a patch: points along a beam, and along a side of it at most."""
 
-N_MIRRORS, MIRROR_SHARE = 4, 0.3
+N_MIRRORS, MIRROR_SHARE, MIRROR_DEPTH = 4, 0.3, 2
 """Mirror images of the best peak about arrays, which a linear array cannot tell apart, that are polished: those that
-explain this share of what the peak does, before they are."""
+explain this share of what the peak does, before they are. And how often images of images are looked at."""
 
 PEAK_NEAR, PEAK_BEAMS = 0.1, 0.1
 """Longest step of a peak that is polished: in distances from the nearest AP, and in beams."""
@@ -46,8 +46,17 @@ N_SIGMA, SMALLEST_LAMBDA = 3.5, 3.5
 INNER = 0.63
 """Share of the ellipse's axes that is searched first, 2.2 sigma: nine of ten right lobes lie there."""
 
+SAME_PEAK = 0.5
+"""Share of the ellipse's axes within which polished peaks are one: climbing stops short on a ridge."""
+
 QUICK_POWER = 100.0
-"""Power that a lobe must explain for the inner ellipse to be searched first: with less it is hardly ever far ahead."""
+"""Power to explain below which lobes are hardly ever told apart: one peak of several is looked at first to see that."""
+
+QUICK_LAMBDA2 = 1e4
+"""Product of half axes, in square wavelengths, beyond which a quick look is not quick: some ten milliseconds."""
+
+ROUGHLY_ENOUGH = 0.95
+"""Share of the power to explain below which a lobe that is not polished yet is none: polishing adds a hundredth."""
 
 LEVEL = 10.0
 """Non-coherent power below the best down to which lobes are looked for: the right one lies lower once in 20,000."""
@@ -87,9 +96,9 @@ TARGET_PRICE = 20.0
 SAFE_LEAD = 40.0
 """A lobe that is ahead by this much is not questioned again in a model that fits."""
 
-UNCHANGED, UNCHANGED_LEAD, UNCHANGED_SHARE = 1.0, 0.5, 0.01
-"""Change of the power to explain below which lobes are not compared again: in any case, as a share of the lead that a
-lobe has to spare, and of the power of a target without one."""
+UNCHANGED, UNCHANGED_LEAD = 1.0, 0.5
+"""Change of the power to explain below which lobes are not compared again: in any case, and as a share of the lead that
+a lobe has to spare."""
 
 LEAST_LEAD = math.log(20.0)
 """Logarithm of the odds of a coherent answer: 20 to 1 at least, far more for most, so not one in a hundred is wrong."""
@@ -102,6 +111,9 @@ SPARED = 3.0
 
 LEAST_MOVE_LAMBDA = 1.0
 """A target without a lobe that moved less is the same."""
+
+SAME_TARGET_BEAMS = 0.1
+"""How far the others may have moved a target without a lobe since it was looked at."""
 
 RELAX_CYCLES, LEAST_PROGRESS = 2, 2.0
 """Times that every target is looked at again, and what a cycle must add to the score for another."""
@@ -167,8 +179,8 @@ ROUNDS, LEAST_GAIN = 8, 1e-3
 """Rounds of looking for the second target, given points of the best pairs; the power that a quick search must gain for
 another."""
 
-N_FIRSTS, FEW_FIRSTS = {1: 32, 2: 2}, 2
-"""Points for which the second is looked for in a round, by the number of ellipses; the same, of a quick search."""
+N_FIRSTS = {1: 32, 2: 2}
+"""Points for which the second is looked for in a round, by the number of ellipses; in a quick search, of one pair."""
 
 SECOND_HALF_BEAMS, SECOND_STEP_BEAMS = 1.2, 0.08
 """Where the second of two targets is looked for."""

@@ -97,7 +97,7 @@ class MapNodes:
         return cls(
             shape=(len(y), len(x)),
             padded=grid.padded,
-            phasor=phasors(network, nodes).astype(np.complex64),
+            phasor=phasors(network, nodes, np.complex64),
             tiles=tiles,
             discs=discs,
         )

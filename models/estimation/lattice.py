@@ -23,9 +23,10 @@ from models.bounds.maps import keep_memory
 from models.estimation.constants import LARGEST_TILE
 from models.estimation.likelihood import Echoes, noncoherent_power, phasors
 from models.estimation.places import beam_m
+from models.estimation.signals import Amplitude
 from models.estimation.waves import Legs, Waves
 
-__all__ = ["LobeSearch", "Lobes", "ellipse_axes", "tile_side_m"]
+__all__ = ["LobeSearch", "Lobes", "Region", "ellipse_axes", "tile_side_m"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -38,6 +39,7 @@ POINT = np.dtype([("tile", np.intp), ("a", np.intp), ("b", np.intp), ("power", n
 CANDIDATE_WAVES = (
     54_000  # as many points more of few pairs of APs, whose lobes differ little, as take the time of these
 )
+STRONG_SHARE, FEWEST_WAVES = 0.9, 12  # of the amplitudes, which 14 of 36 pairs of APs hold: they tell lobes apart
 LATTICE_SHARE = 0.5  # of the power of the best points: with less a point is not sharpened (rounding costs a quarter)
 POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
 SCREENING_COST, SCREENING_STEPS = 5e3, 12  # of telling whether a tile is likely; for so many along a half axis
@@ -49,6 +51,19 @@ MOST_TILES, MOST_WAVES = (
 )  # of one ellipse, and pairs of APs and tiles, so that they fit into memory
 WIDENING = 2.0  # of the ellipse, beyond which nothing is looked for
 LEG_PHASE_ERROR_RAD = 0.125  # of the plane-wave approximation at the corner of a tile
+
+
+class Region(NamedTuple):
+    """An ellipse in which lobes are looked for."""
+
+    centre_m: Float  # (2,)
+    half_axes_m: Float  # (2,), ascending
+    axes: Float  # (2, 2), their directions in rows
+
+    def holds(self, points_m: Float, share: float = 1.0) -> NDArray[np.bool_]:
+        """Return which points, (n, 2), lie in the ellipse, its axes taken times a share."""
+        within = (points_m - self.centre_m) @ self.axes.T / self.half_axes_m
+        return np.asarray(np.hypot(within[:, 0], within[:, 1]) < share)
 
 
 class Lobes(NamedTuple):
@@ -90,26 +105,23 @@ class _Tiles(NamedTuple):
 
     def most_likely(
         self, echoes: Echoes, inside: NDArray[np.bool_], least_power: float, spacing_m: Float
-    ) -> tuple["_Tiles", bool]:
-        """Return the tiles of enough power; if they are too many, the likeliest, and False.
+    ) -> "_Tiles | None":
+        """Return the tiles of enough power, None if they are too many: a part of them would tell nothing.
 
         The power is that of points ``spacing_m`` apart along the axes, over which it hardly changes; where tiles are
         not so small, all those inside the ellipse are kept.
         """
         most = int(MOST_OPERATIONS * max(1.0, echoes.n_pairs / 36.0) / self._operations_of_one(echoes))
         most = min(most, MOST_WAVES // echoes.n_pairs)
-        if least_power == -np.inf and len(self.centres_m) <= most:
-            return self, True
+        if least_power == -np.inf:
+            return self if len(self.centres_m) <= most else None
         cells = np.round(self.centres_m @ self.axes.T / spacing_m).astype(int)
         _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
         echoes.effort.spend(SCREENING_COST * len(first))
         power = noncoherent_power(echoes, phasors(echoes.network, self.centres_m[first]))[cell.ravel()]
         few = inside if np.count_nonzero(inside) <= FEW_TILES else False
         kept = np.flatnonzero((power > least_power) | few)
-        likely = len(kept)
-        if likely > most:
-            kept = np.sort(kept[np.argsort(-power[kept], kind="stable")[:most]])
-        return self._replace(centres_m=self.centres_m[kept]), likely <= most
+        return self._replace(centres_m=self.centres_m[kept]) if len(kept) <= most else None
 
 
 def _sides(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, largest_m: float) -> Float:
@@ -159,7 +171,7 @@ class LobeSearch:
         Side of the largest tile, in beams.
     """
 
-    coherent: str = "structured"
+    coherent: Amplitude = "structured"
     n_best: int = 16
     largest_tile: float = LARGEST_TILE
 
@@ -182,30 +194,31 @@ class LobeSearch:
         """
         doubled = self.coherent == "free" and not echoes.gram.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
-        widening = 1.0 if least_power is None else WIDENING
-        sides = _sides(echoes, centre_m, half_axes_m, axes, self.largest_tile * beam_m(echoes, centre_m))
-        nothing = Lobes(np.empty((0, 2)), np.empty(0), complete=False)
-        n_tiles = float(np.prod(2.0 * widening * half_axes_m / sides))
-        if n_tiles > MOST_TILES or not echoes.effort.allows(SCREENING_COST * min(n_tiles, 4.0 * SCREENING_STEPS**2)):
+        tiles = self._tiles(echoes, Region(centre_m, half_axes_m, axes), step, least_power)
+        if tiles is None or not echoes.effort.allows(tiles.operations(echoes)):
             echoes.effort.refused = True
-            return nothing
-        tiles, inside = _cover(centre_m, half_axes_m, axes, sides, step, widening)
-        least = -np.inf if least_power is None else least_power
-        tiles, complete = tiles.most_likely(echoes, inside, least, half_axes_m / SCREENING_STEPS)
-        echoes.effort.refused |= not complete
+            return Lobes(np.empty((0, 2)), np.empty(0), complete=False)
         if not len(tiles.centres_m):
-            return nothing._replace(complete=True)
-        operations = tiles.operations(echoes)
-        if not echoes.effort.allows(operations):
-            return nothing
-        echoes.effort.spend(operations)
+            return Lobes(np.empty((0, 2)), np.empty(0))
+        echoes.effort.spend(tiles.operations(echoes))
         keep_memory()
         waves = Waves.of(Legs.at(echoes, tiles.centres_m, tiles.axes), doubled, echoes.gram.overlapping)
         tile, offset = _candidates(waves, tiles.offsets, self.n_best)
         tile, offset, power = _sharpened(waves, tile, offset, step, 4 * self.n_best)
         positions = tiles.centres_m[tile] + offset @ tiles.axes
         lobes = _apart(positions, step / 2.0)[: self.n_best]
-        return Lobes(positions[lobes], power[lobes], complete)
+        return Lobes(positions[lobes], power[lobes])
+
+    def _tiles(self, echoes: Echoes, region: Region, step_m: float, least_power: float | None) -> _Tiles | None:
+        """Return the tiles to search, None if they are too many."""
+        widening = 1.0 if least_power is None else WIDENING
+        sides = _sides(echoes, *region, self.largest_tile * beam_m(echoes, region.centre_m))
+        n_tiles = float(np.prod(2.0 * widening * region.half_axes_m / sides))
+        if n_tiles > MOST_TILES or not echoes.effort.allows(SCREENING_COST * min(n_tiles, 4.0 * SCREENING_STEPS**2)):
+            return None
+        tiles, inside = _cover(*region, sides, step_m, widening)
+        least = -np.inf if least_power is None else least_power
+        return tiles.most_likely(echoes, inside, least, region.half_axes_m / SCREENING_STEPS)
 
 
 def _block_maxima(square: Float32) -> Float32:
@@ -220,10 +233,10 @@ def _candidates(waves: Waves, offsets_m: tuple[Float, Float], n_best: int) -> tu
     fewest = max(FEWEST_CANDIDATES, CANDIDATE_WAVES // waves.weight[0].size)
     most = int(np.clip(CANDIDATES_PER_TILE * n_tiles, fewest, max(fewest, MOST_CANDIDATES)))
     found, least = np.empty(0, dtype=POINT), -np.inf
-    batch = max(1, BATCH_POINTS // n_points)
+    batch, pairs = max(1, BATCH_POINTS // n_points), waves.strongest(STRONG_SHARE, FEWEST_WAVES)
     for start in range(0, n_tiles, batch):
         part = waves.at(slice(start, start + batch))
-        square = part.squares(offsets_m)
+        square = part.squares(offsets_m, pairs)
         more = _block_points(square, part.power(_block_maxima(square)), least, most)
         more["tile"] += start
         found = _best(np.concatenate([found, more]), most)
@@ -274,5 +287,7 @@ def _sharpened(
 
 def _apart(positions_m: Float, apart_m: float) -> NDArray[np.intp]:
     """Return which positions have none nearer among those before them."""
-    distance = np.linalg.norm(positions_m[:, None] - positions_m, axis=2)
-    return np.flatnonzero(~np.triu(distance < apart_m, 1).any(axis=0))
+    x, y = np.ascontiguousarray(positions_m.T)
+    square = np.subtract.outer(x, x) ** 2
+    square += np.subtract.outer(y, y) ** 2
+    return np.flatnonzero(~np.triu(square < apart_m**2, 1).any(axis=0))

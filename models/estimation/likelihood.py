@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.estimation.effort import Effort
 from models.network import Area, Network
 from models.observation import Observation
-from models.radio.geometry import clear_of, rays
+from models.radio.geometry import clear_of, rays, sines
 from models.radio.gram import Gram
 
 __all__ = [
@@ -138,9 +138,12 @@ def clear_of_aps(network: Network, points_m: ArrayLike) -> Float:
     return clear_of(network.ap_positions_m, CLEARANCE_LAMBDA * network.wavelength_m, points_m)
 
 
-def phasors(network: Network, points_m: Float) -> Complex:
+def phasors(network: Network, points_m: Float, dtype: type[np.complexfloating] = np.complex128) -> Complex:
     """Return z = e^{-j pi u} of every AP and point, shape (n_aps, n_points): conj(a) = (1, z, z^2, ...)."""
-    return np.exp(-1j * np.pi * rays(network, clear_of_aps(network, points_m)).sine)
+    phasor = np.empty((network.n_aps, len(points_m)), dtype=dtype)
+    turn = (-np.pi * sines(network, clear_of_aps(network, points_m))).astype(phasor.real.dtype)
+    phasor.real, phasor.imag = np.cos(turn), np.sin(turn)  # a third of the time of np.exp
+    return phasor
 
 
 @lru_cache(maxsize=4)
@@ -148,7 +151,7 @@ def grid_phasors(network: Network, area: Area, step_m: float) -> tuple[Float, Co
     """Return the points of the grid of the area, shape (n_y n_x, 2), and their phasors in single precision."""
     x, y = area.grid(step_m)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    return points, phasors(network, points).astype(np.complex64)
+    return points, phasors(network, points, np.complex64)
 
 
 class Match(NamedTuple):

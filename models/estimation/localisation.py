@@ -3,7 +3,7 @@
 Works on echoes from which every other known target was taken away.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,21 @@ from models.estimation.constants import (
     INNER,
     LARGEST_SEARCH_LAMBDA2,
     LEADING_STEPS,
+    LEAST_LEAD,
     LEVEL,
     LOBE_GAIN,
     N_LEADING,
     N_SIGMA,
+    QUICK_LAMBDA2,
     QUICK_POWER,
+    ROUGHLY_ENOUGH,
     SAFE_LEAD,
     SAME_LOBE_LAMBDA,
+    SAME_PEAK,
     SMALLEST_LAMBDA,
     WIDEST_BEAMS,
 )
-from models.estimation.lattice import Lobes, LobeSearch, ellipse_axes
+from models.estimation.lattice import Lobes, LobeSearch, Region, ellipse_axes
 from models.estimation.likelihood import Echoes, coherent_free_power
 from models.estimation.mixture import Amplitude, climb, fit, initial_state
 from models.estimation.peaks import Coarse, close_to_best
@@ -31,8 +35,8 @@ from models.estimation.places import beam_m
 from models.network import Area
 
 __all__ = [
+    "Depth",
     "Fine",
-    "Region",
     "lattice_lobes",
     "polish_lobes",
     "same_lobe_m",
@@ -41,19 +45,12 @@ __all__ = [
 ]
 
 Float = NDArray[np.float64]
+Depth = Literal["inner", "both", "all"]
 
 
 def same_lobe_m(echoes: Echoes) -> float:
     """Return how close polished positions are the same lobe."""
     return SAME_LOBE_LAMBDA * echoes.network.wavelength_m
-
-
-class Region(NamedTuple):
-    """An ellipse in which lobes are looked for."""
-
-    centre_m: Float  # (2,)
-    half_axes_m: Float  # (2,), ascending
-    axes: Float  # (2, 2), their directions in rows
 
 
 class Fine(NamedTuple):
@@ -90,23 +87,43 @@ def search_lobes(
     area: Area,
     enough: float = np.inf,
     known_m: Float | None = None,
-    quick: bool = False,
+    depth: Depth = "both",
 ) -> Fine:
     """Return the best lobes around the coarse peaks that come close to the best one, and one already known.
 
-    Where there is one peak, its inner ellipse is searched first: a lobe there that explains ``enough`` and is safely
-    ahead of all others is the answer; a ``quick`` search ends there, with or without one. Lobes outside of the area are
-    considered only where there are too few inside.
+    The inner ellipse of the best peak is searched first, unless the ``depth`` is "all". What lies further out need not
+    be looked at where a lobe explains ``enough`` and is safely ahead of all others, there being one peak, nor where two
+    lobes do that are not told apart. A search of depth "inner" ends there where none does, takes no wide ellipse, and
+    polishes no lobes that explain far less. Lobes outside of the area are considered only where there are too few
+    inside.
     """
-    search = LobeSearch(coherent=model)
-    if enough > QUICK_POWER and _single(echoes, coarse):
-        inner = search.search(echoes, *_ellipse(echoes, coarse, 0, INNER))
-        found = _polished(echoes, inner, model, area, known_m)
-        if len(found.power) and found.power[0] > enough and found.lead() > SAFE_LEAD:
+    search, alone = LobeSearch(coherent=model), _single(echoes, coarse)
+    known = np.empty((0, 2)) if known_m is None else known_m[None]
+    inner_first = depth == "inner" or (depth == "both" and (alone or enough <= QUICK_POWER))
+    if inner_first and not too_wide(echoes, coarse):
+        found = _inner_lobes(echoes, coarse, search, area, enough if depth == "inner" else 0.0, known)
+        fits = found.power.max(initial=0.0) > enough
+        if fits and ((alone and found.lead() > SAFE_LEAD) or found.lead() < LEAST_LEAD):
             return found
-        if quick:
-            return found.none()._replace(whole=False)
-    return _polished(echoes, lattice_lobes(echoes, coarse, search), model, area, known_m)
+        if depth == "inner" and not fits:
+            return found._replace(whole=False)
+        known = found.state[:, :2]
+    return _polished(echoes, lattice_lobes(echoes, coarse, search), model, area, known)
+
+
+def _inner_lobes(echoes: Echoes, coarse: Coarse, search: LobeSearch, area: Area, enough: float, known_m: Float) -> Fine:
+    """Return the best lobes in the inner ellipse of the best peak, polished if they explain about ``enough``.
+
+    None where more than that is asked for and the ellipse is wide.
+    """
+    region = _ellipse(echoes, coarse, 0, INNER)
+    if enough and region.half_axes_m.prod() > QUICK_LAMBDA2 * echoes.network.wavelength_m**2:
+        return polish_lobes(echoes, np.empty((0, 2)), search.coherent)._replace(whole=False)
+    inner = search.search(echoes, *region)
+    if inner.power.max(initial=0.0) < ROUGHLY_ENOUGH * enough:
+        state = initial_state(search.coherent, inner.positions_m)
+        return Fine(state, inner.power, same_lobe_m(echoes), whole=False)
+    return _polished(echoes, inner, search.coherent, area, known_m)
 
 
 def too_wide(echoes: Echoes, coarse: Coarse) -> bool:
@@ -116,22 +133,21 @@ def too_wide(echoes: Echoes, coarse: Coarse) -> bool:
 
 
 def _single(echoes: Echoes, coarse: Coarse) -> bool:
-    """Return whether one peak stands alone, with an ellipse small enough to be searched."""
-    half = _ellipse(echoes, coarse, 0).half_axes_m
-    apart = np.linalg.norm(coarse.positions_m - coarse.positions_m[0], axis=1) > 0.5 * half[0]
-    return not too_wide(echoes, coarse) and not np.any(apart & close_to_best(coarse.power))
+    """Return whether one peak stands alone."""
+    same = _ellipse(echoes, coarse, 0).holds(coarse.positions_m, SAME_PEAK)
+    return not np.any(close_to_best(coarse.power) & ~same)
 
 
-def _polished(echoes: Echoes, lobes: Lobes, model: Amplitude, area: Area, known_m: Float | None) -> Fine:
-    """Return the best of some lobes, those in the area first, and one already known, polished.
+def _polished(echoes: Echoes, lobes: Lobes, model: Amplitude, area: Area, known_m: Float) -> Fine:
+    """Return the best of some lobes, those in the area first, and those already known, (n, 2), polished.
 
-    Without others to compare it with, the known one is no answer.
+    Without others to compare them with, known ones are no answer.
     """
     inside = area.contains(lobes.positions_m, EDGE_LAMBDA * echoes.network.wavelength_m)
     order = np.argsort(-lobes.power - 1e9 * inside, kind="stable")[: LobeSearch().n_best]
     positions = lobes.positions_m[order]
-    known = [] if known_m is None or not len(positions) else [known_m]
-    return polish_lobes(echoes, np.vstack([positions, *known]), model)._replace(whole=lobes.complete)
+    known = known_m if len(positions) else known_m[:0]
+    return polish_lobes(echoes, np.vstack([positions, known]), model)._replace(whole=lobes.complete)
 
 
 def _ellipse(echoes: Echoes, coarse: Coarse, i: int, share: float = 1.0) -> Region:
@@ -143,23 +159,26 @@ def _ellipse(echoes: Echoes, coarse: Coarse, i: int, share: float = 1.0) -> Regi
 def lattice_lobes(echoes: Echoes, coarse: Coarse, search: LobeSearch) -> Lobes:
     """Return the best lattice points in the error ellipse of each coarse peak that comes close to the best one.
 
-    Also those beyond the ellipse, where the non-coherent power is nearly that of the best peak.
+    Also those beyond the ellipse, where the non-coherent power is nearly that of the best peak. Ends at the first
+    ellipse that is too large: the others would decide nothing.
     """
-    found, searched, area_m2 = [Lobes(np.empty((0, 2)), np.empty(0))], np.empty((0, 2)), 0.0
-    largest_m2, complete = LARGEST_SEARCH_LAMBDA2 * echoes.network.wavelength_m**2, True
+    found, searched, area_m2 = [Lobes(np.empty((0, 2)), np.empty(0))], list[Region](), 0.0
+    largest_m2 = LARGEST_SEARCH_LAMBDA2 * echoes.network.wavelength_m**2
     for i in np.flatnonzero(close_to_best(coarse.power)):
         region = _ellipse(echoes, coarse, int(i))
         half = region.half_axes_m
-        if np.any(np.linalg.norm(searched - region.centre_m, axis=1) < 0.5 * half[0]):
+        if any(other.holds(region.centre_m[None])[0] for other in searched):
             continue
         if half[1] > WIDEST_BEAMS * beam_m(echoes, region.centre_m) or area_m2 > largest_m2:
-            complete = False
-            continue
-        area_m2 += np.pi * half.prod()
-        searched = np.concatenate([searched, region.centre_m[None]])
-        found.append(search.search(echoes, *region, coarse.power[0] - LEVEL))
+            found.append(found[0]._replace(complete=False))
+        else:
+            area_m2 += np.pi * half.prod()
+            searched.append(region)
+            found.append(search.search(echoes, *region, coarse.power[0] - LEVEL))
+        if not found[-1].complete:
+            break
     positions, power = (np.concatenate([lobes[k] for lobes in found]) for k in (0, 1))
-    return Lobes(positions, power, complete and all(lobes.complete for lobes in found))
+    return Lobes(positions, power, found[-1].complete)
 
 
 def polish_lobes(echoes: Echoes, positions_m: Float, model: Amplitude, n_steps: int = 6) -> Fine:

@@ -287,6 +287,8 @@ def climb(
     for _ in range(n_steps):
         step = _damped_step(current, damping)
         gain = np.sum(step * current.gradient, axis=1)
+        if np.all((gain < least_gain) | (damping > 1e6)):
+            break
         step = step.reshape(state.shape)
         length = np.hypot(step[..., 0], step[..., 1]).max(axis=-1)
         step *= np.minimum(1.0, reach_m / np.maximum(length, 1e-30))[:, None, None]
@@ -295,8 +297,6 @@ def climb(
         state = np.where(better[:, None, None], state + step, state)
         current = _select(better, trial, current)
         damping = np.where(better, damping * 0.1, damping * 10.0)
-        if np.all((gain < least_gain) | (damping > 1e6)):
-            break
     return state, current
 
 

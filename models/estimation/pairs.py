@@ -18,7 +18,6 @@ from models.estimation.constants import (
     CLEAR_LEAD,
     CLEARLY_TWO,
     DIFFER_BEAMS,
-    FEW_FIRSTS,
     GHOST_MARGIN,
     JOINT_BEAMS,
     LEAST_GAIN,
@@ -40,9 +39,9 @@ from models.estimation.constants import (
     WIDENED,
 )
 from models.estimation.detection import excess_threshold
-from models.estimation.lattice import LobeSearch, ellipse_axes
+from models.estimation.lattice import LobeSearch, Region, ellipse_axes
 from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.estimation.localisation import Region, lattice_lobes, same_lobe_m
+from models.estimation.localisation import lattice_lobes, same_lobe_m
 from models.estimation.mixture import climb, fit, position_covariance_m2
 from models.estimation.peaks import coarse_maxima
 from models.estimation.places import beam_m
@@ -180,64 +179,75 @@ def best_pair(echoes: Echoes, guesses: list[PairGuess], thorough: bool = True) -
     None if no guess can be searched with the effort that is left. A ``thorough`` search goes on where the best pair of
     a guess stays the same.
     """
-    states, powers = np.empty((0, 2, 2)), np.empty(0)
+    pool = _Pool(np.empty((0, 2, 2)), np.empty(0), np.empty((0, 2)), same_lobe_m(echoes))
     for guess in guesses:
-        found = None if echoes.effort.exhausted else _pairs_in(echoes, guess, thorough)
-        if found:
-            states, powers = (np.concatenate(parts) for parts in zip((states, powers), found, strict=True))
-        if len(powers) and _leading(states, powers, same_lobe_m(echoes)).explains(guess):
+        if not echoes.effort.exhausted:
+            pool = _searched(echoes, guess, pool, thorough)
+        if len(pool.powers) and pool.leading().explains(guess):
             break
-    return _leading(states, powers, same_lobe_m(echoes)) if len(powers) else None
+    return pool.leading() if len(pool.powers) else None
 
 
-def _pairs_in(echoes: Echoes, guess: PairGuess, thorough: bool) -> tuple[Float, Float] | None:
-    """Return the best pairs of targets in the regions of a guess, which hold one target each, or both.
+class _Pool(NamedTuple):
+    """The pairs found so far, in no order."""
 
-    Positions, shape (n, 2, 2), and power over sigma^2, in no order; None if there is too little effort left.
-    """
+    states: Float  # (n, 2, 2)
+    powers: Float  # (n,)
+    tried: Float  # (n, 2), points for which the other was looked for
+    same_m: float
+
+    def with_pairs(self, states: Float, powers: Float) -> "_Pool":
+        """Return the pool with more pairs in it."""
+        return self._replace(states=np.concatenate([self.states, states]), powers=np.concatenate([self.powers, powers]))
+
+    def leading(self) -> PairFit:
+        """Return the best pair and how far it is ahead of the best that differs from it."""
+        best = int(self.powers.argmax())
+        swapped = self.states[:, ::-1]
+        apart = np.minimum(
+            *(np.linalg.norm(pair - self.states[best], axis=2).max(axis=1) for pair in (self.states, swapped))
+        )
+        others = self.powers[apart > self.same_m]
+        return PairFit(self.states[best], float(self.powers[best]), float(self.powers[best] - others.max(initial=0.0)))
+
+    def untried(self, thorough: bool, most: int) -> Float:
+        """Return points of the best pairs for which the other was not looked for yet, (n, 2).
+
+        Of all pairs if ``thorough``, else of the best alone.
+        """
+        points = self.states[np.argsort(-self.powers, kind="stable")[: None if thorough else 1]].reshape(-1, 2)
+        both = np.concatenate([self.tried, points])
+        alike = np.triu(np.linalg.norm(both[:, None] - both, axis=2) < self.same_m, 1).any(axis=0)
+        return points[~alike[len(self.tried) :]][:most]
+
+
+def _searched(echoes: Echoes, guess: PairGuess, pool: _Pool, thorough: bool) -> _Pool:
+    """Return the pool with the best pairs of targets in the regions of a guess, which hold one target each, or both."""
     search = LobeSearch(n_best=N_CANDIDATES // len(guess.regions))
     candidates = [search.search(echoes, *region).positions_m for region in guess.regions]
     if not all(len(c) for c in candidates):
-        return None
+        return pool
     points = np.concatenate(candidates)
     power = pair_power(echoes, points)
     if len(guess.regions) > 1:
         first = len(candidates[0])
         power[:first, :first] = power[first:, first:] = 0.0
-    states, powers = _refined(echoes, points[_strongest(power, max(N_LEADING_PAIRS, N_STARTS * 36 // echoes.n_pairs))])
-    tried = np.empty((0, 2))
+    starts = points[_strongest(power, max(N_LEADING_PAIRS, N_STARTS * 36 // echoes.n_pairs))]
+    pool = pool.with_pairs(*_refined(echoes, starts))
     for _ in range(ROUNDS):
-        best = _leading(states, powers, same_lobe_m(echoes))
-        firsts = _untried(states, powers, tried, same_lobe_m(echoes))[
-            : N_FIRSTS[len(guess.regions)] if thorough else FEW_FIRSTS
-        ]
+        best = pool.leading()
+        firsts = pool.untried(thorough, N_FIRSTS[len(guess.regions)])
         if best.explains(guess) or echoes.effort.exhausted or not len(firsts):
             break
-        tried = np.concatenate([tried, firsts])
+        pool = pool._replace(tried=np.concatenate([pool.tried, firsts]))
         starts = np.concatenate([_with_second(echoes, guess, first, best.state) for first in firsts])
         if not len(starts):
             break
-        again, rivals = _refined(echoes, starts)
-        states, powers = np.concatenate([states, again]), np.concatenate([powers, rivals])
-        if not thorough and rivals.max() <= best.power + LEAST_GAIN:
+        states, powers = _refined(echoes, starts)
+        pool = pool.with_pairs(states, powers)
+        if not thorough and powers.max() <= best.power + LEAST_GAIN:
             break
-    return states, powers
-
-
-def _untried(states: Float, powers: Float, tried: Float, same_m: float) -> Float:
-    """Return the points of all pairs, those of the best pairs first, each once and none already tried, (n, 2)."""
-    points = np.concatenate([tried, states[np.argsort(-powers, kind="stable")].reshape(-1, 2)])
-    alike = np.triu(np.linalg.norm(points[:, None] - points, axis=2) < same_m, 1).any(axis=0)
-    return points[len(tried) :][~alike[len(tried) :]]
-
-
-def _leading(states: Float, powers: Float, same_m: float) -> PairFit:
-    """Return the best of some pairs and how far it is ahead of the best that differs from it."""
-    best = int(powers.argmax())
-    swapped = states[:, ::-1]
-    apart = np.minimum(*(np.linalg.norm(pair - states[best], axis=2).max(axis=1) for pair in (states, swapped)))
-    others = powers[apart > same_m]
-    return PairFit(states[best], float(powers[best]), float(powers[best] - others.max(initial=0.0)))
+    return pool
 
 
 def _strongest(power: Float, most: int) -> NDArray[np.intp]:

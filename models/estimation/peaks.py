@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.estimation.constants import (
     COARSE_GAIN,
+    MIRROR_DEPTH,
     MIRROR_SHARE,
     MOST_TICKS,
     N_MIRRORS,
@@ -25,11 +26,12 @@ from models.estimation.constants import (
     POINTS_PER_BEAM,
     RIVAL_MARGIN,
     RIVAL_SHARE,
+    SAME_TARGET_BEAMS,
 )
 from models.estimation.detection import point_threshold, residual_level
 from models.estimation.likelihood import Echoes, clear_of_aps, degrees_of_freedom, noncoherent_power, phasors
 from models.estimation.mixture import climb, fit, noncoherent_covariance_m2
-from models.estimation.places import Places, places_of
+from models.estimation.places import Places, beam_m, places_of
 from models.network import Area
 from models.radio.geometry import rays
 
@@ -162,15 +164,32 @@ def _maxima(image: Float) -> NDArray[np.intp]:
 
 
 def with_mirror_images(echoes: Echoes, coarse: Coarse, area: Area) -> Coarse:
-    """Return the peaks and those near the mirror images of the best about arrays, which cannot tell them apart."""
-    if not len(coarse.power):
-        return coarse
-    images = mirror_images(echoes, coarse.positions_m[0])
-    images = images[area.contains(images, OUTSIDE * area.side_m)]
-    power = noncoherent_power(echoes, phasors(echoes.network, images))
-    order = np.argsort(-power, kind="stable")[:N_MIRRORS]
-    images = images[order[power[order] > MIRROR_SHARE * coarse.power[0]]]
-    return _merged([coarse, coarse_peaks(echoes, images, area)]) if len(images) else coarse
+    """Return the peaks and those near the mirror images of the best about arrays, which cannot tell them apart.
+
+    Also the mirror images of such a peak that comes close to the best: they are seen about another array.
+    """
+    mirrored = coarse.positions_m[:1]
+    for _ in range(MIRROR_DEPTH):
+        if not len(mirrored):
+            break
+        images = np.concatenate([mirror_images(echoes, point) for point in mirrored])
+        images = images[area.contains(images, OUTSIDE * area.side_m)]
+        power = noncoherent_power(echoes, phasors(echoes.network, images))
+        order = np.argsort(-power, kind="stable")[:N_MIRRORS]
+        images = images[order[power[order] > MIRROR_SHARE * coarse.power[0]]]
+        if not len(images):
+            break
+        peaks = coarse_peaks(echoes, images, area)
+        mirrored = _fresh(echoes, peaks, coarse)
+        coarse = _merged([coarse, peaks])
+    return coarse
+
+
+def _fresh(echoes: Echoes, peaks: Coarse, known: Coarse) -> Float:
+    """Return where peaks are that come close to the best known one, and are none of those known, (n, 2)."""
+    rivals = peaks.positions_m[close_to_best(np.concatenate([known.power[:1], peaks.power]))[1:]]
+    distance = np.linalg.norm(rivals[:, None] - known.positions_m, axis=2).min(axis=1)
+    return rivals[distance > [SAME_TARGET_BEAMS * beam_m(echoes, rival) for rival in rivals]]
 
 
 def mirror_images(echoes: Echoes, point_m: Float) -> Float:

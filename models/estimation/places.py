@@ -122,7 +122,7 @@ def _places(network: Network, area: Area, step_m: float, sent: bytes, heard: byt
     for i in range(n_tiles[0] * n_tiles[1]):
         cells, ring = np.flatnonzero(tile == i), rings[ring_tile == i]
         part, rows = _nearest(network, (transmitters, receivers), _centre(area, i, n_tiles))
-        near, around = (phasors(part, where).astype(np.complex64) for where in (points[cells], ring))
+        near, around = (phasors(part, where, np.complex64) for where in (points[cells], ring))
         places.append(Place(part, rows[0], rows[1], cells, near, ring, around))
     return Places(points, (len(y), len(x)), tuple(places), n_tiles, area)
 

@@ -40,18 +40,17 @@ from models.estimation.constants import (
     TARGET_PRICE,
     UNCHANGED,
     UNCHANGED_LEAD,
-    UNCHANGED_SHARE,
     WEAK_POWER,
 )
 from models.estimation.detection import excess_threshold
 from models.estimation.likelihood import Echoes, degrees_of_freedom, noncoherent_power, phasors
-from models.estimation.localisation import Fine, polish_lobes, search_lobes, too_wide
+from models.estimation.localisation import Depth, Fine, polish_lobes, search_lobes, too_wide
 from models.estimation.mixture import Amplitude, fit
 from models.estimation.motion import drift
 from models.estimation.pairs import best_pair, pair_guesses
 from models.estimation.peaks import Coarse, Watch, coarse_peaks, with_mirror_images
 from models.estimation.places import beam_m
-from models.estimation.scene import Found, Scene
+from models.estimation.scene import Found, Look, Scene
 from models.observation import Estimate
 
 __all__ = ["Pursuit"]
@@ -147,17 +146,17 @@ class Pursuit:
         """
         seen = float(coarse.power[0])
         enough = seen - self._misfit_limit(echoes, model)
-        lobes = self._lobes(echoes, coarse, model, quick=True)
+        lobes = self._lobes(echoes, coarse, model, depth="inner")
         if self._clear(lobes) and lobes.power[0] > enough:
             return Found(model, lobes.state[0], lobes.lead(), seen)
-        return Found("noncoherent", coarse.positions_m[0], -np.inf, seen if lobes.whole else np.nan, glanced=seen)
+        return Found("noncoherent", coarse.positions_m[0], -np.inf, look=Look(echoes.cross, coarse, lobes))
 
     def _lobes(
-        self, echoes: Echoes, coarse: Coarse, model: Amplitude, known_m: Float | None = None, quick: bool = False
+        self, echoes: Echoes, coarse: Coarse, model: Amplitude, known_m: Float | None = None, depth: Depth = "both"
     ) -> Fine:
         """Return the best lobes around coarse peaks; none if noise alone explains as much."""
         enough = float(coarse.power[0]) - self._misfit_limit(echoes, model)
-        lobes = search_lobes(echoes, coarse, model, self.watch.area, enough, known_m, quick)
+        lobes = search_lobes(echoes, coarse, model, self.watch.area, enough, known_m, depth)
         return lobes if lobes.power.max(initial=0.0) > _price(echoes) else lobes.none()
 
     def _clear(self, lobes: Fine) -> bool:
@@ -194,6 +193,8 @@ class Pursuit:
         alone, target = scene.residual(s), scene.targets[s]
         if target.lead > SAFE_LEAD and self._fits(alone, target, self._power(alone, target.position_m)):
             return scene
+        if quick and self._in_vain(alone, target, target.position_m, whole=False):
+            return scene
         coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         if not len(coarse.power):
             return scene
@@ -202,14 +203,19 @@ class Pursuit:
         spare = max(UNCHANGED, UNCHANGED_LEAD * (target.lead - LEAST_LEAD))
         if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < spare):
             return scene
+        if not quick and target.model == "noncoherent" and seen < self._unexplained(scene, s):
+            return scene
         peaks = self.watch.detect(alone) if anywhere and not fits else None
         peaks = peaks or with_mirror_images(alone, coarse, self.watch.area)
-        if self._tried(alone, target, peaks, target.glanced if quick else target.seen):
+        if self._in_vain(alone, target, peaks.positions_m[0], whole=not quick):
             return scene
         model: Amplitude = "free" if target.model == "free" else self.model
         known = target.position_m if target.model == model else None
-        lobes = self._lobes(alone, peaks, model, known, quick)
-        if not len(lobes.power):
+        glanced = self._in_vain(alone, target, peaks.positions_m[0], whole=False)
+        lobes = self._lobes(alone, peaks, model, known, "inner" if quick else "all" if glanced else "both")
+        if target.model == "noncoherent":
+            scene = scene.marked(s, look=Look(alone.cross, peaks, lobes))
+        if not len(lobes.power) or (quick and not lobes.whole):
             options: list[Scene] = []
         elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < lobes.same_m:
             scene = scene.marked(s, lead=lobes.lead(), seen=seen)
@@ -224,11 +230,31 @@ class Pursuit:
             options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
         return self._best(scene, *options)
 
-    def _tried(self, echoes: Echoes, target: Found, peaks: Coarse, seen: float) -> bool:
-        """Return whether lobes were looked for at the same place in nearly the same echoes, and none fitted."""
-        moved = np.linalg.norm(peaks.positions_m[0] - target.position_m) > _least_move_m(echoes)
-        same = abs(peaks.power[0] - seen) < max(UNCHANGED, UNCHANGED_SHARE * seen)
-        return bool(target.lead == -np.inf and not moved and same)
+    def _unexplained(self, scene: Scene, s: int) -> float:
+        """Return the most that the best lobe of another target leaves: what is weaker may be a part of that."""
+        return max((t.look.left for i, t in enumerate(scene.targets) if t.look and i != s), default=0.0)
+
+    def _in_vain(self, echoes: Echoes, target: Found, position_m: Float, whole: bool) -> bool:
+        """Return whether lobes were looked for at a position in vain, and would be again.
+
+        The best lobe left a part of norm sqrt(left) then. A change of the echoes since, of power c at the position,
+        makes that shorter by sqrt(c) at most, so no lobe fits as long as
+
+            (sqrt(left) - sqrt(c))^2  >  what noise may leave.
+        """
+        look = target.look
+        if (
+            look is None
+            or look.lobes.whole < whole
+            or np.linalg.norm(position_m - target.position_m) > _least_move_m(echoes)
+        ):
+            return False
+        spare = max(0.0, np.sqrt(max(look.left, 0.0)) - np.sqrt(self._misfit_limit(echoes, self.model)))
+        return self._changed(echoes, look, position_m) < max(UNCHANGED, spare**2)
+
+    def _changed(self, echoes: Echoes, look: Look, position_m: Float) -> float:
+        """Return the power at a position of what the echoes changed by since a search."""
+        return self._power(echoes.minus(look.cross), position_m)
 
     def _peaks(self, echoes: Echoes, position_m: Float) -> Coarse:
         """Return the non-coherent peak near a position, and those of its mirror images that explain as much."""
@@ -263,6 +289,8 @@ class Pursuit:
         """
         if thorough:
             return scene if scene.targets[s].reason else self._best(scene, *self._paired(scene, s, thorough))
+        if self._power(scene.residual(s), scene.positions_m[s]) < self._unexplained(scene, s):
+            return scene.marked(s, reason="misfit")
         alone, coarse, lobes = self._looked(scene, s)
         left = float(coarse.power[0] - lobes.power[0]) if len(lobes.power) else np.nan
         options = [scene.replaced(s, option) for option in self._options(alone, coarse, lobes)]
@@ -320,6 +348,9 @@ class Pursuit:
     def _looked(self, scene: Scene, s: int) -> tuple[Echoes, Coarse, Fine]:
         """Return what is left for a target without a lobe, its peak, and the best lobes of that."""
         alone, target = scene.residual(s), scene.targets[s]
+        look = target.look
+        if look is not None and look.lobes.whole and self._changed(alone, look, target.position_m) < UNCHANGED:
+            return alone, look.coarse, look.lobes
         coarse = self._peaks(alone, target.position_m)
         if not len(coarse.power):
             coarse = Coarse(target.position_m[None], np.zeros(1), np.full((1, 2, 2), np.inf))
@@ -359,14 +390,18 @@ class Pursuit:
     def report(self, scene: Scene) -> Estimate:
         """Return the estimate, strongest target first; what is not resolved at its non-coherent position.
 
-        What is weaker than what the best lobe of another target leaves unexplained is not trusted.
+        What is weaker than what the best lobe of another target leaves unexplained is not trusted, nor what is weaker
+        than a target of which nothing is known when the effort came to its end.
         """
         rows = [self._row(scene, s) for s in range(len(scene))]
-        unexplained = max((t.left for t, row in zip(scene.targets, rows, strict=True) if row.reason in UNEXPLAINED),
-                          default=0.0)  # fmt: skip
-        rows = [
-            row._replace(reason="misfit") if row.reason is None and row.power < unexplained else row for row in rows
-        ]
+        left = {"misfit": 0.0, "limited": 0.0}
+        for target, row in zip(scene.targets, rows, strict=True):
+            if row.reason in UNEXPLAINED:
+                left["misfit"] = max(left["misfit"], target.left)
+            elif row.reason == "limited" and scene.echoes.effort.exhausted:
+                left["limited"] = max(left["limited"], row.power)
+        for reason, power in left.items():
+            rows = [row._replace(reason=reason) if row.reason is None and row.power < power else row for row in rows]
         rows.sort(key=lambda row: -row.power)
         return Estimate(
             positions_m=np.array([row.position_m for row in rows]).reshape(-1, 2),
@@ -392,7 +427,7 @@ class Pursuit:
 
     def _reason(self, alone: Echoes, target: Found, power: float) -> str | None:
         """Return why a target is not resolved, or None if it is; `models.observation.REASONS`."""
-        doubtful = alone.effort.limited or alone.n_pairs < FEW_PAIRS
+        doubtful = alone.effort.exhausted or alone.n_pairs < FEW_PAIRS
         least = SAFE_LEAD if doubtful else LEAST_LEAD
         if target.model != "noncoherent" and target.lead > least:
             found = drift(alone, target.position_m[None]) if target.model == "structured" else None

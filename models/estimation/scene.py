@@ -1,28 +1,46 @@
 """The targets found so far: what they explain, what remains without them, and their joint refinement."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.estimation.constants import CONVERGED, MIXED_CYCLES, REFINE_BEAMS
+from models.estimation.constants import CONVERGED, MIXED_CYCLES, REFINE_BEAMS, SAME_TARGET_BEAMS
+from models.estimation.localisation import Fine
 from models.estimation.mixture import Amplitude, climb, echo_channel, fit, position_covariance_m2
+from models.estimation.peaks import Coarse
 from models.estimation.places import beam_m
 from models.estimation.signals import Echoes
 
-__all__ = ["Found", "Scene"]
+__all__ = ["Found", "Look", "Scene"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 MODELS: tuple[Amplitude, ...] = ("structured", "free", "noncoherent")
 
 
+class Look(NamedTuple):
+    """A search for lobes that ended without one that is clearly right."""
+
+    cross: NDArray[np.complexfloating]
+    """Z of the echoes that were searched."""
+    coarse: Coarse
+    """The peaks about which they were."""
+    lobes: Fine
+    """What was found."""
+
+    @property
+    def left(self) -> float:
+        """What the best lobe left of the non-coherent power."""
+        return float(self.coarse.power[0] - self.lobes.power.max(initial=0.0))
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
 
-    ``glanced`` is the non-coherent power when the inner ellipse alone was searched, without success.
+    ``look`` is the last search for its lobes, if it was in vain.
     ``left`` is what the best lobe left of the non-coherent power, ``reason`` why there is none, where that is known.
     ``lead`` is the logarithm of the odds of its lobe against all others when they were last compared, of one of a pair
     by how much the pair was ahead of the next one; ``seen`` is the non-coherent power that there was to explain then.
@@ -33,7 +51,7 @@ class Found:
     lead: float = 0.0
     seen: float = float("nan")
     amplitudes: Complex | None = None
-    glanced: float = float("nan")
+    look: Look | None = None
     left: float = float("nan")
     reason: str | None = None
 
@@ -111,9 +129,10 @@ class Scene:
 
     def index_of(self, target: Found) -> int | None:
         """Return where a target is now, by its position, or None if it is gone."""
-        near = [s for s, t in enumerate(self.targets) if np.linalg.norm(t.position_m - target.position_m) < 1.0]
-        same = [s for s in near if self.targets[s].model == target.model]
-        return same[0] if same else None
+        reach = SAME_TARGET_BEAMS * beam_m(self.echoes, target.position_m)
+        distance = np.linalg.norm(self.positions_m - target.position_m, axis=1)
+        near = [s for s in np.argsort(distance) if distance[s] < reach and self.targets[s].model == target.model]
+        return int(near[0]) if near else None
 
     def marked(self, index: int, **changes: Any) -> "Scene":
         """Return the scene with something that is known of one target updated; its echo stays what it was."""

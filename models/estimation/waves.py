@@ -16,6 +16,7 @@ __all__ = ["Legs", "Waves"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 Complex64 = NDArray[np.complex64]
+Index = NDArray[np.intp]
 Float32 = NDArray[np.float32]
 
 
@@ -111,11 +112,18 @@ class Waves(NamedTuple):
         constant = self.constant.reshape(-1, *(1,) * (square.ndim - 1))
         return (constant + np.sqrt(square)) / np.float32(2.0)
 
-    def squares(self, offsets_m: tuple[Float, Float]) -> Float32:
-        """Return |W|^2 over the noise power on the lattice, (tiles, n_a, n_b)."""
+    def strongest(self, share: float, fewest: int) -> Index:
+        """Return the pairs of APs that hold a share of the sum of all amplitudes |weight|, strongest first."""
+        amplitude = np.abs(self.weight).sum(axis=0).ravel()
+        order = np.argsort(-amplitude, kind="stable")
+        held = np.cumsum(amplitude[order])
+        return order[: max(fewest, 1 + int(np.searchsorted(held, share * held[-1])))]
+
+    def squares(self, offsets_m: tuple[Float, Float], pairs: Index) -> Float32:
+        """Return |W|^2 over the noise power on the lattice, (tiles, n_a, n_b), of some pairs of APs alone."""
         first, steps = _first(offsets_m), _steps(offsets_m)
-        start = (self.weight * self.turn(first)).reshape(len(self.weight), -1)
-        ratio = [self.turn(step).reshape(start.shape) for step in steps]
+        start = self._of(pairs, self.weight * self.turn(first))
+        ratio = [self._of(pairs, self.turn(step)) for step in steps]
         left = _powers(start, ratio[0], len(offsets_m[0]))
         right = _powers(np.ones_like(start), ratio[1], len(offsets_m[1]))
         total = left.swapaxes(0, 1) @ right.transpose(1, 2, 0)
@@ -124,6 +132,9 @@ class Waves(NamedTuple):
         if self.kernel is not None:
             square /= np.maximum(_noise_lattice(self.kernel, self.slope[0], offsets_m), np.float32(1e-6))
         return square
+
+    def _of(self, pairs: Index, terms: Complex64) -> Complex64:
+        return np.ascontiguousarray(terms.reshape(len(terms), -1)[:, pairs])
 
     def expand(self, offset_m: Float) -> tuple[Float32, Float]:
         """Return |W|^2 over the noise power at one offset for each tile, and the Newton step to its maximum."""

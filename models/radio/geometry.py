@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
 
-__all__ = ["Rays", "clear_of", "on_access_point", "rays"]
+__all__ = ["Rays", "clear_of", "on_access_point", "rays", "sines"]
 
 Float = NDArray[np.float64]
 
@@ -51,6 +51,13 @@ def rays(network: Network, points_m: ArrayLike, aps: NDArray[np.intp] | slice = 
     return Rays(distance, direction, sine, gradient)
 
 
+def sines(network: Network, points_m: Float) -> Float:
+    """Return u of the rays from all APs to points of shape (n_points, 2) in m alone, shape (n_aps, n_points)."""
+    x, y = (points_m[:, i] - network.ap_positions_m[:, i, None] for i in (0, 1))
+    along = x * network.array_axes[:, :1] + y * network.array_axes[:, 1:]
+    return np.asarray(along / np.hypot(x, y))
+
+
 def on_access_point(network: Network, points_m: Float) -> NDArray[np.bool_]:
     """Return which points, shape (n_points, 2) in m, lie exactly on an AP, where directions are undefined."""
     return (points_m[:, None] == network.ap_positions_m).all(axis=-1).any(axis=1)
@@ -78,7 +85,8 @@ def clear_of(places_m: Float, nearest_m: float, points_m: ArrayLike) -> Float:
     points = np.array(points_m, dtype=float)
     flat = points.reshape(-1, 2)
     x, y = (flat[:, None, i] - places_m[:, i] for i in (0, 1))
-    for point, place in np.argwhere(x * x + y * y < nearest_m**2):
+    near = x * x + y * y < nearest_m**2
+    for point, place in np.argwhere(near) if near.any() else ():
         offset = np.array([x[point, place], y[point, place]])
         outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
         flat[point] = places_m[place] + nearest_m * outward
