@@ -135,20 +135,19 @@ def _sides(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, lar
     return np.asarray(2.0 * half_axes_m / np.maximum(1, np.ceil(2.0 * half_axes_m / side)))
 
 
-def _cover(
-    centre_m: Float, half_axes_m: Float, axes: Float, sides: Float, step_m: float, widening: float
-) -> tuple[_Tiles, NDArray[np.bool_]]:
-    """Return the tiles that touch an ellipse, ``widening`` times as large, and which touch the ellipse itself."""
+def _cover(region: Region, sides: Float, step_m: float, widening: Float) -> tuple[_Tiles, NDArray[np.bool_]]:
+    """Return the tiles that touch an ellipse with axes ``widening`` times as long, and which touch the ellipse itself."""
+    half = region.half_axes_m
     coordinates = [
-        _centred(int(np.ceil(widening * 2.0 * h / s - 1e-6)), s) for h, s in zip(half_axes_m, sides, strict=True)
+        _centred(int(np.ceil(w * 2.0 * h / s - 1e-6)), s) for w, h, s in zip(widening, half, sides, strict=True)
     ]
     grid = np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1).reshape(-1, 2)
-    inner = np.maximum(np.abs(grid) - sides / 2.0, 0.0) / half_axes_m
-    radius = np.hypot(inner[:, 0], inner[:, 1])
-    touched = radius < widening
+    inner = np.maximum(np.abs(grid) - sides / 2.0, 0.0) / half
+    touched = np.hypot(*(inner / widening).T) < 1.0
     counts = [BLOCK * max(1, int(np.ceil(length / (BLOCK * step_m)))) for length in sides]
     offsets = [_centred(n, length / n) for n, length in zip(counts, sides, strict=True)]
-    return _Tiles(centre_m + grid[touched] @ axes, axes, (offsets[0], offsets[1])), radius[touched] < 1.0
+    tiles = _Tiles(region.centre_m + grid[touched] @ region.axes, region.axes, (offsets[0], offsets[1]))
+    return tiles, np.hypot(*inner[touched].T) < 1.0
 
 
 def _centred(n: int, step_m: float) -> Float:
@@ -211,14 +210,23 @@ class LobeSearch:
 
     def _tiles(self, echoes: Echoes, region: Region, step_m: float, least_power: float | None) -> _Tiles | None:
         """Return the tiles to search, None if they are too many."""
-        widening = 1.0 if least_power is None else WIDENING
+        half = region.half_axes_m
         sides = _sides(echoes, *region, self.largest_tile * beam_m(echoes, region.centre_m))
-        n_tiles = float(np.prod(2.0 * widening * region.half_axes_m / sides))
-        if n_tiles > MOST_TILES or not echoes.effort.allows(SCREENING_COST * min(n_tiles, 4.0 * SCREENING_STEPS**2)):
+        widening = np.ones(2) if least_power is None else _widening(echoes, region)
+        n_tiles = float(np.prod(2.0 * widening * half / sides))
+        n_cells = min(n_tiles, float(np.prod(2.0 * SCREENING_STEPS * widening)))
+        if n_tiles > MOST_TILES or not echoes.effort.allows(SCREENING_COST * n_cells):
             return None
-        tiles, inside = _cover(*region, sides, step_m, widening)
+        tiles, inside = _cover(region, sides, step_m, widening)
         least = -np.inf if least_power is None else least_power
-        return tiles.most_likely(echoes, inside, least, region.half_axes_m / SCREENING_STEPS)
+        return tiles.most_likely(echoes, inside, least, half / SCREENING_STEPS)
+
+
+def _widening(echoes: Echoes, region: Region) -> Float:
+    """Return by how much the axes are taken longer: a long ridge of the power bends, by L^2 / (2 R) over a length L."""
+    short, long = region.half_axes_m
+    radius = 0.5 * echoes.network.n_antennas * beam_m(echoes, region.centre_m)
+    return np.array([max(WIDENING, 1.0 + long**2 / (2.0 * radius * short)), WIDENING])
 
 
 def _block_maxima(square: Float32) -> Float32:

@@ -203,9 +203,11 @@ def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
 
     Echoes of neighbours are alike on many pairs of APs. Without a limit to their complex amplitudes these grow
     without bound, with opposite signs, and drag the positions to where no target is. The share is so small that what
-    it leaves of the strongest echo stays below the noise.
+    it leaves of the strongest echo stays below the noise. Two targets need a still smaller one: it must not draw their
+    positions by more than the noise does.
     """
-    share = min(LARGEST_SHRINKAGE, 1.0 / max(1.0, float(np.linalg.norm(echoes.cross))))
+    strongest = max(1.0, float(np.linalg.norm(echoes.cross)))
+    share = min(LARGEST_SHRINKAGE, strongest ** (-2 if n_targets == 2 else -1))
     power = echoes.network.n_antennas * np.broadcast_to(echoes.gram.traces, (len(echoes.receivers), echoes.gram.n_tx))
     if not echoes.gram.overlapping:
         power = power.reshape(-1, 1)

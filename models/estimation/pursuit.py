@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.estimation.constants import (
     CLUSTER_BEAMS,
     CREDIBLE_SHARE,
+    DOUBT_SHARE,
     FEW_PAIRS,
     FEWEST_PAIRS,
     LARGEST_CLUSTER,
@@ -388,20 +389,9 @@ class Pursuit:
         return self.watch.threshold(echoes) if target.model == "noncoherent" else _price(echoes)
 
     def report(self, scene: Scene) -> Estimate:
-        """Return the estimate, strongest target first; what is not resolved at its non-coherent position.
-
-        What is weaker than what the best lobe of another target leaves unexplained is not trusted, nor what is weaker
-        than a target of which nothing is known when the effort came to its end.
-        """
+        """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
         rows = [self._row(scene, s) for s in range(len(scene))]
-        left = {"misfit": 0.0, "limited": 0.0}
-        for target, row in zip(scene.targets, rows, strict=True):
-            if row.reason in UNEXPLAINED:
-                left["misfit"] = max(left["misfit"], target.left)
-            elif row.reason == "limited" and scene.echoes.effort.exhausted:
-                left["limited"] = max(left["limited"], row.power)
-        for reason, power in left.items():
-            rows = [row._replace(reason=reason) if row.reason is None and row.power < power else row for row in rows]
+        rows = [row._replace(reason=row.reason or self._doubt(scene, rows, s)) for s, row in enumerate(rows)]
         rows.sort(key=lambda row: -row.power)
         return Estimate(
             positions_m=np.array([row.position_m for row in rows]).reshape(-1, 2),
@@ -411,6 +401,28 @@ class Pursuit:
             reasons=tuple(row.reason for row in rows),
             limited=scene.echoes.effort.limited,
         )
+
+    def _doubt(self, scene: Scene, rows: "list[_Row]", s: int) -> str | None:
+        """Return why a target that has a lobe is not trusted for what is known of the others, or None.
+
+        It may be a part of what the best lobe of another leaves. Where a search for another ended at its limit, the
+        lobe must be safely ahead, unless the other is far weaker. Where all searching ended, what is weaker than such
+        a target, or near it, is not trusted in any case.
+        """
+        target, mine = scene.targets[s], rows[s].power
+        misfits = [t.left for t, row in zip(scene.targets, rows, strict=True) if row.reason in UNEXPLAINED]
+        if mine < max(misfits, default=0.0):
+            return "misfit"
+        noise = degrees_of_freedom(scene.echoes)
+        reach = NEIGHBOUR_BEAMS * beam_m(scene.echoes, target.position_m)
+        for other in (row for row in rows if row.reason == "limited"):
+            alike = other.power - noise > DOUBT_SHARE * (mine - noise)
+            near = np.linalg.norm(other.position_m - target.position_m) < reach
+            if alike and target.lead < SAFE_LEAD:
+                return "limited"
+            if scene.echoes.effort.exhausted and (near or mine < other.power):
+                return "limited"
+        return None
 
     def _row(self, scene: Scene, s: int) -> "_Row":
         """Return what is reported of a target."""
