@@ -4,7 +4,7 @@
 
 Every cell is the whole command, from its start to its end, in a process of its own with one BLAS thread: the paper's
 scenario with half of the APs receiving. "s" is the smallest process CPU time of some runs; "peak" the largest
-resident memory, never below the 110 MiB of the study that starts the process. Cells of the two checkouts take turns, so
+resident memory, never below the 100 MiB of the study that starts the process. Cells of the two checkouts take turns, so
 that ratios hold on a busy machine. "apart" is the largest relative difference between the bounds that the two print.
 """
 

@@ -22,10 +22,12 @@ Columns = NDArray[Any]  # real or complex
 SINGULAR = 1e-11
 # Up to so many amplitudes of a place are taken out by orthogonal factors in no more time.
 FEW = 32
-# Columns of length 1 whose inner products H have 1 / |H^-1| below this are left to orthogonal factors, too. Above it, a
-# correction leaves less than 1e-3 of an error.
-INDEPENDENT = 1e-10
-CORRECTIONS = 2
+# Columns of length 1 whose inner products H have 1 / |H^-1| below this are left to orthogonal factors, too: of the
+# direction in which they depend on each other, H then holds little more than rounding.
+INDEPENDENT = 1e-13
+# A projection has settled once a pass changes less than this share of what is left, and is given up after so many.
+SETTLED = 1e-10
+PASSES = 6
 
 
 class Amplitudes(NamedTuple):
@@ -73,15 +75,25 @@ def root_without(amplitudes: Amplitudes, wanted: Complex) -> Float:
     """
     if math.prod(amplitudes.signal.shape[1:3]) <= FEW:
         return stack(_left_by_factors(amplitudes, wanted, slice(None)))
-    factors = [_factor(gram) for gram in amplitudes.grams()]
-    left = wanted
-    for _ in range(1 + CORRECTIONS):
-        inner = amplitudes.inner(left)
-        left = left - amplitudes.times(np.stack([_solve(*pair) for pair in zip(factors, inner, strict=True)]))
-    independent = np.array([factor is not None for factor in factors])
-    roots = [as_rows(left[independent], real=True)]
-    roots += [_left_by_factors(amplitudes, wanted, slice(i, i + 1)) for i in np.flatnonzero(~independent)]
+    left, settled = _settled(amplitudes, wanted)
+    roots = [as_rows(left[settled], real=True)]
+    roots += [_left_by_factors(amplitudes, wanted, slice(i, i + 1)) for i in np.flatnonzero(~settled)]
     return np.concatenate([stack(root) for root in roots])
+
+
+def _settled(amplitudes: Amplitudes, wanted: Complex) -> tuple[Complex, NDArray[np.bool_]]:
+    """Return what the inner products of the amplitudes leave of the wanted columns, and of which places that holds."""
+    factors = [_factor(gram) for gram in amplitudes.grams()]
+    left, settled = wanted, np.zeros(len(wanted), dtype=bool)
+    for _ in range(PASSES):
+        inner = amplitudes.inner(left)
+        change = amplitudes.times(np.stack([_solve(*pair) for pair in zip(factors, inner, strict=True)]))
+        left = left - change
+        changed, remain = (np.linalg.norm(part, axis=(1, 2)) for part in (change, left))
+        settled = np.all(changed <= SETTLED * remain, axis=-1)
+        if settled.all():
+            break
+    return left, settled & [factor is not None for factor in factors]
 
 
 def _factor(gram: Columns) -> Columns | None:
