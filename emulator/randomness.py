@@ -4,15 +4,17 @@ A stream is named by (seed, node, purpose); a draw within it by a counter, such 
 first, how often, and what others draw makes no difference to the numbers.
 """
 
+import cmath
 import math
 import struct
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Streams", "complex_normals", "philox_state"]
+__all__ = ["CpiDraw", "Streams", "complex_normals", "cpi_draw", "drawn_phase_rad", "philox_state"]
 
 
 class Streams:
@@ -69,3 +71,26 @@ def complex_normals(rng: np.random.Generator, *shape: int, power: float = 1.0) -
     parts = rng.standard_normal((*shape[:-1], 2 * shape[-1]))
     parts *= math.sqrt(0.5 * power)
     return parts.view(np.complex128)
+
+
+class CpiDraw(NamedTuple):
+    """What a UE draws for a CPI."""
+
+    noise: NDArray[np.complex128]
+    """CN(0, 1), shape (n_samples,)."""
+    scattered: NDArray[np.complex128]
+    """The scattered part of its channels, CN(0, 1), shape (n_aps, N)."""
+    los_phase_rad: float
+    """Of its specular paths."""
+
+
+def cpi_draw(rng: np.random.Generator, n_samples: int, shape: tuple[int, int]) -> CpiDraw:
+    """Return what a UE draws in one call, its fading of ``shape``."""
+    normals = complex_normals(rng, 1 + n_samples + shape[0] * shape[1])
+    noise, scattered = normals[1 : 1 + n_samples], normals[1 + n_samples :].reshape(shape)
+    return CpiDraw(noise, scattered, cmath.phase(normals[0]))
+
+
+def drawn_phase_rad(generator: Callable[[str, str], np.random.Generator], target: str) -> float:
+    """Return the scattering phase that random numbers by (node, purpose) give a target."""
+    return float(generator(target, "scatter").uniform(0.0, 2.0 * np.pi))

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from scenarios.commands import cli
 from scenarios.commands.cli import app
-from scenarios.figures.point_bounds import drawn_channel
 from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
+from scenarios.file.survey import first_channel
 
 GOLDEN = json.loads((Path(__file__).parent / "reference" / "golden.json").read_text())
 RELATIVE_TOLERANCE = 1e-6
@@ -436,7 +436,7 @@ def test_bound_uses_the_channel_of_the_run(small):
     cpi, radio = emulation.run(1).cpis[0], emulation.central.radio
     slow = scenario.with_({"fronthaul.latency_s": 1.0, "schedule.lead_s": 0.0})
     for described in (scenario, slow):
-        channel = drawn_channel(described, 5, cpi.assignment)
+        channel = first_channel(described, 5)[cpi.assignment.transmitters]
         precoding = precoding_matrix(channel, radio.transmit_power_w, radio.comm_power_fraction)
         sensing_power_w = np.eye(len(channel)) * (1.0 - radio.comm_power_fraction) * radio.transmit_power_w
         rates = spectral_efficiency(channel, precoding, sensing_power_w, radio.noise_power_w)
@@ -490,7 +490,7 @@ def test_of_the_written_scenario_one_access_point_can_be_turned(role):
     changed = results[0].se_bit_s_hz != results[1].se_bit_s_hz
     assert changed.all() if role == "transmitters" else not changed.any()
     assignment = results[0].assignment
-    channels = [drawn_channel(scenario, 1, assignment) for scenario in (drawn, turned)]
+    channels = [first_channel(scenario, 1)[assignment.transmitters] for scenario in (drawn, turned)]
     unlike = (channels[0] != channels[1]).any(axis=(1, 2))
     assert assignment.transmitters[unlike].tolist() == ([ap] if role == "transmitters" else [])
 

@@ -10,6 +10,7 @@ from scipy import special, stats
 from benchmarks import (
     estimator_table,
     studies,
+    study_bound_size,
     study_close_pairs,
     study_covariance,
     study_detection,
@@ -277,3 +278,12 @@ def test_estimator_table_has_gospa_beside_the_ratio():
     cell = estimator_table.summary(trials, "two-stage")
     low, high = cell["gospa_m_95"]
     assert low <= cell["gospa_m"] <= high < estimator_table.CUTOFF_M
+
+
+def test_bounds_of_two_checkouts_are_told_apart_by_time_memory_and_value():
+    """Here of one checkout with itself."""
+    options = argparse.Namespace(repeats=1, against=study_bound_size.HERE)
+    row = study_bound_size.row(6, "full", options)
+    assert (row["APs"], row["illumination"], row["apart"]) == (6, "full", 0.0)
+    assert row["ratio"] == pytest.approx(row["before"] / row["s"])
+    assert 50.0 < row["peak MiB"] < 1000.0

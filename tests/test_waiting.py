@@ -36,6 +36,13 @@ def imported(*arguments):
             ["run", "paper", "--cpis", "1", "--json", "--set", "estimator.kind='grid'"],
             {"scipy.optimize", "scipy.spatial", "scipy.stats", "matplotlib", "joblib", "rich.table"},
         ),
+        *(
+            (
+                ["bound", "paper", "--json", "--set", f"radio.illumination='{illumination}'"],
+                {"simpy", "networkx", "matplotlib", "scipy.optimize", "scipy.spatial", "scipy.stats", "rich.table"},
+            )
+            for illumination in ("sensing", "full")
+        ),
     ],
 )
 def test_a_command_imports_nothing_that_it_does_not_need(arguments, spared):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from emulator.emission import Emission
 from emulator.media.effects import Effect
-from emulator.media.truth import CpiTruth, Emitted, Radiated
+from emulator.media.truth import CpiTruth, Emitted, SlotEmissions
 from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
@@ -30,7 +30,7 @@ from emulator.slot import Slot
 from models.doors import Door, finite
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
-from models.radio.geometry import clear_of
+from models.radio.geometry import clear_of_antennas
 from models.radio.sensing import echo_amplitude_m2
 from models.readonly import frozen, sealed
 
@@ -310,7 +310,7 @@ class Air(Node):
         power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
         precoders = tuple([emission.precoding for _, (emission, _) in emitted])
         powers_w = tuple([0.0 if emission.sensing is None else power_w for _, (emission, _) in emitted])
-        truth.radiated.append(Radiated(slot.position, aps, precoders, powers_w))
+        truth.radiated.append(SlotEmissions(slot.position, aps, precoders, powers_w))
         parts = samples.view(float).reshape(len(aps), -1)
         self._unbooked.append((aps, slot.sensing_transmitter, np.vecdot(parts, parts)))
 
@@ -382,8 +382,7 @@ class Air(Node):
 @lru_cache(maxsize=256)
 def _cleared(network: Network, packed_positions: bytes) -> Float:
     """Return positions clear of all antennas, shape (n, 2); remembered, as many targets stand still."""
-    antennas_m = np.concatenate([network.ap_positions_m, network.ue_positions_m])
-    return sealed(clear_of(antennas_m, network.wavelength_m, np.frombuffer(packed_positions).reshape(-1, 2)))
+    return sealed(clear_of_antennas(network, np.frombuffer(packed_positions).reshape(-1, 2)))
 
 
 @lru_cache(maxsize=512)

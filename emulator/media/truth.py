@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emulator.emission import Emission
 from models.radio.efficiency import sinr
 
-__all__ = ["CpiTruth", "Emitted", "Radiated"]
+__all__ = ["CpiTruth", "Emitted", "SlotEmissions"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -18,7 +18,7 @@ Emitted = list[tuple[int, tuple[Emission, Complex]]]
 """(AP index, (emission, its total)) in network order."""
 
 
-class Radiated(NamedTuple):
+class SlotEmissions(NamedTuple):
     """What scoring needs to know of the emissions in a slot; one entry an AP, in network order."""
 
     position: int
@@ -52,7 +52,7 @@ class CpiTruth:
     places_m: Float
     reflection: Complex
     ue_noise: Complex
-    radiated: list[Radiated] = field(default_factory=list)
+    radiated: list[SlotEmissions] = field(default_factory=list)
     _stacked: dict[tuple[int, ...], Complex] = field(default_factory=dict, repr=False)
 
     def channel_from(self, aps: tuple[int, ...]) -> Complex:
@@ -90,7 +90,7 @@ class CpiTruth:
         Slots with the same precoders, as a rule all of them, share one matrix of gains.
         """
         rate = np.zeros(self.channel.shape[1])
-        alike: dict[tuple[Any, ...], list[Radiated]] = {}
+        alike: dict[tuple[Any, ...], list[SlotEmissions]] = {}
         for slot in self.radiated:
             alike.setdefault((slot.aps, tuple(map(id, slot.precoders))), []).append(slot)
         for slots in alike.values():

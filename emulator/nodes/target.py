@@ -1,7 +1,7 @@
 """A passive target: it moves, and it scatters."""
 
 import cmath
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.nodes.node import Node
+from emulator.randomness import drawn_phase_rad
 from models.doors import Door, is_own
 from models.trajectories import Trajectory
 
@@ -58,12 +59,8 @@ class Target(Node):
     def scatter(self, cpi: int) -> complex:
         """Return sqrt(rcs) e^{j phi} of a CPI, in m."""
         if self.scatter_phase_rad is None:
-            self.scatter_phase_rad = self.drawn_phase_rad(self.services.generator)
+            self.scatter_phase_rad = drawn_phase_rad(self.services.generator, self.name)
         return cmath.rect(self.rcs_m2**0.5, self.scatter_phase_rad)
-
-    def drawn_phase_rad(self, generator: Callable[[str, str], np.random.Generator]) -> float:
-        """Return the scattering phase that random numbers by (node, purpose) give this target."""
-        return float(generator(self.name, "scatter").uniform(0.0, 2.0 * np.pi))
 
     def wake(self) -> None:
         """Stand in the air for the slots of the CPI that begins, in each where the target is at its middle."""

@@ -1,6 +1,5 @@
 """A single-antenna user equipment: it fades, and it receives."""
 
-import cmath
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.nodes.node import Node
-from emulator.randomness import complex_normals
+from emulator.randomness import cpi_draw
 from emulator.services import Services
 from emulator.slot import Slot
 
@@ -46,10 +45,8 @@ class UserEquipment(Node):
         services, frame = self.services, self.services.frame
         cpi = frame.cpi_at(self.wake_ns)
         if cpi is not None:
-            n_samples, shape = frame.n_samples, (services.network.n_aps, services.network.n_antennas)
-            rng = self.rng("cpi", cpi)
-            normals = complex_normals(rng, 1 + n_samples + shape[0] * shape[1])
-            noise = normals[1 : 1 + n_samples] * self.noise_power_w**0.5
-            scattered = normals[1 + n_samples :].reshape(shape)
-            services.air.join(self.name, noise, scattered, cmath.phase(normals[0]))
+            shape = services.network.n_aps, services.network.n_antennas
+            drawn = cpi_draw(self.rng("cpi", cpi), frame.n_samples, shape)
+            noise = drawn.noise * self.noise_power_w**0.5
+            services.air.join(self.name, noise, drawn.scattered, drawn.los_phase_rad)
         self.wake_ns = frame.next_cpi_ns(self.wake_ns)

@@ -6,7 +6,11 @@ The mean of the samples of receiver r is, with the legs g_ts = a(u_ts) e^{-jk d_
 
 A factor F of Q = F F^H stands in for the samples, so that the derivatives are short vectors. Their triangular factor
 is the square root of the Fisher matrix: it is never squared, and close targets lose half as many digits. Nuisances that
-belong to one receiver are eliminated there, those that all receivers share afterwards.
+belong to one receiver are eliminated there (`models.bounds.elimination`), those that all receivers share afterwards.
+
+How far rounding reaches, measured over 1 km with 14 APs of 8 antennas, overlapping signals and two targets, against 64
+bits of mantissa: 1e-9 of the bound and less for targets 1 cm apart or more. Closer, the non-coherent bound keeps less,
+2e-7 at 1 mm and 1e-5 at 0.1 mm, the others 1e-7 at 0.1 mm.
 
 Not modelled: clutter, an unknown noise level, the dependence of the amplitude on aspect.
 """
@@ -15,26 +19,21 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike, NDArray
 
+from models.bounds.elimination import SINGULAR, Amplitudes, as_rows, eliminate, root_without, stack, triangle
 from models.network import ModeAssignment, Network
 from models.radio.geometry import rays
 from models.radio.gram import Gram
 from models.radio.sensing import echo_amplitude_m2, leg_response
 
-__all__ = ["KINDS", "coincident", "gram_root", "position_covariance_m2", "target_bounds_m"]
+__all__ = ["KINDS", "coincident", "position_covariance_m2", "target_bounds_m"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Columns = NDArray[Any]  # real or complex
 
 KINDS = ("coherent", "non-coherent", "structured")
-# A column that loses all but this share of its length to the columns before it is one of their combinations.
-SINGULAR = 1e-11
-# A direction of Q with less than this share of the largest power is rounding: Q is a sum of squares, which makes 1e-15
-# of it look like a signal of 3e-8 of the amplitude.
-RANK = 1e-12
 BLOCK_ENTRIES = 2**21  # of derivatives held at a time
 # Targets closer than this share of a wavelength count as coincident. Their joint bound grows without limit as they
 # meet, and what of it is rounding takes over from here on.
@@ -123,10 +122,10 @@ def position_covariance_m2(
     out, back = (_legs(network, points, aps, kind) for aps in (assignment.transmitters, assignment.receivers))
     if not len(points) or not len(out.response) or not len(back.response):
         return np.full((len(points), 2, 2), np.nan)
-    sent = _Sent.of(out, Gram.of(gram))
+    sent = _Sent.of(out, Gram.of(gram), kind)
     square_root, lengths = _square_root(sent, _Legs(*_shorten(*back)), np.broadcast_to(amplitude, len(points)), kind)
     n = square_root.shape[-1] - 2 * len(points)
-    square_root = _eliminate(square_root[:, :n], square_root[:, n:], lengths[:n])
+    square_root = eliminate(square_root[:, :n], square_root[:, n:], lengths[:n])
     covariance = 0.5 * noise_power_w * _covariance_blocks(square_root, lengths[n:])
     covariance[coincident(points, network.wavelength_m)] = np.inf
     return covariance
@@ -155,47 +154,37 @@ def _legs(network: Network, points: Float, aps: NDArray[np.intp], kind: str) -> 
     return _Legs(response, response[..., None, :] * logarithmic)
 
 
-def gram_root(gram: Gram) -> Complex:
-    """Return F with Q = F F^H, shape (n_rx or 1, n_tx, N, rank); of separate signals that of each block."""
-    size = gram.n_antennas * (gram.n_tx if gram.overlapping else 1)
-    factors = [_pivoted_cholesky(matrix) for matrix in gram.values.reshape(-1, size, size)]
-    rank = max(1, *(factor.shape[1] for factor in factors))
-    padded = [np.pad(factor, ((0, 0), (0, rank - factor.shape[1]))) for factor in factors]
-    return np.stack(padded).reshape(len(gram.values), gram.n_tx, gram.n_antennas, rank)
-
-
-def _pivoted_cholesky(matrix: NDArray[np.complexfloating]) -> Complex:
-    """Return F of full column rank with matrix = F F^H."""
-    least = RANK * float(np.diagonal(matrix).real.max(initial=0.0))
-    factor, pivots, rank, _ = scipy.linalg.lapack.zpstrf(matrix, tol=least, lower=1)
-    root = np.zeros_like(factor)
-    root[pivots - 1] = np.tril(factor)
-    return root[:, :rank]
-
-
 class _Sent(NamedTuple):
     """What lit the targets. Signals of one group overlap: all of them, or, of separate signals, those of one AP."""
 
     signal: Complex
-    """g_ts^T F_t, shape (n_rx or 1, n_groups, n_free, S, rank), n_free the transmitters of a group."""
+    """g_ts^T F_t, shape (n_rx or 1, n_groups, S, n_free, rank), n_free the transmitters of a group."""
     slope: Complex
     """Their sum's derivatives, shape (n_rx or 1, n_groups, S, 2, rank)."""
+    products: Complex
+    """Inner products of a group's signals, shape (n_rx or 1, n_groups, S n_free, S n_free)."""
 
     @classmethod
-    def of(cls, out: _Legs, gram: Gram) -> "_Sent":
-        """Return what the legs to the targets make of Q."""
-        root = gram_root(gram)
-        signal, slope = out.response @ root, np.einsum("tsin,rtnl->rtsil", out.gradient, root)
+    def of(cls, out: _Legs, gram: Gram, kind: str) -> "_Sent":
+        """Return what the legs to the targets make of Q; without free amplitudes, the sum of a group's signals."""
+        signal, slope = out.response @ gram.root, np.einsum("tsin,rtnl->rtsil", out.gradient, gram.root)
         if gram.overlapping:
             signal, slope = signal[:, None], slope.sum(axis=1, keepdims=True)
         else:
             signal = signal[:, :, None]
+        if kind == "structured":
+            signal = signal.sum(axis=2, keepdims=True)
         n = signal.shape[:2]
         short = _shorten(*(part.reshape(-1, *part.shape[2:]) for part in (signal, slope)))
-        return cls(*(part.reshape(*n, *part.shape[1:]) for part in short))
+        signal, slope = (part.reshape(*n, *part.shape[1:]) for part in short)
+        signal = signal.swapaxes(2, 3)
+        flat = signal.reshape(*n, -1, signal.shape[-1])
+        return cls(signal, slope, flat.conj() @ flat.swapaxes(-1, -2))
 
     def at(self, receivers: slice, n_rx: int) -> "_Sent":
-        """Return what some receivers heard, (receiver, group) in the first axis."""
+        """Return what some receivers heard, (receiver, group) in the first axis, of length 1 if all heard the same."""
+        if len(self.signal) == self.signal.shape[1] == 1:
+            return _Sent(*(part[:, 0] for part in self))
         heard = (np.broadcast_to(part, (n_rx, *part.shape[1:]))[receivers] for part in self)
         return _Sent(*(part.reshape(-1, *part.shape[2:]) for part in heard))
 
@@ -206,36 +195,43 @@ def _square_root(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tup
     What belongs to one receiver, or one pair of APs, is eliminated there.
     """
     n_rx, n_targets, n_rows = back.response.shape
-    n_groups, n_free, _, rank = sent.signal.shape[1:]
+    n_groups, _, n_free, rank = sent.signal.shape[1:]
     step = max(1, BLOCK_ENTRIES // (n_groups * n_rows * rank * n_targets * (n_free + 4)))
     triangles, squares = [], 0.0
     for start in range(0, n_rx, step):
         some = slice(start, start + step)
         heard = _Legs(*(np.repeat(part[some], n_groups, axis=0) for part in back))
-        nuisance, shared = _derivatives(sent.at(some, n_rx), heard, amplitude, kind)
-        squares = squares + np.sum(np.abs(shared) ** 2, axis=(0, 1))
-        triangles.append(_triangle(_stack(_eliminate(nuisance, shared, np.linalg.norm(nuisance, axis=-2)))))
+        root, shared = _of_places(sent.at(some, n_rx), heard, amplitude, kind)
+        squares = squares + np.sum(np.abs(shared) ** 2, axis=(0, 1, 2))
+        triangles.append(triangle(root))
     return np.concatenate(triangles), np.sqrt(squares)
 
 
-def _derivatives(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tuple[Columns, Columns]:
-    """Return the derivatives of the mean by nuisances of one group and by what all share, positions last.
-
-    Shapes (n, rows, n_free S or 0) and (n, rows, 2 S, 3 S or 4 S), n the receivers and groups, with as many rows as the
-    inner products need; real and imaginary parts stacked along the rows unless the nuisances are complex.
-    """
-    (signal, slope), (response, gradient) = sent, back
-    total = signal.sum(axis=1)
-    position = np.einsum("rsim,rsl->rmlsi", gradient, total) + np.einsum("rsm,rsil->rmlsi", response, slope)
-    common = np.einsum("rsm,rsl->rmls", response, total) * (1j * amplitude)
-    unit = np.exp(1j * np.angle(amplitude))
-    free = np.einsum("rsm,rtsl->rmlts", unit[:, None] * response, signal)
-    positions, phases, free = _flat(position * amplitude[:, None]), _flat(common), _flat(free)
-    if kind == "non-coherent":
-        return free, positions
+def _of_places(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tuple[Float, Columns]:
+    """Return a square root of the information of some places, and the columns of what all share."""
+    shared = _derivatives(sent, back, amplitude, kind)
     if kind == "structured":
-        phases, free = np.concatenate([phases, 1j * phases], axis=-1), free[..., :0]
-    return _stack_rows(free), _stack_rows(np.concatenate([phases, positions], axis=-1))
+        return stack(triangle(as_rows(shared, real=True))), shared
+    unit = np.exp(1j * np.angle(amplitude))
+    amplitudes = Amplitudes(unit[:, None] * back.response, sent.signal, sent.products, kind == "coherent")
+    return root_without(amplitudes, shared), shared
+
+
+def _derivatives(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> Columns:
+    """Return the derivatives of the mean by what all places share, positions last.
+
+    Shape (n, n_rows, rank, 2 S, 3 S or 4 S), n the receivers and groups, with as many rows as inner products need.
+    """
+    (signal, slope, _), (response, gradient) = sent, back
+    total = signal.sum(axis=2)
+    position = np.einsum("rsim,rsl->rmlsi", gradient, total) + np.einsum("rsm,rsil->rmlsi", response, slope)
+    positions = (position * amplitude[:, None]).reshape(*position.shape[:3], -1)
+    if kind == "non-coherent":
+        return positions
+    phases = np.einsum("rsm,rsl->rmls", response, total) * (1j * amplitude)
+    if kind == "structured":
+        phases = np.concatenate([phases, 1j * phases], axis=-1)
+    return np.concatenate([phases, positions], axis=-1)
 
 
 def _shorten(values: Complex, slopes: Complex) -> tuple[Complex, Complex]:
@@ -246,51 +242,9 @@ def _shorten(values: Complex, slopes: Complex) -> tuple[Complex, Complex]:
     n_families, length = values.shape[0], values.shape[-1]
     n_values, n_slopes = math.prod(values.shape[1:-1]), math.prod(slopes.shape[1:-1])
     both = [values.reshape(n_families, n_values, length), slopes.reshape(n_families, n_slopes, length)]
-    short = _triangle(np.concatenate(both, axis=1).swapaxes(-1, -2)).swapaxes(-1, -2)
+    short = triangle(np.concatenate(both, axis=1).swapaxes(-1, -2)).swapaxes(-1, -2)
     shape = (*values.shape[:-1], short.shape[-1]), (*slopes.shape[:-1], short.shape[-1])
     return short[:, :n_values].reshape(shape[0]), short[:, n_values:].reshape(shape[1])
-
-
-def _flat(derivative: Complex) -> Complex:
-    """Return (n_rx, i, j, columns...) as (n_rx, i j, columns)."""
-    n_rx, n_receive, n_transmit = derivative.shape[:3]
-    return derivative.reshape(n_rx, n_receive * n_transmit, math.prod(derivative.shape[3:]))
-
-
-def _stack_rows(matrix: Columns) -> Float:
-    """Return real and imaginary parts below each other: the real inner product of complex columns."""
-    return np.concatenate([matrix.real, matrix.imag], axis=-2) if np.iscomplexobj(matrix) else matrix
-
-
-def _stack(square_roots: Columns) -> Float:
-    """Return the square roots of the receivers' information below each other, as one real matrix."""
-    real = _stack_rows(square_roots)
-    return real.reshape(-1, real.shape[-1])
-
-
-def _eliminate(nuisance: Columns, wanted: Columns, lengths: Float) -> Columns:
-    """Return a square root of the information on ``wanted`` columns once ``nuisance`` columns are unknown (Schur).
-
-    The triangular factor of both has it below the nuisances, unless these depend on each other: what a receiver
-    did not hear leaves columns of zeros. Then their range is found by singular values. ``lengths`` are those that the
-    nuisance columns had before anything was eliminated: what is left of less than a rounding of it is no direction.
-    """
-    n = nuisance.shape[-1]
-    triangle = _triangle(np.concatenate([nuisance, wanted], axis=-1))
-    pivots = np.abs(np.diagonal(triangle[..., :n], axis1=-2, axis2=-1))
-    if pivots.shape[-1] == n and np.all(pivots > SINGULAR * lengths):
-        return triangle[..., n:, n:]
-    scaled = nuisance / np.where(lengths > 0.0, lengths, 1.0)[..., None, :]
-    basis, values, _ = np.linalg.svd(scaled, full_matrices=False)
-    basis = basis * (values > SINGULAR)[..., None, :]
-    for _ in range(2):  # the second pass removes what rounding left of the first
-        wanted = wanted - basis @ (basis.conj().swapaxes(-1, -2) @ wanted)
-    return _triangle(wanted)
-
-
-def _triangle(columns: Columns) -> Columns:
-    """Return R of columns = (orthonormal) R."""
-    return np.asarray(np.linalg.qr(columns, mode="r"))
 
 
 def _covariance_blocks(square_root: Float, lengths: Float) -> Float:
@@ -300,8 +254,8 @@ def _covariance_blocks(square_root: Float, lengths: Float) -> Float:
     for s in range(n_targets):
         own = slice(2 * s, 2 * s + 2)
         others = np.delete(square_root, own, axis=1)
-        triangle = _triangle(_eliminate(others, square_root[:, own], np.delete(lengths, own)))
-        if triangle.shape[0] == 2 and np.all(np.abs(np.diagonal(triangle)) > SINGULAR * lengths[own].max()):
-            inverse = np.linalg.inv(triangle)
+        factor = triangle(eliminate(others, square_root[:, own], np.delete(lengths, own)))
+        if factor.shape[0] == 2 and np.all(np.abs(np.diagonal(factor)) > SINGULAR * lengths[own].max()):
+            inverse = np.linalg.inv(factor)
             blocks[s] = inverse @ inverse.T
     return blocks

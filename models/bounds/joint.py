@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.bounds.fisher import coincident, gram_root
+from models.bounds.fisher import coincident
 from models.bounds.maps import fields, keep_memory, legs
 from models.network import ModeAssignment, Network
 from models.radio.gram import Gram
@@ -115,7 +115,7 @@ def joint_bounds_m(
         return bounds
     amplitude = echo_amplitude_m2(network.wavelength_m, rcs_m2) * np.exp(1j * np.asarray(scatter_phase_rad))
     scaled: Complex = np.broadcast_to(math.sqrt(2.0 / noise_power_w) * amplitude, bounds.shape)
-    root = gram_root(Gram(gram[None]))[0]
+    root = Gram(gram[None]).root[0]
     keep_memory()
     n_rows = sets.shape[1] * (len(assignment.transmitters) + 3)
     step = max(1, BLOCK_PRODUCTS // (n_rows * n_rows * len(assignment.receivers)))

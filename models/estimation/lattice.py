@@ -136,7 +136,7 @@ def _sides(echoes: Echoes, centre_m: Float, half_axes_m: Float, axes: Float, lar
 
 
 def _cover(region: Region, sides: Float, step_m: float, widening: Float) -> tuple[_Tiles, NDArray[np.bool_]]:
-    """Return the tiles that touch an ellipse with axes ``widening`` times as long, and which touch the ellipse itself."""
+    """Return the tiles that touch an ellipse with axes ``widening`` times as long, and which touch it as it is."""
     half = region.half_axes_m
     coordinates = [
         _centred(int(np.ceil(w * 2.0 * h / s - 1e-6)), s) for w, h, s in zip(widening, half, sides, strict=True)

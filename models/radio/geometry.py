@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
 
-__all__ = ["Rays", "clear_of", "on_access_point", "rays", "sines"]
+__all__ = ["Rays", "clear_of", "clear_of_antennas", "on_access_point", "rays", "sines"]
 
 Float = NDArray[np.float64]
 
@@ -91,3 +91,9 @@ def clear_of(places_m: Float, nearest_m: float, points_m: ArrayLike) -> Float:
         outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
         flat[point] = places_m[place] + nearest_m * outward
     return flat.reshape(points.shape)
+
+
+def clear_of_antennas(network: Network, points_m: ArrayLike) -> Float:
+    """Return points, (..., 2) in m, those nearer than a wavelength to an AP or a UE moved to that distance."""
+    antennas_m = np.concatenate([network.ap_positions_m, network.ue_positions_m])
+    return clear_of(antennas_m, network.wavelength_m, points_m)

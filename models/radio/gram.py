@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Gram"]
@@ -17,6 +18,9 @@ __all__ = ["Gram"]
 Complex = NDArray[np.complexfloating]
 Float = NDArray[np.float64]
 NEGLIGIBLE = 1e-9  # share of the strongest power below which signals count as having nothing in common
+# A direction with less than this share of the largest power is rounding: Q is a sum of squares, which makes 1e-15 of it
+# look like a signal of 3e-8 of the amplitude.
+RANK = 1e-12
 DEPENDENT = 1e-10  # share of the strongest power below which a direction holds no signal
 
 
@@ -116,6 +120,15 @@ class Gram:
         return (fields.reshape(n, k, size) @ self.values.reshape(-1, size, size)).reshape(-1, k, n_tx, n_antennas)
 
     @cached_property
+    def root(self) -> Complex:
+        """F with Q = F F^H, shape (n_rx or 1, n_tx, N, rank); of separate signals that of each block."""
+        size = self.n_antennas * (self.n_tx if self.overlapping else 1)
+        factors = [_pivoted_cholesky(matrix) for matrix in self.values.reshape(-1, size, size)]
+        rank = max(1, *(factor.shape[1] for factor in factors))
+        padded = [np.pad(factor, ((0, 0), (0, rank - factor.shape[1]))) for factor in factors]
+        return np.stack(padded).reshape(len(self.values), self.n_tx, self.n_antennas, rank)
+
+    @cached_property
     def _whitening(self) -> tuple[Complex, NDArray[np.bool_]]:
         """U with U U^H the pseudo-inverse of Q, and which columns of it are not zero, for each block or whole Q."""
         size = self.n_tx * self.n_antennas
@@ -135,3 +148,12 @@ class Gram:
         n_rx, n_antennas = cross.shape[:2]
         rows = cross.reshape(n_rx, n_antennas, len(basis[0]), -1).swapaxes(1, 2)
         return np.sum(np.abs(rows @ basis) ** 2, axis=(1, 2, 3))
+
+
+def _pivoted_cholesky(matrix: Complex) -> NDArray[np.complex128]:
+    """Return F of full column rank with matrix = F F^H."""
+    least = RANK * float(np.diagonal(matrix).real.max(initial=0.0))
+    factor, pivots, rank, _ = scipy.linalg.lapack.zpstrf(matrix, tol=least, lower=1)
+    root = np.zeros_like(factor)
+    root[pivots - 1] = np.tril(factor)
+    return root[:, :rank]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,24 +12,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
+from emulator.randomness import Streams
 from models.bounds.closed_form import coverage, information_gain, sensing_energy_w
 from models.bounds.maps import any_gram_map_m, closed_form_map_m
 from models.network import Area, ModeAssignment, Network
 from models.radio.geometry import on_access_point
 from models.units import db_to_linear
+from models.view import View
 from scenarios.figures.point_bounds import expected_illumination, planned_assignment
-from scenarios.file.build import build
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
 from scenarios.file.size import bound_size, require_fit
+from scenarios.file.survey import target_starts_m, view_of
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
 from scenarios.output.lengths import length_text, length_unit
 from scenarios.output.results import finite
 from scenarios.version import SCHEMA_VERSION
-
-if TYPE_CHECKING:
-    from emulator.emulation import Emulation
 
 __all__ = ["BoundMap", "bound_map", "plot", "write"]
 
@@ -120,35 +119,33 @@ def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap
         "coherent" or "noncoherent".
     """
     require_fit(bound_size(scenario))
-    emulation = build(scenario, seed, tracing=False, estimator=None)
-    assignment, area = planned_assignment(emulation), emulation.central.area
+    streams = Streams(seed)
+    view = view_of(scenario, streams)
+    assignment, area = planned_assignment(scenario, view, streams), view.area
     x, y = area.grid(max(area.width_m, area.height_m) / PIXELS_PER_SIDE)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    targets = sorted(emulation.targets.values(), key=lambda target: target.index)
     return BoundMap(
         kind=kind,
-        network=emulation.network,
+        network=view.network,
         area=area,
         assignment=assignment,
         x_m=x,
         y_m=y,
-        peb_m=_bounds_m(scenario, seed, emulation, assignment, points, KINDS[kind]).reshape(len(y), len(x)),
-        threshold_m=THRESHOLD_WAVELENGTHS * emulation.network.wavelength_m,
-        targets_m=np.array([target.position_m(0.0) for target in targets]).reshape(-1, 2),
+        peb_m=_bounds_m(scenario, seed, view, assignment, points, KINDS[kind]).reshape(len(y), len(x)),
+        threshold_m=THRESHOLD_WAVELENGTHS * view.network.wavelength_m,
+        targets_m=np.array(target_starts_m(scenario, streams)).reshape(-1, 2),
     )
 
 
-def _bounds_m(
-    scenario: Scenario, seed: int, emulation: "Emulation", assignment: ModeAssignment, points: Float, kind: str
-) -> Float:
+def _bounds_m(scenario: Scenario, seed: int, view: View, assignment: ModeAssignment, points: Float, kind: str) -> Float:
     """Return the bound at each point, NaN exactly on an access point."""
-    network, radio = emulation.network, emulation.central.radio
+    network, radio = view.network, view.radio
     first = scenario.targets[0] if scenario.targets else TargetKeys()
     rcs_m2 = db_to_linear(first.rcs_dbsm)
     off = ~on_access_point(network, points)
     found = np.full(len(points), np.nan)
     if radio.illumination == "full" and network.n_ues:
-        gram = expected_illumination(scenario, seed, emulation, assignment)
+        gram = expected_illumination(scenario, seed, view, assignment)
         found[off] = any_gram_map_m(network, assignment, points[off], rcs_m2, gram, radio.noise_power_w, kind)
     else:
         gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), rcs_m2, radio.noise_power_w)

@@ -1,31 +1,27 @@
 """Position error bounds of a scenario's targets and of further points, before anything is run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.media.fronthaul import star
-from emulator.nodes.access_point import AccessPoint
+from emulator.messages import CENTRAL
+from emulator.randomness import Streams
 from models.bounds.fisher import target_bounds_m
-from models.network import ModeAssignment
+from models.network import ModeAssignment, Network
+from models.radio.gram import Gram
 from models.radio.transmission import expected_gram, precoding_matrix
 from models.units import db_to_linear
-from scenarios.file.build import build
+from models.view import View
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
 from scenarios.file.size import bound_size, require_fit
+from scenarios.file.survey import first_channel, target_starts_m, view_of
 
-if TYPE_CHECKING:
-    from emulator.emission import Emission
-    from emulator.emulation import Emulation
-    from emulator.slot import Slot
-
-__all__ = ["bounds", "drawn_channel", "expected_illumination", "planned_assignment"]
+__all__ = ["bounds", "expected_illumination", "planned_assignment"]
 
 Complex = NDArray[np.complex128]
 
@@ -52,44 +48,41 @@ def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]
         If a point is exactly on an access point.
     """
     require_fit(bound_size(scenario))
-    emulation = build(scenario, seed, tracing=False, estimator=None)
-    _check_points(emulation, points_m)
-    nodes = sorted(emulation.targets.values(), key=lambda target: target.index)
-    positions = [(float(x), float(y)) for x, y in (node.position_m(0.0) for node in nodes)]
-    rcs = [node.rcs_m2 for node in nodes]
-    phases = [node.scatter_phase_rad or 0.0 for node in nodes]
+    streams = Streams(seed)
+    view = view_of(scenario, streams)
+    _check_points(view.network, points_m)
+    positions = target_starts_m(scenario, streams)
+    rcs = [db_to_linear(target.rcs_dbsm) for target in scenario.targets]
+    phases = [target.scatter_phase_rad or 0.0 for target in scenario.targets]
     rcs_elsewhere = rcs[0] if rcs else db_to_linear(TargetKeys().rcs_dbsm)
-    assignment = planned_assignment(emulation)
-    bound = partial(_rows, emulation, assignment, expected_illumination(scenario, seed, emulation, assignment))
+    assignment = planned_assignment(scenario, view, streams)
+    bound = partial(_rows, view, assignment, Gram.of(expected_illumination(scenario, seed, view, assignment)))
     alone = [*zip(positions, rcs, phases, strict=True), *((point, rcs_elsewhere, 0.0) for point in points_m)]
     rows = [row for point, area, phase in alone for row in bound([point], [area], [phase])]
     return {"targets": rows, "joint": bound(positions, rcs, phases) if positions else []}
 
 
-def _check_points(emulation: "Emulation", points_m: Sequence[tuple[float, float]]) -> None:
+def _check_points(network: Network, points_m: Sequence[tuple[float, float]]) -> None:
     for point in points_m:
-        on = np.flatnonzero((emulation.network.ap_positions_m == point).all(axis=1))
+        on = np.flatnonzero((network.ap_positions_m == point).all(axis=1))
         if len(on):
-            name = emulation.network.ap_names[on[0]]
+            name = network.ap_names[on[0]]
             raise ScenarioError("--at", [f"got {point[0]:g},{point[1]:g} m, exactly where {name} is; move it away"])
 
 
-def planned_assignment(emulation: "Emulation") -> ModeAssignment:
+def planned_assignment(scenario: Scenario, view: View, streams: Streams) -> ModeAssignment:
     """Return the assignment that the central processor decides on for CPI 0."""
-    central = emulation.central
-    return central.selector.select(central.view(), emulation.streams.generator(central.name, "selection", 0))
+    return scenario.selector.make().select(view, streams.generator(CENTRAL, "selection", 0))
 
 
-def expected_illumination(scenario: Scenario, seed: int, emulation: "Emulation", assignment: ModeAssignment) -> Complex:
+def expected_illumination(scenario: Scenario, seed: int, view: View, assignment: ModeAssignment) -> Complex:
     """Return the expected Q of a CPI, shape (n_tx, N, n_tx, N), in W."""
-    radio, network = emulation.central.radio, emulation.network
-    transmitters = assignment.transmitters
-    precoding = None
+    radio, network, precoding = view.radio, view.network, None
     if radio.illumination == "full" and network.n_ues:
-        channel = drawn_channel(scenario, seed, assignment)
+        channel = first_channel(scenario, seed)[assignment.transmitters]
         precoding = precoding_matrix(channel, radio.transmit_power_w, radio.comm_power_fraction)
     return expected_gram(
-        len(transmitters),
+        len(assignment.transmitters),
         network.n_antennas,
         radio.n_snapshots,
         radio.transmit_power_w,
@@ -98,55 +91,23 @@ def expected_illumination(scenario: Scenario, seed: int, emulation: "Emulation",
     )
 
 
-@dataclass(kw_only=True, eq=False)
-class _Witness(AccessPoint):
-    """An access point that writes down the channel that it precodes with."""
-
-    seen: dict[str, Complex]
-
-    def transmit(self, slot: "Slot") -> "Emission | None":
-        if slot.cpi == 0:
-            self.seen[self.name] = self.services.air.channel(self.name, 0).copy()
-        return super().transmit(slot)
-
-
-def drawn_channel(scenario: Scenario, seed: int, assignment: ModeAssignment) -> Complex:
-    """Return the channels of the transmitters in CPI 0 of a run with this seed, shape (n_tx, n_ues, N).
-
-    The CPI is run, over a fronthaul that brings every plan in time: channels do not depend on the fronthaul.
-    """
-    seen: dict[str, Complex] = {}
-    in_time = scenario.with_({"schedule.lead_s": max(scenario.schedule.lead_s, 1e-6)})
-    emulation = in_time.build(
-        seed,
-        access_point=partial(_Witness, seen=seen),
-        fronthaul=star(scenario.access_point_names),
-        estimator=None,
-        tracing=False,
-        scoring=False,
-    )
-    emulation.run(1)
-    names = scenario.access_point_names
-    return np.stack([seen[names[index]] for index in assignment.transmitters])
-
-
 def _rows(
-    emulation: "Emulation",
+    view: View,
     assignment: ModeAssignment,
-    gram: Complex,
+    gram: Gram,
     points_m: Sequence[tuple[float, float]],
     rcs_m2: Sequence[float],
     scatter_phase_rad: Sequence[float],
 ) -> list[dict[str, Any]]:
     coherent, noncoherent = (
         target_bounds_m(
-            emulation.network,
+            view.network,
             assignment,
             np.array(points_m),
             np.array(rcs_m2),
             np.array(scatter_phase_rad),
             gram,
-            emulation.central.radio.noise_power_w,
+            view.radio.noise_power_w,
             kind,
         )
         for kind in ("coherent", "non-coherent")

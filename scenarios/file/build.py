@@ -1,14 +1,11 @@
-"""From a checked scenario to objects: the one place where dB become SI and random layouts are drawn."""
+"""From a checked scenario to an emulation; its survey is that of `scenarios.file.survey`."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from inspect import signature
 from typing import Any
 
 import networkx as nx
-import numpy as np
-from numpy.typing import NDArray
 
 from emulator import SPLITS
 from emulator.emulation import Emulation
@@ -23,22 +20,30 @@ from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
-from emulator.slot import Frame
 from emulator.trace import Tracing
 from models import SCHEDULERS
 from models.doors import require
-from models.network import Area, Network, Radio
-from models.radio import PATH_LOSS
+from models.network import Network, Radio
 from models.radio.channel import AccessChannel
 from models.trajectories import ConstantVelocity
-from models.units import db_to_linear, dbm_to_w, noise_power_w
+from models.units import db_to_linear
 from scenarios.file.graphml import read_graph
 from scenarios.file.plugins import found, make
 from scenarios.file.problems import closest
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.survey import (
+    access_channel_of,
+    area_of,
+    boresights_deg,
+    frame_of,
+    network_of,
+    radio_of,
+    scatter_phases_rad,
+    target_starts_m,
+)
 from scenarios.file.table import tables_of
 
-__all__ = ["build", "drawn_settings", "frame_of", "fronthaul_graph", "network_of", "radio_of"]
+__all__ = ["build", "drawn_settings", "fronthaul_graph"]
 
 STRATEGIES = ("selector", "estimator", "scheduler")
 
@@ -106,7 +111,7 @@ def build(
         hint = closest(min(unknown), network.ap_names) if network.n_aps <= 100 else ""
         raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}; {hint}".rstrip("; "))
     classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
-    channel = _access_channel(scenario, network)
+    channel = access_channel_of(scenario, network)
     keys = {
         "transmit_power_w": radio.transmit_power_w,
         "comm_power_fraction": radio.comm_power_fraction,
@@ -162,102 +167,23 @@ def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
     return make(**{key: value for key, value in keys.items() if key not in given})
 
 
-def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
-    """Return the survey: given positions and boresights as they are, the others drawn node by node."""
-    aps, ues = scenario.access_points, scenario.user_equipment
-    ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
-    return Network(
-        ap_names=ap_names,
-        ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
-        boresights_rad=np.array([math.radians(b) for b in _boresights_deg(scenario, streams)], dtype=float),
-        n_antennas=aps.n_antennas,
-        carrier_hz=scenario.radio.carrier_hz,
-        ue_names=ue_names,
-        ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
-    )
-
-
-def _boresights_deg(scenario: ScenarioKeys, streams: Streams) -> Sequence[float]:
-    """Return the boresights in degrees, so that a file that names those drawn means the same angles to the last bit."""
-    given, names = scenario.access_points.boresights_deg, scenario.access_point_names
-    if given is not None:
-        return given
-    return [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in names]
-
-
 def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
     """Return all that a seed draws for a scenario, by dotted key: with these given, nothing is left to be drawn.
 
     Positions of APs, UEs and targets, boresights, and the scattering phases that last for a run.
     """
     streams = Streams(seed)
-    network, targets = network_of(scenario, streams), _targets(scenario, streams, Target)
+    network = network_of(scenario, streams)
     tables = [target.model_dump(mode="json", exclude_none=True) for target in scenario.targets]
-    for table, node in zip(tables, targets, strict=True):
-        phase = node.scatter_phase_rad
-        table["position_m"] = node.position_m(0.0).tolist()
-        table["scatter_phase_rad"] = node.drawn_phase_rad(streams.generator) if phase is None else phase
+    drawn = zip(target_starts_m(scenario, streams), scatter_phases_rad(scenario, streams), strict=True)
+    for table, (start, phase) in zip(tables, drawn, strict=True):
+        table |= {"position_m": list(start), "scatter_phase_rad": phase}
     return {
         "access_points.positions_m": network.ap_positions_m.tolist(),
-        "access_points.boresights_deg": list(_boresights_deg(scenario, streams)),
+        "access_points.boresights_deg": list(boresights_deg(scenario, streams)),
         "user_equipment.positions_m": network.ue_positions_m.tolist(),
         "targets": tables,
     }
-
-
-def _positions(
-    scenario: ScenarioKeys, streams: Streams, names: tuple[str, ...], given: tuple[tuple[float, float], ...] | None
-) -> NDArray[np.float64]:
-    if given is None:
-        given = tuple(_random_position(scenario, streams, name) for name in names)
-    return np.array(given, dtype=float).reshape(len(names), 2)
-
-
-def _random_position(scenario: ScenarioKeys, streams: Streams, name: str) -> tuple[float, float]:
-    width, height = scenario.area.size_m
-    x, y = streams.generator(name, "position").uniform(size=2)
-    return float(x * width), float(y * height)
-
-
-def radio_of(scenario: ScenarioKeys) -> Radio:
-    """Return the air interface in SI units."""
-    keys = scenario.radio
-    return Radio(
-        bandwidth_hz=keys.bandwidth_hz,
-        noise_power_w=noise_power_w(keys.noise_temperature_k, keys.bandwidth_hz, keys.noise_figure_db),
-        transmit_power_w=dbm_to_w(keys.transmit_power_dbm),
-        comm_power_fraction=keys.comm_power_fraction,
-        illumination=keys.illumination,
-        n_snapshots=scenario.schedule.snapshots_per_slot,
-        rician_k=db_to_linear(keys.rician_k_db),
-    )
-
-
-def _access_channel(scenario: ScenarioKeys, network: Network) -> AccessChannel:
-    keys = scenario.radio
-    spread = keys.angular_std_deg
-    return AccessChannel.of(
-        network,
-        path_loss=found(PATH_LOSS[keys.path_loss]),
-        rician_k=db_to_linear(keys.rician_k_db),
-        angular_std_rad=None if spread == "iid" else math.radians(float(spread)),
-    )
-
-
-def frame_of(scenario: ScenarioKeys) -> Frame:
-    """Return the calendar."""
-    schedule = scenario.schedule
-    symbols = schedule.snapshots_per_slot + schedule.guard_symbols
-    transmitters = scenario.selector.transmitters
-    n_aps = scenario.access_points.count
-    return Frame(
-        slot_ns=round(1e9 * symbols / scenario.radio.bandwidth_hz),
-        n_slots=len(transmitters) if transmitters is not None else n_aps - schedule.n_receivers,
-        n_snapshots=schedule.snapshots_per_slot,
-        lead_ns=round(schedule.lead_s * 1e9),
-        deadline_ns=round(scenario.fronthaul.deadline_s * 1e9),
-        n_guard_symbols=schedule.guard_symbols,
-    )
 
 
 def _split(scenario: ScenarioKeys) -> FunctionalSplit:
@@ -307,10 +233,9 @@ def _central(
         "estimator": scenario.estimator.make,
         "scheduler": found(SCHEDULERS[scenario.schedule.order]),
     }
-    width, height = scenario.area.size_m
     return CentralProcessor(
         network=network,
-        area=Area(width_m=width, height_m=height),
+        area=area_of(scenario),
         radio=radio,
         path_gain=channel.path_gain,
         n_receivers=scenario.schedule.n_receivers,
@@ -322,12 +247,10 @@ def _central(
 
 def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Target]) -> list[Target]:
     nodes = []
-    for s, keys in enumerate(scenario.targets):
-        name = f"target-{s}"
-        start = keys.position_m if keys.position_m is not None else _random_position(scenario, streams, name)
+    for s, (keys, start) in enumerate(zip(scenario.targets, target_starts_m(scenario, streams), strict=True)):
         nodes.append(
             make(
-                name=name,
+                name=f"target-{s}",
                 index=s,
                 trajectory=ConstantVelocity(start_m=start, velocity_m_s=keys.velocity_m_s),
                 rcs_m2=db_to_linear(keys.rcs_dbsm),

@@ -18,9 +18,10 @@ from emulator.messages import CENTRAL, Assignment, EchoReport, StatisticsReport,
 from emulator.payload import draw_payload
 from emulator.slot import CpiPlan, Frame
 from models.network import ModeAssignment
-from scenarios.file.build import frame_of, fronthaul_graph
+from scenarios.file.build import fronthaul_graph
 from scenarios.file.names import names_text
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.survey import frame_of
 
 __all__ = ["timing_warnings"]
 
