@@ -21,7 +21,7 @@ from models.estimation.likelihood import degrees_of_freedom
 from models.estimation.signals import (
     Amplitude,
     Echoes,
-    leg_jets,
+    legs,
     one_target_products,
     pair_products,
     structured_products,
@@ -343,8 +343,7 @@ def echo_channel(echoes: Echoes, model: Amplitude, state: Float, amplitudes: Com
     amplitudes
         Shape (n_rx or 1, n_targets, n_tx or 1), as in ``Fit``.
     """
-    back = leg_jets(echoes.network, state[:, :2], echoes.receivers, model)[0]
-    towards = leg_jets(echoes.network, state[:, :2], echoes.transmitters, model)[0]
+    back, towards = (legs(echoes.network, state[:, :2], aps, model) for aps in (echoes.receivers, echoes.transmitters))
     if model == "free":
         amplitudes = amplitudes * np.exp(1j * state[:, 2])[None, :, None]
     (n_rx, n_targets, n_antennas), n_tx = back.shape, len(towards)

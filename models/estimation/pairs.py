@@ -46,7 +46,7 @@ from models.estimation.mixture import climb, fit, position_covariance_m2
 from models.estimation.peaks import coarse_maxima
 from models.estimation.places import beam_m
 from models.estimation.scene import Found, Scene
-from models.estimation.signals import leg_jets
+from models.estimation.signals import legs
 
 __all__ = ["PairGuess", "best_pair", "pair_guesses", "pair_power"]
 
@@ -156,11 +156,11 @@ def pair_power(echoes: Echoes, points_m: Float) -> Float:
     """
     n, n_rx, n_antennas = len(points_m), len(echoes.receivers), echoes.network.n_antennas
     echoes.effort.spend(COHERENCE_COST * n**2 * n_rx)
-    back = leg_jets(echoes.network, points_m, echoes.receivers, "structured")[0]
-    legs = leg_jets(echoes.network, points_m, echoes.transmitters, "structured")[0].swapaxes(0, 1)
-    towards = legs.reshape(n, -1)
+    back = legs(echoes.network, points_m, echoes.receivers, "structured")
+    out = legs(echoes.network, points_m, echoes.transmitters, "structured").swapaxes(0, 1)
+    towards = out.reshape(n, -1)
     v, b = np.zeros(n, dtype=complex), np.zeros((n, n), dtype=complex)
-    radiated = [sent.reshape(n, -1).conj() @ towards.T for sent in echoes.gram.times(legs[None])]
+    radiated = [sent.reshape(n, -1).conj() @ towards.T for sent in echoes.gram.times(out[None])]
     for r in range(n_rx):
         b += (back[r].conj() @ back[r].T) * radiated[r if len(radiated) > 1 else 0]
         v += np.sum((back[r].conj() @ echoes.cross[r].reshape(n_antennas, -1)) * towards.conj(), axis=1)

@@ -38,7 +38,7 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A target: model of its amplitude, state (x, y) or (x, y, phase), amplitudes of its echoes once fitted.
+    """A target: model of its amplitude, state (x, y) or (x, y, phase), channel H of its echoes once fitted.
 
     ``look`` is the last search for its lobes, if it was in vain.
     ``left`` is what the best lobe left of the non-coherent power, ``reason`` why there is none, where that is known.
@@ -50,7 +50,7 @@ class Found:
     state: Float
     lead: float = 0.0
     seen: float = float("nan")
-    amplitudes: Complex | None = None
+    channel: Complex | None = None
     look: Look | None = None
     left: float = float("nan")
     reason: str | None = None
@@ -111,7 +111,7 @@ class Scene:
 
     def _refine(self, current: list[Found], covariance: Float, model: Amplitude, n_steps: int) -> None:
         members = [s for s, t in enumerate(current) if t.model == model]
-        others = [t for t in current if t.model != model and t.amplitudes is not None]
+        others = [t for t in current if t.model != model and t.channel is not None]
         echoes = self.echoes.minus(self.echoes.gram.times(_channel(self.echoes, others))) if others else self.echoes
         state = np.array([current[s].state for s in members])[None]
         n_steps = 0 if echoes.effort.exhausted else n_steps
@@ -121,7 +121,8 @@ class Scene:
         state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps, CONVERGED)
         covariance[members] = position_covariance_m2(found.information[0], len(members))
         for i, s in enumerate(members):
-            current[s] = replace(current[s], state=state[0, i], amplitudes=found.amplitudes[0][:, i : i + 1])
+            channel = echo_channel(echoes, model, state[0, i : i + 1], found.amplitudes[0][:, i : i + 1])
+            current[s] = replace(current[s], state=state[0, i], channel=channel)
 
     def replaced(self, index: int, target: Found) -> "Scene":
         """Return the scene with another target in the place of one, all refined."""
@@ -150,12 +151,8 @@ class Scene:
 
 def _channel(echoes: Echoes, targets: "list[Found]") -> Complex:
     """Return the sum of the channels of fitted targets, shape (n_rx, N, n_tx, N)."""
-    shape = echoes.cross.shape
-    total = np.zeros(shape, dtype=complex)
-    for t in targets:
-        if t.amplitudes is not None:
-            total += echo_channel(echoes, t.model, t.state[None], t.amplitudes)
-    return total
+    channels = [t.channel for t in targets if t.channel is not None]
+    return np.sum(channels, axis=0) if channels else np.zeros(echoes.cross.shape, dtype=complex)
 
 
 def _explained(echoes: Echoes, targets: "list[Found]") -> float:

@@ -13,14 +13,31 @@ from numpy.typing import NDArray
 
 from models.estimation.likelihood import Echoes, clear_of_aps
 from models.network import Network
-from models.radio.geometry import rays
+from models.radio.geometry import Rays, rays
 
-__all__ = ["Amplitude", "Echoes", "leg_jets", "one_target_products", "pair_products", "structured_products"]
+__all__ = ["Amplitude", "Echoes", "leg_jets", "legs", "one_target_products", "pair_products", "structured_products"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 Amplitude = Literal["structured", "free", "noncoherent"]
 _HALF = np.array([0.5, 1.0, 1.0])  # the product rule written for all a counts a = 0 twice
+
+
+def legs(network: Network, points_m: Float, aps: NDArray[np.intp], model: Amplitude) -> Complex:
+    """Return the legs to points of shape (n_points, 2), shape (n_aps, n_points, N); see `leg_jets`."""
+    return _legs(network, points_m, aps, model)[1]
+
+
+def _legs(network: Network, points_m: Float, aps: NDArray[np.intp], model: Amplitude) -> tuple[Rays, Complex]:
+    ray = rays(network, clear_of_aps(network, points_m), aps)
+    turn = np.pi * ray.sine[..., None] * np.arange(network.n_antennas)
+    if model != "noncoherent":
+        turn -= network.wavenumber_rad_m * ray.distance_m[..., None]
+    leg = np.empty(turn.shape, dtype=complex)
+    leg.real, leg.imag = np.cos(turn), np.sin(turn)
+    if model == "structured":
+        leg /= ray.distance_m[..., None]
+    return ray, leg
 
 
 def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], model: Amplitude) -> Complex:
@@ -45,27 +62,16 @@ def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], model: Am
     ndarray
         Shape (3, n_aps, ..., N): value, derivative along x, along y.
     """
-    shape = points_m.shape[:-1]
-    ray = rays(network, clear_of_aps(network, points_m.reshape(-1, 2)), aps)
-    distance = ray.distance_m[..., None]
-    index = np.arange(network.n_antennas)
-    wavenumber = 0.0 if model == "noncoherent" else network.wavenumber_rad_m
-    turn = np.pi * ray.sine[..., None] * index - wavenumber * distance
-    leg = np.empty(turn.shape, dtype=complex)
-    leg.real, leg.imag = np.cos(turn), np.sin(turn)
-    rate = -1j * wavenumber * np.ones_like(distance)
+    ray, leg = _legs(network, points_m.reshape(-1, 2), aps, model)
+    jets = np.empty((3, *leg.shape), dtype=complex)
+    jets[0] = leg
+    slope = np.moveaxis(ray.sine_gradient, -1, 0)[..., None] * (np.pi * np.arange(network.n_antennas))
+    if model != "noncoherent":
+        slope -= network.wavenumber_rad_m * np.moveaxis(ray.direction, -1, 0)[..., None]
+    jets[1:].real, jets[1:].imag = -slope * leg.imag, slope * leg.real
     if model == "structured":
-        leg, rate = leg / distance, rate - 1.0 / distance
-    elif model == "noncoherent":
-        jets = np.empty((3, *leg.shape), dtype=complex)
-        jets[0] = leg
-        for i in (0, 1):
-            slope = np.pi * ray.sine_gradient[..., i, None] * index
-            jets[1 + i].real, jets[1 + i].imag = -slope * leg.imag, slope * leg.real
-        return jets.reshape(3, len(aps), *shape, network.n_antennas)
-    slopes = [leg * (rate * ray.direction[..., i, None] + 1j * np.pi * index * ray.sine_gradient[..., i, None])
-              for i in (0, 1)]  # fmt: skip
-    return np.stack([leg, *slopes]).reshape(3, len(aps), *shape, network.n_antennas)
+        jets[1:] -= np.moveaxis(ray.direction / ray.distance_m[..., None], -1, 0)[..., None] * leg
+    return jets.reshape(3, len(aps), *points_m.shape[:-1], network.n_antennas)
 
 
 def both_jets(echoes: Echoes, points_m: Float, model: Amplitude) -> tuple[Complex, Complex]:
