@@ -97,10 +97,11 @@ def search_lobes(
     polishes no lobes that explain far less. Lobes outside of the area are considered only where there are too few
     inside.
     """
-    search, alone = LobeSearch(coherent=model), _single(echoes, coarse)
+    search, alone, wavelength_m = LobeSearch(coherent=model), _single(echoes, coarse), echoes.network.wavelength_m
     known = np.empty((0, 2)) if known_m is None else known_m[None]
-    inner_first = depth == "inner" or (depth == "both" and (alone or enough <= QUICK_POWER))
-    if inner_first and not too_wide(echoes, coarse):
+    if depth == "inner" and _ellipse(echoes, coarse, 0, INNER).half_axes_m.prod() > QUICK_LAMBDA2 * wavelength_m**2:
+        return polish_lobes(echoes, known[:0], model)._replace(whole=False)
+    if depth != "all" and (alone or enough <= QUICK_POWER) and not too_wide(echoes, coarse):
         found = _inner_lobes(echoes, coarse, search, area, enough if depth == "inner" else 0.0, known)
         fits = found.power.max(initial=0.0) > enough
         if fits and ((alone and found.lead() > SAFE_LEAD) or found.lead() < LEAST_LEAD):
@@ -112,14 +113,8 @@ def search_lobes(
 
 
 def _inner_lobes(echoes: Echoes, coarse: Coarse, search: LobeSearch, area: Area, enough: float, known_m: Float) -> Fine:
-    """Return the best lobes in the inner ellipse of the best peak, polished if they explain about ``enough``.
-
-    None where more than that is asked for and the ellipse is wide.
-    """
-    region = _ellipse(echoes, coarse, 0, INNER)
-    if enough and region.half_axes_m.prod() > QUICK_LAMBDA2 * echoes.network.wavelength_m**2:
-        return polish_lobes(echoes, np.empty((0, 2)), search.coherent)._replace(whole=False)
-    inner = search.search(echoes, *region)
+    """Return the best lobes in the inner ellipse of the best peak, polished if they explain about ``enough``."""
+    inner = search.search(echoes, *_ellipse(echoes, coarse, 0, INNER))
     if inner.power.max(initial=0.0) < ROUGHLY_ENOUGH * enough:
         state = initial_state(search.coherent, inner.positions_m)
         return Fine(state, inner.power, same_lobe_m(echoes), whole=False)
