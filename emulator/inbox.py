@@ -49,21 +49,19 @@ class Inbox:
 
     def take(self, message: Message) -> bool:
         """Take a report or a record; return whether it was the last that is due."""
-        place = self._place(message)
-        if place is None:
-            return False
-        kept, key = place
-        new = key not in kept
-        kept[key] = message
-        return new and self._settled(message.source)
-
-    def _place(self, message: Message) -> tuple[dict[Any, Any], int | str] | None:
-        """Return where a message is kept: the mapping and the key."""
+        source = key = message.source
+        kept: dict[Any, Any] = self.records
         if isinstance(message, EchoReport):
-            return self.echoes.setdefault(message.source, {}), message.slot.position
-        if isinstance(message, StatisticsReport):
-            return self.statistics, message.source
-        return (self.records, message.source) if isinstance(message, TransmissionRecord) else None
+            kept, key = self.echoes.setdefault(source, {}), message.slot.position  # type: ignore[assignment]
+        elif isinstance(message, StatisticsReport):
+            kept = self.statistics
+        elif not isinstance(message, TransmissionRecord):
+            return False
+        if key in kept:
+            kept[key] = message
+            return False
+        kept[key] = message
+        return self._settled(source)
 
     def _settled(self, source: str) -> bool:
         """Count a message that an AP owed; return whether nobody owes any more."""

@@ -184,8 +184,8 @@ def _backwards(arrival: Arrival) -> int:
 class Fronthaul:
     """Carries messages between nodes over the graph.
 
-    Messages that arrive at one instant are one event of the clock, in which they are handed over link by link: those of a
-    slot all come together.
+    Messages that arrive at one instant are one event of the clock, in which they are handed over link by link: those
+    of a slot all come together.
 
     Parameters
     ----------
@@ -249,7 +249,8 @@ class Fronthaul:
     def send(self, message: Message) -> None:
         """Put a message on its way."""
         message.seal()
-        message.sequence, bits, now_ns = self.sent, message.bits, self.now_ns
+        bits, now_ns = message.bits, self.services.now_ns  # type: ignore[union-attr]  # started, as somebody sends
+        message.sequence = self.sent
         self.sent += 1
         self._forward(message, bits, message.source, now_ns)
         if self.book is not None:
@@ -292,19 +293,15 @@ class Fronthaul:
         arrival_ns = link.accept(message, bits, now_ns)
         if isinstance(arrival_ns, Loss):
             self._drop(link, message, bits, arrival_ns)
-        else:
-            self._launch(arrival_ns, (link, message, bits))
-
-    def _launch(self, arrival_ns: int, arrival: Arrival) -> None:
-        """Have a message handed over when it arrives, in the turn of its link."""
+            return
         together = self._in_flight.get(arrival_ns)
         if together is None:
-            self._in_flight[arrival_ns] = [arrival]
+            self._in_flight[arrival_ns] = [(link, message, bits)]
             self._bell.set(arrival_ns)
-        elif together is self._arriving:
-            insort_left(together, arrival, key=_backwards)
+        elif together is self._arriving:  # it takes no time, and is handed over in the turn of its link
+            insort_left(together, (link, message, bits), key=_backwards)
         else:
-            together.append(arrival)
+            together.append((link, message, bits))
 
     def _drop(self, link: Link, message: Message, bits: int, why: Loss) -> None:
         self.dropped += 1
