@@ -57,21 +57,13 @@ class Inbox:
             kept = self.statistics
         elif not isinstance(message, TransmissionRecord):
             return False
-        if key in kept:
-            kept[key] = message
-            return False
+        owed = 0 if key in kept else self.due.get(source, 0)
         kept[key] = message
-        return self._settled(source)
-
-    def _settled(self, source: str) -> bool:
-        """Count a message that an AP owed; return whether nobody owes any more."""
-        owed = self.due.get(source, 0)
         if owed > 1:
             self.due[source] = owed - 1
         elif owed:
             del self.due[source]
-            return not self.due
-        return False
+        return owed == 1 and not self.due
 
     def close(self) -> None:
         """Let go of what came: it was fused."""

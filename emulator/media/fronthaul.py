@@ -27,13 +27,14 @@ from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Protocol
 
 import networkx as nx
 
 from emulator.identity import settings
 from emulator.media.link_attributes import LinkAttributes
-from emulator.messages import ARROW, CENTRAL, Message
+from emulator.messages import ARROW, CENTRAL, HEADER_BITS, Message
 from emulator.nodes.node import EmulationError
 from emulator.services import Services
 from emulator.trace import Kind, row
@@ -172,13 +173,10 @@ class Link:
         return self.busy_ns - max(self.free_ns - now_ns, 0)
 
 
-Arrival = tuple[Link, Message, int]
-"""(link, message, bits) of a message in flight."""
-
-
-def _backwards(arrival: Arrival) -> int:
-    """Return a sort key that puts the link that is served first at the end."""
-    return -arrival[0].rank
+Arrival = tuple[int, Link, Message, int]
+"""(turn, link, message, bits) of a message in flight; the turn is minus the rank of the link."""
+TURN = itemgetter(0)
+"""Sort key that puts the link that is served first at the end."""
 
 
 class Fronthaul:
@@ -225,7 +223,8 @@ class Fronthaul:
         for link in self.links.values():
             link.start(services)
         self._bell = services.bell(min((link.rank for link in self.links.values()), default=0), self._arrive)
-        for arrival_ns in self._in_flight:
+        for arrival_ns, together in self._in_flight.items():
+            together[:] = [(-link.rank, link, message, bits) for _, link, message, bits in together]
             self._bell.set(arrival_ns)
 
     @property
@@ -249,7 +248,7 @@ class Fronthaul:
     def send(self, message: Message) -> None:
         """Put a message on its way."""
         message.seal()
-        bits, now_ns = message.bits, self.services.now_ns  # type: ignore[union-attr]  # started, as somebody sends
+        bits, now_ns = HEADER_BITS + message.content_bits, self.services.now_ns  # type: ignore[union-attr]  # started, as somebody sends
         message.sequence = self.sent
         self.sent += 1
         self._forward(message, bits, message.source, now_ns)
@@ -296,12 +295,12 @@ class Fronthaul:
             return
         together = self._in_flight.get(arrival_ns)
         if together is None:
-            self._in_flight[arrival_ns] = [(link, message, bits)]
+            self._in_flight[arrival_ns] = [(-link.rank, link, message, bits)]
             self._bell.set(arrival_ns)
         elif together is self._arriving:  # it takes no time, and is handed over in the turn of its link
-            insort_left(together, (link, message, bits), key=_backwards)
+            insort_left(together, (-link.rank, link, message, bits), key=TURN)
         else:
-            together.append((link, message, bits))
+            together.append((-link.rank, link, message, bits))
 
     def _drop(self, link: Link, message: Message, bits: int, why: Loss) -> None:
         self.dropped += 1
@@ -315,9 +314,10 @@ class Fronthaul:
         now_ns, served = self.now_ns, 0
         arriving = self._arriving = self._in_flight[now_ns]
         arriving.reverse()
-        arriving.sort(key=_backwards)
+        arriving.sort(key=TURN)
         while arriving:
-            self._hand_over(*arriving.pop(), now_ns)
+            _, link, message, bits = arriving.pop()
+            self._hand_over(link, message, bits, now_ns)
             served += 1
         del self._in_flight[now_ns]
         self._arriving = None
@@ -349,7 +349,7 @@ class Fronthaul:
 
     def in_flight(self) -> Iterator[Message]:
         """Yield the messages that are on their way."""
-        return (message for together in self._in_flight.values() for _, message, _ in together)
+        return (message for together in self._in_flight.values() for _, _, message, _ in together)
 
     # -- books and checkpoints ------------------------------------------------------------------------------------
 
@@ -384,7 +384,7 @@ class Fronthaul:
             "counts": (self.sent, self.delivered, self.dropped),
             "links": {ends: {n: getattr(link, n) for n in names} for ends, link in self.links.items()},
             "in_flight": {
-                at_ns: [(link.ends, message, bits) for link, message, bits in together]
+                at_ns: [(link.ends, message, bits) for _, link, message, bits in together]
                 for at_ns, together in self._in_flight.items()
             },
             "edges": {ends: copy(self.graph.get_edge_data(*ends)) for ends in self.links},
@@ -397,7 +397,7 @@ class Fronthaul:
         for ends, attributes in state["links"].items():
             vars(self.links[ends]).update(attributes)
         for at_ns, together in state["in_flight"].items():
-            self._in_flight[at_ns] = [(self.links[ends], message, bits) for ends, message, bits in together]
+            self._in_flight[at_ns] = [(0, self.links[ends], message, bits) for ends, message, bits in together]
         for ends, edge in state["edges"].items():
             _set_edge(self.graph, ends, edge)
 

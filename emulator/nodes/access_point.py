@@ -197,9 +197,11 @@ class AccessPoint(Node):
             raise self.failure("report", slot, error) from error
         kind, number = WITHHOLD, -1
         if given is not None:
-            kind, message = REPORT, self._split(slot, given)
+            kind = REPORT
+            message = self._split(slot, given)
             if message is not None:
-                self._answer(self._past[slot.cpi], message)
+                message.cause = self._past[slot.cpi].sequence
+                self._send(message)
                 number = message.sequence
         if self.record is not None:
             whose = self.rank, slot.index, slot.cpi

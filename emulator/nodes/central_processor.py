@@ -325,8 +325,8 @@ def _covered(inbox: Inbox, receiver: str, known: set[int]) -> tuple[int, ...]:
 def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> tuple[Complex, Float]:
     """Return samples as the links delivered them, (n_rx, n_slots, N, n_snapshots), and their error power, (n_rx,)."""
     reports = [received[position] for received in echoes for position in slots]
-    samples, widths = np.array([report.samples for report in reports]), [report.iq_bits for report in reports]
-    error = np.zeros(len(reports))
+    samples = np.concatenate([report.samples for report in reports]).reshape(len(reports), *reports[0].samples.shape)
+    error, widths = np.zeros(len(reports)), [report.iq_bits for report in reports]
     for n_bits in {width for width in widths if width is not None}:
         rows = slice(None) if widths.count(n_bits) == len(widths) else [i for i, w in enumerate(widths) if w == n_bits]
         samples[rows], error[rows] = quantised(samples[rows], n_bits)

@@ -108,9 +108,11 @@ class Radiated:
             n_tx, n_rx, n_antennas = y.shape[:3]
             x = np.array([self.samples[t] for t in some]).reshape(n_tx, n_antennas, -1)
             product = y.reshape(n_tx, n_rx * n_antennas, -1) @ x.conj().swapaxes(1, 2)
-            whose = slice(None) if len(rows) == len(cross) else rows
-            for t, of_one in zip(some, product.reshape(n_tx, n_rx, n_antennas, n_antennas), strict=True):
-                cross[whose, :, t] += of_one
+            by_receiver = product.reshape(n_tx, n_rx, n_antennas, n_antennas).transpose(1, 2, 0, 3)
+            if n_rx == len(cross):
+                cross[:, :, some] += by_receiver
+            else:
+                cross[np.ix_(rows, range(n_antennas), some)] += by_receiver
 
     @property
     def _even(self) -> bool:
