@@ -9,17 +9,17 @@ CPIs follow each other without a gap. Time is integer nanoseconds.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from models.network import Mode, ModeAssignment
 
 __all__ = ["CpiPlan", "Frame", "Slot"]
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One time slot of a CPI, as planned."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's own index() is of no use here
     """Counts slots from the start of the emulation."""
     cpi: int
     position: int

@@ -114,11 +114,11 @@ class Trace:
 
     def book(self, message: Message, bits: int, now_ns: int) -> None:
         """Record a message that is given to the fronthaul now."""
-        whats, numbers, name = self._whats, self._numbers, type(message).__name__
-        if name not in whats:
-            whats[name] = len(whats)
-        ends = numbers[message.source], numbers[message.destination]
-        self._messages.add(_message_row(message.sequence, now_ns, whats[name], *ends, message.cpi, bits, message.cause))
+        name, number, cpi = type(message).__name__, message.sequence, message.cpi
+        if name not in self._whats:
+            self._whats[name] = len(self._whats)
+        what, source, destination = self._whats[name], self._numbers[message.source], self._numbers[message.destination]
+        self._messages.add(_message_row(number, now_ns, what, source, destination, cpi, bits, message.cause))
 
     def settle(self, cpi: int) -> None:
         """Set aside or forget what need not stay at hand, now that a CPI has been published."""

@@ -170,11 +170,12 @@ class AccessPoint(Node):
             self.services.air.emit(slot, self.name, emission)
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
-        part = emission.sensing if self.illumination == "sensing" else emission.total
+        sensing = emission.sensing
+        part = sensing if self.illumination == "sensing" else emission.total
         if part is not None:
             self._radiated.append((position, part))
         if self.record is not None:
-            kind = COMMUNICATE if emission.sensing is None else SENSE
+            kind = COMMUNICATE if sensing is None else SENSE
             self.record(row(slot.start_ns, kind, self.rank, slot.index, slot.cpi, -1))
 
     def _checked(self, emission: object, slot: Slot) -> Emission | None:
@@ -204,8 +205,8 @@ class AccessPoint(Node):
                 self._send(message)
                 number = message.sequence
         if self.record is not None:
-            whose = self.rank, slot.index, slot.cpi
-            self.record(two_rows(slot.start_ns, LISTEN, *whose, -1, slot.end_ns, kind, *whose, number))
+            at, end, index, cpi, rank = slot.start_ns, slot.end_ns, slot.index, slot.cpi, self.rank
+            self.record(two_rows(at, LISTEN, rank, index, cpi, -1, end, kind, rank, index, cpi, number))
 
     def _split(self, slot: Slot, given: Complex) -> Message | None:
         """Return the message that the split makes of what is given away of an echo, if one is due at once."""
