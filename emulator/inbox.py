@@ -41,11 +41,11 @@ class Inbox:
         """Names of the APs of which anything came."""
         return {*self.records, *self.echoes, *self.statistics}
 
-    def reports(self, receiver: str, positions: tuple[int, ...]) -> list[EchoReport | StatisticsReport]:
-        """Return the reports of a receiver on some slots."""
+    def numbers(self, receiver: str, positions: tuple[int, ...]) -> list[int]:
+        """Return the numbers of the reports of a receiver on some slots."""
         if receiver in self.statistics:
-            return [self.statistics[receiver]] if positions else []
-        return [self.echoes[receiver][position] for position in positions]
+            return [self.statistics[receiver].sequence] if positions else []
+        return [self.echoes[receiver][position].sequence for position in positions]
 
     def take(self, message: Message) -> bool:
         """Take a report or a record; return whether it was the last that is due."""

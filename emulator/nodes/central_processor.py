@@ -266,11 +266,11 @@ class CentralProcessor(Node):
         sent = radiated(plan, inbox.records, n_antennas)
         known = {s.position for s in plan.slots if waveform_known(plan, inbox.records, s.position, illumination)}
         covered = [_covered(inbox, name, known) for name in plan.receivers]
-        reports = [r for name, slots in zip(plan.receivers, covered, strict=True) for r in inbox.reports(name, slots)]
-        inbox.fused = len(reports)
-        if not reports:
+        numbers = [n for name, slots in zip(plan.receivers, covered, strict=True) for n in inbox.numbers(name, slots)]
+        inbox.fused = len(numbers)
+        if not numbers:
             return None
-        inbox.used = [message.sequence for message in (*inbox.records.values(), *reports)]
+        inbox.used = [*(record.sequence for record in inbox.records.values()), *numbers]
         cross, energy, rounding = self._statistics(inbox, covered, sent)
         if not np.isfinite(energy).all():
             odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
@@ -296,7 +296,8 @@ class CentralProcessor(Node):
         Those that cover the same slots go together.
         """
         names, n_antennas = inbox.plan.receivers, self.network.n_antennas
-        cross = np.zeros((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
+        cross = np.empty((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
+        cross.fill(0.0)  # NumPy asks for large pages of memory here, and does not for np.zeros
         energy, rounding = np.zeros((2, len(names)))
         by_slots: dict[tuple[int, ...], list[int]] = {}
         for i, (name, slots) in enumerate(zip(names, covered, strict=True)):
