@@ -34,7 +34,7 @@ import networkx as nx
 
 from emulator.identity import settings
 from emulator.media.link_attributes import LinkAttributes
-from emulator.messages import ARROW, CENTRAL, HEADER_BITS, Message
+from emulator.messages import ARROW, CENTRAL, Message
 from emulator.nodes.node import EmulationError
 from emulator.services import Services
 from emulator.trace import Kind, row
@@ -222,7 +222,8 @@ class Fronthaul:
         self.services, self.record, self.book = services, services.record, services.book
         for link in self.links.values():
             link.start(services)
-        self._bell = services.bell(min((link.rank for link in self.links.values()), default=0), self._arrive)
+        first = min((link.rank for link in self.links.values()), default=0)  # theirs follow each other
+        self._bell = services.bell(first, self._arrive)
         for arrival_ns, together in self._in_flight.items():
             together[:] = [(-link.rank, link, message, bits) for _, link, message, bits in together]
             self._bell.set(arrival_ns)
@@ -248,7 +249,7 @@ class Fronthaul:
     def send(self, message: Message) -> None:
         """Put a message on its way."""
         message.seal()
-        bits, now_ns = HEADER_BITS + message.content_bits, self.services.now_ns  # type: ignore[union-attr]  # started, as somebody sends
+        bits, now_ns = message.bits, self.now_ns
         message.sequence = self.sent
         self.sent += 1
         self._forward(message, bits, message.source, now_ns)

@@ -253,7 +253,7 @@ class AccessPoint(Node):
         """Return the precoders for some channels, checked where they are not of this package."""
         asked = channel, self.transmit_power_w, self.comm_power_fraction
         if self.precoder is precoding_matrix:
-            return sealed(precoding_matrix(*asked))
+            return sealed(np.ascontiguousarray(precoding_matrix(*asked)))
         shape = (self.n_antennas, len(channel))
         precoding = PRECODED.ask(self.precoder, *asked)
         return PRECODED.numbers(self.precoder, precoding, shape, f"finite precoders of shape {shape}")

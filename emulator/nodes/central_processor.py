@@ -296,8 +296,7 @@ class CentralProcessor(Node):
         Those that cover the same slots go together.
         """
         names, n_antennas = inbox.plan.receivers, self.network.n_antennas
-        cross = np.empty((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
-        cross.fill(0.0)  # NumPy asks for large pages of memory here, and does not for np.zeros
+        cross = np.zeros((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
         energy, rounding = np.zeros((2, len(names)))
         by_slots: dict[tuple[int, ...], list[int]] = {}
         for i, (name, slots) in enumerate(zip(names, covered, strict=True)):
