@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from typing import Any
+from operator import attrgetter
+from typing import Any, ClassVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -88,8 +89,7 @@ class Emulation:
         self.book: Bookkeeper | None = self.trace.book if self.trace is not None else None
         self.n_cpis = n_cpis
         self._outbox: list[CpiResult] = []
-        self._kernel: Kernel | None = None
-        self._resume_ns = self._resume_events = 0
+        self._kernel, self._started = Kernel(initial_time=0), False
         self._built = {name: dict(settings(name, node)) for name, node in self.nodes.items()}
         self._links_built = dict(fronthaul.settings())
         self._blas = ThreadpoolController()  # one thread: the products are small, and two were many times slower
@@ -106,22 +106,19 @@ class Emulation:
 
     # -- services to nodes ----------------------------------------------------------------------------------------
 
-    @property
-    def now_ns(self) -> int:
-        """Emulated time in ns."""
-        return self._kernel.now_ns if self._kernel is not None else self._resume_ns
+    now_ns: ClassVar = property(attrgetter("_kernel.now_ns"), doc="Emulated time in ns.")
 
     def rank(self, name: str) -> int:
         """Return the place of an owner of events in the service order; also its number in the trace."""
         return self._ranks[name]
 
-    def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:
-        """Return the generator at an address."""
-        return self.streams.generator(node, purpose, counter)
-
     def bell(self, rank: float, ring: Callable[[object], None]) -> Bell:
         """Return a bell of this rank that calls ``ring`` whenever it was set to."""
         return Bell(self.kernel, rank, ring)
+
+    def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:
+        """Return the generator at an address."""
+        return self.streams.generator(node, purpose, counter)
 
     @property
     def splits(self) -> dict[str, FunctionalSplit]:
@@ -137,14 +134,14 @@ class Emulation:
         EmulationError
             If the emulation has not started.
         """
-        if self._kernel is None:
+        if not self._started:
             raise EmulationError("the emulation has not started, and has no clock yet: call start, run or cpis first")
         return self._kernel
 
     @property
     def events(self) -> int:
         """Kernel events served so far."""
-        return self._kernel.served if self._kernel is not None else self._resume_events
+        return self._kernel.served
 
     # -- running --------------------------------------------------------------------------------------------------
 
@@ -156,16 +153,17 @@ class Emulation:
         EmulationError
             If the emulation has started before.
         """
-        if self._kernel is not None:
+        if self._started:
             raise EmulationError("the emulation has started before: call run or cpis to go on, or build a new one")
-        kernel = self._kernel = Kernel(initial_time=self._resume_ns)
+        self._started = True
         try:
-            self._start(kernel)
+            self._start(self._kernel)
         except BaseException as error:
-            kernel.failure = error
+            self._kernel.failure = error
             raise
 
     def _start(self, kernel: Kernel) -> None:
+        served = kernel.served
         self.fronthaul.start(self)
         for node in self.nodes.values():
             node.start(self)
@@ -177,7 +175,7 @@ class Emulation:
             kernel.process(node.run(kernel))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
             kernel.step()
-        kernel.served = self._resume_events
+        kernel.served = served
 
     def cpis(self, n_cpis: int | None = None) -> Iterator[CpiResult]:
         """Run on and yield the result of each of the next CPIs as it is published.
@@ -224,7 +222,7 @@ class Emulation:
         return int(n_cpis)
 
     def _next_cpi(self) -> CpiResult:
-        if self._kernel is None:
+        if not self._started:
             self.start()
         self._refuse_if_half_done("go on")
         self.kernel.advance(self._outbox)
@@ -232,8 +230,6 @@ class Emulation:
 
     def _refuse_if_half_done(self, what: str) -> None:
         """Raise an error where an event has begun and not ended."""
-        if self._kernel is None:
-            return
         if self._kernel.failure is not None:
             failure = str(self._kernel.failure) or type(self._kernel.failure).__name__
             raise EmulationError(
@@ -320,7 +316,7 @@ class Emulation:
         ValueError
             If this emulation has started, or was built with other settings than the one that the state was taken of.
         """
-        if self._kernel is not None:
+        if self._started:
             raise ValueError("an emulation that has started cannot be restored: build a fresh one")
         if not isinstance(state, dict) or not isinstance(state.get("identity"), dict):
             raise ValueError(f"got {state!r:.60}: give what state() of an emulation returned")
@@ -328,7 +324,8 @@ class Emulation:
         if odd:
             raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
         state = deepcopy(state)
-        self._resume_ns, self._resume_events = state["now_ns"], state["events"]
+        self._kernel = Kernel(initial_time=state["now_ns"])
+        self._kernel.served = state["events"]
         self._outbox = state["outbox"]
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)

@@ -41,39 +41,29 @@ class Inbox:
         """Names of the APs of which anything came."""
         return {*self.records, *self.echoes, *self.statistics}
 
-    def reports(self, receiver: str, positions: tuple[int, ...]) -> list[EchoReport | StatisticsReport]:
-        """Return the reports of a receiver on some slots."""
+    def numbers(self, receiver: str, positions: tuple[int, ...]) -> list[int]:
+        """Return the numbers of the reports of a receiver on some slots."""
         if receiver in self.statistics:
-            return [self.statistics[receiver]] if positions else []
-        return [self.echoes[receiver][position] for position in positions]
+            return [self.statistics[receiver].sequence] if positions else []
+        return [self.echoes[receiver][position].sequence for position in positions]
 
     def take(self, message: Message) -> bool:
         """Take a report or a record; return whether it was the last that is due."""
-        place = self._place(message)
-        if place is None:
-            return False
-        kept, key = place
-        new = key not in kept
-        kept[key] = message
-        return new and self._settled(message.source)
-
-    def _place(self, message: Message) -> tuple[dict[Any, Any], int | str] | None:
-        """Return where a message is kept: the mapping and the key."""
+        source = key = message.source
+        kept: dict[Any, Any] = self.records
         if isinstance(message, EchoReport):
-            return self.echoes.setdefault(message.source, {}), message.slot.position
-        if isinstance(message, StatisticsReport):
-            return self.statistics, message.source
-        return (self.records, message.source) if isinstance(message, TransmissionRecord) else None
-
-    def _settled(self, source: str) -> bool:
-        """Count a message that an AP owed; return whether nobody owes any more."""
-        owed = self.due.get(source, 0)
+            kept, key = self.echoes.setdefault(source, {}), message.slot.position  # type: ignore[assignment]
+        elif isinstance(message, StatisticsReport):
+            kept = self.statistics
+        elif not isinstance(message, TransmissionRecord):
+            return False
+        owed = 0 if key in kept else self.due.get(source, 0)
+        kept[key] = message
         if owed > 1:
             self.due[source] = owed - 1
         elif owed:
             del self.due[source]
-            return not self.due
-        return False
+        return owed == 1 and not self.due
 
     def close(self) -> None:
         """Let go of what came: it was fused."""

@@ -84,3 +84,7 @@ class Bell(simpy.Event):
     def set(self, at_ns: int) -> None:
         """Ring at a time, too."""
         self._push((at_ns, self._rank, next(self._numbers), self))  # type: ignore[arg-type]
+
+    def count(self, more: int) -> None:
+        """Count what was served together with this ring as events of their own."""
+        self.env.served += more  # type: ignore[attr-defined]

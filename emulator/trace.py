@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emulator.blocks import Blocks, Rows, packer
 from emulator.messages import Message
 
-__all__ = ["COLUMNS", "PREFIX", "Kind", "Trace", "Tracing", "row"]
+__all__ = ["COLUMNS", "PREFIX", "Kind", "Trace", "Tracing", "row", "two_rows"]
 
 ROW = [("time_ns", "<i8"), ("kind", "u1"), ("node", "<i4"), ("value", "<i8"), ("cpi", "<i4"), ("message", "<i8")]
 MESSAGE = [
@@ -31,6 +31,8 @@ COLUMNS = (*(name for name, _ in ROW), *(PREFIX + name for name, _ in MESSAGE))
 
 row = packer(ROW)
 """Makes a row of (time_ns, kind, node, value, cpi, message); -1 for no CPI and for no message."""
+two_rows = packer(ROW * 2)
+"""Makes two rows on end, in the time of one and a half."""
 _message_row = packer(MESSAGE)
 
 
@@ -112,11 +114,11 @@ class Trace:
 
     def book(self, message: Message, bits: int, now_ns: int) -> None:
         """Record a message that is given to the fronthaul now."""
-        what = self._whats.setdefault(type(message).__name__, len(self._whats))
-        source, destination = self._numbers[message.source], self._numbers[message.destination]
-        self._messages.add(
-            _message_row(message.sequence, now_ns, what, source, destination, message.cpi, bits, message.cause)
-        )
+        name, number, cpi = type(message).__name__, message.sequence, message.cpi
+        if name not in self._whats:
+            self._whats[name] = len(self._whats)
+        what, source, destination = self._whats[name], self._numbers[message.source], self._numbers[message.destination]
+        self._messages.add(_message_row(number, now_ns, what, source, destination, cpi, bits, message.cause))
 
     def settle(self, cpi: int) -> None:
         """Set aside or forget what need not stay at hand, now that a CPI has been published."""

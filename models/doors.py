@@ -63,7 +63,11 @@ class Door:
         try:
             return (getattr(giver, self.method) if self.method else giver)(*args)  # type: ignore[operator]
         except Exception as error:
-            raise DoorError(f"{self.of(giver)}: {type(error).__name__}: {error}") from error
+            self.fail(giver, error)
+
+    def fail(self, giver: object, error: Exception) -> NoReturn:
+        """Raise the error that says in which method of which object another one was raised."""
+        raise DoorError(f"{self.of(giver)}: {type(error).__name__}: {error}") from error
 
     def refuse(self, giver: object, got: object, expected: str) -> NoReturn:
         """Raise the error that says what was returned and what is expected."""

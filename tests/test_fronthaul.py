@@ -85,6 +85,22 @@ def test_messages_on_a_stripe_are_stored_and_forwarded():
     assert arrival_ns == 3 * (1000 + 1000)
 
 
+def test_messages_of_one_instant_arrive_link_by_link_and_count_as_events_each():
+    """Whatever the order in which they were sent; one link's own in their order; one that takes no time in its turn."""
+    graph = star(("ap-0", "ap-1", "ap-3"))
+    graph.add_edge("ap-2", "ap-0")  # of rank after ap-0->central, before ap-3->central
+    graph.add_edge("central", "ap-2")
+    bench = Bench(Fronthaul(graph))
+    first, second = Parcel(1000, source="ap-1"), Parcel(1000, source="ap-1")
+    sent = [Parcel(1000, source="ap-3"), first, Parcel(1000, source="ap-2"), second, Parcel(1000, source="ap-0")]
+    Bell(bench.kernel, 0, lambda _: [bench.fronthaul.send(message) for message in sent]).set(7)
+    arrived = bench.run()
+    assert {time_ns for time_ns, _ in arrived} == {7}
+    assert [message.source for _, message in arrived] == ["ap-0", "ap-1", "ap-1", "ap-2", "ap-3"]
+    assert [message for _, message in arrived[1:3]] == [first, second]
+    assert bench.kernel.served == 1 + 6, "the bell, five messages, and one that was forwarded"
+
+
 def test_a_ring_takes_the_shorter_way():
     names = tuple(f"ap-{i}" for i in range(5))
     fronthaul = Fronthaul(ring(names, latency_s=1e-6))

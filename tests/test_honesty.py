@@ -12,7 +12,7 @@ from models.estimation.peaks import coarse_peaks
 from models.estimation.two_stage import TwoStage
 from models.network import ModeAssignment, Network
 from models.observation import REASONS
-from models.radio.quantisation import quantisation_power, quantise
+from models.radio.quantisation import quantise, quantised
 from scenarios import load
 from tests.simulate import AREA, NOISE_W, Truth, normals, observe, random_truth, receive, summarise, waveform
 
@@ -99,7 +99,7 @@ def test_error_of_quantisation_is_what_it_is_said_to_be():
     samples = normals(rng, 40, 8, 10)
     for bits in (2, 4, 8):
         error = np.mean(np.abs(quantise(samples, bits) - samples) ** 2, axis=(1, 2))
-        assert np.mean(error / quantisation_power(samples, bits)) == pytest.approx(1.0, rel=0.15)
+        assert np.mean(error / quantised(samples, bits)[1]) == pytest.approx(1.0, rel=0.15)
 
 
 def test_a_search_at_its_limit_says_so():

@@ -198,10 +198,11 @@ class Air(Node):
         ValueError
             If a part has another shape than (N, n_snapshots).
         """
-        index, (communication, sensing, precoding) = self._ap_index[name], emission
-        for part in (communication, sensing):
-            if part is not None and part.shape != self._shape:
-                raise ValueError(f"emission of shape {part.shape}; give (antennas, snapshots) = {self._shape}")
+        index, shape, (communication, sensing, precoding) = self._ap_index[name], self._shape, emission
+        if communication is not None and communication.shape != shape:
+            raise ValueError(f"communication part of shape {communication.shape}; give (antennas, snapshots) = {shape}")
+        if sensing is not None and sensing.shape != shape:
+            raise ValueError(f"sensing part of shape {sensing.shape}; give (antennas, snapshots) = {shape}")
         if index in self._listeners:
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
         if sensing is not None and self._token_holder() != name:
@@ -316,12 +317,13 @@ class Air(Node):
 
     def _book(self) -> None:
         """Add up energies and snapshots of those who radiated since the last audit."""
+        spent, n_snapshots = self._spent, self._shape[1]
         for aps, holder, energies in self._unbooked:
             sensing_ap = self._ap_index.get(holder)
             for ap, energy in zip(aps, energies.tolist(), strict=True):
-                entry = self._spent[ap, ap == sensing_ap]
+                entry = spent[ap, ap == sensing_ap]
                 entry[0] += energy
-                entry[1] += self._shape[1]
+                entry[1] += n_snapshots
         self._unbooked = []
 
     def _audit(self) -> None:

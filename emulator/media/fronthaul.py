@@ -20,14 +20,14 @@ its size).
 """
 
 import re
+from bisect import insort_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
-from heapq import heappop, heappush
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Protocol
 
 import networkx as nx
@@ -93,15 +93,11 @@ class Link:
     busy_ns: int = 0
     bits: int = 0
     """Bits delivered."""
-    entered: int = 0
-    """Messages accepted."""
     carried: int = 0
     """Messages that reached the far end, lost ones included."""
     waiting: deque[tuple[int, int, int]] = field(default_factory=deque)
     """(time of leaving in ns, duration of service in ns, bits) of what may not have left yet."""
     waiting_bits: int = 0
-    in_flight: list[tuple[int, int, Message, int]] = field(default_factory=list)
-    """A heap of (time of arrival in ns, number in the order of entering, message, bits)."""
 
     def __post_init__(self) -> None:
         self.name, (self._begin, self.end) = link_name(*self.ends), self.ends
@@ -109,12 +105,9 @@ class Link:
         self._attributes: LinkAttributes | None = None
         self._seen: dict[str, Any] | None = None
 
-    def start(self, services: Services, arrive: Callable[["Link", object], None]) -> None:
-        """Take what the emulation offers; ``arrive`` is called when the first message in flight arrives."""
+    def start(self, services: Services) -> None:
+        """Take what the emulation offers."""
         self.services, self.rank, self.record = services, services.rank(self.name), services.record
-        self._bell = services.bell(self.rank, partial(arrive, self))
-        for arrival_ns, *_ in self.in_flight:
-            self._bell.set(arrival_ns)
 
     def read(self) -> LinkAttributes | None:
         """Return what the edge says now, or None while the link is down.
@@ -143,9 +136,9 @@ class Link:
             where = f"fronthaul link {self.name}, t = {self.services.now_ns} ns"
             raise EmulationError(f"{where}: {error}; a rate of 0 takes the link down") from error
 
-    def accept(self, message: Message, bits: int) -> Loss | None:
-        """Serialise a message after those that wait, and send it off; or say why it is lost."""
-        attributes, now_ns = self.read(), self.services.now_ns
+    def accept(self, message: Message, bits: int, now_ns: int) -> int | Loss:
+        """Serialise a message after those that wait, and return when it arrives; or say why it is lost."""
+        attributes = self.read()
         if attributes is None:
             return Loss.DOWN
         start_ns, backlog_bits = now_ns, 0.0
@@ -157,17 +150,13 @@ class Link:
         if backlog_bits + bits > attributes.queue_bits:
             return Loss.FULL
         duration_ns = attributes.duration_ns(bits)
-        self.free_ns = start_ns + duration_ns
+        self.free_ns = free_ns = start_ns + duration_ns
         self.busy_ns += duration_ns
-        self.waiting.append((self.free_ns, duration_ns, bits))
+        self.waiting.append((free_ns, duration_ns, bits))
         self.waiting_bits += bits
-        arrival_ns = self.free_ns + attributes.latency_ns
-        heappush(self.in_flight, (arrival_ns, self.entered, message, bits))
-        self.entered += 1
-        self._bell.set(arrival_ns)
         if self.record is not None:
             self.record(row(start_ns, SERIALISE, self.rank, duration_ns, message.cpi, message.sequence))
-        return None
+        return free_ns + attributes.latency_ns
 
     def backlog_bits(self, now_ns: int) -> float:
         """Return the bits that wait or are yet to be sent of the message in service."""
@@ -184,8 +173,17 @@ class Link:
         return self.busy_ns - max(self.free_ns - now_ns, 0)
 
 
+Arrival = tuple[int, Link, Message, int]
+"""(turn, link, message, bits) of a message in flight; the turn is minus the rank of the link."""
+TURN = itemgetter(0)
+"""Sort key that puts the link that is served first at the end."""
+
+
 class Fronthaul:
     """Carries messages between nodes over the graph.
+
+    Messages that arrive at one instant are one event of the clock, in which they are handed over link by link: those
+    of a slot all come together.
 
     Parameters
     ----------
@@ -210,6 +208,10 @@ class Fronthaul:
         self.services: Services | None = None
         self.watcher: Watcher | None = None
         self._resume_ns = 0
+        self._in_flight: dict[int, list[Arrival]] = {}
+        """By time of arrival in ns, in the order in which they were sent off."""
+        self._arriving: list[Arrival] | None = None
+        """Those that arrive now, the first to be handed over at the end; None between events."""
         self._handlers: dict[str, Callable[[Message], None]] = {}
         self._routes: dict[tuple[str, str], dict[str, Link]] = {}
         self._trees: dict[tuple[str, bool], dict[str, str]] = {}
@@ -219,7 +221,12 @@ class Fronthaul:
         """Take what the emulation offers; messages that are in flight go on."""
         self.services, self.record, self.book = services, services.record, services.book
         for link in self.links.values():
-            link.start(services, self._arrive)
+            link.start(services)
+        first = min((link.rank for link in self.links.values()), default=0)  # theirs follow each other
+        self._bell = services.bell(first, self._arrive)
+        for arrival_ns, together in self._in_flight.items():
+            together[:] = [(-link.rank, link, message, bits) for _, link, message, bits in together]
+            self._bell.set(arrival_ns)
 
     @property
     def now_ns(self) -> int:
@@ -242,12 +249,12 @@ class Fronthaul:
     def send(self, message: Message) -> None:
         """Put a message on its way."""
         message.seal()
+        bits, now_ns = message.bits, self.now_ns
         message.sequence = self.sent
         self.sent += 1
-        bits = message.bits
-        self._forward(message, bits, message.source)
+        self._forward(message, bits, message.source, now_ns)
         if self.book is not None:
-            self.book(message, bits, self.now_ns)
+            self.book(message, bits, now_ns)
 
     # -- paths ----------------------------------------------------------------------------------------------------
 
@@ -277,14 +284,24 @@ class Fronthaul:
 
     # -- messages -------------------------------------------------------------------------------------------------
 
-    def _forward(self, message: Message, bits: int, at: str) -> None:
+    def _forward(self, message: Message, bits: int, at: str, now_ns: int) -> None:
         ends = (message.source, message.destination)
         route = self._routes.get(ends)
         if route is None:
             route = self._routes[ends] = self._route(*ends)
-        loss = route[at].accept(message, bits)
-        if loss is not None:
-            self._drop(route[at], message, bits, loss)
+        link = route[at]
+        arrival_ns = link.accept(message, bits, now_ns)
+        if isinstance(arrival_ns, Loss):
+            self._drop(link, message, bits, arrival_ns)
+            return
+        together = self._in_flight.get(arrival_ns)
+        if together is None:
+            self._in_flight[arrival_ns] = [(-link.rank, link, message, bits)]
+            self._bell.set(arrival_ns)
+        elif together is self._arriving:  # it takes no time, and is handed over in the turn of its link
+            insort_left(together, (-link.rank, link, message, bits), key=TURN)
+        else:
+            together.append((-link.rank, link, message, bits))
 
     def _drop(self, link: Link, message: Message, bits: int, why: Loss) -> None:
         self.dropped += 1
@@ -293,8 +310,22 @@ class Fronthaul:
         if self.watcher is not None:
             self.watcher.dropped(message, link.name, why)
 
-    def _arrive(self, link: Link, _: object) -> None:
-        _, _, message, bits = heappop(link.in_flight)
+    def _arrive(self, _: object) -> None:
+        """Hand over all messages that arrive now, link by link; of one link in the order in which they entered it."""
+        now_ns, served = self.now_ns, 0
+        arriving = self._arriving = self._in_flight[now_ns]
+        arriving.reverse()
+        arriving.sort(key=TURN)
+        while arriving:
+            _, link, message, bits = arriving.pop()
+            self._hand_over(link, message, bits, now_ns)
+            served += 1
+        del self._in_flight[now_ns]
+        self._arriving = None
+        self._bell.count(served - 1)
+
+    def _hand_over(self, link: Link, message: Message, bits: int, now_ns: int) -> None:
+        """Take a message off the end of its link, and give it to the next one or to whom it is for."""
         link.carried += 1
         attributes = link.read()
         if attributes is None:
@@ -305,24 +336,21 @@ class Fronthaul:
             return
         link.bits += bits
         if self.record is not None:
-            self.record(row(link.services.now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
-        if link.end == message.destination:
-            self._deliver(message, link.services.now_ns)
-        else:
-            self._forward(message, bits, link.end)
+            self.record(row(now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
+        if link.end != message.destination:
+            self._forward(message, bits, link.end, now_ns)
+            return
+        self.delivered += 1
+        if self.watcher is not None:
+            self.watcher.delivered(message, now_ns)
+        self._handlers[link.end](message)
 
     def _is_lost(self, link: Link, probability: float) -> bool:
         return link.services.generator(link.name, "loss", link.carried).random() < probability
 
-    def _deliver(self, message: Message, now_ns: int) -> None:
-        self.delivered += 1
-        if self.watcher is not None:
-            self.watcher.delivered(message, now_ns)
-        self._handlers[message.destination](message)
-
     def in_flight(self) -> Iterator[Message]:
         """Yield the messages that are on their way."""
-        return (message for link in self.links.values() for _, _, message, _ in link.in_flight)
+        return (message for together in self._in_flight.values() for _, _, message, _ in together)
 
     # -- books and checkpoints ------------------------------------------------------------------------------------
 
@@ -333,7 +361,7 @@ class Fronthaul:
             "messages_sent": self.sent,
             "messages_delivered": self.delivered,
             "messages_dropped": self.dropped,
-            "messages_in_flight": sum(len(link.in_flight) for link in self.links.values()),
+            "messages_in_flight": sum(map(len, self._in_flight.values())),
             "links": {
                 link.name: {
                     "bits": link.bits,
@@ -351,11 +379,15 @@ class Fronthaul:
 
     def state(self) -> dict[str, Any]:
         """Return counters, the messages in flight, and what the edges say; None of an edge that is gone."""
-        names = ("free_ns", "busy_ns", "bits", "entered", "carried", "waiting", "waiting_bits", "in_flight")
+        names = ("free_ns", "busy_ns", "bits", "carried", "waiting", "waiting_bits")
         return {
             "now_ns": self.now_ns,
             "counts": (self.sent, self.delivered, self.dropped),
             "links": {ends: {n: getattr(link, n) for n in names} for ends, link in self.links.items()},
+            "in_flight": {
+                at_ns: [(link.ends, message, bits) for _, link, message, bits in together]
+                for at_ns, together in self._in_flight.items()
+            },
             "edges": {ends: copy(self.graph.get_edge_data(*ends)) for ends in self.links},
         }
 
@@ -365,6 +397,8 @@ class Fronthaul:
         self.sent, self.delivered, self.dropped = state["counts"]
         for ends, attributes in state["links"].items():
             vars(self.links[ends]).update(attributes)
+        for at_ns, together in state["in_flight"].items():
+            self._in_flight[at_ns] = [(0, self.links[ends], message, bits) for ends, message, bits in together]
         for ends, edge in state["edges"].items():
             _set_edge(self.graph, ends, edge)
 

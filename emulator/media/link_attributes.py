@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -44,7 +45,8 @@ class AttributeProblem(NamedTuple):
         return f"{self.name} {link} {self.said}"
 
 
-class LinkAttributes(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LinkAttributes:
     """The attributes of a link, those left out included."""
 
     rate_bit_s: float = math.inf

@@ -25,7 +25,7 @@ from emulator.payload import symbols
 from emulator.randomness import complex_normals
 from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
-from emulator.trace import Kind, row
+from emulator.trace import Kind, row, two_rows
 from models.doors import Door, is_own
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
@@ -170,11 +170,12 @@ class AccessPoint(Node):
             self.services.air.emit(slot, self.name, emission)
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
-        part = emission.sensing if self.illumination == "sensing" else emission.total
+        sensing = emission.sensing
+        part = sensing if self.illumination == "sensing" else emission.total
         if part is not None:
             self._radiated.append((position, part))
         if self.record is not None:
-            kind = COMMUNICATE if emission.sensing is None else SENSE
+            kind = COMMUNICATE if sensing is None else SENSE
             self.record(row(slot.start_ns, kind, self.rank, slot.index, slot.cpi, -1))
 
     def _checked(self, emission: object, slot: Slot) -> Emission | None:
@@ -189,24 +190,34 @@ class AccessPoint(Node):
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
-        told, message = False, None
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:
                 given = REPORTED.numbers(self, given, echo.shape, f"None or finite samples of shape {echo.shape}")
-            if given is not None:
-                told = True
-                message = self.split.give(self.name, slot, given)
-                if type(self.split) is not IqSplit:  # which gives what it was given
-                    check_message(self.split, "give", message, self.name, self.plan, self.n_antennas)
         except Exception as error:
-            hook = f"split {type(self.split).__qualname__}.give" if told else "report"
-            raise self.failure(hook, slot, error) from error
-        self._answer(self._past[slot.cpi], message)
+            raise self.failure("report", slot, error) from error
+        kind, number = WITHHOLD, -1
+        if given is not None:
+            kind = REPORT
+            message = self._split(slot, given)
+            if message is not None:
+                message.cause = self._past[slot.cpi].sequence
+                self._send(message)
+                number = message.sequence
         if self.record is not None:
-            kind, number = WITHHOLD if given is None else REPORT, -1 if message is None else message.sequence
-            self.record(row(slot.start_ns, LISTEN, self.rank, slot.index, slot.cpi, -1))
-            self.record(row(slot.end_ns, kind, self.rank, slot.index, slot.cpi, number))
+            at, end, index, cpi, rank = slot.start_ns, slot.end_ns, slot.index, slot.cpi, self.rank
+            self.record(two_rows(at, LISTEN, rank, index, cpi, -1, end, kind, rank, index, cpi, number))
+
+    def _split(self, slot: Slot, given: Complex) -> Message | None:
+        """Return the message that the split makes of what is given away of an echo, if one is due at once."""
+        split = self.split
+        try:
+            message = split.give(self.name, slot, given)
+            if type(split) is not IqSplit:  # which gives what it was given
+                check_message(split, "give", message, self.name, self.plan, self.n_antennas)
+        except Exception as error:
+            raise self.failure(f"split {type(split).__qualname__}.give", slot, error) from error
+        return message
 
     def _open(self, cpi: int) -> None:
         """Take up the plan of a CPI and prepare its samples."""
@@ -235,10 +246,17 @@ class AccessPoint(Node):
         if not assignment.payload or self.comm_power_fraction == 0.0:
             return
         channel = self.services.air.channel(self.name, cpi)
-        precoding = PRECODED.ask(self.precoder, channel, self.transmit_power_w, self.comm_power_fraction)
-        shape = (self.n_antennas, len(channel))
-        self._precoding = PRECODED.numbers(self.precoder, precoding, shape, f"finite precoders of shape {shape}")
+        self._precoding = self._precoders(channel)
         self._symbols = symbols(assignment.payload, self.services.frame.n_samples)
+
+    def _precoders(self, channel: Complex) -> Complex:
+        """Return the precoders for some channels, checked where they are not of this package."""
+        asked = channel, self.transmit_power_w, self.comm_power_fraction
+        if self.precoder is precoding_matrix:
+            return sealed(np.ascontiguousarray(precoding_matrix(*asked)))
+        shape = (self.n_antennas, len(channel))
+        precoding = PRECODED.ask(self.precoder, *asked)
+        return PRECODED.numbers(self.precoder, precoding, shape, f"finite precoders of shape {shape}")
 
     def _precoded(self, position: int) -> Complex:
         """Return the communication part of a slot, shape (N, n_snapshots); worked out for some slots at a time."""

@@ -22,13 +22,13 @@ from emulator.nodes.node import Node
 from emulator.payload import draw_payload
 from emulator.services import Services
 from emulator.slot import CpiPlan
-from emulator.trace import Kind
+from emulator.trace import Kind, row
 from models.doors import estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
 from models.observation import Estimate, Observation
 from models.radio.gram import Gram
-from models.radio.quantisation import quantisation_power, quantise
+from models.radio.quantisation import quantised
 from models.radio.statistics import Radiated, energy_statistic
 from models.readonly import frozen, sealed, taken
 from models.schedulers import SlotScheduler
@@ -153,8 +153,9 @@ class CentralProcessor(Node):
         inbox = self.inboxes[cpi]
         self._judge_alive(inbox)
         self._pending[cpi] = self.fuse(cpi)
-        for number in inbox.used:
-            self.log(Kind.USE, cpi, cpi, number)
+        if self.record is not None:
+            now_ns, use, rank = self.services.now_ns, int(Kind.USE), self.rank
+            self.record(b"".join([row(now_ns, use, rank, cpi, cpi, number) for number in inbox.used]))
         self.log(Kind.FUSE, inbox.fused, cpi)
         inbox.close()
         if self._ready():
@@ -265,11 +266,11 @@ class CentralProcessor(Node):
         sent = radiated(plan, inbox.records, n_antennas)
         known = {s.position for s in plan.slots if waveform_known(plan, inbox.records, s.position, illumination)}
         covered = [_covered(inbox, name, known) for name in plan.receivers]
-        reports = [r for name, slots in zip(plan.receivers, covered, strict=True) for r in inbox.reports(name, slots)]
-        inbox.fused = len(reports)
-        if not reports:
+        numbers = [n for name, slots in zip(plan.receivers, covered, strict=True) for n in inbox.numbers(name, slots)]
+        inbox.fused = len(numbers)
+        if not numbers:
             return None
-        inbox.used = [message.sequence for message in (*inbox.records.values(), *reports)]
+        inbox.used = [*(record.sequence for record in inbox.records.values()), *numbers]
         cross, energy, rounding = self._statistics(inbox, covered, sent)
         if not np.isfinite(energy).all():
             odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
@@ -298,13 +299,13 @@ class CentralProcessor(Node):
         cross = np.zeros((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
         energy, rounding = np.zeros((2, len(names)))
         by_slots: dict[tuple[int, ...], list[int]] = {}
-        for row, (name, slots) in enumerate(zip(names, covered, strict=True)):
+        for i, (name, slots) in enumerate(zip(names, covered, strict=True)):
             if name in inbox.statistics:
-                cross[row], energy[row] = inbox.statistics[name].cross, inbox.statistics[name].energy
+                cross[i], energy[i] = inbox.statistics[name].cross, inbox.statistics[name].energy
             elif slots:
-                by_slots.setdefault(slots, []).append(row)
+                by_slots.setdefault(slots, []).append(i)
         for slots, rows in by_slots.items():
-            echoes = [inbox.echoes[names[row]] for row in rows]
+            echoes = [inbox.echoes[names[i]] for i in rows]
             at_once = max(1, SAMPLES_AT_ONCE // (len(rows) * n_antennas * inbox.plan.slots[0].n_snapshots))
             for part in (slots[first : first + at_once] for first in range(0, len(slots), at_once)):
                 received, error = _read(echoes, part)
@@ -324,13 +325,11 @@ def _covered(inbox: Inbox, receiver: str, known: set[int]) -> tuple[int, ...]:
 def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> tuple[Complex, Float]:
     """Return samples as the links delivered them, (n_rx, n_slots, N, n_snapshots), and their error power, (n_rx,)."""
     reports = [received[position] for received in echoes for position in slots]
-    samples = np.array([report.samples for report in reports])
-    error = np.zeros(len(reports))
-    widths = [report.iq_bits for report in reports]
+    samples = np.concatenate([report.samples for report in reports]).reshape(len(reports), *reports[0].samples.shape)
+    error, widths = np.zeros(len(reports)), [report.iq_bits for report in reports]
     for n_bits in {width for width in widths if width is not None}:
-        rows = slice(None) if len(set(widths)) == 1 else [i for i, width in enumerate(widths) if width == n_bits]
-        error[rows] = quantisation_power(samples[rows], n_bits)
-        samples[rows] = quantise(samples[rows], n_bits)
+        rows = slice(None) if widths.count(n_bits) == len(widths) else [i for i, w in enumerate(widths) if w == n_bits]
+        samples[rows], error[rows] = quantised(samples[rows], n_bits)
     shape = (len(echoes), len(slots))
     return samples.reshape(*shape, *samples.shape[1:]), error.reshape(shape).sum(axis=1)
 

@@ -7,7 +7,6 @@ an emulation can be taken between any two events and continued elsewhere.
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -67,7 +66,7 @@ class Node:
         while True:
             due_ns = self.wake_ns
             yield Alarm(kernel, due_ns, self.rank)
-            repeats = self.attempt(partial(self._wake, due_ns, repeats))
+            repeats = self.attempt(self._wake, due_ns, repeats)
 
     def _wake(self, due_ns: int, repeats: int) -> int:
         """Wake; return how often on end that was without a later time to wake at."""
@@ -77,10 +76,10 @@ class Node:
             raise ValueError(f"it leaves wake_ns = {self.wake_ns}; set it to a later time, a whole number of ns")
         return repeats
 
-    def attempt(self, task: Callable[[], T]) -> T:
+    def attempt(self, task: Callable[..., T], *args: Any) -> T:
         """Do what is due in the node's own turn; what goes wrong says where and when."""
         try:
-            return task()
+            return task(*args)
         except EmulationError:
             raise
         except Exception as error:

@@ -51,9 +51,12 @@ class Target(Node):
         DoorError
             If ``position_m``, of the trajectory or of a subclass, does not give two finite coordinates.
         """
-        giver: object = self.trajectory if is_own(self.position_m, Target.position_m) else self
+        giver: Target | Trajectory = self.trajectory if is_own(self.position_m, Target.position_m) else self
         door = Door(self.name if giver is self else f"trajectory of {self.name}", "position_m")
-        positions = [door.ask(giver, time_s) for time_s in times_s]
+        try:
+            positions = [giver.position_m(time_s) for time_s in times_s]
+        except Exception as error:
+            door.fail(giver, error)
         return door.numbers(giver, positions, (len(positions), 2), "two finite coordinates (x, y) in m a time", float)
 
     def scatter(self, cpi: int) -> complex:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quantisation_power", "quantise"]
+__all__ = ["quantise", "quantised"]
 
 Complex = NDArray[np.complex128]
 
@@ -29,6 +29,11 @@ def quantise(samples: Complex, n_bits: int, n_axes: int = 2) -> Complex:
     n_axes
         How many of the last axes make a block.
     """
+    return quantised(samples, n_bits, n_axes)[0]
+
+
+def quantised(samples: Complex, n_bits: int, n_axes: int = 2) -> tuple[Complex, NDArray[np.float64]]:
+    """Return quantised samples, see `quantise`, and their error power, Delta^2 / 6 a sample, one number a block."""
     parts = np.ascontiguousarray(samples).view(np.float64)
     blocks = parts.reshape(*parts.shape[:-n_axes], math.prod(parts.shape[-n_axes:]))
     scale = np.maximum(
@@ -42,15 +47,4 @@ def quantise(samples: Complex, n_bits: int, n_axes: int = 2) -> Complex:
         codes += 0.5
         codes *= step
     codes[scale[..., 0] == 0.0] = 0.0
-    return codes.reshape(parts.shape).view(np.complex128)
-
-
-def quantisation_power(samples: Complex, n_bits: int, n_axes: int = 2) -> NDArray[np.float64]:
-    """Return the error power that quantised samples carry, Delta^2 / 6 a complex sample, one number a block.
-
-    Parameters are those of `quantise`; samples may be given before or after it, of which the latter have a largest
-    component that is smaller by half a step.
-    """
-    parts = np.ascontiguousarray(samples).view(np.float64)
-    scale = np.abs(parts).max(axis=tuple(range(-n_axes, 0)), initial=0.0)
-    return np.asarray((scale * 2.0 ** (1 - n_bits)) ** 2 / 6.0)
+    return codes.reshape(parts.shape).view(np.complex128), np.asarray((scale[..., 0] * 2.0 ** (1 - n_bits)) ** 2 / 6.0)

@@ -71,11 +71,8 @@ class Radiated:
         wanted = set(slots)
         if all(wanted.issuperset(own) for own in self.slots):
             return self
-        kept = [[i for i, slot in enumerate(own) if slot in wanted] for own in self.slots]
-        return Radiated(
-            tuple(tuple(own[i] for i in some) for own, some in zip(self.slots, kept, strict=True)),
-            tuple(samples[:, some] for samples, some in zip(self.samples, kept, strict=True)),
-        )
+        parts = [_part(own, samples, wanted) for own, samples in zip(self.slots, self.samples, strict=True)]
+        return Radiated(tuple([own for own, _ in parts]), tuple([samples for _, samples in parts]))
 
     def cross(self, received: Complex, slots: Slots) -> Complex:
         """Return Z of receivers from their samples in some slots, which hold all that was radiated.
@@ -108,9 +105,12 @@ class Radiated:
             n_tx, n_rx, n_antennas = y.shape[:3]
             x = np.array([self.samples[t] for t in some]).reshape(n_tx, n_antennas, -1)
             product = y.reshape(n_tx, n_rx * n_antennas, -1) @ x.conj().swapaxes(1, 2)
-            whose = slice(None) if len(rows) == len(cross) else rows
-            for t, of_one in zip(some, product.reshape(n_tx, n_rx, n_antennas, n_antennas), strict=True):
-                cross[whose, :, t] += of_one
+            by_receiver = product.reshape(n_tx, n_rx, n_antennas, n_antennas).transpose(1, 2, 0, 3)
+            consecutive = some[-1] - some[0] == len(some) - 1  # as a rule, and then no copy is made
+            if n_rx == len(cross) and consecutive:
+                cross[:, :, some[0] : some[-1] + 1] += by_receiver
+            else:
+                cross[np.ix_(rows, range(n_antennas), some)] += by_receiver
 
     @property
     def _even(self) -> bool:
@@ -132,3 +132,11 @@ class Radiated:
         for whole, own, samples in zip(dense, sent.slots, sent.samples, strict=True):
             whole[:, [place[slot] for slot in own]] = samples
         return Gram(gram_statistic(dense.reshape(*dense.shape[:2], -1))[None])
+
+
+def _part(own: Slots, samples: Complex, wanted: set[int]) -> tuple[Slots, Complex]:
+    """Return those of a transmitter's slots that are wanted, with their samples, shape (N, slots, n_snapshots)."""
+    kept = [i for i, slot in enumerate(own) if slot in wanted]
+    if not kept:
+        return (), samples[:, :0]
+    return (own, samples) if len(kept) == len(own) else (tuple([own[i] for i in kept]), samples[:, kept])

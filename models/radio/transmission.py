@@ -5,6 +5,8 @@
 with delta_t = 1 for the one AP that senses in the slot, so that E ||x_t||^2 = rho P + delta_t (1 - rho) P <= P.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,7 +63,7 @@ def precoding_matrix(channel: Complex, transmit_power_w: float, comm_power_fract
         rho, in [0, 1].
     """
     norm = np.sqrt((channel.real**2 + channel.imag**2).sum(axis=(-2, -1)))
-    scale = np.sqrt(comm_power_fraction * transmit_power_w) / np.where(norm > 0.0, norm, 1.0)
+    scale = math.sqrt(comm_power_fraction * transmit_power_w) / np.where(norm > 0.0, norm, 1.0)
     return scale[..., None, None] * np.swapaxes(channel.conj(), -1, -2)
 
 
