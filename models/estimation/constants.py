@@ -82,7 +82,7 @@ N_LEADING, LEADING_STEPS = 6, 30
 SAME_LOBE_LAMBDA = 0.05
 """Polished positions this close are the same lobe: lobes are half a wavelength wide."""
 
-COARSE_GAIN, LOBE_GAIN = 1e-3, 1e-2
+COARSE_GAIN, LOBE_GAIN = 1e-2, 1e-2
 """Power that a step of polishing must promise."""
 
 # -- whether it is one ------------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ NEIGHBOUR_BEAMS = 4.0
 N_CANDIDATES, MAX_COHERENCE = 500, 0.98
 """Lattice points of the mixture from which pairs are made; points more alike than this are one lobe."""
 
-N_STARTS, ROUGH_STEPS, N_LEADING_PAIRS = 1000, 3, 24
+N_STARTS, ROUGH_STEPS, N_LEADING_PAIRS = 1000, ((1, 4), (2, 40)), 24
 """Pairs refined a little, of 36 pairs of APs (fewer of more, which tell lobes apart better), the best to the end."""
 
 ROUNDS, LEAST_GAIN = 8, 1e-3

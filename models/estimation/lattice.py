@@ -41,7 +41,12 @@ CANDIDATE_WAVES = (
 )
 STRONG_SHARE, FEWEST_WAVES = 0.9, 12  # of the amplitudes, which 14 of 36 pairs of APs hold: they tell lobes apart
 LATTICE_SHARE = 0.5  # of the power of the best points: with less a point is not sharpened (rounding costs a quarter)
-POINT_COST, TILE_COST, SEARCH_COST = 0.2, 3e4, 3e6  # operations: a point and plane wave, a tile, a search
+POINT_COST, TILE_COST, SEARCH_COST, LOBE_COST = (
+    0.2,
+    3e4,
+    3e6,
+    6e4,
+)  # operations: a point and wave, a tile, a search, a lobe
 SCREENING_COST, SCREENING_STEPS = 5e3, 12  # of telling whether a tile is likely; for so many along a half axis
 MOST_OPERATIONS = 1.2e9  # of one search in a network of 36 pairs of APs
 FEW_TILES = 400  # of an ellipse, 20 across, below which power may change much from one to the next
@@ -94,9 +99,9 @@ class _Tiles(NamedTuple):
     axes: Float  # (2, 2), rows: directions of the offsets a and b
     offsets: tuple[Float, Float]  # lattice offsets along a and b
 
-    def operations(self, echoes: Echoes) -> float:
-        """Return about how many operations it takes to search them."""
-        return SEARCH_COST + len(self.centres_m) * self._operations_of_one(echoes)
+    def operations(self, echoes: Echoes, n_best: int) -> float:
+        """Return about how many operations it takes to search them for so many lobes."""
+        return SEARCH_COST + LOBE_COST * n_best + len(self.centres_m) * self._operations_of_one(echoes)
 
     def _operations_of_one(self, echoes: Echoes) -> float:
         n_tx = len(echoes.transmitters)
@@ -194,12 +199,12 @@ class LobeSearch:
         doubled = self.coherent == "free" and not echoes.gram.overlapping
         step = echoes.network.wavelength_m / (14.0 if doubled else 7.0)
         tiles = self._tiles(echoes, Region(centre_m, half_axes_m, axes), step, least_power)
-        if tiles is None or not echoes.effort.allows(tiles.operations(echoes)):
+        if tiles is None or not echoes.effort.allows(tiles.operations(echoes, self.n_best)):
             echoes.effort.refused = True
             return Lobes(np.empty((0, 2)), np.empty(0), complete=False)
         if not len(tiles.centres_m):
             return Lobes(np.empty((0, 2)), np.empty(0))
-        echoes.effort.spend(tiles.operations(echoes))
+        echoes.effort.spend(tiles.operations(echoes, self.n_best))
         keep_memory()
         waves = Waves.of(Legs.at(echoes, tiles.centres_m, tiles.axes), doubled, echoes.gram.overlapping)
         tile, offset = _candidates(waves, tiles.offsets, self.n_best)

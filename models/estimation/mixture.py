@@ -41,7 +41,7 @@ __all__ = [
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 9.0, 90.0  # operations: a call, a target and number of Z, two unknowns
-MOST_PRODUCTS = 2**21  # inner products held at a time
+MOST_PRODUCTS, MOST_JETS = 2**21, 2**17  # inner products, and jets of structured targets, held at a time
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
 LEAST_SHARE = 0.05  # of the information that is measured, which is signal
 LARGEST_SHRINKAGE = 1e-2  # of non-coherent amplitudes of several targets
@@ -82,19 +82,24 @@ def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
     """
     echoes.effort.spend(_fit_cost(echoes, model, *state.shape[:2]))
     n_targets = state.shape[1]
-    if model == "structured":
-        return _eliminate_amplitudes(*structured_products(echoes, state), n_targets)
     if model == "noncoherent" and n_targets == 1 and not echoes.gram.overlapping:
         return _one_target(echoes, state[:, 0])
-    parts = _parts(echoes, len(state), n_targets)
-    fits = [_pairwise(echoes, model, state[part]) for part in parts]
+    parts = [state[part] for part in _parts(echoes, len(state), n_targets, model == "structured")]
+    if model == "structured":
+        fits = [_eliminate_amplitudes(*structured_products(echoes, part), n_targets) for part in parts]
+    else:
+        fits = [_pairwise(echoes, model, part) for part in parts]
     return fits[0] if len(fits) == 1 else Fit(*(np.concatenate(values) for values in zip(*fits, strict=True)))
 
 
-def _parts(echoes: Echoes, batch: int, n_targets: int) -> list[slice]:
-    """Return parts of a batch whose inner products do not take too much memory."""
-    n_products = 9 * echoes.n_pairs * n_targets**2 * (len(echoes.transmitters) if echoes.gram.overlapping else 1)
-    step = max(1, MOST_PRODUCTS // n_products)
+def _parts(echoes: Echoes, batch: int, n_targets: int, structured: bool = False) -> list[slice]:
+    """Return parts of a batch: inner products must not take too much memory, and the jets of legs stay in the cache."""
+    if structured:
+        n_aps = len(echoes.transmitters) + len(echoes.receivers)
+        step = max(1, MOST_JETS // (3 * n_targets * n_aps * echoes.network.n_antennas))
+    else:
+        n_free = len(echoes.transmitters) if echoes.gram.overlapping else 1
+        step = max(1, MOST_PRODUCTS // (9 * echoes.n_pairs * n_targets**2 * n_free))
     return [slice(start, start + step) for start in range(0, max(1, batch), step)]
 
 

@@ -261,9 +261,10 @@ def _refined(echoes: Echoes, starts_m: Float) -> tuple[Float, Float]:
     """Return the local maxima reached from pairs of points, both of shape (n, 2, 2), and their power."""
     reach = echoes.network.wavelength_m / 8.0
     state = starts_m
-    if len(state) > N_LEADING_PAIRS:
-        state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, ROUGH_STEPS, 1.0)
-        state = state[np.argsort(-found.power, kind="stable")[:N_LEADING_PAIRS]]
+    for n_steps, most in ROUGH_STEPS:
+        if len(state) > N_LEADING_PAIRS:
+            state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, n_steps, 1.0)
+            state = state[np.argsort(-found.power, kind="stable")[: max(N_LEADING_PAIRS, len(starts_m) // most)]]
     state, found = climb(lambda q: fit(echoes, "structured", q), state, reach, 15, 1e-2)
     return state, found.power
 

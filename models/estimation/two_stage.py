@@ -8,6 +8,7 @@ resolved, at its non-coherent position.
 from dataclasses import dataclass
 from typing import Literal
 
+from models.bounds.maps import keep_memory
 from models.estimation.base import Estimator
 from models.estimation.detection import map_cells, noise_levels
 from models.estimation.effort import Effort
@@ -59,6 +60,7 @@ class TwoStage(Estimator):
 
     def estimate(self, observation: Observation) -> Estimate:
         """Return the targets found, strongest first."""
+        keep_memory()
         echoes = Echoes.of(
             observation, noise_levels(observation), Effort(limit=self.max_operations * _size(observation))
         )

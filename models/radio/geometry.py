@@ -55,7 +55,7 @@ def sines(network: Network, points_m: Float) -> Float:
     """Return u of the rays from all APs to points of shape (n_points, 2) in m alone, shape (n_aps, n_points)."""
     x, y = (points_m[:, i] - network.ap_positions_m[:, i, None] for i in (0, 1))
     along = x * network.array_axes[:, :1] + y * network.array_axes[:, 1:]
-    return np.asarray(along / np.hypot(x, y))
+    return np.asarray(along / np.sqrt(x * x + y * y))
 
 
 def on_access_point(network: Network, points_m: Float) -> NDArray[np.bool_]:
@@ -84,10 +84,10 @@ def clear_of(places_m: Float, nearest_m: float, points_m: ArrayLike) -> Float:
     """
     points = np.array(points_m, dtype=float)
     flat = points.reshape(-1, 2)
-    x, y = (flat[:, None, i] - places_m[:, i] for i in (0, 1))
+    x, y = (flat[:, i] - places_m[:, i, None] for i in (0, 1))
     near = x * x + y * y < nearest_m**2
-    for point, place in np.argwhere(near) if near.any() else ():
-        offset = np.array([x[point, place], y[point, place]])
+    for place, point in np.argwhere(near) if near.any() else ():
+        offset = np.array([x[place, point], y[place, point]])
         outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
         flat[point] = places_m[place] + nearest_m * outward
     return flat.reshape(points.shape)
