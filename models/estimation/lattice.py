@@ -41,12 +41,8 @@ CANDIDATE_WAVES = (
 )
 STRONG_SHARE, FEWEST_WAVES = 0.9, 12  # of the amplitudes, which 14 of 36 pairs of APs hold: they tell lobes apart
 LATTICE_SHARE = 0.5  # of the power of the best points: with less a point is not sharpened (rounding costs a quarter)
-POINT_COST, TILE_COST, SEARCH_COST, LOBE_COST = (
-    0.2,
-    3e4,
-    3e6,
-    6e4,
-)  # operations: a point and wave, a tile, a search, a lobe
+POINT_COST, TILE_COST = 0.2, 3e4  # operations: a point and plane wave, a tile
+SEARCH_COST, LOBE_COST = 3e6, 6e4  # a search, a lobe of it
 SCREENING_COST, SCREENING_STEPS = 5e3, 12  # of telling whether a tile is likely; for so many along a half axis
 MOST_OPERATIONS = 1.2e9  # of one search in a network of 36 pairs of APs
 FEW_TILES = 400  # of an ellipse, 20 across, below which power may change much from one to the next
