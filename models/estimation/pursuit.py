@@ -192,24 +192,42 @@ class Pursuit:
         that does not fit may move ``anywhere``.
         """
         alone, target = scene.residual(s), scene.targets[s]
-        if target.lead > SAFE_LEAD and self._fits(alone, target, self._power(alone, target.position_m)):
-            return scene
-        if quick and self._in_vain(alone, target, target.position_m, whole=False):
+        if self._settled(alone, target, quick):
             return scene
         coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
-        if not len(coarse.power):
-            return scene
-        seen = float(coarse.power[0])
+        seen = float(coarse.power.max(initial=0.0))
         fits = target.model != "noncoherent" and self._fits(alone, target, seen)
-        spare = max(UNCHANGED, UNCHANGED_LEAD * (target.lead - LEAST_LEAD))
-        if fits and (target.lead > SAFE_LEAD or abs(seen - target.seen) < spare):
+        if not len(coarse.power) or (fits and self._compared(target, seen)):
             return scene
         if not quick and target.model == "noncoherent" and seen < self._unexplained(scene, s):
             return scene
         peaks = self.watch.detect(alone) if anywhere and not fits else None
         peaks = peaks or with_mirror_images(alone, coarse, self.watch.area)
-        if self._in_vain(alone, target, peaks.positions_m[0], whole=not quick):
+        elsewhere = peaks.positions_m[0]
+        if self._in_vain(alone, target, elsewhere, whole=not quick):
             return scene
+        scene, options = self._searched(scene, s, alone, peaks, seen, quick)
+        moved = np.linalg.norm(elsewhere - target.position_m) > _least_move_m(alone)
+        if not fits and (target.model != "noncoherent" or moved):
+            options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
+        return self._best(scene, *options)
+
+    def _settled(self, alone: Echoes, target: Found, quick: bool) -> bool:
+        """Return whether a target fits where it is and its lobe is far ahead, or a quick look would be in vain."""
+        if target.lead > SAFE_LEAD and self._fits(alone, target, self._power(alone, target.position_m)):
+            return True
+        return quick and self._in_vain(alone, target, target.position_m, whole=False)
+
+    def _compared(self, target: Found, seen: float) -> bool:
+        """Return whether the lobe of a target is far ahead, or was compared on nearly the same echoes."""
+        spare = max(UNCHANGED, UNCHANGED_LEAD * (target.lead - LEAST_LEAD))
+        return target.lead > SAFE_LEAD or abs(seen - target.seen) < spare
+
+    def _searched(
+        self, scene: Scene, s: int, alone: Echoes, peaks: Coarse, seen: float, quick: bool
+    ) -> tuple[Scene, list[Scene]]:
+        """Return the scene with what the lobes about some peaks tell of a target, and with its best lobe instead."""
+        target = scene.targets[s]
         model: Amplitude = "free" if target.model == "free" else self.model
         known = target.position_m if target.model == model else None
         glanced = self._in_vain(alone, target, peaks.positions_m[0], whole=False)
@@ -217,19 +235,12 @@ class Pursuit:
         if target.model == "noncoherent":
             scene = scene.marked(s, look=Look(alone.cross, peaks, lobes))
         if not len(lobes.power) or (quick and not lobes.whole):
-            options: list[Scene] = []
-        elif target.model == model and np.linalg.norm(lobes.state[0, :2] - target.position_m) < lobes.same_m:
-            scene = scene.marked(s, lead=lobes.lead(), seen=seen)
-            options = []
-        else:
-            scene = scene.marked(s, lead=lobes.lead(target.position_m), seen=seen)
-            best = Found(model, lobes.state[0], lobes.lead(), seen)
-            options = [scene.replaced(s, best)] if self._clear(lobes) else []
-        elsewhere = peaks.positions_m[0]
-        moved = np.linalg.norm(elsewhere - target.position_m) > _least_move_m(alone)
-        if not fits and (target.model != "noncoherent" or moved):
-            options.append(scene.replaced(s, Found("noncoherent", elsewhere)))
-        return self._best(scene, *options)
+            return scene, []
+        if known is not None and np.linalg.norm(lobes.state[0, :2] - known) < lobes.same_m:
+            return scene.marked(s, lead=lobes.lead(), seen=seen), []
+        scene = scene.marked(s, lead=lobes.lead(target.position_m), seen=seen)
+        best = Found(model, lobes.state[0], lobes.lead(), seen)
+        return scene, [scene.replaced(s, best)] if self._clear(lobes) else []
 
     def _unexplained(self, scene: Scene, s: int) -> float:
         """Return the most that the best lobe of another target leaves: what is weaker may be a part of that."""
@@ -251,7 +262,7 @@ class Pursuit:
         ):
             return False
         spare = max(0.0, np.sqrt(max(look.left, 0.0)) - np.sqrt(self._misfit_limit(echoes, self.model)))
-        return self._changed(echoes, look, position_m) < max(UNCHANGED, spare**2)
+        return bool(self._changed(echoes, look, position_m) < max(UNCHANGED, spare**2))
 
     def _changed(self, echoes: Echoes, look: Look, position_m: Float) -> float:
         """Return the power at a position of what the echoes changed by since a search."""
