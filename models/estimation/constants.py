@@ -132,8 +132,9 @@ MOTION_GAIN, MOTION_LEAVES = 10.0, 0.1
 """Power that a velocity must add: noise alone adds as much to one target in a thousand, over all velocities tried. And
 the share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
 
-DOUBT_SHARE = 0.25
-"""Share of a target's power up to which another, of which too little is known, does not put its lobe in doubt."""
+DOUBT_LEAD, DOUBT_SHARE = 20.0, 0.1
+"""Lead that a lobe needs beside another target that is not understood, and the share of its own power up to which that
+one is no matter."""
 
 FEW_PAIRS = 6
 """Pairs of APs below which a lobe must be safely ahead, as after a search that stopped at its limit: what four phases

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.estimation.constants import (
     CLUSTER_BEAMS,
     CREDIBLE_SHARE,
+    DOUBT_LEAD,
     DOUBT_SHARE,
     FEW_PAIRS,
     FEWEST_PAIRS,
@@ -416,9 +417,9 @@ class Pursuit:
     def _doubt(self, scene: Scene, rows: "list[_Row]", s: int) -> str | None:
         """Return why a target that has a lobe is not trusted for what is known of the others, or None.
 
-        It may be a part of what the best lobe of another leaves. Where a search for another ended at its limit, the
-        lobe must be safely ahead, unless the other is far weaker. Where all searching ended, what is weaker than such
-        a target, or near it, is not trusted in any case.
+        It may be a part of what the best lobe of another leaves. Beside another that no lobe explains, or for which the
+        search ended at its limit, its lobe must be further ahead, unless the other is far weaker. Where all searching
+        ended, what is weaker than such a target, or near it, is not trusted in any case.
         """
         target, mine = scene.targets[s], rows[s].power
         misfits = [t.left for t, row in zip(scene.targets, rows, strict=True) if row.reason in UNEXPLAINED]
@@ -426,13 +427,13 @@ class Pursuit:
             return "misfit"
         noise = degrees_of_freedom(scene.echoes)
         reach = NEIGHBOUR_BEAMS * beam_m(scene.echoes, target.position_m)
-        for other in (row for row in rows if row.reason == "limited"):
-            alike = other.power - noise > DOUBT_SHARE * (mine - noise)
+        for other in (row for row in rows if row.reason in (*UNEXPLAINED, "limited")):
+            reason = "limited" if other.reason == "limited" else "misfit"
+            if target.lead < DOUBT_LEAD and other.power - noise > DOUBT_SHARE * (mine - noise):
+                return reason
             near = np.linalg.norm(other.position_m - target.position_m) < reach
-            if alike and target.lead < SAFE_LEAD:
-                return "limited"
-            if scene.echoes.effort.exhausted and (near or mine < other.power):
-                return "limited"
+            if reason == "limited" and scene.echoes.effort.exhausted and (near or mine < other.power):
+                return reason
         return None
 
     def _row(self, scene: Scene, s: int) -> "_Row":
