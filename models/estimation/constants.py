@@ -133,15 +133,16 @@ MOTION_GAIN, MOTION_LEAVES = 10.0, 0.1
 the share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
 
 DOUBT_LEAD, DOUBT_SHARE = 20.0, 0.1
-"""Lead that a lobe needs beside another target that is not understood, and the share of its own power up to which that
-one is no matter."""
+"""Lead that a lobe needs where links quantise coarsely, or beside another target that is not understood, and the share
+of its own power up to which that one is no matter."""
 
 FEW_PAIRS = 6
 """Pairs of APs below which a lobe must be safely ahead, as after a search that stopped at its limit: what four phases
 cannot tell (motion, another target) makes a wrong lobe fit."""
 
 FEWEST_PAIRS = 12
-"""Pairs of APs below which a velocity, or a second target, explains nothing: few phases are turned by anything."""
+"""Pairs of APs below which a velocity, a second target, or free amplitudes explain nothing: few phases are turned by
+anything."""
 
 SPEED_STEP_RAD, MOTION_STEPS = 0.8, 8
 """Velocities tried: by how much the phase turns between the middle and the ends of the CPI from one to the next, and

@@ -235,8 +235,10 @@ class Pursuit:
         lobes = self._lobes(alone, peaks, model, known, "inner" if quick else "all" if glanced else "both")
         if target.model == "noncoherent":
             scene = scene.marked(s, look=Look(alone.cross, peaks, lobes))
-        if not len(lobes.power) or (quick and not lobes.whole):
+        if quick and not lobes.whole:
             return scene, []
+        if not len(lobes.power):
+            return scene if lobes.whole else scene.marked(s, lead=-np.inf), []
         if known is not None and np.linalg.norm(lobes.state[0, :2] - known) < lobes.same_m:
             return scene.marked(s, lead=lobes.lead(), seen=seen), []
         scene = scene.marked(s, lead=lobes.lead(target.position_m), seen=seen)
@@ -355,7 +357,8 @@ class Pursuit:
                 guesses = [guess for guess in guesses if len(guess.regions) == 2]
             pair = best_pair(alone, guesses, thorough)
             if pair and pair.lead > PAIR_MARGIN:
-                found.append(scene.exchanged(group, [Found("structured", p, pair.lead) for p in pair.state]))
+                lead = min(pair.lead, SAFE_LEAD)  # each is compared with its own lobes before it is trusted
+                found.append(scene.exchanged(group, [Found("structured", p, lead) for p in pair.state]))
         return found
 
     def _looked(self, scene: Scene, s: int) -> tuple[Echoes, Coarse, Fine]:
@@ -378,7 +381,7 @@ class Pursuit:
         found = Found(self.model, lobes.state[0], lobes.lead(), seen)
         options = [found] if seen - lobes.power[0] < self._misfit_limit(alone, self.model) else []
         credible = lobes.power[0] > CREDIBLE_SHARE * (seen - degrees_of_freedom(alone)) or found.lead > SAFE_LEAD
-        if self.amplitude == "automatic" and credible and self._clear(lobes):
+        if self.amplitude == "automatic" and credible and self._clear(lobes) and alone.n_pairs >= FEWEST_PAIRS:
             free = polish_lobes(alone, lobes.state[:N_FREE_LOBES, :2], "free")
             options.append(Found("free", free.state[0], free.lead()))
         return options
@@ -418,8 +421,9 @@ class Pursuit:
         """Return why a target that has a lobe is not trusted for what is known of the others, or None.
 
         It may be a part of what the best lobe of another leaves. Beside another that no lobe explains, or for which the
-        search ended at its limit, its lobe must be further ahead, unless the other is far weaker. Where all searching
-        ended, what is weaker than such a target, or near it, is not trusted in any case.
+        search ended at its limit, its lobe must be further ahead, unless the other is far weaker; beside one that moved
+        no lobe is far enough ahead. Where all searching ended, what is weaker than such a target, or near it, is not
+        trusted in any case.
         """
         target, mine = scene.targets[s], rows[s].power
         misfits = [t.left for t, row in zip(scene.targets, rows, strict=True) if row.reason in UNEXPLAINED]
@@ -429,7 +433,8 @@ class Pursuit:
         reach = NEIGHBOUR_BEAMS * beam_m(scene.echoes, target.position_m)
         for other in (row for row in rows if row.reason in (*UNEXPLAINED, "limited")):
             reason = "limited" if other.reason == "limited" else "misfit"
-            if target.lead < DOUBT_LEAD and other.power - noise > DOUBT_SHARE * (mine - noise):
+            doubtful = target.lead < DOUBT_LEAD or other.reason == "moving"
+            if doubtful and other.power - noise > DOUBT_SHARE * (mine - noise):
                 return reason
             near = np.linalg.norm(other.position_m - target.position_m) < reach
             if reason == "limited" and scene.echoes.effort.exhausted and (near or mine < other.power):
@@ -452,7 +457,7 @@ class Pursuit:
     def _reason(self, alone: Echoes, target: Found, power: float) -> str | None:
         """Return why a target is not resolved, or None if it is; `models.observation.REASONS`."""
         doubtful = alone.effort.exhausted or alone.n_pairs < FEW_PAIRS
-        least = SAFE_LEAD if doubtful else LEAST_LEAD
+        least = SAFE_LEAD if doubtful else DOUBT_LEAD if alone.spurious > UNCHANGED else LEAST_LEAD
         if target.model != "noncoherent" and target.lead > least:
             found = drift(alone, target.position_m[None]) if target.model == "structured" else None
             return "moving" if found is not None and found.gain > MOTION_GAIN else None
