@@ -89,7 +89,7 @@ class Emulation:
         self.book: Bookkeeper | None = self.trace.book if self.trace is not None else None
         self.n_cpis = n_cpis
         self._outbox: list[CpiResult] = []
-        self._kernel, self._started = Kernel(initial_time=0), False
+        self._kernel, self._started, self._resumes = Kernel(initial_time=0), False, False
         self._built = {name: dict(settings(name, node)) for name, node in self.nodes.items()}
         self._links_built = dict(fronthaul.settings())
         self._blas = ThreadpoolController()  # one thread: the products are small, and two were many times slower
@@ -165,17 +165,29 @@ class Emulation:
     def _start(self, kernel: Kernel) -> None:
         served = kernel.served
         self.fronthaul.start(self)
+        kept = {name: node.state() for name, node in self.nodes.items()} if self._resumes else {}
+        for name, state in deepcopy(kept).items():
+            self.nodes[name].restore(state)
         for node in self.nodes.values():
-            node.start(self)
-            if getattr(node, "services", None) is not self:
-                raise EmulationError(
-                    f"{type(node).__name__}.start of {node.name} does not call super().start(services)"
-                )
+            self._start_node(node)
+        for name, state in kept.items():  # whatever the start of a subclass set, or changed in place
+            self.nodes[name].restore(state)
         for node in self.nodes.values():
             kernel.process(node.run(kernel))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
             kernel.step()
         kernel.served = served
+
+    def _start_node(self, node: Node) -> None:
+        sent = self.fronthaul.sent
+        node.start(self)
+        if getattr(node, "services", None) is not self:
+            raise EmulationError(f"{type(node).__name__}.start of {node.name} does not call super().start(services)")
+        if self.fronthaul.sent != sent:
+            raise EmulationError(
+                f"{type(node).__name__}.start of {node.name} sends a message, and would do so again whenever a state "
+                "is taken up: send in wake"
+            )
 
     def cpis(self, n_cpis: int | None = None) -> Iterator[CpiResult]:
         """Run on and yield the result of each of the next CPIs as it is published.
@@ -280,6 +292,7 @@ class Emulation:
         return deepcopy(
             {
                 "identity": self._identity(),
+                "started": self._started or self._resumes,
                 "now_ns": self.now_ns,
                 "events": self.events,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
@@ -325,7 +338,7 @@ class Emulation:
             raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
         state = deepcopy(state)
         self._kernel = Kernel(initial_time=state["now_ns"])
-        self._kernel.served = state["events"]
+        self._kernel.served, self._resumes = state["events"], state["started"]
         self._outbox = state["outbox"]
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)

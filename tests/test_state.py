@@ -10,9 +10,11 @@ import pytest
 
 from emulator import SPLITS
 from emulator.functional_split import IqSplit
+from emulator.messages import TransmissionRecord
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.node import EmulationError
 from emulator.nodes.target import Target
+from emulator.nodes.user_equipment import UserEquipment
 from models.estimation.grid import GridEstimator
 from tests.outcome import essence
 
@@ -297,3 +299,94 @@ def test_the_result_of_a_restored_emulation_takes_results_of_the_other(small):
     (first,) = emulation.cpis(1)
     with pytest.raises(ValueError, match="as cpis"):
         emulation.result([replace(first, truth_m=first.truth_m[:1])])
+
+
+# -- what a node of one's own sets at its start -----------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False)
+class Fluctuating(AccessPoint):
+    """Scales its reports by numbers of a generator that it makes at its start."""
+
+    def start(self, services):
+        super().start(services)
+        self.generator, self.given = np.random.default_rng(1), [0]
+
+    def report(self, slot, echo):
+        self.given[0] += 1
+        return echo * self.generator.uniform()
+
+
+@dataclass(kw_only=True, eq=False)
+class Diligent(UserEquipment):
+    """Counts what it hears in what it makes at its start, and begins late."""
+
+    late_ns: int = 0
+
+    def start(self, services):
+        super().start(services)
+        self.heard, self.wake_ns = 0, self.late_ns
+
+    def receive(self, slot, samples):
+        super().receive(slot, samples)
+        self.heard += 1
+
+
+@dataclass(kw_only=True, eq=False)
+class Swinging(Target):
+    def start(self, services):
+        super().start(services)
+        self.swing = [1.0]
+
+    def scatter(self, cpi):
+        self.swing.append(0.5 * self.swing[-1])
+        return self.swing[-1] * super().scatter(cpi)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"access_point": Fluctuating}, {"user_equipment": Diligent}, {"target": Swinging}],
+    ids=["access_point", "user_equipment", "target"],
+)
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_state_that_a_node_sets_at_its_start_is_taken_up(small, parts, n_before):
+    build = partial(small().build, seed=3, estimator=None, **parts)
+    expected, before = build(), build()
+    result = expected.run(4)
+    whole = essence(result)
+    if n_before == 0:
+        assert resumed_from(before.state(), build, [], 4) == whole  # nothing has started yet
+        before.start()
+    first = list(before.cpis(n_before))
+    assert resumed_from(before.state(), build, first, 4) == whole
+    resumed = build()
+    resumed.restore(before.state())
+    again = build()
+    again.restore(resumed.state())  # a state is handed on, too
+    energies = [r.cpis[-1].observation.energy.tolist() for r in (again.run(4 - n_before), result)]
+    assert energies[0] == energies[1]
+    heard = [[getattr(ue, "heard", None) for ue in e.user_equipments.values()] for e in (again, expected)]
+    assert heard[0] == heard[1]
+
+
+def test_what_is_changed_after_restoring_counts(small):
+    emulation = small().build(user_equipment=Diligent, estimator=None)
+    emulation.run(1)
+    resumed = small().build(user_equipment=Diligent, estimator=None)
+    resumed.restore(emulation.state())
+    resumed.user_equipments["ue-0"].heard = 1000
+    resumed.run(1)
+    assert resumed.user_equipments["ue-0"].heard > 1000
+
+
+def test_a_start_may_not_send(small):
+    """It would send again in every emulation that takes the state up."""
+
+    class Hasty(AccessPoint):
+        def start(self, services):
+            super().start(services)
+            nothing = np.zeros((self.n_antennas, 0), np.complex64)
+            services.fronthaul.send(TransmissionRecord(self.name, "central", 0, self.name, (), nothing))
+
+    with pytest.raises(EmulationError, match=r"ap-0.*send"):
+        small().build(access_point=Hasty, estimator=None).run(1)

@@ -51,7 +51,11 @@ class Node:
     """Attributes that the node was built with or given at its start; all others are state."""
 
     def start(self, services: Services) -> None:
-        """Take what the emulation offers. A subclass that needs more overrides this and calls it first."""
+        """Take what the emulation offers. A subclass that needs more overrides this and calls it first.
+
+        It is called in every emulation that the node lives in, also in one that goes on from a state. There the node's
+        state is put back afterwards: what is set here counts at the first start alone.
+        """
         self.services = services
         self.rank = services.rank(self.name)
         self.record = services.record
