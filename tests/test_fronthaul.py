@@ -21,6 +21,7 @@ class Parcel(Message):
     def __init__(self, size_bits, source="ap-0", destination="central"):
         super().__init__(source=source, destination=destination)
         self.size_bits = size_bits
+        self.own = True  # so that the one that arrives is the one that was sent
 
     @property
     def content_bits(self):

@@ -1,5 +1,6 @@
 """What strategies and hooks hand over: refused where it is wrong, by role and class; read-only and taken."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,6 +21,7 @@ from models.doors import Door, DoorError, estimated, ordered, selected
 from models.estimation import ESTIMATORS, Estimator
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate
+from models.readonly import sealed
 from models.schedulers import RoundRobin, SlotScheduler
 from models.selection import SELECTORS, ModeSelector
 from models.trajectories import Trajectory
@@ -273,7 +275,7 @@ def test_what_a_hook_of_an_ap_may_not_return(small, hooks, hook, words):
 
 
 def test_what_is_not_finite_is_found_though_it_cannot_be_written_to(small):
-    """Read-only samples are taken without a copy, and looked at all the same."""
+    """Read-only samples are looked at like others."""
     nan = NAN.astype(complex)
     nan.flags.writeable = False
     text = failure_of(small().build(access_point=ap_with(transmit=emission(communication=nan)), estimator=None))
@@ -594,12 +596,13 @@ class Forgetful(AccessPoint):
     """Keeps what it hears, radiates and reports in buffers of its own, and writes over them afterwards."""
 
     keeps: bool = True
+    gives: Callable = lambda mine: mine
     kept: list = field(default_factory=list)
 
     def _keep(self, array):
         mine = np.array(array)
         self.kept.append(mine)
-        return mine if self.keeps else mine.copy()
+        return self.gives(mine) if self.keeps else mine.copy()
 
     def report(self, slot, echo):
         self.spoil()
@@ -617,34 +620,69 @@ class Forgetful(AccessPoint):
 
     def spoil(self):
         for array in self.kept:
+            array.flags.writeable = True
             array[...] = 77.0
 
 
+def view_of(mine):
+    """Return a read-only view."""
+    return np.broadcast_to(mine, mine.shape)
+
+
+@pytest.mark.parametrize("gives", [lambda mine: mine, view_of, sealed], ids=["array", "view", "read-only"])
 @pytest.mark.parametrize("split", ["iq", "statistics"])
-def test_what_was_sent_or_radiated_cannot_be_changed_afterwards(small, split):
+def test_what_was_sent_or_radiated_cannot_be_changed_afterwards(small, split, gives):
     scenario = small({"fronthaul.split": split, "fronthaul.latency_s": 20e-6})
     spoilt, clean = (
-        scenario.build(estimator=None, access_point=partial(Forgetful, keeps=keeps)).run(3) for keeps in (True, False)
+        scenario.build(estimator=None, access_point=partial(Forgetful, keeps=keeps, gives=gives)).run(3)
+        for keeps in (True, False)
     )
     assert essence(spoilt) == essence(clean) == essence(scenario.build(estimator=None).run(3))
     assert np.array_equal(spoilt.cpis[-1].observation.cross, clean.cpis[-1].observation.cross)
 
 
-def test_a_split_cannot_change_a_report_on_its_way(small):
+@pytest.mark.parametrize("gives", [lambda mine: mine, view_of, sealed], ids=["array", "view", "read-only"])
+def test_a_split_cannot_change_a_report_on_its_way(small, gives):
     @dataclass(kw_only=True)
     class Hoarding(IqSplit):
         kept: list = field(default_factory=list)
 
         def give(self, ap, slot, echo):
-            for samples in self.kept:
+            for samples, message in self.kept:
+                samples.flags.writeable = True
                 samples[...] = 0.0
-            message = super().give(ap, slot, echo)
-            message.samples = np.array(echo)
-            self.kept.append(message.samples)
+                message.samples, message.iq_bits = samples, 1
+            mine = np.array(echo)
+            message = super().give(ap, slot, gives(mine))
+            self.kept.append((mine, message))
             return message
 
     whole, hoarded = (small().build(estimator=None, split=partial(s, iq_bits=9)).run(2) for s in (IqSplit, Hoarding))
     assert np.array_equal(hoarded.cpis[-1].observation.cross, whole.cpis[-1].observation.cross)
+
+
+def test_statistics_cannot_be_changed_on_their_way(small):
+    @dataclass(kw_only=True)
+    class Hoarding(StatisticsSplit):
+        kept: list = field(default_factory=list)
+
+        def learn(self, ap, plan, record):
+            for cross, energy in self.kept:
+                cross[...] = energy[...] = 0.0
+            return self._hoarded(super().learn(ap, plan, record))
+
+        def _hoarded(self, message):
+            if message is not None:
+                self.kept.append((np.array(message.cross), np.array(message.energy)))
+                message.cross, message.energy = map(view_of, self.kept[-1])
+            return message
+
+    whole, hoarded = (
+        small().build(estimator=None, split=partial(s, illumination="sensing")).run(3)
+        for s in (StatisticsSplit, Hoarding)
+    )
+    assert np.array_equal(hoarded.cpis[-1].observation.cross, whole.cpis[-1].observation.cross)
+    assert np.array_equal(hoarded.cpis[-1].observation.energy, whole.cpis[-1].observation.energy)
 
 
 @pytest.mark.parametrize(
