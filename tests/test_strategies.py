@@ -10,7 +10,7 @@ import pytest
 
 from emulator.emission import Emission
 from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
-from emulator.media.effects import Effect
+from emulator.media.effects import Effect, TargetEchoes
 from emulator.messages import EchoReport, StatisticsReport
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.node import EmulationError
@@ -478,6 +478,12 @@ def test_a_start_that_leaves_out_the_base_class_is_named(small):
         ({"split": lambda: IqSplit}, "split of ap-0: got the class IqSplit"),
         ({"split": IqSplit(iq_bits=8)}, "split: got IqSplit(iq_bits=8); give a class, or a function that makes one"),
         ({"target": 3}, "target: got 3; give a class"),
+        ({"effects": [5]}, "effect: got 5; give an object of a subclass of Effect"),
+        ({"effects": [TargetEchoes]}, "effect: got the class TargetEchoes; give an object"),
+        ({"effects": "target-echoes"}, "effect: got 't'"),
+        ({"effects": 5}, "effects: got 5; give a list of objects of subclasses of Effect"),
+        ({"effects": None}, "effects: got None; give a list"),
+        ({"effects": TargetEchoes(illumination="full")}, "effects: got TargetEchoes(illumination='full'); give a list"),
         ({"fronthaul": "star"}, "fronthaul: got 'star'; give an object of a subclass of DiGraph"),
         ({"fronthaul": nx.Graph()}, "give an object of a subclass of DiGraph"),
         ({"access_points": {"ap-3": None}}, "ap-3: got None; give a class"),

@@ -39,7 +39,7 @@ __all__ = ["Air", "AirRuleError", "energy_quantile"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
-FIELD = Door("effect", "field")
+START, FIELD = Door("effect", "start"), Door("effect", "field")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
@@ -132,7 +132,7 @@ class Air(Node):
         if self._begin_ns is not None:
             self._bell.set(self._begin_ns)
         for effect in self.effects:
-            effect.start(services)
+            START.ask(effect, services)
 
     def connect_access_point(
         self,

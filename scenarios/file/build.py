@@ -101,6 +101,8 @@ def build(
         raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
     makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
     _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
+    if not isinstance(effects, Iterable):
+        raise TypeError(f"effects: got {effects!r}; give a list of objects of subclasses of Effect")
     if fronthaul is not None:
         require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
