@@ -4,7 +4,6 @@ A strategy is a class of whoever wrote it. What it returns is checked once, by t
 is told where it was made and not where it was stumbled over. What passes is read-only and nobody else's.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.network import Mode, ModeAssignment
 from models.observation import REASONS, Estimate, Observation
-from models.readonly import taken
+from models.readonly import sealed, taken
 from models.view import View
 
 if TYPE_CHECKING:
@@ -22,10 +21,16 @@ if TYPE_CHECKING:
     from models.schedulers import SlotScheduler
     from models.selection.base import ModeSelector
 
-__all__ = ["Door", "DoorError", "estimated", "finite", "is_own", "ordered", "require", "selected"]
+__all__ = [
+    "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "estimated", "is_own", "ordered", "require", "selected",
+]  # fmt: skip
 
 INTEGER = (int, np.integer)
 LONGEST = 80
+FARTHEST_M = 1e10
+"""No coordinate is larger: what moves at 100 km/s from the edge of the largest area gets there in a day."""
+STRONGEST = 1e15
+"""No number that a strategy or hook gives is larger, if nothing else is said: a sample of it is 1e30 W."""
 
 
 class DoorError(ValueError):
@@ -74,9 +79,15 @@ class Door:
         raise DoorError(f"{self.of(giver)} returned {_shown(got)}; expected {expected}")
 
     def numbers(
-        self, giver: object, got: object, shape: tuple[int | None, ...], expected: str, dtype: type = complex
+        self,
+        giver: object,
+        got: object,
+        shape: tuple[int | None, ...],
+        expected: str,
+        dtype: type = complex,
+        largest: float = STRONGEST,
     ) -> NDArray[Any]:
-        """Return finite numbers of a shape, read-only; None in the shape stands for any length.
+        """Return finite numbers of a shape, none beyond the largest, read-only; None in the shape is any length.
 
         Raises
         ------
@@ -87,29 +98,41 @@ class Door:
             array = np.asarray(got)
         except (ValueError, TypeError):  # of lists of different lengths, for one
             self.refuse(giver, got, expected)
-        if array.shape == shape and array.dtype == dtype and finite(array):
+        if array.shape == shape and array.dtype == dtype and bounded(array, largest):
             return taken(array)
         if not array.size and None in shape:  # nothing is nothing, whatever its shape
             array = np.zeros([length or 0 for length in shape], dtype=dtype)
         fits = len(array.shape) == len(shape) and all(n in (m, None) for m, n in zip(array.shape, shape, strict=True))
-        if not (fits and np.can_cast(array.dtype, dtype, "same_kind") and finite(array)):
+        if not (fits and np.can_cast(array.dtype, dtype, "same_kind")):
             self.refuse(giver, got, expected)
-        return taken(array.astype(dtype, copy=False))
+        array = array.astype(dtype)
+        if not bounded(array, largest):
+            self.refuse(giver, got, f"{expected}; at most {largest:g}")
+        return sealed(array)
 
 
 def _shown(value: object) -> str:
     if isinstance(value, ModeAssignment):
         return f"{len(value.receivers)} receivers and {len(value.transmitters)} transmitters of {len(value.modes)} APs"
     if isinstance(value, np.ndarray) and (value.ndim > 1 or value.size > 3):
-        odd = value.dtype.kind in "fc" and not np.isfinite(value).all()
-        return f"an array of shape {value.shape} and type {value.dtype}{' with values that are not finite' * odd}"
+        return f"an array of shape {value.shape} and type {value.dtype}{_oddity(value)}"
     text = f"the class {value.__qualname__}" if isinstance(value, type) else repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def finite(array: NDArray[Any]) -> bool:
-    """Return whether all numbers of an array are finite; where they are, this takes one pass and no memory."""
-    return math.isfinite(np.vdot(array, array).real) or bool(np.isfinite(array).all())
+def _oddity(array: NDArray[Any]) -> str:
+    if array.dtype.kind not in "fc" or bounded(array, FARTHEST_M):
+        return ""
+    largest = max(np.abs(array.real).max(), np.abs(array.imag).max())
+    return f" with values up to {largest:g}" if np.isfinite(largest) else " with values that are not finite"
+
+
+def bounded(array: NDArray[Any], largest: float = STRONGEST) -> bool:
+    """Return whether all numbers are finite and at most so large; where they clearly are, in one pass and no memory."""
+    parts = np.asarray(array)
+    if np.vdot(parts, parts).real <= largest**2:
+        return True
+    return bool((np.abs(parts.real) <= largest).all() and (np.abs(parts.imag) <= largest).all())
 
 
 def is_own(hook: Any, of_base: Any) -> bool:

@@ -1,5 +1,6 @@
 """What strategies and hooks hand over: refused where it is wrong, by role and class; read-only and taken."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -805,3 +806,68 @@ def test_every_split_passes_its_door(small, split):
     (cpi,) = scenario.build(split=split, estimator=None).run(1).cpis
     assert cpi.reports_fused == cpi.reports_expected
     assert issubclass(split.func, FunctionalSplit)
+
+
+# -- numbers that nature does not have --------------------------------------------------------------------------------
+
+HUGE = 1e300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Straying(Trajectory):
+    def position_m(self, time_s):
+        return np.array([1e308, 0.0])
+
+
+class Deaf(UserEquipment):
+    def wake(self):
+        n_aps, n_antennas = self.services.network.n_aps, self.services.network.n_antennas
+        noise = np.full(self.services.frame.n_samples, HUGE, complex)
+        self.services.air.join(self.name, noise, np.zeros((n_aps, n_antennas), complex), 0.0)
+
+
+class Elsewhere(Target):
+    def wake(self):
+        positions = np.full((self.services.frame.n_slots, 2), HUGE)
+        self.services.air.place(self.index, positions, 1.0 + 0j)
+
+
+class Blinding(Target):
+    def wake(self):
+        positions = np.zeros((self.services.frame.n_slots, 2))
+        self.services.air.place(self.index, positions, complex(HUGE))
+
+
+def loud(ap, slot, echo, message):
+    """Return a report that is far too strong."""
+    return EchoReport(ap, "central", slot, echo * HUGE, None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"target": type("Mirror", (Target,), {"scatter": lambda self, cpi: HUGE})}, "target-0.wake.*target-0 Mirror"),
+        ({"target": lambda **keys: Target(**keys | {"rcs_m2": 1e200})}, "target-0.wake.*target-0 Target.scatter"),
+        (
+            {"target": lambda **keys: Target(**keys | {"trajectory": Straying()})},
+            "target-0.wake.*trajectory of target-0",
+        ),
+        ({"target": Elsewhere}, "target-0.wake.*place of target 0 is out of range"),
+        ({"target": Blinding}, "target-0.wake.*place of target 0 is out of range"),
+        ({"user_equipment": Deaf}, "ue-0.wake.*noise, fading or phase is out of range"),
+        ({"access_point": ap_with(report=lambda self, slot, echo: echo * HUGE)}, r"ap-\d.report, .*Odd.report"),
+        ({"access_point": ap_with(sensing_waveform=lambda self, slot: np.full((4, 4), HUGE))}, "Odd.sensing_waveform"),
+        ({"access_point": ap_with(transmit=emission(communication=np.full((4, 4), HUGE)))}, "ap-0.transmit, "),
+        ({"access_point": partial(AccessPoint, precoder=lambda *asked: np.full((4, 3), HUGE))}, "precoder"),
+        ({"split": partial(OddSplit, change=loud)}, "split OddSplit.give"),
+        ({"split": partial(OddStatistics, changes={"energy": HUGE})}, "split OddStatistics"),
+        ({"split": partial(OddStatistics, changes={"cross": np.full((4, 3, 4), HUGE)})}, "split OddStatistics"),
+        (
+            {"effects": [type("Storm", (Effect,), {"field": lambda self, *at: np.full((3, 4, 4), HUGE)})()]},
+            "Storm.field",
+        ),
+    ],
+)
+def test_what_is_beyond_nature_is_refused_where_it_is_made(small, parts, words):
+    """Finite as it may be: it would be told of somebody else as soon as it is squared."""
+    assert re.search(words, failure_of(small().build(estimator=None, **parts)))
