@@ -216,8 +216,8 @@ def _check_echo(door: Door, split: FunctionalSplit, report: EchoReport, plan: Cp
         and report.iq_bits in WIDTHS
         and report.destination == CENTRAL
     ):
-        samples = f"finite samples of shape {shape}"
-        expected = f"an EchoReport to central of a slot of CPI {plan.cpi}, {samples}, iq_bits None or 1 to 64"
+        content = f"finite samples of shape {shape}, iq_bits None or 1 to 64"
+        expected = f"an EchoReport to central of a slot of CPI {plan.cpi}, {content}"
         door.refuse(split, report, expected)
 
 

@@ -31,6 +31,14 @@ FARTHEST_M = 1e10
 """No coordinate is larger: what moves at 100 km/s from the edge of the largest area gets there in a day."""
 STRONGEST = 1e15
 """No number that a strategy or hook gives is larger, if nothing else is said: a sample of it is 1e30 W."""
+ROUNDING = 1e-6
+"""By what part of its largest entry a covariance may fail to be one."""
+ESTIMATED: tuple[tuple[str, tuple[int, ...], type, float], ...] = (
+    ("resolved", (), bool, 1.0),
+    ("covariance_m2", (2, 2), float, FARTHEST_M**4),
+    ("amplitudes", (), complex, STRONGEST),
+)
+"""What an estimate says of each position: name, shape, type, and the largest number in it."""
 
 
 class DoorError(ValueError):
@@ -193,24 +201,52 @@ def estimated(estimator: "Estimator", observation: Observation) -> Estimate:
     Raises
     ------
     DoorError
-        If it returns no Estimate, or one whose positions are not finite or whose parts differ in length.
+        If it returns no Estimate, or one whose positions are not finite or whose parts differ in length, with what is
+        no covariance, or with a reason of a target that is resolved.
     """
     door = Door("estimator", "estimate")
     got = door.ask(estimator, observation)
     if not isinstance(got, Estimate):
         door.refuse(estimator, got, "an Estimate; one without positions if nothing is found")
-    positions = door.numbers(estimator, got.positions_m, (None, 2), "positions_m: finite, shape (n_found, 2)", float)
+    expected = "positions_m: finite, shape (n_found, 2)"
+    positions = door.numbers(estimator, got.positions_m, (None, 2), expected, float, FARTHEST_M)
     n_found = len(positions)
-    checked: dict[str, Any] = {"positions_m": positions}
-    for name, shape, dtype in (("resolved", (), bool), ("covariance_m2", (2, 2), float), ("amplitudes", (), complex)):
+    checked: dict[str, Any] = {"positions_m": positions, "limited": _limited(door, estimator, got.limited)}
+    for name, shape, dtype, largest in ESTIMATED:
         value = getattr(got, name)
         if value is None and name != "resolved":
             continue
         expected = f"{name}: {dtype.__name__}, finite, shape {(n_found, *shape)}, as there are {n_found} positions_m"
-        checked[name] = door.numbers(estimator, value, (None, *shape), expected, dtype)
+        checked[name] = door.numbers(estimator, value, (None, *shape), expected, dtype, largest)
         if len(checked[name]) != n_found:
             door.refuse(estimator, value, expected)
-    if not (isinstance(got.reasons, tuple) and len(got.reasons) in (0, n_found) and {*got.reasons} <= {None, *REASONS}):
-        expected = f"reasons: nothing, or one for each of {n_found} positions_m: None or {', '.join(REASONS)}"
-        door.refuse(estimator, got.reasons, expected)
+    if not _are_covariances(checked.get("covariance_m2")):
+        expected = "covariance_m2: symmetric matrices without negative eigenvalues"
+        door.refuse(estimator, checked["covariance_m2"].tolist(), expected)
+    _check_reasons(door, estimator, got.reasons, checked["resolved"])
     return replace(got, **checked)
+
+
+def _limited(door: Door, estimator: "Estimator", limited: object) -> bool:
+    if not isinstance(limited, bool | np.bool_):
+        door.refuse(estimator, limited, "limited: True or False")
+    return bool(limited)
+
+
+def _are_covariances(matrices: NDArray[Any] | None) -> bool:
+    """Return whether these are covariances, up to rounding; None are."""
+    if matrices is None or not matrices.size:
+        return True
+    scale = np.abs(matrices).max(axis=(1, 2))
+    symmetric = np.abs(matrices[:, 0, 1] - matrices[:, 1, 0]) <= ROUNDING * scale
+    return bool(symmetric.all() and (np.linalg.eigvalsh(matrices)[:, 0] >= -ROUNDING * scale).all())
+
+
+def _check_reasons(door: Door, estimator: "Estimator", reasons: Any, resolved: NDArray[np.bool_]) -> None:
+    n_found = len(resolved)
+    known = isinstance(reasons, tuple) and all(r is None or (isinstance(r, str) and r in REASONS) for r in reasons)
+    if not (known and len(reasons) in (0, n_found)):
+        expected = f"reasons: nothing, or one for each of {n_found} positions_m: None or {', '.join(REASONS)}"
+        door.refuse(estimator, reasons, expected)
+    if any(reason is not None and is_resolved for reason, is_resolved in zip(reasons, resolved, strict=False)):
+        door.refuse(estimator, reasons, "reasons: None for a target that is resolved")
