@@ -18,7 +18,7 @@ from emulator.media.fronthaul import Fronthaul, natural_order
 from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
-from emulator.nodes.node import EmulationError, Node
+from emulator.nodes.node import EmulationError, Node, check_wake
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.parts import check_parts
@@ -173,6 +173,7 @@ class Emulation:
         for name, state in kept.items():  # whatever the start of a subclass set, or changed in place
             self.nodes[name].restore(state)
         for node in self.nodes.values():
+            self._at_start(node, check_wake, node.wake_ns, self.now_ns)
             kernel.process(node.run(kernel))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
             kernel.step()
@@ -180,7 +181,7 @@ class Emulation:
 
     def _start_node(self, node: Node) -> None:
         sent = self.fronthaul.sent
-        node.start(self)
+        self._at_start(node, node.start, self)
         if getattr(node, "services", None) is not self:
             raise EmulationError(f"{type(node).__name__}.start of {node.name} does not call super().start(services)")
         if self.fronthaul.sent != sent:
@@ -188,6 +189,14 @@ class Emulation:
                 f"{type(node).__name__}.start of {node.name} sends a message, and would do so again whenever a state "
                 "is taken up: send in wake"
             )
+
+    def _at_start(self, node: Node, task: Callable[..., None], *args: Any) -> None:
+        """Do a part of the start of a node; what goes wrong says where and when."""
+        try:
+            task(*args)
+        except Exception as error:
+            where = f"{node.name}.start, t = {self.now_ns} ns"
+            raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
 
     def cpis(self, n_cpis: int | None = None) -> Iterator[CpiResult]:
         """Run on and yield the result of each of the next CPIs as it is published.

@@ -163,7 +163,7 @@ def test_bad_link_attributes_are_named(attribute, value):
 def test_a_graph_without_a_path_is_refused(small):
     graph = star(tuple(f"ap-{i}" for i in range(6)))
     graph.remove_edge("ap-3", "central")
-    with pytest.raises(ValueError, match="ap-3 -> central"):
+    with pytest.raises(EmulationError, match="ap-3 -> central"):
         small().build(fronthaul=graph, estimator=None).run(1)
 
 

@@ -18,7 +18,7 @@ from emulator.nodes.node import EmulationError
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from models import SCHEDULERS
-from models.doors import Door, DoorError, estimated, ordered, selected
+from models.doors import Door, estimated, ordered, selected
 from models.estimation import ESTIMATORS, Estimator
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate
@@ -426,7 +426,9 @@ def test_reports_expected_is_a_number_of_reports(small, answer):
         def reports_expected(self, n_slots):
             return answer
 
-    with pytest.raises(DoorError, match=r"split .*Vague\.reports_expected returned .*; expected a whole number"):
+    with pytest.raises(
+        EmulationError, match=r"central\.start.*split .*Vague\.reports_expected returned .*; expected a whole number"
+    ):
         small().build(split=partial(Vague, iq_bits=8), estimator=None).run(1)
 
 
@@ -453,7 +455,18 @@ def test_a_node_that_does_not_set_when_it_wakes_next_is_named(small, later_ns):
             self.wake_ns = None if later_ns is None else self.wake_ns + later_ns
 
     text = failure_of(small().build(user_equipment=Stuck, estimator=None))
-    assert "ue-0.wake" in text and ("set it to a later time" in text or "TypeError" in text)
+    assert "ue-0.wake" in text and "set it to a later time" in text
+
+
+@pytest.mark.parametrize("wake_ns", [None, -1, 0.5, "soon"])
+def test_a_node_that_does_not_set_at_its_start_when_it_wakes_is_named(small, wake_ns):
+    class Stuck(UserEquipment):
+        def start(self, services):
+            super().start(services)
+            self.wake_ns = wake_ns
+
+    text = failure_of(small().build(user_equipment=Stuck, estimator=None))
+    assert f"ue-0.start, t = 0 ns: ValueError: it leaves wake_ns = {wake_ns!r}; set it" in text
 
 
 def idle(self):
@@ -467,6 +480,29 @@ def idle(self):
 def test_who_is_not_in_the_air_is_named(small, part, base, name):
     text = failure_of(small().build(**{part: type("Absent", (base,), {"wake": idle})}, estimator=None))
     assert f"not in the air as the CPI begins: {name}" in text
+
+
+class Failing:
+    """Fails at its start, before it has taken anything."""
+
+    def start(self, services):
+        raise RuntimeError("no fuel")
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"access_point": type("Odd", (Failing, AccessPoint), {})}, "ap-0.start, t = 0 ns: RuntimeError: no fuel"),
+        ({"user_equipment": type("Odd", (Failing, UserEquipment), {})}, "ue-0.start, t = 0 ns: RuntimeError: no fuel"),
+        ({"target": type("Odd", (Failing, Target), {})}, "target-0.start, t = 0 ns: RuntimeError: no fuel"),
+        (
+            {"effects": [type("Odd", (Failing, Effect), {"field": None})()]},
+            "air.start, t = 0 ns: DoorError: effect Odd.start: RuntimeError: no fuel",
+        ),
+    ],
+)
+def test_a_start_that_fails_is_named(small, parts, words):
+    assert words in failure_of(small().build(estimator=None, **parts))
 
 
 def test_a_start_that_leaves_out_the_base_class_is_named(small):

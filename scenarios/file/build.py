@@ -91,7 +91,8 @@ def build(
     Raises
     ------
     ValueError
-        If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
+        If ``access_points`` names an AP that does not exist, or parts do not fit together. A graph that lacks a node or
+        path is an EmulationError at the start.
     TypeError
         If there is no argument of a name that is given, a strategy is not of its role, or nodes and splits cannot be
         made of what was given.
