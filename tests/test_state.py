@@ -158,6 +158,75 @@ def test_what_is_no_state_is_refused(small, rubbish):
         small().build().restore(rubbish)
 
 
+def without(*path):
+    """Return a function that takes a part of a state away."""
+
+    def take(state):
+        for key in path[:-1]:
+            state = state[key]
+        del state[path[-1]]
+
+    return take
+
+
+def with_(value, *path):
+    """Return a function that sets a part of a state to a value."""
+
+    def put(state):
+        for key in path[:-1]:
+            state = state[key]
+        state[path[-1]] = value
+
+    return put
+
+
+LINK = ("ap-0", "central")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        *[
+            (without(key), f"{key} is missing")
+            for key in ("losses", "nodes", "now_ns", "fronthaul", "outbox", "events")
+        ],
+        (without("nodes", "ap-0"), r"nodes\.ap-0 is missing"),
+        (without("nodes", "ue-1", "slots_received"), r"nodes\.ue-1\.slots_received is missing"),
+        (without("nodes", "ap-2", "plan"), r"nodes\.ap-2\.plan is missing"),
+        (without("nodes", "central", "wake_ns"), r"nodes\.central\.wake_ns is missing"),
+        (without("fronthaul", "in_flight"), r"fronthaul\.in_flight is missing"),
+        (without("fronthaul", "links", LINK), r"fronthaul\.links\..*ap-0.* is missing"),
+        (without("fronthaul", "links", LINK, "free_ns"), r"free_ns is missing"),
+        (without("fronthaul", "edges", LINK), r"fronthaul\.edges\..*ap-0.* is missing"),
+        (without("losses", "_settled"), r"losses\._settled is missing"),
+        (without("trace", "rows"), r"trace\.rows is missing"),
+        (with_({}, "nodes", "ap-77"), r"nodes\.ap-77 is too many"),
+        (with_({}, "fronthaul", "links", ("ap-0", "ap-1")), "is too many"),
+        (with_("soon", "now_ns"), "now_ns is str and not int"),
+        (with_(None, "nodes", "ap-1"), r"nodes\.ap-1 is NoneType and not dict"),
+        (with_([], "fronthaul"), "fronthaul is list and not dict"),
+    ],
+)
+def test_a_damaged_state_is_refused_and_the_emulation_is_as_before(small, harm, words):
+    build = partial(small().build, estimator=None)
+    emulation = build()
+    emulation.run(1)
+    whole, state, fresh = emulation.state(), emulation.state(), build()
+    harm(state)
+    with pytest.raises(ValueError, match=f"the state is damaged .*{words}"):
+        fresh.restore(state)
+    fresh.restore(whole)
+    assert essence(fresh.run(1)) == essence(emulation.run(1))
+
+
+def test_an_emulation_takes_one_state_up(small):
+    """Messages of the first would still be under way in the second."""
+    state, fresh = small().build(estimator=None).state(), small().build(estimator=None)
+    fresh.restore(state)
+    with pytest.raises(ValueError, match="was restored"):
+        fresh.restore(state)
+
+
 def test_an_emulation_is_not_copied_but_its_state_is(small):
     emulation = small().build(estimator=None)
     emulation.run(1)

@@ -6,7 +6,7 @@ an emulation can be taken between any two events and continued elsewhere.
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -111,7 +111,8 @@ class Node:
 
     def state(self) -> dict[str, Any]:
         """Return all attributes that are not wiring."""
-        return {name: value for name, value in vars(self).items() if name not in self.wiring}
+        names = [part.name for part in fields(self)] + list(vars(self))
+        return {name: getattr(self, name) for name in names if name not in self.wiring and hasattr(self, name)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state that ``state`` returned."""
