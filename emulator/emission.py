@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.doors import finite
+from models.doors import STRONGEST, bounded
 from models.readonly import taken
 
 __all__ = ["Emission"]
@@ -61,6 +61,6 @@ def _sealed(part: Complex, shape: tuple[int, int], what: str) -> Complex:
     part = np.asarray(part, dtype=complex)
     if part.shape != shape:
         raise ValueError(f"{what} of shape {part.shape}; give {shape}")
-    if not finite(part):
-        raise ValueError(f"{what} that is not finite; give finite numbers of shape {shape}")
+    if not bounded(part):
+        raise ValueError(f"{what} that is not finite, or beyond {STRONGEST:g}; give finite numbers of shape {shape}")
     return taken(part)

@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from emulator.functional_split import FunctionalSplit
-from emulator.identity import differences, settings
+from emulator.identity import differences, misfits, settings
 from emulator.inbox import Inbox
 from emulator.kernel import Bell, Kernel
 from emulator.losses import Losses
@@ -18,7 +18,7 @@ from emulator.media.fronthaul import Fronthaul, natural_order
 from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
-from emulator.nodes.node import EmulationError, Node
+from emulator.nodes.node import EmulationError, Node, check_wake
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.parts import check_parts
@@ -90,6 +90,7 @@ class Emulation:
         self.n_cpis = n_cpis
         self._outbox: list[CpiResult] = []
         self._kernel, self._started = Kernel(initial_time=0), False
+        self._resumes: bool | None = None  # whether the state that was taken up is of one that had started
         self._built = {name: dict(settings(name, node)) for name, node in self.nodes.items()}
         self._links_built = dict(fronthaul.settings())
         self._blas = ThreadpoolController()  # one thread: the products are small, and two were many times slower
@@ -165,17 +166,38 @@ class Emulation:
     def _start(self, kernel: Kernel) -> None:
         served = kernel.served
         self.fronthaul.start(self)
+        kept = {name: node.state() for name, node in self.nodes.items()} if self._resumes else {}
+        for name, state in deepcopy(kept).items():
+            self.nodes[name].restore(state)
         for node in self.nodes.values():
-            node.start(self)
-            if getattr(node, "services", None) is not self:
-                raise EmulationError(
-                    f"{type(node).__name__}.start of {node.name} does not call super().start(services)"
-                )
+            self._start_node(node)
+        for name, state in kept.items():  # whatever the start of a subclass set, or changed in place
+            self.nodes[name].restore(state)
         for node in self.nodes.values():
+            self._at_start(node, check_wake, node.wake_ns, self.now_ns)
             kernel.process(node.run(kernel))  # type: ignore[arg-type]
         for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
             kernel.step()
         kernel.served = served
+
+    def _start_node(self, node: Node) -> None:
+        sent = self.fronthaul.sent
+        self._at_start(node, node.start, self)
+        if getattr(node, "services", None) is not self:
+            raise EmulationError(f"{type(node).__name__}.start of {node.name} does not call super().start(services)")
+        if self.fronthaul.sent != sent:
+            raise EmulationError(
+                f"{type(node).__name__}.start of {node.name} sends a message, and would do so again whenever a state "
+                "is taken up: send in wake"
+            )
+
+    def _at_start(self, node: Node, task: Callable[..., None], *args: Any) -> None:
+        """Do a part of the start of a node; what goes wrong says where and when."""
+        try:
+            task(*args)
+        except Exception as error:
+            where = f"{node.name}.start, t = {self.now_ns} ns"
+            raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
 
     def cpis(self, n_cpis: int | None = None) -> Iterator[CpiResult]:
         """Run on and yield the result of each of the next CPIs as it is published.
@@ -280,6 +302,7 @@ class Emulation:
         return deepcopy(
             {
                 "identity": self._identity(),
+                "started": self._started or bool(self._resumes),
                 "now_ns": self.now_ns,
                 "events": self.events,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
@@ -299,7 +322,7 @@ class Emulation:
         What a node was built with counts as it was then, if it is state, and as it is now, if it is wiring: the one is
         in the state, the other is not. Links count as they were built: what they have become is in the state.
         """
-        found = {"format": "1", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
+        found = {"format": "2", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
         for name in (self.central.name, *self.nodes):
             node = self.nodes[name]
             found |= self._built[name]
@@ -314,18 +337,21 @@ class Emulation:
         Raises
         ------
         ValueError
-            If this emulation has started, or was built with other settings than the one that the state was taken of.
+            If this emulation has started or has a state already, if it was built with other settings than the one that
+            the state was taken of, or if the state is not whole.
         """
-        if self._started:
-            raise ValueError("an emulation that has started cannot be restored: build a fresh one")
+        if self._started or self._resumes is not None:
+            raise ValueError("an emulation that has started or was restored takes no state up: build a fresh one")
         if not isinstance(state, dict) or not isinstance(state.get("identity"), dict):
             raise ValueError(f"got {state!r:.60}: give what state() of an emulation returned")
         odd = differences(state["identity"], self._identity())
         if odd:
             raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
+        if odd := self._damage(state):
+            raise ValueError(f"the state is damaged ({odd}): give what state() of an emulation returned")
         state = deepcopy(state)
         self._kernel = Kernel(initial_time=state["now_ns"])
-        self._kernel.served = state["events"]
+        self._kernel.served, self._resumes = state["events"], state["started"]
         self._outbox = state["outbox"]
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
@@ -333,6 +359,19 @@ class Emulation:
         self.losses.restore(state["losses"])
         if self.trace is not None and state["trace"] is not None:
             self.trace.restore(state["trace"])
+
+    def _damage(self, state: dict[str, Any]) -> str:
+        """Return what a state lacks, or has of another form than this emulation's; empty if it is whole."""
+        here = self.state()
+        own = here["nodes"]
+        here["nodes"] = {name: {} for name in own}  # nodes of one's own may come to have more
+        here["fronthaul"]["edges"] = dict.fromkeys(here["fronthaul"]["edges"])  # and edges less
+        if state.get("trace") is None:
+            here["trace"] = None
+        if odd := next(misfits(state, here), ""):
+            return odd
+        missing = (f"nodes.{n}.{key} is missing" for n in own for key in own[n] if key not in state["nodes"][n])
+        return next(missing, "")
 
     # -- scoring: the only place where truth meets estimate ---------------------------------------------------------
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emulator.messages import CENTRAL, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Slot
-from models.doors import Door
+from models.doors import STRONGEST, Door, bounded
 from models.radio.statistics import Radiated, energy_statistic
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
 Complex = NDArray[np.complex128]
 WIDTHS = frozenset({None, *range(1, 65)})
 """What ``iq_bits`` may be."""
+LARGEST_SUM_W = 1e9 * STRONGEST**2
+"""No statistic is larger: a sum over a thousand million samples."""
 
 
 class FunctionalSplit(ABC):
@@ -209,10 +211,13 @@ def _check_echo(door: Door, split: FunctionalSplit, report: EchoReport, plan: Cp
         and slot in plan.slots[slot.position : slot.position + 1]
         and isinstance(samples, np.ndarray)
         and samples.shape == shape
+        and np.can_cast(samples.dtype, complex, "same_kind")
+        and bounded(samples)
         and report.iq_bits in WIDTHS
         and report.destination == CENTRAL
     ):
-        expected = f"an EchoReport to central of a slot of CPI {plan.cpi}, samples {shape}, iq_bits None or 1 to 64"
+        content = f"finite samples of shape {shape}, iq_bits None or 1 to 64"
+        expected = f"an EchoReport to central of a slot of CPI {plan.cpi}, {content}"
         door.refuse(split, report, expected)
 
 
@@ -226,8 +231,8 @@ def _check_statistics(
         and len(positions) == len(report.positions)
         and positions <= set(range(len(plan.slots)))
         and np.shape(report.cross) == shape
-        and np.isfinite(report.cross).all()
-        and 0.0 <= report.energy < np.inf
+        and bounded(np.asarray(report.cross), LARGEST_SUM_W)
+        and 0.0 <= report.energy <= LARGEST_SUM_W
         and report.destination == CENTRAL
     )
     if not valid:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["differences", "settings"]
+__all__ = ["differences", "misfits", "settings"]
 
 PLAIN = (str, bytes, bool, int, float, complex, enum.Enum, type(None), np.generic)
 MOST_SHOWN, LONGEST = 3, 60
@@ -50,6 +50,25 @@ def differences(there: Mapping[str, str], here: Mapping[str, str]) -> str:
     ]
     more = [f"and {len(odd) - MOST_SHOWN} more"] if len(odd) > MOST_SHOWN else []
     return "; ".join([*odd[:MOST_SHOWN], *more])
+
+
+def misfits(there: Mapping[Any, Any], here: Mapping[Any, Any], name: str = "") -> Iterator[str]:
+    """Yield in what a state there has another form than one here: what is missing, is too many, or is of another type.
+
+    None and an empty table stand here for whatever may be there.
+
+    >>> list(misfits({"events": "3", "sent": 1}, {"events": 0, "nodes": {}}))
+    ['events is str and not int', 'nodes is missing', 'sent is too many']
+    """
+    for key, value in here.items():
+        if key not in there:
+            yield f"{name}{key} is missing"
+        elif value is not None and not isinstance(there[key], type(value)):
+            yield f"{name}{key} is {type(there[key]).__name__} and not {type(value).__name__}"
+        elif isinstance(value, dict):
+            yield from misfits(there[key], value, f"{name}{key}.")
+    if here:
+        yield from (f"{name}{key} is too many" for key in there if key not in here)
 
 
 def _short(text: str) -> str:

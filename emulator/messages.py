@@ -4,7 +4,9 @@ Every message is one frame: Ethernet preamble, header, check sequence and gap (3
 with its two identifiers (8 bytes).
 """
 
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,8 @@ class Message:
         Number of the message that made the source send this one; -1 for none: a plan is made by the calendar.
     cpi
         The CPI that it is about; -1 for none.
+    own
+        Whether it is the fronthaul's alone, arrays included: whoever made it changes it no more.
     """
 
     source: str
@@ -53,9 +57,17 @@ class Message:
     sequence: int = field(default=-1, init=False)
     cause: int = field(default=-1, init=False)
     cpi: int = field(default=-1, init=False)
+    own: bool = field(default=False, init=False, repr=False, compare=False)
+
+    def taken(self) -> Self:
+        """Return a copy that nobody else has, arrays included."""
+        other = copy(self)
+        other.seal()
+        other.own = True
+        return other
 
     def seal(self) -> None:
-        """Take the arrays, as the message is sent: whoever gave them can change them no more."""
+        """Take what the message holds and others could change."""
 
     @property
     def content_bits(self) -> int:
@@ -113,8 +125,7 @@ class TransmissionRecord(Message):
 
     def seal(self) -> None:
         """Take the samples."""
-        if self.samples.flags.writeable:
-            self.samples = taken(self.samples)
+        self.samples = taken(self.samples)
 
     @property
     def content_bits(self) -> int:
@@ -146,8 +157,7 @@ class EchoReport(Message):
 
     def seal(self) -> None:
         """Take the samples."""
-        if self.samples.flags.writeable:
-            self.samples = taken(self.samples)
+        self.samples = taken(self.samples)
 
     @property
     def content_bits(self) -> int:
@@ -181,7 +191,8 @@ class StatisticsReport(Message):
 
     def seal(self) -> None:
         """Take the statistics."""
-        self.cross = taken(self.cross)
+        self.cross, self.energy = taken(np.asarray(self.cross)), float(self.energy)
+        self.positions = tuple(self.positions)
 
     @property
     def content_bits(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from emulator.functional_split import FunctionalSplit
 from emulator.media.air import Air
+from emulator.media.effects import Effect
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.target import Target
@@ -38,6 +39,8 @@ def check_parts(
     require("scheduler", central.scheduler, SlotScheduler)
     if central.estimator is not None:
         require("estimator", central.estimator, Estimator)
+    for effect in air.effects:
+        require("effect", effect, Effect)
     for nodes, base in ((access_points, AccessPoint), (user_equipments, UserEquipment), (targets, Target)):
         for node in nodes:
             require(f"{base.__name__} of an emulation", node, base)

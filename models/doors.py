@@ -4,7 +4,6 @@ A strategy is a class of whoever wrote it. What it returns is checked once, by t
 is told where it was made and not where it was stumbled over. What passes is read-only and nobody else's.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.network import Mode, ModeAssignment
 from models.observation import REASONS, Estimate, Observation
-from models.readonly import taken
+from models.readonly import sealed, taken
 from models.view import View
 
 if TYPE_CHECKING:
@@ -22,10 +21,24 @@ if TYPE_CHECKING:
     from models.schedulers import SlotScheduler
     from models.selection.base import ModeSelector
 
-__all__ = ["Door", "DoorError", "estimated", "finite", "is_own", "ordered", "require", "selected"]
+__all__ = [
+    "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "estimated", "is_own", "ordered", "require", "selected",
+]  # fmt: skip
 
 INTEGER = (int, np.integer)
 LONGEST = 80
+FARTHEST_M = 1e10
+"""No coordinate is larger: what moves at 100 km/s from the edge of the largest area gets there in a day."""
+STRONGEST = 1e15
+"""No number that a strategy or hook gives is larger, if nothing else is said: a sample of it is 1e30 W."""
+ROUNDING = 1e-6
+"""By what part of its largest entry a covariance may fail to be one."""
+ESTIMATED: tuple[tuple[str, tuple[int, ...], type, float], ...] = (
+    ("resolved", (), bool, 1.0),
+    ("covariance_m2", (2, 2), float, FARTHEST_M**4),
+    ("amplitudes", (), complex, STRONGEST),
+)
+"""What an estimate says of each position: name, shape, type, and the largest number in it."""
 
 
 class DoorError(ValueError):
@@ -74,9 +87,15 @@ class Door:
         raise DoorError(f"{self.of(giver)} returned {_shown(got)}; expected {expected}")
 
     def numbers(
-        self, giver: object, got: object, shape: tuple[int | None, ...], expected: str, dtype: type = complex
+        self,
+        giver: object,
+        got: object,
+        shape: tuple[int | None, ...],
+        expected: str,
+        dtype: type = complex,
+        largest: float = STRONGEST,
     ) -> NDArray[Any]:
-        """Return finite numbers of a shape, read-only; None in the shape stands for any length.
+        """Return finite numbers of a shape, none beyond the largest, read-only; None in the shape is any length.
 
         Raises
         ------
@@ -87,29 +106,41 @@ class Door:
             array = np.asarray(got)
         except (ValueError, TypeError):  # of lists of different lengths, for one
             self.refuse(giver, got, expected)
-        if array.shape == shape and array.dtype == dtype and finite(array):
+        if array.shape == shape and array.dtype == dtype and bounded(array, largest):
             return taken(array)
         if not array.size and None in shape:  # nothing is nothing, whatever its shape
             array = np.zeros([length or 0 for length in shape], dtype=dtype)
         fits = len(array.shape) == len(shape) and all(n in (m, None) for m, n in zip(array.shape, shape, strict=True))
-        if not (fits and np.can_cast(array.dtype, dtype, "same_kind") and finite(array)):
+        if not (fits and np.can_cast(array.dtype, dtype, "same_kind")):
             self.refuse(giver, got, expected)
-        return taken(array.astype(dtype, copy=False))
+        array = array.astype(dtype)
+        if not bounded(array, largest):
+            self.refuse(giver, got, f"{expected}; at most {largest:g}")
+        return sealed(array)
 
 
 def _shown(value: object) -> str:
     if isinstance(value, ModeAssignment):
         return f"{len(value.receivers)} receivers and {len(value.transmitters)} transmitters of {len(value.modes)} APs"
     if isinstance(value, np.ndarray) and (value.ndim > 1 or value.size > 3):
-        odd = value.dtype.kind in "fc" and not np.isfinite(value).all()
-        return f"an array of shape {value.shape} and type {value.dtype}{' with values that are not finite' * odd}"
+        return f"an array of shape {value.shape} and type {value.dtype}{_oddity(value)}"
     text = f"the class {value.__qualname__}" if isinstance(value, type) else repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def finite(array: NDArray[Any]) -> bool:
-    """Return whether all numbers of an array are finite; where they are, this takes one pass and no memory."""
-    return math.isfinite(np.vdot(array, array).real) or bool(np.isfinite(array).all())
+def _oddity(array: NDArray[Any]) -> str:
+    if array.dtype.kind not in "fc" or bounded(array, FARTHEST_M):
+        return ""
+    largest = max(np.abs(array.real).max(), np.abs(array.imag).max())
+    return f" with values up to {largest:g}" if np.isfinite(largest) else " with values that are not finite"
+
+
+def bounded(array: NDArray[Any], largest: float = STRONGEST) -> bool:
+    """Return whether all numbers are finite and at most so large; where they clearly are, in one pass and no memory."""
+    parts = np.asarray(array)
+    if np.vdot(parts, parts).real <= largest**2:
+        return True
+    return bool((np.abs(parts.real) <= largest).all() and (np.abs(parts.imag) <= largest).all())
 
 
 def is_own(hook: Any, of_base: Any) -> bool:
@@ -170,24 +201,52 @@ def estimated(estimator: "Estimator", observation: Observation) -> Estimate:
     Raises
     ------
     DoorError
-        If it returns no Estimate, or one whose positions are not finite or whose parts differ in length.
+        If it returns no Estimate, or one whose positions are not finite or whose parts differ in length, with what is
+        no covariance, or with a reason of a target that is resolved.
     """
     door = Door("estimator", "estimate")
     got = door.ask(estimator, observation)
     if not isinstance(got, Estimate):
         door.refuse(estimator, got, "an Estimate; one without positions if nothing is found")
-    positions = door.numbers(estimator, got.positions_m, (None, 2), "positions_m: finite, shape (n_found, 2)", float)
+    expected = "positions_m: finite, shape (n_found, 2)"
+    positions = door.numbers(estimator, got.positions_m, (None, 2), expected, float, FARTHEST_M)
     n_found = len(positions)
-    checked: dict[str, Any] = {"positions_m": positions}
-    for name, shape, dtype in (("resolved", (), bool), ("covariance_m2", (2, 2), float), ("amplitudes", (), complex)):
+    checked: dict[str, Any] = {"positions_m": positions, "limited": _limited(door, estimator, got.limited)}
+    for name, shape, dtype, largest in ESTIMATED:
         value = getattr(got, name)
         if value is None and name != "resolved":
             continue
         expected = f"{name}: {dtype.__name__}, finite, shape {(n_found, *shape)}, as there are {n_found} positions_m"
-        checked[name] = door.numbers(estimator, value, (None, *shape), expected, dtype)
+        checked[name] = door.numbers(estimator, value, (None, *shape), expected, dtype, largest)
         if len(checked[name]) != n_found:
             door.refuse(estimator, value, expected)
-    if not (isinstance(got.reasons, tuple) and len(got.reasons) in (0, n_found) and {*got.reasons} <= {None, *REASONS}):
-        expected = f"reasons: nothing, or one for each of {n_found} positions_m: None or {', '.join(REASONS)}"
-        door.refuse(estimator, got.reasons, expected)
+    if not _are_covariances(checked.get("covariance_m2")):
+        expected = "covariance_m2: symmetric matrices without negative eigenvalues"
+        door.refuse(estimator, checked["covariance_m2"].tolist(), expected)
+    _check_reasons(door, estimator, got.reasons, checked["resolved"])
     return replace(got, **checked)
+
+
+def _limited(door: Door, estimator: "Estimator", limited: object) -> bool:
+    if not isinstance(limited, bool | np.bool_):
+        door.refuse(estimator, limited, "limited: True or False")
+    return bool(limited)
+
+
+def _are_covariances(matrices: NDArray[Any] | None) -> bool:
+    """Return whether these are covariances, up to rounding; None are."""
+    if matrices is None or not matrices.size:
+        return True
+    scale = np.abs(matrices).max(axis=(1, 2))
+    symmetric = np.abs(matrices[:, 0, 1] - matrices[:, 1, 0]) <= ROUNDING * scale
+    return bool(symmetric.all() and (np.linalg.eigvalsh(matrices)[:, 0] >= -ROUNDING * scale).all())
+
+
+def _check_reasons(door: Door, estimator: "Estimator", reasons: Any, resolved: NDArray[np.bool_]) -> None:
+    n_found = len(resolved)
+    known = isinstance(reasons, tuple) and all(r is None or (isinstance(r, str) and r in REASONS) for r in reasons)
+    if not (known and len(reasons) in (0, n_found)):
+        expected = f"reasons: nothing, or one for each of {n_found} positions_m: None or {', '.join(REASONS)}"
+        door.refuse(estimator, reasons, expected)
+    if any(reason is not None and is_resolved for reason, is_resolved in zip(reasons, resolved, strict=False)):
+        door.refuse(estimator, reasons, "reasons: None for a target that is resolved")

@@ -11,15 +11,17 @@ T = TypeVar("T")
 
 
 def taken(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array itself if it is read-only, else a read-only copy: who gave it may go on with the original.
+    """Return a read-only copy: who gave the array may go on with the original.
+
+    An array that is read-only is copied, too: it may be a view of one that is not, or be made writeable again.
 
     >>> given = np.zeros(2)
-    >>> kept = taken(given)
+    >>> kept = taken(np.broadcast_to(given, 2))
     >>> given[0] = 1.0
     >>> kept, kept.flags.writeable
     (array([0., 0.]), False)
     """
-    return sealed(array.copy()) if array.flags.writeable else array
+    return sealed(array.copy())
 
 
 def sealed(array: NDArray[Any]) -> NDArray[Any]:

@@ -150,6 +150,10 @@ FIXED = {"kind": "fixed", "transmitters": [0, 1], "receivers": [2, 3]}
             {"access_points.positions_m": POSITIONS, "schedule.n_receivers": 2},
         ),
         ({"selector": FIXED | {"receivers": [np.int64(2), np.int64(3)]}}, {"selector": FIXED}),
+        ({"selector": FIXED | {"receivers": {2, 3}}}, {"selector": FIXED}),
+        ({"selector": FIXED | {"receivers": frozenset({3, 2})}}, {"selector": FIXED}),
+        ({"selector": FIXED | {"receivers": range(2, 4)}}, {"selector": FIXED}),
+        ({"selector": FIXED | {"receivers": {2: "two", 3: "three"}.keys()}}, {"selector": FIXED}),
         ({"selector": FIXED | {"transmitters": np.arange(2)}}, {"selector": FIXED}),
         (
             {"selector.kind": "greedy-se", "selector.improve": np.bool_(False), "selector.n_draws": np.int16(5)},

@@ -10,9 +10,11 @@ import pytest
 
 from emulator import SPLITS
 from emulator.functional_split import IqSplit
+from emulator.messages import TransmissionRecord
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.node import EmulationError
 from emulator.nodes.target import Target
+from emulator.nodes.user_equipment import UserEquipment
 from models.estimation.grid import GridEstimator
 from tests.outcome import essence
 
@@ -156,6 +158,75 @@ def test_what_is_no_state_is_refused(small, rubbish):
         small().build().restore(rubbish)
 
 
+def without(*path):
+    """Return a function that takes a part of a state away."""
+
+    def take(state):
+        for key in path[:-1]:
+            state = state[key]
+        del state[path[-1]]
+
+    return take
+
+
+def with_(value, *path):
+    """Return a function that sets a part of a state to a value."""
+
+    def put(state):
+        for key in path[:-1]:
+            state = state[key]
+        state[path[-1]] = value
+
+    return put
+
+
+LINK = ("ap-0", "central")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        *[
+            (without(key), f"{key} is missing")
+            for key in ("losses", "nodes", "now_ns", "fronthaul", "outbox", "events")
+        ],
+        (without("nodes", "ap-0"), r"nodes\.ap-0 is missing"),
+        (without("nodes", "ue-1", "slots_received"), r"nodes\.ue-1\.slots_received is missing"),
+        (without("nodes", "ap-2", "plan"), r"nodes\.ap-2\.plan is missing"),
+        (without("nodes", "central", "wake_ns"), r"nodes\.central\.wake_ns is missing"),
+        (without("fronthaul", "in_flight"), r"fronthaul\.in_flight is missing"),
+        (without("fronthaul", "links", LINK), r"fronthaul\.links\..*ap-0.* is missing"),
+        (without("fronthaul", "links", LINK, "free_ns"), r"free_ns is missing"),
+        (without("fronthaul", "edges", LINK), r"fronthaul\.edges\..*ap-0.* is missing"),
+        (without("losses", "_settled"), r"losses\._settled is missing"),
+        (without("trace", "rows"), r"trace\.rows is missing"),
+        (with_({}, "nodes", "ap-77"), r"nodes\.ap-77 is too many"),
+        (with_({}, "fronthaul", "links", ("ap-0", "ap-1")), "is too many"),
+        (with_("soon", "now_ns"), "now_ns is str and not int"),
+        (with_(None, "nodes", "ap-1"), r"nodes\.ap-1 is NoneType and not dict"),
+        (with_([], "fronthaul"), "fronthaul is list and not dict"),
+    ],
+)
+def test_a_damaged_state_is_refused_and_the_emulation_is_as_before(small, harm, words):
+    build = partial(small().build, estimator=None)
+    emulation = build()
+    emulation.run(1)
+    whole, state, fresh = emulation.state(), emulation.state(), build()
+    harm(state)
+    with pytest.raises(ValueError, match=f"the state is damaged .*{words}"):
+        fresh.restore(state)
+    fresh.restore(whole)
+    assert essence(fresh.run(1)) == essence(emulation.run(1))
+
+
+def test_an_emulation_takes_one_state_up(small):
+    """Messages of the first would still be under way in the second."""
+    state, fresh = small().build(estimator=None).state(), small().build(estimator=None)
+    fresh.restore(state)
+    with pytest.raises(ValueError, match="was restored"):
+        fresh.restore(state)
+
+
 def test_an_emulation_is_not_copied_but_its_state_is(small):
     emulation = small().build(estimator=None)
     emulation.run(1)
@@ -265,7 +336,7 @@ def test_a_failed_start_cannot_be_run(small):
     graph.remove_edge("ap-3", "central")
     emulation = scenario.build(fronthaul=graph)
     for _ in range(2):
-        with pytest.raises((ValueError, EmulationError), match="no path ap-3 -> central"):
+        with pytest.raises(EmulationError, match="no path ap-3 -> central"):
             emulation.run(1)
 
 
@@ -297,3 +368,94 @@ def test_the_result_of_a_restored_emulation_takes_results_of_the_other(small):
     (first,) = emulation.cpis(1)
     with pytest.raises(ValueError, match="as cpis"):
         emulation.result([replace(first, truth_m=first.truth_m[:1])])
+
+
+# -- what a node of one's own sets at its start -----------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False)
+class Fluctuating(AccessPoint):
+    """Scales its reports by numbers of a generator that it makes at its start."""
+
+    def start(self, services):
+        super().start(services)
+        self.generator, self.given = np.random.default_rng(1), [0]
+
+    def report(self, slot, echo):
+        self.given[0] += 1
+        return echo * self.generator.uniform()
+
+
+@dataclass(kw_only=True, eq=False)
+class Diligent(UserEquipment):
+    """Counts what it hears in what it makes at its start, and begins late."""
+
+    late_ns: int = 0
+
+    def start(self, services):
+        super().start(services)
+        self.heard, self.wake_ns = 0, self.late_ns
+
+    def receive(self, slot, samples):
+        super().receive(slot, samples)
+        self.heard += 1
+
+
+@dataclass(kw_only=True, eq=False)
+class Swinging(Target):
+    def start(self, services):
+        super().start(services)
+        self.swing = [1.0]
+
+    def scatter(self, cpi):
+        self.swing.append(0.5 * self.swing[-1])
+        return self.swing[-1] * super().scatter(cpi)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"access_point": Fluctuating}, {"user_equipment": Diligent}, {"target": Swinging}],
+    ids=["access_point", "user_equipment", "target"],
+)
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_state_that_a_node_sets_at_its_start_is_taken_up(small, parts, n_before):
+    build = partial(small().build, seed=3, estimator=None, **parts)
+    expected, before = build(), build()
+    result = expected.run(4)
+    whole = essence(result)
+    if n_before == 0:
+        assert resumed_from(before.state(), build, [], 4) == whole  # nothing has started yet
+        before.start()
+    first = list(before.cpis(n_before))
+    assert resumed_from(before.state(), build, first, 4) == whole
+    resumed = build()
+    resumed.restore(before.state())
+    again = build()
+    again.restore(resumed.state())  # a state is handed on, too
+    energies = [r.cpis[-1].observation.energy.tolist() for r in (again.run(4 - n_before), result)]
+    assert energies[0] == energies[1]
+    heard = [[getattr(ue, "heard", None) for ue in e.user_equipments.values()] for e in (again, expected)]
+    assert heard[0] == heard[1]
+
+
+def test_what_is_changed_after_restoring_counts(small):
+    emulation = small().build(user_equipment=Diligent, estimator=None)
+    emulation.run(1)
+    resumed = small().build(user_equipment=Diligent, estimator=None)
+    resumed.restore(emulation.state())
+    resumed.user_equipments["ue-0"].heard = 1000
+    resumed.run(1)
+    assert resumed.user_equipments["ue-0"].heard > 1000
+
+
+def test_a_start_may_not_send(small):
+    """It would send again in every emulation that takes the state up."""
+
+    class Hasty(AccessPoint):
+        def start(self, services):
+            super().start(services)
+            nothing = np.zeros((self.n_antennas, 0), np.complex64)
+            services.fronthaul.send(TransmissionRecord(self.name, "central", 0, self.name, (), nothing))
+
+    with pytest.raises(EmulationError, match=r"ap-0.*send"):
+        small().build(access_point=Hasty, estimator=None).run(1)

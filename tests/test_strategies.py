@@ -1,5 +1,7 @@
 """What strategies and hooks hand over: refused where it is wrong, by role and class; read-only and taken."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -9,17 +11,18 @@ import pytest
 
 from emulator.emission import Emission
 from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
-from emulator.media.effects import Effect
+from emulator.media.effects import Effect, TargetEchoes
 from emulator.messages import EchoReport, StatisticsReport
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.node import EmulationError
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from models import SCHEDULERS
-from models.doors import Door, DoorError, estimated, ordered, selected
+from models.doors import Door, estimated, ordered, selected
 from models.estimation import ESTIMATORS, Estimator
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate
+from models.readonly import sealed
 from models.schedulers import RoundRobin, SlotScheduler
 from models.selection import SELECTORS, ModeSelector
 from models.trajectories import Trajectory
@@ -73,6 +76,15 @@ ONE = [(1.0, 2.0)]
         (Estimate(positions_m=np.zeros((2, 2)) + 1j, resolved=np.ones(2, bool)), "expected positions_m"),
         (Estimate(positions_m=np.zeros((2, 2)), resolved=np.ones(1, bool)), "expected resolved"),
         (Estimate(positions_m=np.zeros((0, 2)), resolved=np.ones(1, bool)), "expected resolved"),
+        (Estimate.at([(1e300, 1.0)]), "with values up to 1e+300; expected positions_m"),
+        (replace(Estimate.at(ONE), limited="yes"), "returned 'yes'; expected limited: True or False"),
+        (replace(Estimate.at(ONE), limited=None), "returned None; expected limited: True or False"),
+        (replace(Estimate.at(ONE), reasons=("weak",)), "expected reasons: None for a target that is resolved"),
+        (replace(Estimate.at(ONE), reasons=(["weak"],)), "expected reasons"),
+        (replace(Estimate.at(ONE), covariance_m2=-np.eye(2)[None]), "expected covariance_m2: symmetric"),
+        (replace(Estimate.at(ONE), covariance_m2=np.array([[[1.0, 2.0], [2.0, 1.0]]])), "without negative eigenvalues"),
+        (replace(Estimate.at(ONE), covariance_m2=np.array([[[1.0, 0.5], [0.0, 1.0]]])), "covariance_m2: symmetric"),
+        (replace(Estimate.at(ONE), covariance_m2=np.full((1, 2, 2), 1e300)), "expected covariance_m2"),
         (Estimate(positions_m=np.zeros((2, 2)), resolved=np.zeros(0, bool)), "expected resolved"),
         (Estimate(positions_m=np.zeros((2, 2)), resolved=[0.5, 1.0]), "expected resolved"),
         (Estimate(positions_m=np.zeros((2, 2)), resolved=None), "expected resolved"),
@@ -273,7 +285,7 @@ def test_what_a_hook_of_an_ap_may_not_return(small, hooks, hook, words):
 
 
 def test_what_is_not_finite_is_found_though_it_cannot_be_written_to(small):
-    """Read-only samples are taken without a copy, and looked at all the same."""
+    """Read-only samples are looked at like others."""
     nan = NAN.astype(complex)
     nan.flags.writeable = False
     text = failure_of(small().build(access_point=ap_with(transmit=emission(communication=nan)), estimator=None))
@@ -414,7 +426,9 @@ def test_reports_expected_is_a_number_of_reports(small, answer):
         def reports_expected(self, n_slots):
             return answer
 
-    with pytest.raises(DoorError, match=r"split .*Vague\.reports_expected returned .*; expected a whole number"):
+    with pytest.raises(
+        EmulationError, match=r"central\.start.*split .*Vague\.reports_expected returned .*; expected a whole number"
+    ):
         small().build(split=partial(Vague, iq_bits=8), estimator=None).run(1)
 
 
@@ -441,7 +455,18 @@ def test_a_node_that_does_not_set_when_it_wakes_next_is_named(small, later_ns):
             self.wake_ns = None if later_ns is None else self.wake_ns + later_ns
 
     text = failure_of(small().build(user_equipment=Stuck, estimator=None))
-    assert "ue-0.wake" in text and ("set it to a later time" in text or "TypeError" in text)
+    assert "ue-0.wake" in text and "set it to a later time" in text
+
+
+@pytest.mark.parametrize("wake_ns", [None, -1, 0.5, "soon"])
+def test_a_node_that_does_not_set_at_its_start_when_it_wakes_is_named(small, wake_ns):
+    class Stuck(UserEquipment):
+        def start(self, services):
+            super().start(services)
+            self.wake_ns = wake_ns
+
+    text = failure_of(small().build(user_equipment=Stuck, estimator=None))
+    assert f"ue-0.start, t = 0 ns: ValueError: it leaves wake_ns = {wake_ns!r}; set it" in text
 
 
 def idle(self):
@@ -455,6 +480,29 @@ def idle(self):
 def test_who_is_not_in_the_air_is_named(small, part, base, name):
     text = failure_of(small().build(**{part: type("Absent", (base,), {"wake": idle})}, estimator=None))
     assert f"not in the air as the CPI begins: {name}" in text
+
+
+class Failing:
+    """Fails at its start, before it has taken anything."""
+
+    def start(self, services):
+        raise RuntimeError("no fuel")
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"access_point": type("Odd", (Failing, AccessPoint), {})}, "ap-0.start, t = 0 ns: RuntimeError: no fuel"),
+        ({"user_equipment": type("Odd", (Failing, UserEquipment), {})}, "ue-0.start, t = 0 ns: RuntimeError: no fuel"),
+        ({"target": type("Odd", (Failing, Target), {})}, "target-0.start, t = 0 ns: RuntimeError: no fuel"),
+        (
+            {"effects": [type("Odd", (Failing, Effect), {"field": None})()]},
+            "air.start, t = 0 ns: DoorError: effect Odd.start: RuntimeError: no fuel",
+        ),
+    ],
+)
+def test_a_start_that_fails_is_named(small, parts, words):
+    assert words in failure_of(small().build(estimator=None, **parts))
 
 
 def test_a_start_that_leaves_out_the_base_class_is_named(small):
@@ -474,8 +522,24 @@ def test_a_start_that_leaves_out_the_base_class_is_named(small):
         ({"scheduler": "round-robin"}, "scheduler: got 'round-robin'"),
         ({"split": lambda: None}, "split of ap-0: got None; give an object of a subclass of FunctionalSplit"),
         ({"split": lambda: IqSplit}, "split of ap-0: got the class IqSplit"),
-        ({"split": IqSplit(iq_bits=8)}, "split: got IqSplit(iq_bits=8); give a class, or a function that makes one"),
+        ({"split": IqSplit(iq_bits=8)}, "split: got IqSplit(iq_bits=8); give what makes one when called without"),
+        ({"split": IqSplit}, "split: IqSplit, called without arguments: "),
+        (
+            {"split": IqSplit},
+            "'iq_bits'; give what makes one when called without arguments, as partial(IqSplit, iq_bits=8)",
+        ),
+        ({"split": partial(IqSplit, iq_bit=8)}, "split: functools.partial("),
+        ({"access_point": lambda name: None}, "unexpected keyword argument 'split'; give a class, or a function"),
+        ({"access_points": {"ap-3": lambda: None}}, "ap-3: "),
+        ({"user_equipment": Target}, "ue-0: Target, called with name, noise_power_w: "),
+        ({"target": UserEquipment}, "target-0: UserEquipment, called with name, index, trajectory, "),
         ({"target": 3}, "target: got 3; give a class"),
+        ({"effects": [5]}, "effect: got 5; give an object of a subclass of Effect"),
+        ({"effects": [TargetEchoes]}, "effect: got the class TargetEchoes; give an object"),
+        ({"effects": "target-echoes"}, "effect: got 't'"),
+        ({"effects": 5}, "effects: got 5; give a list of objects of subclasses of Effect"),
+        ({"effects": None}, "effects: got None; give a list"),
+        ({"effects": TargetEchoes(illumination="full")}, "effects: got TargetEchoes(illumination='full'); give a list"),
         ({"fronthaul": "star"}, "fronthaul: got 'star'; give an object of a subclass of DiGraph"),
         ({"fronthaul": nx.Graph()}, "give an object of a subclass of DiGraph"),
         ({"access_points": {"ap-3": None}}, "ap-3: got None; give a class"),
@@ -594,12 +658,13 @@ class Forgetful(AccessPoint):
     """Keeps what it hears, radiates and reports in buffers of its own, and writes over them afterwards."""
 
     keeps: bool = True
+    gives: Callable = lambda mine: mine
     kept: list = field(default_factory=list)
 
     def _keep(self, array):
         mine = np.array(array)
         self.kept.append(mine)
-        return mine if self.keeps else mine.copy()
+        return self.gives(mine) if self.keeps else mine.copy()
 
     def report(self, slot, echo):
         self.spoil()
@@ -617,34 +682,69 @@ class Forgetful(AccessPoint):
 
     def spoil(self):
         for array in self.kept:
+            array.flags.writeable = True
             array[...] = 77.0
 
 
+def view_of(mine):
+    """Return a read-only view."""
+    return np.broadcast_to(mine, mine.shape)
+
+
+@pytest.mark.parametrize("gives", [lambda mine: mine, view_of, sealed], ids=["array", "view", "read-only"])
 @pytest.mark.parametrize("split", ["iq", "statistics"])
-def test_what_was_sent_or_radiated_cannot_be_changed_afterwards(small, split):
+def test_what_was_sent_or_radiated_cannot_be_changed_afterwards(small, split, gives):
     scenario = small({"fronthaul.split": split, "fronthaul.latency_s": 20e-6})
     spoilt, clean = (
-        scenario.build(estimator=None, access_point=partial(Forgetful, keeps=keeps)).run(3) for keeps in (True, False)
+        scenario.build(estimator=None, access_point=partial(Forgetful, keeps=keeps, gives=gives)).run(3)
+        for keeps in (True, False)
     )
     assert essence(spoilt) == essence(clean) == essence(scenario.build(estimator=None).run(3))
     assert np.array_equal(spoilt.cpis[-1].observation.cross, clean.cpis[-1].observation.cross)
 
 
-def test_a_split_cannot_change_a_report_on_its_way(small):
+@pytest.mark.parametrize("gives", [lambda mine: mine, view_of, sealed], ids=["array", "view", "read-only"])
+def test_a_split_cannot_change_a_report_on_its_way(small, gives):
     @dataclass(kw_only=True)
     class Hoarding(IqSplit):
         kept: list = field(default_factory=list)
 
         def give(self, ap, slot, echo):
-            for samples in self.kept:
+            for samples, message in self.kept:
+                samples.flags.writeable = True
                 samples[...] = 0.0
-            message = super().give(ap, slot, echo)
-            message.samples = np.array(echo)
-            self.kept.append(message.samples)
+                message.samples, message.iq_bits = samples, 1
+            mine = np.array(echo)
+            message = super().give(ap, slot, gives(mine))
+            self.kept.append((mine, message))
             return message
 
     whole, hoarded = (small().build(estimator=None, split=partial(s, iq_bits=9)).run(2) for s in (IqSplit, Hoarding))
     assert np.array_equal(hoarded.cpis[-1].observation.cross, whole.cpis[-1].observation.cross)
+
+
+def test_statistics_cannot_be_changed_on_their_way(small):
+    @dataclass(kw_only=True)
+    class Hoarding(StatisticsSplit):
+        kept: list = field(default_factory=list)
+
+        def learn(self, ap, plan, record):
+            for cross, energy in self.kept:
+                cross[...] = energy[...] = 0.0
+            return self._hoarded(super().learn(ap, plan, record))
+
+        def _hoarded(self, message):
+            if message is not None:
+                self.kept.append((np.array(message.cross), np.array(message.energy)))
+                message.cross, message.energy = map(view_of, self.kept[-1])
+            return message
+
+    whole, hoarded = (
+        small().build(estimator=None, split=partial(s, illumination="sensing")).run(3)
+        for s in (StatisticsSplit, Hoarding)
+    )
+    assert np.array_equal(hoarded.cpis[-1].observation.cross, whole.cpis[-1].observation.cross)
+    assert np.array_equal(hoarded.cpis[-1].observation.energy, whole.cpis[-1].observation.energy)
 
 
 @pytest.mark.parametrize(
@@ -761,3 +861,68 @@ def test_every_split_passes_its_door(small, split):
     (cpi,) = scenario.build(split=split, estimator=None).run(1).cpis
     assert cpi.reports_fused == cpi.reports_expected
     assert issubclass(split.func, FunctionalSplit)
+
+
+# -- numbers that nature does not have --------------------------------------------------------------------------------
+
+HUGE = 1e300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Straying(Trajectory):
+    def position_m(self, time_s):
+        return np.array([1e308, 0.0])
+
+
+class Deaf(UserEquipment):
+    def wake(self):
+        n_aps, n_antennas = self.services.network.n_aps, self.services.network.n_antennas
+        noise = np.full(self.services.frame.n_samples, HUGE, complex)
+        self.services.air.join(self.name, noise, np.zeros((n_aps, n_antennas), complex), 0.0)
+
+
+class Elsewhere(Target):
+    def wake(self):
+        positions = np.full((self.services.frame.n_slots, 2), HUGE)
+        self.services.air.place(self.index, positions, 1.0 + 0j)
+
+
+class Blinding(Target):
+    def wake(self):
+        positions = np.zeros((self.services.frame.n_slots, 2))
+        self.services.air.place(self.index, positions, complex(HUGE))
+
+
+def loud(ap, slot, echo, message):
+    """Return a report that is far too strong."""
+    return EchoReport(ap, "central", slot, echo * HUGE, None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"target": type("Mirror", (Target,), {"scatter": lambda self, cpi: HUGE})}, "target-0.wake.*target-0 Mirror"),
+        ({"target": lambda **keys: Target(**keys | {"rcs_m2": 1e200})}, "target-0.wake.*target-0 Target.scatter"),
+        (
+            {"target": lambda **keys: Target(**keys | {"trajectory": Straying()})},
+            "target-0.wake.*trajectory of target-0",
+        ),
+        ({"target": Elsewhere}, "target-0.wake.*place of target 0 is out of range"),
+        ({"target": Blinding}, "target-0.wake.*place of target 0 is out of range"),
+        ({"user_equipment": Deaf}, "ue-0.wake.*noise, fading or phase is out of range"),
+        ({"access_point": ap_with(report=lambda self, slot, echo: echo * HUGE)}, r"ap-\d.report, .*Odd.report"),
+        ({"access_point": ap_with(sensing_waveform=lambda self, slot: np.full((4, 4), HUGE))}, "Odd.sensing_waveform"),
+        ({"access_point": ap_with(transmit=emission(communication=np.full((4, 4), HUGE)))}, "ap-0.transmit, "),
+        ({"access_point": partial(AccessPoint, precoder=lambda *asked: np.full((4, 3), HUGE))}, "precoder"),
+        ({"split": partial(OddSplit, change=loud)}, "split OddSplit.give"),
+        ({"split": partial(OddStatistics, changes={"energy": HUGE})}, "split OddStatistics"),
+        ({"split": partial(OddStatistics, changes={"cross": np.full((4, 3, 4), HUGE)})}, "split OddStatistics"),
+        (
+            {"effects": [type("Storm", (Effect,), {"field": lambda self, *at: np.full((3, 4, 4), HUGE)})()]},
+            "Storm.field",
+        ),
+    ],
+)
+def test_what_is_beyond_nature_is_refused_where_it_is_made(small, parts, words):
+    """Finite as it may be: it would be told of somebody else as soon as it is squared."""
+    assert re.search(words, failure_of(small().build(estimator=None, **parts)))

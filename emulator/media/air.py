@@ -27,7 +27,7 @@ from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
 from emulator.slot import Slot
-from models.doors import Door, finite
+from models.doors import FARTHEST_M, STRONGEST, Door, bounded
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.geometry import clear_of_antennas
@@ -39,7 +39,7 @@ __all__ = ["Air", "AirRuleError", "energy_quantile"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
-FIELD = Door("effect", "field")
+START, FIELD = Door("effect", "start"), Door("effect", "field")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
@@ -132,7 +132,7 @@ class Air(Node):
         if self._begin_ns is not None:
             self._bell.set(self._begin_ns)
         for effect in self.effects:
-            effect.start(services)
+            START.ask(effect, services)
 
     def connect_access_point(
         self,
@@ -162,7 +162,15 @@ class Air(Node):
     # -- pushed by nodes ------------------------------------------------------------------------------------------
 
     def place(self, index: int, positions_m: Float, reflection: complex) -> None:
-        """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for a CPI that begins."""
+        """Take positions in every slot, (n_slots, 2), and reflection A e^{j phi} of a target for a CPI that begins.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite, or larger than anything in nature.
+        """
+        if not (bounded(positions_m, FARTHEST_M) and abs(reflection) <= STRONGEST):
+            raise ValueError(f"place of target {index} is out of range: finite positions in m and a finite reflection")
         self._places[index] = (self.clear(positions_m), reflection)
 
     def clear(self, positions_m: Float) -> Float:
@@ -177,7 +185,14 @@ class Air(Node):
         """Take what a UE brings to the CPI that begins.
 
         Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), and its line-of-sight phase.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite, or larger than anything in nature.
         """
+        if not (bounded(noise) and bounded(scattered) and abs(los_phase_rad) <= STRONGEST):
+            raise ValueError("noise, fading or phase is out of range: give finite numbers")
         self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad)
 
     def channel(self, name: str, cpi: int) -> Complex:
@@ -345,7 +360,7 @@ class Air(Node):
         for effect in self.effects:
             field = FIELD.ask(effect, slot, truth, emitted, audience.indices)
             if field is not None:
-                if np.shape(field) != heard.shape or not finite(field):
+                if np.shape(field) != heard.shape or not bounded(field):
                     FIELD.refuse(effect, field, f"None or finite samples of shape {heard.shape}")
                 heard += field if audience.rotation is None else field * audience.rotation
         sealed(heard)

@@ -247,10 +247,11 @@ class Fronthaul:
         self._handlers[name] = deliver
 
     def send(self, message: Message) -> None:
-        """Put a message on its way."""
-        message.seal()
-        bits, now_ns = message.bits, self.now_ns
+        """Put a message on its way: a copy, if its sender may still change it."""
         message.sequence = self.sent
+        if not message.own:
+            message = message.taken()
+        bits, now_ns = message.bits, self.now_ns
         self.sent += 1
         self._forward(message, bits, message.source, now_ns)
         if self.book is not None:

@@ -213,7 +213,9 @@ class AccessPoint(Node):
         split = self.split
         try:
             message = split.give(self.name, slot, given)
-            if type(split) is not IqSplit:  # which gives what it was given
+            if type(split) is IqSplit:  # which gives what it was given
+                message.own = True  # type: ignore[union-attr]
+            else:
                 check_message(split, "give", message, self.name, self.plan, self.n_antennas)
         except Exception as error:
             raise self.failure(f"split {type(split).__qualname__}.give", slot, error) from error
@@ -289,7 +291,7 @@ class AccessPoint(Node):
 
     def _record(self, plan: CpiPlan) -> TransmissionRecord:
         parts = [part for _, part in self._radiated] or [np.empty((self.n_antennas, 0), dtype=complex)]
-        return TransmissionRecord(
+        record = TransmissionRecord(
             source=self.name,
             destination="central",
             cpi=plan.cpi,
@@ -297,6 +299,8 @@ class AccessPoint(Node):
             positions=tuple(position for position, _ in self._radiated),
             samples=sealed(np.concatenate(parts, axis=1).astype(np.complex64)),
         )
+        record.own = True
+        return record
 
     def _message(self, method: str, plan: CpiPlan, *args: Any) -> Message | None:
         """Return what a method of the split gives about a CPI that is over."""

@@ -254,6 +254,7 @@ class CentralProcessor(Node):
             self._send(told)
 
     def _send(self, message: Message) -> None:
+        message.own = True  # made here, and of read-only parts
         self.services.fronthaul.send(message)
 
     # -- what it makes of it --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ an emulation can be taken between any two events and continued elsewhere.
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from emulator.services import Recorder, Services
 from emulator.slot import Slot
 from emulator.trace import row
 
-__all__ = ["EmulationError", "Node"]
+__all__ = ["EmulationError", "Node", "check_wake"]
 
 T = TypeVar("T")
 INTEGER = (int, np.integer)
@@ -27,6 +27,12 @@ MOST_WAKES_AT_ONCE = 1000
 
 class EmulationError(RuntimeError):
     """An emulation cannot go on; the one string says where, when and why."""
+
+
+def check_wake(wake_ns: object, earliest_ns: int) -> None:
+    """Refuse a time to wake at that is not a whole number of ns, or too early; raises ValueError."""
+    if not isinstance(wake_ns, INTEGER) or wake_ns < earliest_ns:
+        raise ValueError(f"it leaves wake_ns = {wake_ns!r}; set it to a later time, a whole number of ns")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -51,7 +57,11 @@ class Node:
     """Attributes that the node was built with or given at its start; all others are state."""
 
     def start(self, services: Services) -> None:
-        """Take what the emulation offers. A subclass that needs more overrides this and calls it first."""
+        """Take what the emulation offers. A subclass that needs more overrides this and calls it first.
+
+        It is called in every emulation that the node lives in, also in one that goes on from a state. There the node's
+        state is put back afterwards: what is set here counts at the first start alone.
+        """
         self.services = services
         self.rank = services.rank(self.name)
         self.record = services.record
@@ -71,10 +81,8 @@ class Node:
     def _wake(self, due_ns: int, repeats: int) -> int:
         """Wake; return how often on end that was without a later time to wake at."""
         self.wake()
-        repeats = 0 if self.wake_ns > due_ns else repeats + 1
-        if repeats > MOST_WAKES_AT_ONCE or self.wake_ns < due_ns or not isinstance(self.wake_ns, INTEGER):
-            raise ValueError(f"it leaves wake_ns = {self.wake_ns}; set it to a later time, a whole number of ns")
-        return repeats
+        check_wake(self.wake_ns, due_ns + (repeats >= MOST_WAKES_AT_ONCE))
+        return 0 if self.wake_ns > due_ns else repeats + 1
 
     def attempt(self, task: Callable[..., T], *args: Any) -> T:
         """Do what is due in the node's own turn; what goes wrong says where and when."""
@@ -103,7 +111,8 @@ class Node:
 
     def state(self) -> dict[str, Any]:
         """Return all attributes that are not wiring."""
-        return {name: value for name, value in vars(self).items() if name not in self.wiring}
+        names = [part.name for part in fields(self)] + list(vars(self))
+        return {name: getattr(self, name) for name in names if name not in self.wiring and hasattr(self, name)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state that ``state`` returned."""

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from emulator.nodes.node import Node
 from emulator.randomness import drawn_phase_rad
-from models.doors import Door, is_own
+from models.doors import FARTHEST_M, Door, is_own
 from models.trajectories import Trajectory
 
 __all__ = ["Target"]
+
+LARGEST_SCATTERING_M = 1e6
+"""Square root of the largest radar cross section: the 100 dBsm of scenario files, and 20 dB for fluctuation."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -57,7 +60,8 @@ class Target(Node):
             positions = [giver.position_m(time_s) for time_s in times_s]
         except Exception as error:
             door.fail(giver, error)
-        return door.numbers(giver, positions, (len(positions), 2), "two finite coordinates (x, y) in m a time", float)
+        expected = "two finite coordinates (x, y) in m a time"
+        return door.numbers(giver, positions, (len(positions), 2), expected, float, FARTHEST_M)
 
     def scatter(self, cpi: int) -> complex:
         """Return sqrt(rcs) e^{j phi} of a CPI, in m."""
@@ -72,6 +76,7 @@ class Target(Node):
         if cpi is not None:
             first, door = cpi * frame.n_slots, Door(self.name, "scatter")
             positions = self.path_m(frame.slot_middle_s(i) for i in range(first, first + frame.n_slots))
-            scattered = door.numbers(self, door.ask(self, cpi), (), "a finite number, sqrt(rcs) e^{j phi} in m")
+            expected = "a finite number, sqrt(rcs) e^{j phi} in m"
+            scattered = door.numbers(self, door.ask(self, cpi), (), expected, largest=LARGEST_SCATTERING_M)
             air.place(self.index, positions, air.unit_amplitude_m2 * complex(scattered))
         self.wake_ns = frame.next_cpi_ns(self.wake_ns)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 import networkx as nx
 
@@ -45,6 +45,7 @@ from scenarios.file.table import tables_of
 
 __all__ = ["build", "drawn_settings", "fronthaul_graph"]
 
+T = TypeVar("T")
 STRATEGIES = ("selector", "estimator", "scheduler")
 
 
@@ -91,7 +92,8 @@ def build(
     Raises
     ------
     ValueError
-        If ``access_points`` names an AP that does not exist, or the graph lacks a node or path.
+        If ``access_points`` names an AP that does not exist, or parts do not fit together. A graph that lacks a node or
+        path is an EmulationError at the start.
     TypeError
         If there is no argument of a name that is given, a strategy is not of its role, or nodes and splits cannot be
         made of what was given.
@@ -101,6 +103,8 @@ def build(
         raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
     makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
     _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
+    if not isinstance(effects, Iterable):
+        raise TypeError(f"effects: got {effects!r}; give a list of objects of subclasses of Effect")
     if fronthaul is not None:
         require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
@@ -131,10 +135,12 @@ def build(
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
         central=_central(scenario, network, radio, channel, **strategies),
         access_points=[
-            _made(classes[name], name=name, split=split() if split else _split(scenario), **keys)
+            _access_point(name, classes[name], name=name, split=_split(scenario, split), **keys)
             for name in network.ap_names
         ],
-        user_equipments=[user_equipment(name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names],
+        user_equipments=[
+            _made(name, user_equipment, name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names
+        ],
         targets=_targets(scenario, streams, target),
         streams=streams,
         tracing=_tracing(scenario, tracing),
@@ -152,7 +158,29 @@ def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
 def _check_makers(makers: Mapping[str, object]) -> None:
     for name, maker in makers.items():
         if not callable(maker):
-            raise TypeError(f"{name}: got {maker!r}; give a class, or a function that makes one")
+            raise TypeError(f"{name}: got {maker!r}; give {_expected(name)}")
+
+
+def _expected(name: str) -> str:
+    if name == "split":
+        return "what makes one when called without arguments, as partial(IqSplit, iq_bits=8)"
+    return "a class, or a function that makes one"
+
+
+def _made(role: str, maker: Callable[..., T], /, **keys: Any) -> T:
+    """Return what a maker gives when it is called with some keys.
+
+    Raises
+    ------
+    TypeError
+        If it does not take these.
+    """
+    try:
+        return maker(**keys)
+    except TypeError as error:
+        called = f"called with {', '.join(keys)}" if keys else "called without arguments"
+        shown = getattr(maker, "__qualname__", repr(maker))
+        raise TypeError(f"{role}: {shown}, {called}: {error}; give {_expected(role)}") from error
 
 
 def _require_known(strategies: Mapping[str, Any]) -> None:
@@ -161,10 +189,10 @@ def _require_known(strategies: Mapping[str, Any]) -> None:
         raise TypeError(f'build has no argument "{odd[0]}"; {closest(odd[0], known)}')
 
 
-def _made(make: Callable[..., AccessPoint], **keys: Any) -> AccessPoint:
+def _access_point(role: str, make: Callable[..., AccessPoint], /, **keys: Any) -> AccessPoint:
     """Return a node; what a partial was given stays as given."""
     given = make.keywords if isinstance(make, partial) else {}
-    return make(**{key: value for key, value in keys.items() if key not in given})
+    return _made(role, make, **{key: value for key, value in keys.items() if key not in given})
 
 
 def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
@@ -186,7 +214,9 @@ def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
     }
 
 
-def _split(scenario: ScenarioKeys) -> FunctionalSplit:
+def _split(scenario: ScenarioKeys, make_split: Callable[[], FunctionalSplit] | None) -> FunctionalSplit:
+    if make_split is not None:
+        return _made("split", make_split)
     keys = scenario.fronthaul
     known = {"iq_bits": keys.iq_bits, "illumination": scenario.radio.illumination}
     split: FunctionalSplit = make(keys.split, SPLITS, {key: known[key] for key in keys.split_fields & set(known)})
@@ -249,7 +279,9 @@ def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Targe
     nodes = []
     for s, (keys, start) in enumerate(zip(scenario.targets, target_starts_m(scenario, streams), strict=True)):
         nodes.append(
-            make(
+            _made(
+                f"target-{s}",
+                make,
                 name=f"target-{s}",
                 index=s,
                 trajectory=ConstantVelocity(start_m=start, velocity_m_s=keys.velocity_m_s),

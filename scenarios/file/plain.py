@@ -1,9 +1,10 @@
 """What a caller gives, as the plain data of a scenario file: strings, numbers, lists and tables.
 
-From Python a value may be an array, a NumPy number or string, a path or a tuple, on its own or inside a list or table.
+From Python a value may be an array, a NumPy number or string, a path, a tuple, a range or a set, on its own or inside a
+list or table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from pathlib import PurePath
 from typing import Any
 
@@ -37,12 +38,20 @@ def plain(value: Any, source: str = "scenario", location: tuple[str | int, ...] 
         return str(value)
     if isinstance(value, Mapping):
         return {_name(key): plain(item, source, (*location, _name(key))) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item, source, (*location, i)) for i, item in enumerate(value)]
+    if isinstance(value, Collection) and not isinstance(value, bytes | bytearray):
+        return [plain(item, source, (*location, i)) for i, item in enumerate(_in_order(value))]
     if isinstance(value, int) and abs(value) >= LARGEST:
         text = f"{dotted(location)}: got {short(value)}; allowed: whole numbers of at most 18 digits"
         raise ScenarioError(source, [text])
     return value
+
+
+def _in_order(items: Collection[Any]) -> Iterable[Any]:
+    """Return items in their order; those of a set, which has none, by size where they have one."""
+    try:
+        return sorted(items) if isinstance(items, Set) else items
+    except TypeError:
+        return items
 
 
 def _name(key: Any) -> str:
