@@ -169,10 +169,60 @@ def test_a_single_file_replaces_only_an_earlier_result(tmp_path):
     assert os.listdir(path.parent) == ["bench.json"]
 
 
-def test_a_manifest_of_something_else_is_refused(tmp_path):
-    (tmp_path / MANIFEST).write_text("[]")
+@pytest.mark.parametrize("text", ["[]", "{}", '{"commands": []}', "{"])
+def test_a_manifest_of_something_else_is_refused(tmp_path, text):
+    (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(ScenarioError, match=MANIFEST):
         output(tmp_path, seed=1).check()
+
+
+@pytest.mark.parametrize("target", ["manifest", "nowhere"])
+def test_a_link_is_no_manifest(tmp_path, target):
+    (tmp_path / "manifest").write_text('{"commands": {}}')
+    (tmp_path / MANIFEST).symlink_to(target)
+    with pytest.raises(ScenarioError, match=f"{MANIFEST} is not one of this program"):
+        output(tmp_path, seed=1).write(writers("x"))
+    assert os.readlink(tmp_path / MANIFEST) == target
+
+
+def test_a_manifest_that_was_killed_in_the_making_says_nothing(tmp_path):
+    (tmp_path / MANIFEST).write_text("")
+    output(tmp_path, seed=1).write(writers("x"))
+    assert set(os.listdir(tmp_path)) == {*NAMES, MANIFEST}
+
+
+def test_no_name_of_somebody_else_is_written_through_or_removed(tmp_path):
+    """Whatever lies there, a link to a file elsewhere, a file or an empty folder."""
+    (tmp_path / "precious.txt").write_text("mine")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / f"{MANIFEST}.new").symlink_to("../precious.txt")
+    (folder / f"{MANIFEST}.old").write_text("mine")
+    (folder / ".dmimo.trial").mkdir()
+    output(folder, seed=1).write(writers("x"))
+    output(folder, seed=1).update("a.txt", lambda path: path.write_text("again"))
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+    theirs = {f"{MANIFEST}.new", f"{MANIFEST}.old", ".dmimo.trial"}
+    assert set(os.listdir(folder)) == {*theirs, *NAMES, MANIFEST}
+
+
+@pytest.mark.parametrize("what", ["file", "link"])
+def test_a_temporary_name_that_is_taken_is_not_opened(tmp_path, monkeypatch, what):
+    """The random names, were they guessed."""
+    (tmp_path / "precious.txt").write_text("mine")
+    monkeypatch.setattr("secrets.token_hex", lambda n: "guessed")
+    taken = tmp_path / ".dmimo-guessed-x.json"
+    taken.symlink_to("precious.txt") if what == "link" else taken.write_text("mine")
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "x.json", "ours")
+    assert (tmp_path / "precious.txt").read_text() == "mine" == taken.read_text()
+
+
+def test_a_place_is_tried_without_a_trace(tmp_path):
+    """So commands that try one place at the same time are not in each other's way."""
+    before = tmp_path.stat().st_mtime_ns
+    check_place(tmp_path / "deep" / "out", "a folder")
+    assert tmp_path.stat().st_mtime_ns == before
 
 
 def test_digests_tell_settings_apart():

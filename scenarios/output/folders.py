@@ -9,16 +9,17 @@ from, and the SHA-256 of each file. From that follow the rules:
 - Files of other settings are replaced with ``--overwrite`` alone; those of the same settings, which are the same
   bytes, without a word.
 - The manifest names the temporary files before they are made, and the content to come before a file is renamed. What a
-  killed command leaves behind is therefore known, and the next one tidies it up.
+  killed command leaves behind is therefore known, and the next one tidies it up. The names are drawn at random, and
+  a file that bears one already is never opened.
 - The file that tells of a complete result (``result.json`` of a run) goes first when other settings take the place of
   old ones, and comes last: while it is there, the files beside it belong to it.
 """
 
-import errno
 import hashlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -123,10 +124,11 @@ class OutputFolder:
         self.check()
         self.path.mkdir(parents=True, exist_ok=True)
         entry = self._tidied(self._entry())
-        fresh = {name: self.path / f".dmimo-{secrets.token_hex(4)}-{name}" for name in writers}
+        fresh = {name: self.path / _fresh_name(name) for name in writers}
         try:
             self._book({**entry, "temporary": sorted(path.name for path in fresh.values())})
             for name, writer in writers.items():
+                fresh[name].touch(exist_ok=False)
                 writer(fresh[name])
                 _flush(fresh[name])
             self._replace(entry, fresh)
@@ -164,9 +166,10 @@ class OutputFolder:
         """
         entry = self._tidied(self._entry())
         self._check_foreign(entry, [name])
-        fresh = self.path / f".dmimo-{secrets.token_hex(4)}-{name}"
+        fresh = self.path / _fresh_name(name)
         try:
             self._book({**entry, "temporary": [fresh.name]})
+            fresh.touch(exist_ok=False)
             writer(fresh)
             _flush(fresh)
             files = dict(entry.get("files", {}))
@@ -210,9 +213,11 @@ class OutputFolder:
         )
 
     def _manifest(self) -> dict[str, Any]:
+        """Return the manifest; one that is empty was killed in the making, and says nothing."""
         path = self.path / MANIFEST
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            text = "[]" if path.is_symlink() else path.read_text(encoding="utf-8")
+            found = json.loads(text or '{"commands": {}}')
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
@@ -237,12 +242,37 @@ class OutputFolder:
 
     def _book(self, entry: Mapping[str, Any]) -> None:
         """Put the entry of this command into the manifest; other commands' entries stay."""
-        commands = {**self._manifest().get("commands", {}), self.command: entry}
-        data = {"schema_version": SCHEMA_VERSION, "commands": {k: v for k, v in sorted(commands.items()) if v}}
-        fresh = self.path / f"{MANIFEST}.new"
-        fresh.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
+        found = self._claimed()
+        commands = {**found["commands"], self.command: entry}
+        fresh = self.path / os.path.basename(found["fresh"])
+        fresh.unlink(missing_ok=True)
+        data = {"commands": {k: v for k, v in sorted(commands.items()) if v}, "fresh": fresh.name}
+        _write_new(fresh, _manifest_text(data))
         _flush(fresh)
         os.replace(fresh, self.path / MANIFEST)
+
+    def _claimed(self) -> dict[str, Any]:
+        """Return the manifest with the name that the next one is first written to; where there is none, make it."""
+        found = {"commands": {}, "fresh": _fresh_name("manifest"), **self._manifest()}
+        path = self.path / MANIFEST
+        if not os.path.lexists(path):
+            _write_new(path, _manifest_text(found))
+        return found
+
+
+def _manifest_text(data: Mapping[str, Any]) -> str:
+    return json.dumps({**data, "schema_version": SCHEMA_VERSION}, indent=1, sort_keys=True)
+
+
+def _fresh_name(name: str) -> str:
+    """Return a name for a file that becomes ``name`` once it is whole; nobody else's has it."""
+    return f".dmimo-{secrets.token_hex(8)}-{name}"
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a text file that must not be there yet, not even as a link."""
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _ours(path: Path, digests: Iterable[str]) -> bool:
@@ -301,19 +331,12 @@ def _existing(path: Path) -> Path:
 
 
 def _try_out(place: Path, below: Path) -> None:
-    """Make folders of the names wanted in a folder, and remove them again."""
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    trial = place / ".dmimo.trial"
-    innermost = trial / below
-    try:
-        innermost.mkdir(parents=True, exist_ok=True)
-    finally:
-        for folder in (innermost, *innermost.parents):
-            if folder == place:
-                break
-            with suppress(OSError):
-                folder.rmdir()
+    """Write to a folder, and look up in it the names wanted; nothing is seen of it by anybody else."""
+    with tempfile.TemporaryFile(dir=place):
+        pass
+    for path in (below, *below.parts):
+        with suppress(FileNotFoundError):
+            os.lstat(place / path)
 
 
 def check_file(path: Path, overwrite: bool) -> None:
@@ -350,7 +373,8 @@ def _has_schema_version(path: Path) -> bool:
 def write_file(path: Path, text: str) -> None:
     """Write a text file whole: to a temporary name beside it, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".dmimo-{secrets.token_hex(4)}-{path.name}")
+    fresh = path.with_name(_fresh_name(path.name))
+    fresh.touch(exist_ok=False)
     try:
         fresh.write_text(text, encoding="utf-8")
         _flush(fresh)
