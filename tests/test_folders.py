@@ -269,6 +269,44 @@ def test_killed_at_random_moments_nothing_is_lost_or_half_written(tmp_path, n_ki
     assert set(os.listdir(tmp_path)) == {*theirs, *NAMES, MANIFEST}
 
 
+WRITE_TOGETHER = """
+import sys
+from pathlib import Path
+from scenarios.output.folders import OutputFolder
+command, mine = sys.argv[2], sys.argv[3]
+names = tuple(f"{n}-{command}.txt" for n in "abc")
+writers = {n: lambda path, n=n: path.write_text(n) for n in names}
+for seed in range(20):
+    settings = {"seed": [mine, seed]}
+    folder = OutputFolder(path=Path(sys.argv[1]), command=command, names=names, settings=settings, overwrite=True)
+    folder.check()
+    folder.write(writers)
+    folder.update(names[0], writers[names[0]])
+"""
+
+
+@pytest.mark.parametrize("commands", [("run", "run", "run"), ("run", "bound", "figure 2")], ids=["one", "several"])
+def test_commands_that_write_to_one_folder_at_once_all_succeed(tmp_path, commands):
+    folder = tmp_path / "new" / "out"
+    base = [sys.executable, "-c", WRITE_TOGETHER, str(folder)]
+    started = [subprocess.Popen([*base, command, str(i)], stderr=subprocess.PIPE) for i, command in enumerate(commands)]
+    said = [process.communicate()[1].decode() for process in started]
+    assert said == [""] * 3
+    assert set(os.listdir(folder)) == {MANIFEST, *(f"{n}-{command}.txt" for n in "abc" for command in commands)}
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert set(manifest["commands"]) == set(commands)
+    assert all(entry["complete"] and "temporary" not in entry for entry in manifest["commands"].values())
+
+
+def test_a_result_of_other_settings_that_came_meanwhile_stays(tmp_path):
+    late = output(tmp_path, seed=2)
+    late.check()
+    output(tmp_path, seed=1).write(writers("x"))
+    with pytest.raises(ScenarioError, match="other settings"):
+        late.write(writers("y"))
+    assert contents(tmp_path) == whole("x")
+
+
 COMMANDS = (
     ("run", "paper", "--cpis", "1", "--set", 'estimator.kind="grid"', "--set", "estimator.grid_step_m=50"),
     ("bound", "paper", "--map"),

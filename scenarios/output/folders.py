@@ -11,6 +11,7 @@ from, and the SHA-256 of each file. From that follow the rules:
 - The manifest names the temporary files before they are made, and the content to come before a file is renamed. What a
   killed command leaves behind is therefore known, and the next one tidies it up. The names are drawn at random, and
   a file that bears one already is never opened.
+- One command at a time writes to a folder, or looks at what is there: the others wait for it.
 - The file that tells of a complete result (``result.json`` of a run) goes first when other settings take the place of
   old ones, and comes last: while it is there, the files beside it belong to it.
 """
@@ -20,11 +21,16 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from scenarios.file.problems import ScenarioError
 from scenarios.version import SCHEMA_VERSION
@@ -105,6 +111,11 @@ class OutputFolder:
             result of other settings and ``overwrite`` is off.
         """
         check_place(self.path, "a folder, new or old, that can be written to")
+        if self.path.exists():
+            with _alone_in(self.path):
+                self._check_content()
+
+    def _check_content(self) -> None:
         entry = self._entry()
         self._check_foreign(entry)
         theirs = entry.get("settings")
@@ -117,12 +128,17 @@ class OutputFolder:
         Raises
         ------
         ScenarioError
-            As ``check`` does.
+            If another command has meanwhile put there what must stay.
         OSError
             If the disk is full, say; earlier files are then as they were.
         """
-        self.check()
         self.path.mkdir(parents=True, exist_ok=True)
+        with _alone_in(self.path):
+            self._check_content()
+            self._write(writers)
+        return [self.path / name for name in writers]
+
+    def _write(self, writers: Mapping[str, Writer]) -> None:
         entry = self._tidied(self._entry())
         fresh = {name: self.path / _fresh_name(name) for name in writers}
         try:
@@ -136,7 +152,6 @@ class OutputFolder:
             for path in fresh.values():
                 path.unlink(missing_ok=True)
             self._tidied(self._entry())
-        return [self.path / name for name in writers]
 
     def _replace(self, entry: Mapping[str, Any], fresh: Mapping[str, Path]) -> None:
         """Put complete files in their places; what they are is in the manifest before and after."""
@@ -164,6 +179,11 @@ class OutputFolder:
         ScenarioError
             If a file of that name is somebody else's.
         """
+        with _alone_in(self.path):
+            self._update(name, writer)
+        return self.path / name
+
+    def _update(self, name: str, writer: Writer) -> None:
         entry = self._tidied(self._entry())
         self._check_foreign(entry, [name])
         fresh = self.path / _fresh_name(name)
@@ -179,7 +199,6 @@ class OutputFolder:
             self._book({**entry, "files": {**files, name: [digest]}})
         finally:
             fresh.unlink(missing_ok=True)
-        return self.path / name
 
     def existing(self) -> Path:
         """Return the folder, or the nearest one above it that exists."""
@@ -260,6 +279,24 @@ class OutputFolder:
         return found
 
 
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other command is at work in a folder, and let none begin; the end of a process ends its turn.
+
+    Where the system or the disk has no such locks nothing is waited for.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _manifest_text(data: Mapping[str, Any]) -> str:
     return json.dumps({**data, "schema_version": SCHEMA_VERSION}, indent=1, sort_keys=True)
 
@@ -334,9 +371,9 @@ def _try_out(place: Path, below: Path) -> None:
     """Write to a folder, and look up in it the names wanted; nothing is seen of it by anybody else."""
     with tempfile.TemporaryFile(dir=place):
         pass
-    for path in (below, *below.parts):
+    for name in (str(below), *below.parts):
         with suppress(FileNotFoundError):
-            os.lstat(place / path)
+            os.lstat(place / name)
 
 
 def check_file(path: Path, overwrite: bool) -> None:
