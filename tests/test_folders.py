@@ -163,10 +163,24 @@ def test_a_single_file_replaces_only_an_earlier_result(tmp_path):
     with pytest.raises(ScenarioError, match=r"an earlier result.*--overwrite"):
         check_file(path, overwrite=False)
     check_file(path, overwrite=True)
-    path.write_text(json.dumps({"my": "data"}))
-    with pytest.raises(ScenarioError, match="did not write"):
-        check_file(path, overwrite=True)
-    assert os.listdir(path.parent) == ["bench.json"]
+    write_file(path, "again")
+    assert path.read_text() == "again"
+    assert set(os.listdir(path.parent)) == {"bench.json", MANIFEST}
+
+
+@pytest.mark.parametrize("text", ['{"schema_version": 1}', '["schema_version"]', '"schema_version"', "again, and mine"])
+def test_a_single_file_of_somebody_else_stays(tmp_path, text):
+    """Whatever it looks like, and be it one of ours that was changed."""
+    path, changed = tmp_path / "theirs.json", tmp_path / "ours.json"
+    write_file(changed, "again")
+    path.write_text(text)
+    changed.write_text(text)
+    for theirs in (path, changed):
+        with pytest.raises(ScenarioError, match="did not write, or that changed since"):
+            check_file(theirs, overwrite=True)
+        with pytest.raises(ScenarioError, match="did not write"):
+            write_file(theirs, "ours")
+        assert theirs.read_text() == text
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"commands": []}', "{"])
@@ -206,16 +220,14 @@ def test_no_name_of_somebody_else_is_written_through_or_removed(tmp_path):
     assert set(os.listdir(folder)) == {*theirs, *NAMES, MANIFEST}
 
 
-@pytest.mark.parametrize("what", ["file", "link"])
-def test_a_temporary_name_that_is_taken_is_not_opened(tmp_path, monkeypatch, what):
+def test_a_temporary_name_that_is_taken_is_not_opened(tmp_path, monkeypatch):
     """The random names, were they guessed."""
     (tmp_path / "precious.txt").write_text("mine")
     monkeypatch.setattr("secrets.token_hex", lambda n: "guessed")
-    taken = tmp_path / ".dmimo-guessed-x.json"
-    taken.symlink_to("precious.txt") if what == "link" else taken.write_text("mine")
+    (tmp_path / ".dmimo-guessed-a.txt").symlink_to("precious.txt")
     with pytest.raises(FileExistsError):
-        write_file(tmp_path / "x.json", "ours")
-    assert (tmp_path / "precious.txt").read_text() == "mine" == taken.read_text()
+        output(tmp_path, seed=1).write(writers("x"))
+    assert (tmp_path / "precious.txt").read_text() == "mine"
 
 
 def test_a_place_is_tried_without_a_trace(tmp_path):

@@ -116,6 +116,7 @@ class OutputFolder:
                 self._check_content()
 
     def _check_content(self) -> None:
+        """Refuse a folder that holds what must stay."""
         entry = self._entry()
         self._check_foreign(entry)
         theirs = entry.get("settings")
@@ -200,6 +201,13 @@ class OutputFolder:
         finally:
             fresh.unlink(missing_ok=True)
 
+    def foreign(self) -> list[str]:
+        """Return which files of our names the manifest does not know by their content."""
+        if not self.path.exists():
+            return []
+        with _alone_in(self.path):
+            return self._foreign_in(self._entry())
+
     def existing(self) -> Path:
         """Return the folder, or the nearest one above it that exists."""
         return _existing(self.path.absolute())
@@ -211,14 +219,16 @@ class OutputFolder:
 
     def _check_foreign(self, entry: Mapping[str, Any], names: Iterable[str] = ()) -> None:
         """Refuse files of our names that the manifest does not know by their content."""
-        known = entry.get("files", {})
-        foreign = [name for name in names or self.names if not _ours(self.path / name, known.get(name, []))]
-        if foreign:
+        if foreign := self._foreign_in(entry, names):
             text = (
                 f'got "{self.path}"; it holds {", ".join(foreign)}, which this program did not write, or which changed '
                 "since; allowed: a folder without such files; move them away or choose another folder"
             )
             raise ScenarioError("--out", [text])
+
+    def _foreign_in(self, entry: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
+        known = entry.get("files", {})
+        return [name for name in names or self.names if not _ours(self.path / name, known.get(name, []))]
 
     def _other_settings(self, theirs: Mapping[str, Any]) -> str:
         mine = self._plain_settings()
@@ -379,7 +389,8 @@ def _try_out(place: Path, below: Path) -> None:
 def check_file(path: Path, overwrite: bool) -> None:
     """Refuse a single output file that cannot be written in the end, or would take the place of another.
 
-    Only a JSON file that this program wrote, as its key "schema_version" tells, may be replaced, with ``overwrite``.
+    Only a file that this program wrote and nobody changed since, as the manifest beside it tells, may be replaced, with
+    ``overwrite``.
 
     Raises
     ------
@@ -390,31 +401,19 @@ def check_file(path: Path, overwrite: bool) -> None:
     check_place(path.absolute().parent, allowed, path)
     if os.path.lexists(path) and path.is_dir():
         raise ScenarioError("--out", [f'got "{path}", which is a folder; allowed: {allowed}'])
-    if not os.path.lexists(path):
-        return
-    if not _has_schema_version(path):
-        raise ScenarioError("--out", [f'got "{path}", a file that this program did not write; allowed: {allowed}'])
-    if not overwrite:
+    if _folder_of(path).foreign():
+        text = f'got "{path}", a file that this program did not write, or that changed since; allowed: {allowed}'
+        raise ScenarioError("--out", [text])
+    if os.path.lexists(path) and not overwrite:
         raise ScenarioError("--out", [f'got "{path}", an earlier result; allowed: {allowed}, or --overwrite'])
 
 
-def _has_schema_version(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    try:
-        return "schema_version" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
-
-
 def write_file(path: Path, text: str) -> None:
-    """Write a text file whole: to a temporary name beside it, then renamed."""
+    """Write a text file whole, in the place of an earlier one of ours; the manifest beside it knows it then."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(_fresh_name(path.name))
-    fresh.touch(exist_ok=False)
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        _flush(fresh)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    _folder_of(path).update(path.name, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def _folder_of(path: Path) -> OutputFolder:
+    """Return the folder of a single file, which stands in the manifest for itself."""
+    return OutputFolder(path=path.parent, command=f"file {path.name}", names=(path.name,), settings={})
