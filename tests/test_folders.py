@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -279,6 +280,33 @@ def test_killed_at_random_moments_nothing_is_lost_or_half_written(tmp_path, n_ki
     output(tmp_path, True, seed=-1).write(writers("end"))
     assert contents(tmp_path) == {**theirs, **whole("end")}
     assert set(os.listdir(tmp_path)) == {*theirs, *NAMES, MANIFEST}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", [*NAMES, MANIFEST])
+def test_a_request_to_end_waits_until_the_files_are_in_their_places(tmp_path, monkeypatch, number, name):
+    """Whichever file is on its way when it comes."""
+    real, before = os.replace, {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def disturbed(old, new):
+        real(old, new)
+        if Path(new).name == name and (tmp_path / "a.txt").read_text() == "a.txt y":
+            signal.raise_signal(number)
+
+    output(tmp_path, seed=1).write(writers("x"))
+    monkeypatch.setattr(os, "replace", disturbed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            output(tmp_path, True, seed=2).write(writers("y"))
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert contents(tmp_path) == whole("y")
+    entry = json.loads((tmp_path / MANIFEST).read_text())["commands"]["run"]
+    assert entry["complete"]
+    assert "temporary" not in entry
 
 
 WRITE_TOGETHER = """

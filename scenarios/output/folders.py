@@ -9,8 +9,9 @@ from, and the SHA-256 of each file. From that follow the rules:
 - Files of other settings are replaced with ``--overwrite`` alone; those of the same settings, which are the same
   bytes, without a word.
 - The manifest names the temporary files before they are made, and the content to come before a file is renamed. What a
-  killed command leaves behind is therefore known, and the next one tidies it up. The names are drawn at random, and
-  a file that bears one already is never opened.
+  killed command leaves behind is therefore known, and the next one tidies it up. The names are drawn at random, that
+  of the next manifest follows from this one, and a file that bears such a name already is never opened.
+- A request to end, as Ctrl-C, waits for the moment that it takes to put the files into their places.
 - One command at a time writes to a folder, or looks at what is there: the others wait for it.
 - The file that tells of a complete result (``result.json`` of a run) goes first when other settings take the place of
   old ones, and comes last: while it is there, the files beside it belong to it.
@@ -20,7 +21,9 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -148,15 +151,16 @@ class OutputFolder:
                 fresh[name].touch(exist_ok=False)
                 writer(fresh[name])
                 _flush(fresh[name])
-            self._replace(entry, fresh)
+            digests = {name: _digest(path) for name, path in fresh.items()}
+            with _undisturbed():
+                self._replace(entry, fresh, digests)
         finally:
             for path in fresh.values():
                 path.unlink(missing_ok=True)
             self._tidied(self._entry())
 
-    def _replace(self, entry: Mapping[str, Any], fresh: Mapping[str, Path]) -> None:
+    def _replace(self, entry: Mapping[str, Any], fresh: Mapping[str, Path], digests: Mapping[str, str]) -> None:
         """Put complete files in their places; what they are is in the manifest before and after."""
-        digests = {name: _digest(path) for name, path in fresh.items()}
         both = {name: [*entry.get("files", {}).get(name, []), digest] for name, digest in digests.items()}
         known = {**entry.get("files", {}), **both}
         temporary = sorted(path.name for path in fresh.values())
@@ -195,9 +199,11 @@ class OutputFolder:
             _flush(fresh)
             files = dict(entry.get("files", {}))
             digest = _digest(fresh)
-            self._book({**entry, "files": {**files, name: [*files.get(name, []), digest]}, "temporary": [fresh.name]})
-            os.replace(fresh, self.path / name)
-            self._book({**entry, "files": {**files, name: [digest]}})
+            both = {**files, name: [*files.get(name, []), digest]}
+            with _undisturbed():
+                self._book({**entry, "files": both, "temporary": [fresh.name]})
+                os.replace(fresh, self.path / name)
+                self._book({**entry, "files": {**files, name: [digest]}})
         finally:
             fresh.unlink(missing_ok=True)
 
@@ -271,22 +277,15 @@ class OutputFolder:
 
     def _book(self, entry: Mapping[str, Any]) -> None:
         """Put the entry of this command into the manifest; other commands' entries stay."""
-        found = self._claimed()
-        commands = {**found["commands"], self.command: entry}
-        fresh = self.path / os.path.basename(found["fresh"])
-        fresh.unlink(missing_ok=True)
-        data = {"commands": {k: v for k, v in sorted(commands.items()) if v}, "fresh": fresh.name}
-        _write_new(fresh, _manifest_text(data))
-        _flush(fresh)
-        os.replace(fresh, self.path / MANIFEST)
-
-    def _claimed(self) -> dict[str, Any]:
-        """Return the manifest with the name that the next one is first written to; where there is none, make it."""
-        found = {"commands": {}, "fresh": _fresh_name("manifest"), **self._manifest()}
         path = self.path / MANIFEST
+        commands = {**self._manifest().get("commands", {}), self.command: entry}
         if not os.path.lexists(path):
-            _write_new(path, _manifest_text(found))
-        return found
+            _write_new(path, _manifest_text({}))
+        fresh = self.path / f".dmimo-{_digest(path)}-manifest"  # that of a process that was killed here has this name
+        fresh.unlink(missing_ok=True)
+        _write_new(fresh, _manifest_text({k: v for k, v in sorted(commands.items()) if v}))
+        _flush(fresh)
+        os.replace(fresh, path)
 
 
 @contextmanager
@@ -307,8 +306,25 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _manifest_text(data: Mapping[str, Any]) -> str:
-    return json.dumps({**data, "schema_version": SCHEMA_VERSION}, indent=1, sort_keys=True)
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a request to end, as Ctrl-C, wait until a step that must not be left halfway is done."""
+    requests: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    heeded = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    for number in heeded:
+        signal.signal(number, lambda number, _: requests.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+    if requests:
+        signal.raise_signal(requests[0])
+
+
+def _manifest_text(commands: Mapping[str, Any]) -> str:
+    return json.dumps({"schema_version": SCHEMA_VERSION, "commands": commands}, indent=1, sort_keys=True)
 
 
 def _fresh_name(name: str) -> str:
