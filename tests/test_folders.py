@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -163,16 +164,78 @@ def test_a_single_file_replaces_only_an_earlier_result(tmp_path):
     with pytest.raises(ScenarioError, match=r"an earlier result.*--overwrite"):
         check_file(path, overwrite=False)
     check_file(path, overwrite=True)
-    path.write_text(json.dumps({"my": "data"}))
-    with pytest.raises(ScenarioError, match="did not write"):
-        check_file(path, overwrite=True)
-    assert os.listdir(path.parent) == ["bench.json"]
+    write_file(path, "again")
+    assert path.read_text() == "again"
+    assert set(os.listdir(path.parent)) == {"bench.json", MANIFEST}
 
 
-def test_a_manifest_of_something_else_is_refused(tmp_path):
-    (tmp_path / MANIFEST).write_text("[]")
+@pytest.mark.parametrize("text", ['{"schema_version": 1}', '["schema_version"]', '"schema_version"', "again, and mine"])
+def test_a_single_file_of_somebody_else_stays(tmp_path, text):
+    """Whatever it looks like, and be it one of ours that was changed."""
+    path, changed = tmp_path / "theirs.json", tmp_path / "ours.json"
+    write_file(changed, "again")
+    path.write_text(text)
+    changed.write_text(text)
+    for theirs in (path, changed):
+        with pytest.raises(ScenarioError, match="did not write, or that changed since"):
+            check_file(theirs, overwrite=True)
+        with pytest.raises(ScenarioError, match="did not write"):
+            write_file(theirs, "ours")
+        assert theirs.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"commands": []}', "{"])
+def test_a_manifest_of_something_else_is_refused(tmp_path, text):
+    (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(ScenarioError, match=MANIFEST):
         output(tmp_path, seed=1).check()
+
+
+@pytest.mark.parametrize("target", ["manifest", "nowhere"])
+def test_a_link_is_no_manifest(tmp_path, target):
+    (tmp_path / "manifest").write_text('{"commands": {}}')
+    (tmp_path / MANIFEST).symlink_to(target)
+    with pytest.raises(ScenarioError, match=f"{MANIFEST} is not one of this program"):
+        output(tmp_path, seed=1).write(writers("x"))
+    assert os.readlink(tmp_path / MANIFEST) == target
+
+
+def test_a_manifest_that_was_killed_in_the_making_says_nothing(tmp_path):
+    (tmp_path / MANIFEST).write_text("")
+    output(tmp_path, seed=1).write(writers("x"))
+    assert set(os.listdir(tmp_path)) == {*NAMES, MANIFEST}
+
+
+def test_no_name_of_somebody_else_is_written_through_or_removed(tmp_path):
+    """Whatever lies there, a link to a file elsewhere, a file or an empty folder."""
+    (tmp_path / "precious.txt").write_text("mine")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / f"{MANIFEST}.new").symlink_to("../precious.txt")
+    (folder / f"{MANIFEST}.old").write_text("mine")
+    (folder / ".dmimo.trial").mkdir()
+    output(folder, seed=1).write(writers("x"))
+    output(folder, seed=1).update("a.txt", lambda path: path.write_text("again"))
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+    theirs = {f"{MANIFEST}.new", f"{MANIFEST}.old", ".dmimo.trial"}
+    assert set(os.listdir(folder)) == {*theirs, *NAMES, MANIFEST}
+
+
+def test_a_temporary_name_that_is_taken_is_not_opened(tmp_path, monkeypatch):
+    """The random names, were they guessed."""
+    (tmp_path / "precious.txt").write_text("mine")
+    monkeypatch.setattr("secrets.token_hex", lambda n: "guessed")
+    (tmp_path / ".dmimo-guessed-a.txt").symlink_to("precious.txt")
+    with pytest.raises(FileExistsError):
+        output(tmp_path, seed=1).write(writers("x"))
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_a_place_is_tried_without_a_trace(tmp_path):
+    """So commands that try one place at the same time are not in each other's way."""
+    before = tmp_path.stat().st_mtime_ns
+    check_place(tmp_path / "deep" / "out", "a folder")
+    assert tmp_path.stat().st_mtime_ns == before
 
 
 def test_digests_tell_settings_apart():
@@ -217,6 +280,71 @@ def test_killed_at_random_moments_nothing_is_lost_or_half_written(tmp_path, n_ki
     output(tmp_path, True, seed=-1).write(writers("end"))
     assert contents(tmp_path) == {**theirs, **whole("end")}
     assert set(os.listdir(tmp_path)) == {*theirs, *NAMES, MANIFEST}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", [*NAMES, MANIFEST])
+def test_a_request_to_end_waits_until_the_files_are_in_their_places(tmp_path, monkeypatch, number, name):
+    """Whichever file is on its way when it comes."""
+    real, before = os.replace, {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def disturbed(old, new):
+        real(old, new)
+        if Path(new).name == name and (tmp_path / "a.txt").read_text() == "a.txt y":
+            signal.raise_signal(number)
+
+    output(tmp_path, seed=1).write(writers("x"))
+    monkeypatch.setattr(os, "replace", disturbed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            output(tmp_path, True, seed=2).write(writers("y"))
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert contents(tmp_path) == whole("y")
+    entry = json.loads((tmp_path / MANIFEST).read_text())["commands"]["run"]
+    assert entry["complete"]
+    assert "temporary" not in entry
+
+
+WRITE_TOGETHER = """
+import sys
+from pathlib import Path
+from scenarios.output.folders import OutputFolder
+command, mine = sys.argv[2], sys.argv[3]
+names = tuple(f"{n}-{command}.txt" for n in "abc")
+writers = {n: lambda path, n=n: path.write_text(n) for n in names}
+for seed in range(20):
+    settings = {"seed": [mine, seed]}
+    folder = OutputFolder(path=Path(sys.argv[1]), command=command, names=names, settings=settings, overwrite=True)
+    folder.check()
+    folder.write(writers)
+    folder.update(names[0], writers[names[0]])
+"""
+
+
+@pytest.mark.parametrize("commands", [("run", "run", "run"), ("run", "bound", "figure 2")], ids=["one", "several"])
+def test_commands_that_write_to_one_folder_at_once_all_succeed(tmp_path, commands):
+    folder = tmp_path / "new" / "out"
+    base = [sys.executable, "-c", WRITE_TOGETHER, str(folder)]
+    started = [subprocess.Popen([*base, command, str(i)], stderr=subprocess.PIPE) for i, command in enumerate(commands)]
+    said = [process.communicate()[1].decode() for process in started]
+    assert said == [""] * 3
+    assert set(os.listdir(folder)) == {MANIFEST, *(f"{n}-{command}.txt" for n in "abc" for command in commands)}
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert set(manifest["commands"]) == set(commands)
+    assert all(entry["complete"] and "temporary" not in entry for entry in manifest["commands"].values())
+
+
+def test_a_result_of_other_settings_that_came_meanwhile_stays(tmp_path):
+    late = output(tmp_path, seed=2)
+    late.check()
+    output(tmp_path, seed=1).write(writers("x"))
+    with pytest.raises(ScenarioError, match="other settings"):
+        late.write(writers("y"))
+    assert contents(tmp_path) == whole("x")
 
 
 COMMANDS = (

@@ -123,7 +123,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             say(str(error), error=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            say("interrupted; nothing was written", error=True)
+            say("interrupted; no result was left half-written", error=True)
             raise typer.Exit(1) from None
         except (typer.Exit, BrokenPipeError):
             raise

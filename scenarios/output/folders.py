@@ -9,21 +9,31 @@ from, and the SHA-256 of each file. From that follow the rules:
 - Files of other settings are replaced with ``--overwrite`` alone; those of the same settings, which are the same
   bytes, without a word.
 - The manifest names the temporary files before they are made, and the content to come before a file is renamed. What a
-  killed command leaves behind is therefore known, and the next one tidies it up.
+  killed command leaves behind is therefore known, and the next one tidies it up. The names are drawn at random, that
+  of the next manifest follows from this one, and a file that bears such a name already is never opened.
+- A request to end, as Ctrl-C, waits for the moment that it takes to put the files into their places.
+- One command at a time writes to a folder, or looks at what is there: the others wait for it.
 - The file that tells of a complete result (``result.json`` of a run) goes first when other settings take the place of
   old ones, and comes last: while it is there, the files beside it belong to it.
 """
 
-import errno
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from scenarios.file.problems import ScenarioError
 from scenarios.version import SCHEMA_VERSION
@@ -104,6 +114,12 @@ class OutputFolder:
             result of other settings and ``overwrite`` is off.
         """
         check_place(self.path, "a folder, new or old, that can be written to")
+        if self.path.exists():
+            with _alone_in(self.path):
+                self._check_content()
+
+    def _check_content(self) -> None:
+        """Refuse a folder that holds what must stay."""
         entry = self._entry()
         self._check_foreign(entry)
         theirs = entry.get("settings")
@@ -116,29 +132,35 @@ class OutputFolder:
         Raises
         ------
         ScenarioError
-            As ``check`` does.
+            If another command has meanwhile put there what must stay.
         OSError
             If the disk is full, say; earlier files are then as they were.
         """
-        self.check()
         self.path.mkdir(parents=True, exist_ok=True)
+        with _alone_in(self.path):
+            self._check_content()
+            self._write(writers)
+        return [self.path / name for name in writers]
+
+    def _write(self, writers: Mapping[str, Writer]) -> None:
         entry = self._tidied(self._entry())
-        fresh = {name: self.path / f".dmimo-{secrets.token_hex(4)}-{name}" for name in writers}
+        fresh = {name: self.path / _fresh_name(name) for name in writers}
         try:
             self._book({**entry, "temporary": sorted(path.name for path in fresh.values())})
             for name, writer in writers.items():
+                fresh[name].touch(exist_ok=False)
                 writer(fresh[name])
                 _flush(fresh[name])
-            self._replace(entry, fresh)
+            digests = {name: _digest(path) for name, path in fresh.items()}
+            with _undisturbed():
+                self._replace(entry, fresh, digests)
         finally:
             for path in fresh.values():
                 path.unlink(missing_ok=True)
             self._tidied(self._entry())
-        return [self.path / name for name in writers]
 
-    def _replace(self, entry: Mapping[str, Any], fresh: Mapping[str, Path]) -> None:
+    def _replace(self, entry: Mapping[str, Any], fresh: Mapping[str, Path], digests: Mapping[str, str]) -> None:
         """Put complete files in their places; what they are is in the manifest before and after."""
-        digests = {name: _digest(path) for name, path in fresh.items()}
         both = {name: [*entry.get("files", {}).get(name, []), digest] for name, digest in digests.items()}
         known = {**entry.get("files", {}), **both}
         temporary = sorted(path.name for path in fresh.values())
@@ -162,21 +184,35 @@ class OutputFolder:
         ScenarioError
             If a file of that name is somebody else's.
         """
+        with _alone_in(self.path):
+            self._update(name, writer)
+        return self.path / name
+
+    def _update(self, name: str, writer: Writer) -> None:
         entry = self._tidied(self._entry())
         self._check_foreign(entry, [name])
-        fresh = self.path / f".dmimo-{secrets.token_hex(4)}-{name}"
+        fresh = self.path / _fresh_name(name)
         try:
             self._book({**entry, "temporary": [fresh.name]})
+            fresh.touch(exist_ok=False)
             writer(fresh)
             _flush(fresh)
             files = dict(entry.get("files", {}))
             digest = _digest(fresh)
-            self._book({**entry, "files": {**files, name: [*files.get(name, []), digest]}, "temporary": [fresh.name]})
-            os.replace(fresh, self.path / name)
-            self._book({**entry, "files": {**files, name: [digest]}})
+            both = {**files, name: [*files.get(name, []), digest]}
+            with _undisturbed():
+                self._book({**entry, "files": both, "temporary": [fresh.name]})
+                os.replace(fresh, self.path / name)
+                self._book({**entry, "files": {**files, name: [digest]}})
         finally:
             fresh.unlink(missing_ok=True)
-        return self.path / name
+
+    def foreign(self) -> list[str]:
+        """Return which files of our names the manifest does not know by their content."""
+        if not self.path.exists():
+            return []
+        with _alone_in(self.path):
+            return self._foreign_in(self._entry())
 
     def existing(self) -> Path:
         """Return the folder, or the nearest one above it that exists."""
@@ -189,14 +225,16 @@ class OutputFolder:
 
     def _check_foreign(self, entry: Mapping[str, Any], names: Iterable[str] = ()) -> None:
         """Refuse files of our names that the manifest does not know by their content."""
-        known = entry.get("files", {})
-        foreign = [name for name in names or self.names if not _ours(self.path / name, known.get(name, []))]
-        if foreign:
+        if foreign := self._foreign_in(entry, names):
             text = (
                 f'got "{self.path}"; it holds {", ".join(foreign)}, which this program did not write, or which changed '
                 "since; allowed: a folder without such files; move them away or choose another folder"
             )
             raise ScenarioError("--out", [text])
+
+    def _foreign_in(self, entry: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
+        known = entry.get("files", {})
+        return [name for name in names or self.names if not _ours(self.path / name, known.get(name, []))]
 
     def _other_settings(self, theirs: Mapping[str, Any]) -> str:
         mine = self._plain_settings()
@@ -210,9 +248,11 @@ class OutputFolder:
         )
 
     def _manifest(self) -> dict[str, Any]:
+        """Return the manifest; one that is empty was killed in the making, and says nothing."""
         path = self.path / MANIFEST
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            text = "[]" if path.is_symlink() else path.read_text(encoding="utf-8")
+            found = json.loads(text or '{"commands": {}}')
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
@@ -237,12 +277,65 @@ class OutputFolder:
 
     def _book(self, entry: Mapping[str, Any]) -> None:
         """Put the entry of this command into the manifest; other commands' entries stay."""
+        path = self.path / MANIFEST
         commands = {**self._manifest().get("commands", {}), self.command: entry}
-        data = {"schema_version": SCHEMA_VERSION, "commands": {k: v for k, v in sorted(commands.items()) if v}}
-        fresh = self.path / f"{MANIFEST}.new"
-        fresh.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
+        if not os.path.lexists(path):
+            _write_new(path, _manifest_text({}))
+        fresh = self.path / f".dmimo-{_digest(path)}-manifest"  # that of a process that was killed here has this name
+        fresh.unlink(missing_ok=True)
+        _write_new(fresh, _manifest_text({k: v for k, v in sorted(commands.items()) if v}))
         _flush(fresh)
-        os.replace(fresh, self.path / MANIFEST)
+        os.replace(fresh, path)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other command is at work in a folder, and let none begin; the end of a process ends its turn.
+
+    Where the system or the disk has no such locks nothing is waited for.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a request to end, as Ctrl-C, wait until a step that must not be left halfway is done."""
+    requests: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    heeded = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    for number in heeded:
+        signal.signal(number, lambda number, _: requests.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+    if requests:
+        signal.raise_signal(requests[0])
+
+
+def _manifest_text(commands: Mapping[str, Any]) -> str:
+    return json.dumps({"schema_version": SCHEMA_VERSION, "commands": commands}, indent=1, sort_keys=True)
+
+
+def _fresh_name(name: str) -> str:
+    """Return a name for a file that becomes ``name`` once it is whole; nobody else's has it."""
+    return f".dmimo-{secrets.token_hex(8)}-{name}"
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a text file that must not be there yet, not even as a link."""
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _ours(path: Path, digests: Iterable[str]) -> bool:
@@ -301,25 +394,19 @@ def _existing(path: Path) -> Path:
 
 
 def _try_out(place: Path, below: Path) -> None:
-    """Make folders of the names wanted in a folder, and remove them again."""
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    trial = place / ".dmimo.trial"
-    innermost = trial / below
-    try:
-        innermost.mkdir(parents=True, exist_ok=True)
-    finally:
-        for folder in (innermost, *innermost.parents):
-            if folder == place:
-                break
-            with suppress(OSError):
-                folder.rmdir()
+    """Write to a folder, and look up in it the names wanted; nothing is seen of it by anybody else."""
+    with tempfile.TemporaryFile(dir=place):
+        pass
+    for name in (str(below), *below.parts):
+        with suppress(FileNotFoundError):
+            os.lstat(place / name)
 
 
 def check_file(path: Path, overwrite: bool) -> None:
     """Refuse a single output file that cannot be written in the end, or would take the place of another.
 
-    Only a JSON file that this program wrote, as its key "schema_version" tells, may be replaced, with ``overwrite``.
+    Only a file that this program wrote and nobody changed since, as the manifest beside it tells, may be replaced, with
+    ``overwrite``.
 
     Raises
     ------
@@ -330,30 +417,19 @@ def check_file(path: Path, overwrite: bool) -> None:
     check_place(path.absolute().parent, allowed, path)
     if os.path.lexists(path) and path.is_dir():
         raise ScenarioError("--out", [f'got "{path}", which is a folder; allowed: {allowed}'])
-    if not os.path.lexists(path):
-        return
-    if not _has_schema_version(path):
-        raise ScenarioError("--out", [f'got "{path}", a file that this program did not write; allowed: {allowed}'])
-    if not overwrite:
+    if _folder_of(path).foreign():
+        text = f'got "{path}", a file that this program did not write, or that changed since; allowed: {allowed}'
+        raise ScenarioError("--out", [text])
+    if os.path.lexists(path) and not overwrite:
         raise ScenarioError("--out", [f'got "{path}", an earlier result; allowed: {allowed}, or --overwrite'])
 
 
-def _has_schema_version(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    try:
-        return "schema_version" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
-
-
 def write_file(path: Path, text: str) -> None:
-    """Write a text file whole: to a temporary name beside it, then renamed."""
+    """Write a text file whole, in the place of an earlier one of ours; the manifest beside it knows it then."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".dmimo-{secrets.token_hex(4)}-{path.name}")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        _flush(fresh)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    _folder_of(path).update(path.name, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def _folder_of(path: Path) -> OutputFolder:
+    """Return the folder of a single file, which stands in the manifest for itself."""
+    return OutputFolder(path=path.parent, command=f"file {path.name}", names=(path.name,), settings={})
