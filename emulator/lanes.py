@@ -29,6 +29,7 @@ __all__ = [
     "cpis_kept",
     "first_cpis",
     "rows_about",
+    "whole_window_ns",
 ]
 
 Columns = Mapping[str, NDArray[Any]]
@@ -207,6 +208,11 @@ class _Grid(NamedTuple):
     def cpi_edges_ns(self) -> Times:
         return self.slot_edges_ns[:: self.n_slots]
 
+    def on_air_ns(self, cpis: range) -> tuple[int, int]:
+        """Return when the first of some CPIs starts and the last ends."""
+        cpi_ns = self.n_slots * self.slot_ns
+        return self.start_ns + (cpis.start - self.first) * cpi_ns, self.start_ns + (cpis.stop - self.first) * cpi_ns
+
     def columns_of(self, cpis: range) -> slice:
         """Return which columns of cells belong to some CPIs."""
         return slice((cpis.start - self.first) * self.n_slots, (cpis.stop - self.first) * self.n_slots)
@@ -234,14 +240,33 @@ def cpis_kept(trace: Columns, numbers: Sequence[int]) -> range:
 
 
 def cpis_between(trace: Columns, start_ns: int | None, end_ns: int | None) -> range:
-    """Return the CPIs that are on the air in a window; an end that is None is open."""
-    active = np.isin(trace["kind"], list(DONE))
-    if start_ns is not None:
-        active &= trace["time_ns"] >= start_ns
-    if end_ns is not None:
-        active &= trace["time_ns"] < end_ns
-    numbers = trace["cpi"][active]
-    return range(int(numbers.min()), int(numbers.max()) + 1) if len(numbers) else range(1)
+    """Return the CPIs of a trace that are on the air in a window, whoever is silent; an end that is None is open."""
+    begun = trace["cpi"][np.isin(trace["kind"], [*DONE, Kind.SILENT])]
+    if not len(begun):
+        return range(1)
+    first, last = int(begun.min()), int(begun.max())
+    edges = _Grid.of(trace, range(first, last + 1)).cpi_edges_ns
+    numbers = np.arange(max(first - 1, 0), last + 2)
+    inside = numbers[(edges[1:] > (edges[0] if start_ns is None else start_ns))
+                     & (edges[:-1] < (edges[-1] if end_ns is None else end_ns))].clip(first, last)  # fmt: skip
+    return range(int(inside[0]), int(inside[-1]) + 1) if len(inside) else range(last, last + 1)
+
+
+def whole_window_ns(trace: Columns, cpis: range) -> tuple[int, int]:
+    """Return from when to when some CPIs take: from the plan of the first to the estimate of the last."""
+    return _with_margin(*_planned_and_published_ns(trace, cpis, _Grid.of(trace, cpis).on_air_ns(cpis)))
+
+
+def _planned_and_published_ns(trace: Columns, cpis: range, on_air_ns: tuple[int, int]) -> tuple[int, int]:
+    """Return when the first CPI was planned and the last published; else when they are on the air."""
+    plans = trace["time_ns"][(trace["kind"] == Kind.PLAN) & (trace["cpi"] == cpis.start)]
+    published = trace["time_ns"][(trace["kind"] == Kind.PUBLISH) & (trace["cpi"] == cpis.stop - 1)]
+    return int(plans.min(initial=on_air_ns[0])), int(published.max(initial=on_air_ns[1]))
+
+
+def _with_margin(start_ns: int, end_ns: int) -> tuple[int, int]:
+    margin_ns = (end_ns - start_ns) // 100
+    return start_ns - margin_ns, end_ns + margin_ns
 
 
 def around(cpis: range, n_slots: int) -> range:
@@ -279,14 +304,10 @@ def _number(trace: Columns, name: str) -> int:
 def _window(trace: Columns, grid: _Grid, cpis: range, asked_ns: tuple[int | None, int | None]) -> tuple[int, int]:
     """Return from when to when: from the plan of the first CPI to the estimate of the last, a CPI more at most."""
     cpi_ns = grid.n_slots * grid.slot_ns
-    on_air = grid.start_ns + (cpis.start - grid.first) * cpi_ns, grid.start_ns + (cpis.stop - grid.first) * cpi_ns
-    plans = trace["time_ns"][(trace["kind"] == Kind.PLAN) & (trace["cpi"] == cpis.start)]
-    published = trace["time_ns"][(trace["kind"] == Kind.PUBLISH) & (trace["cpi"] == cpis.stop - 1)]
-    start_ns = max(int(plans.min(initial=on_air[0])), on_air[0] - cpi_ns)
-    end_ns = min(int(published.max(initial=on_air[1])), on_air[1] + cpi_ns)
-    margin_ns = (end_ns - start_ns) // 100
-    default_ns = start_ns - margin_ns, end_ns + margin_ns
-    start_ns, end_ns = (default if ns is None else ns for default, ns in zip(default_ns, asked_ns, strict=True))
+    on_air_ns = grid.on_air_ns(cpis)
+    planned_ns, published_ns = _planned_and_published_ns(trace, cpis, on_air_ns)
+    defaults_ns = _with_margin(max(planned_ns, on_air_ns[0] - cpi_ns), min(published_ns, on_air_ns[1] + cpi_ns))
+    start_ns, end_ns = (default if ns is None else ns for default, ns in zip(defaults_ns, asked_ns, strict=True))
     return start_ns, end_ns
 
 
@@ -312,7 +333,16 @@ def _ap_cells(trace: Columns, grid: _Grid) -> NDArray[np.int8]:
         cells[lanes[trace["node"][chosen]], *place] = cell
     silent = inside & (trace["kind"] == Kind.SILENT)
     cells[lanes[trace["node"][silent]], trace["cpi"][silent] - grid.first] = Cell.SILENT
-    return cells.reshape(len(names), -1)
+    flat: NDArray[np.int8] = cells.reshape(len(names), -1)
+    flat[:, _unfinished(trace, grid, flat)] = Cell.NOTHING
+    return flat
+
+
+def _unfinished(trace: Columns, grid: _Grid, cells: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return which slots the trace tells half of: who listens is told at the end of a slot, who transmits before."""
+    over = grid.slot_edges_ns[1:] < trace["time_ns"].max(initial=0)
+    unfinished: NDArray[np.bool_] = ~over & ~np.isin(cells, [Cell.LISTEN, Cell.SILENT]).any(axis=0)
+    return unfinished
 
 
 def _groups(names: list[str], cells: NDArray[np.int8], columns: slice) -> tuple[Lanes, ...]:

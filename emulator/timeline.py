@@ -51,6 +51,8 @@ LOST: dict[str, Any] = {"marker": "x", "color": VERMILION, "ls": ""}
 LABEL_SHARE = 0.06
 """Of the window, what the number of a CPI takes."""
 MOST_NAMED = 16
+LEAST_PITCH_INCH = 0.13
+"""Of lanes whose names can be read."""
 WIDTH_INCH, RIGHT_INCH, TOP_INCH, BOTTOM_INCH = 13.0, 2.45, 0.42, 0.55
 """Of the figure; of what is beside, above and below the lanes."""
 LINE_INCH = 0.19
@@ -217,7 +219,7 @@ def _draw_ways(page: _Page) -> None:
     timeline, top = page.timeline, page.y
     if not timeline.ways:
         return
-    pitch = min(0.3, 4.0 / len(timeline.traffic))
+    pitch = min(0.3, max(4.0 / len(timeline.traffic), LEAST_PITCH_INCH))
     lanes = {link: page.lane(link.replace("->", " → "), pitch, 0.7) for link in timeline.traffic}
     last = page.lane(f"arrivals from {timeline.sender}", 0.3, 0.7)
     for link, spans in timeline.traffic.items():

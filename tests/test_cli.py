@@ -538,6 +538,8 @@ def test_timeline_shows_what_is_chosen_and_writes_its_picture_alone(finished):
         (["--cpi", "one"], ["--cpi", 'got "one"']),
         (["--report", "ap-0,ap-1"], ["--report", "allowed: one AP"]),
         (["--report", "ue-0"], ["--report", 'got "ue-0"', "ap-0 to ap-5"]),
+        (["--from", "0.1", "--until", "0.1000001"], ["--from, --until", "1 ns apart at least"]),
+        (["--until", "1e305"], ["--from, --until", "times in ms up to 1e+12"]),
         (["--from", "1000"], ["--from, --until", "allowed: times from 0 to"]),
         (["--until", "-1"], ["--from, --until", "allowed: times from 0 to"]),
     ],
@@ -614,7 +616,7 @@ def test_every_listed_command_has_help():
 def test_a_timeline_window_out_of_order_is_refused(finished_run, window):
     outcome = CliRunner().invoke(app, ["timeline", str(finished_run / "o"), *window])
     assert outcome.exit_code == 2
-    assert "finite times in ms, in order" in outcome.stderr
+    assert "in order and 1 ns apart at least" in outcome.stderr
 
 
 def test_quantisation_of_what_is_not_sent_is_refused(tmp_path):

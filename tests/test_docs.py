@@ -199,6 +199,18 @@ def test_readme_shows_the_real_explanation(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_commands_about_traces_do_what_they_are_for(tmp_path):
+    """Those before them made what they ask about: a receiver, some of whose reports are fused."""
+    done = [run_dmimo(*words[1:], cwd=tmp_path) for words in commands(ROOT / "docs" / "trace.md")]
+    assert [one.stderr for one in done if one.returncode] == []
+    told = "".join(one.stdout for one in done)
+    assert "ap-1 in CPI 2 listened" in told
+    assert " fused and " in told
+    assert "the report of ap-1 on slot" in told
+    assert told.count("timeline.png") == 4
+
+
+@pytest.mark.slow
 def test_readme_shows_the_real_output_of_the_custom_access_points():
     done = subprocess.run(
         [sys.executable, "-m", "scenarios.custom_ap"], capture_output=True, text=True, cwd=ROOT, check=True,

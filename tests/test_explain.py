@@ -116,6 +116,29 @@ def test_a_report_that_came_in_time_says_whose_record_was_missing(folder):
     assert "for the record of ap-1 was lost at ap-1->central" in line
 
 
+def test_statistics_that_were_formed_before_a_record_came_say_by_how_much(folder):
+    """Receivers report 175 us after the CPI, and are told what was radiated 200 us after it and two times on a link."""
+    slow = {"fronthaul.split": "statistics", "fronthaul.latency_s": 1e-4, "fronthaul.deadline_s": 350e-6,
+            "schedule.lead_s": 1e-3}  # fmt: skip
+    lost = load("paper", SMALL | FIXED | slow).build(1).run(4).lost_reports
+    (late_ns,) = (found.least_late_ns for found in lost if (found.cause.what, found.cause.fate) == ("record", "late"))
+    text = said(folder(slow), "ap-5", 1)
+    after_ms = re.findall(r"the record of ap-\d reached ap-5 (\S+) ms after it had reported", text)
+    assert len(after_ms) == 3
+    assert [1e6 * float(after_ms[0]), late_ns] == pytest.approx([27816] * 2, abs=5)
+    assert "not used in the fusion" not in text.partition("what was radiated then")[2]
+
+
+def test_who_did_not_sense_in_a_slot_is_not_blamed_for_it(folder):
+    def graph(scenario):
+        made = lossy(("ap-1", "central"))(scenario)
+        made.edges["ap-2", "central"]["loss_probability"] = 1.0
+        return made
+
+    (line,) = (line for line in said(folder(graph=graph), "ap-4", 1).splitlines() if "Slot 4," in line)
+    assert "for the record of ap-1 was lost at ap-1->central." in line
+
+
 def test_a_transmitter_gives_no_reports_but_says_what_it_sent(folder):
     text = said(folder(), "ap-1", 2)
     assert "ap-1 in CPI 2 transmitted in slots 6 to 8, with the sensing waveform in slot 7; " in text

@@ -1,13 +1,15 @@
 """The timeline: what it shows is what the trace and the results say, and every name can be read."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from emulator import lanes, timeline
-from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline
+from emulator.journeys import Hop, Outcome
+from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline, Way
 from emulator.media.fronthaul import star
 from emulator.trace import Kind
 from models.network import Mode
@@ -103,6 +105,46 @@ def test_aps_without_a_plan_are_silent_where_no_other_ap_tells_the_time(ran):
     assert [group.title for group in shown.aps] == ["silent"]
     assert (shown.aps[0].cells == Cell.SILENT).all()
     assert shown.cpi_edges_ns[:3].tolist() == [cpi.start_ns for cpi in result.cpis]
+
+
+def test_cpis_in_which_all_are_silent_are_in_their_window(ran):
+    """In CPI 0 APs have their plans, made at the start; the lead is too short for those of later ones."""
+    result, trace, _ = ran({"schedule.lead_s": 1e-5}, n_cpis=4)
+    starts = [cpi.start_ns for cpi in result.cpis]
+    assert lanes.cpis_between(trace, starts[1], starts[3]) == range(1, 3)
+    assert lanes.cpis_between(trace, starts[2] + 10, starts[2] + 11) == range(2, 3)
+    everything = lanes.cpis_between(trace, 0, None)
+    assert range(4) == range(everything.start, min(everything.stop, 4))
+
+
+def test_a_window_within_a_slot_is_in_its_cpi(ran):
+    result, trace, _ = ran()
+    inside = result.cpis[2].start_ns + 100
+    assert lanes.cpis_between(trace, inside, inside + 1) == range(2, 3)
+
+
+def test_the_whole_of_a_cpi_reaches_to_an_estimate_that_comes_late(ran):
+    result, trace, data = ran({"estimator.latency_s": 1e-3, "schedule.lead_s": 3e-4})
+    start_ns, end_ns = lanes.whole_window_ns(trace, range(1, 2))
+    planned_ns = trace["time_ns"][(trace["kind"] == Kind.PLAN) & (trace["cpi"] == 1)][0]
+    assert start_ns <= planned_ns
+    assert end_ns >= result.cpis[1].published_ns
+    shown = Timeline.of(trace, data, lanes.cpis_between(trace, start_ns, end_ns), window_ns=(start_ns, end_ns))
+    assert shown.cpi_edges_ns[-1] >= min(end_ns, trace["time_ns"].max())
+
+
+def test_nobody_is_idle_in_a_slot_that_the_trace_ends_in(ran):
+    """Who listens is told at the end of a slot: until then nothing is shown of those who transmit, either."""
+    _, trace, data = ran()
+    shown = Timeline.of(trace, data, range(1, 3))
+    cells, over = (
+        np.concatenate([group.cells for group in shown.aps]),
+        shown.slot_edges_ns[1:] <= trace["time_ns"].max(),
+    )
+    begun = shown.slot_edges_ns[:-1] <= trace["time_ns"].max()
+    assert (begun & ~over).any()
+    assert (cells[:, ~over] == Cell.NOTHING).all()
+    assert (cells[:, over] != Cell.NOTHING).all()
 
 
 def test_loads_add_up_to_the_time_that_links_were_busy(ran):
@@ -255,6 +297,15 @@ def test_every_name_can_be_read(n_aps, n_ues, n_targets, chosen):
     for i, box in enumerate(everything):
         assert not any(overlap(box, other) for other in everything[:i])
     assert all(text.get_fontsize() >= 6.5 for text in ax.texts)
+
+
+def test_the_links_of_a_long_chain_can_be_read():
+    links = {f"ap-{i + 1}->ap-{i}": np.array([[0, 100]]) for i in range(60)}
+    hops = tuple(Hop(link, 0, 0, 100, 200, None) for link in links)
+    shown = replace(invented(12), sender="ap-60", ways=(Way(0, hops, Outcome.FUSED),), traffic=links)
+    texts = timeline.figure_of(shown).axes[0].texts
+    assert all(text.get_fontsize() >= 6.5 for text in texts)
+    assert {link.replace("->", " → ") for link in links} <= {text.get_text() for text in texts}
 
 
 def overlap(a, b):

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["Selection", "chosen_aps", "chosen_cpis", "register", "timeline_of"]
 
 
+LARGEST_MS = 1e12
+"""Beyond, a time in ns is no 64-bit number."""
+
+
 class Selection(NamedTuple):
     """What a timeline is to show; what is not given is left to the timeline."""
 
@@ -32,15 +36,18 @@ class Selection(NamedTuple):
         ScenarioError
             If they are not finite, or not in order.
         """
-        from math import isfinite
-
         from scenarios.file.problems import ScenarioError
 
         start, end = self.start_ms, self.end_ms
         given = [ms for ms in (start, end) if ms is not None]
-        if not all(map(isfinite, given)) or (len(given) == 2 and not given[0] < given[1]):
-            raise ScenarioError("--from, --until", [f"got {start} and {end}; allowed: finite times in ms, in order"])
-        return (None if start is None else round(1e6 * start)), (None if end is None else round(1e6 * end))
+        if not all(abs(ms) <= LARGEST_MS for ms in given) or (len(given) == 2 and not _ns(given[0]) < _ns(given[1])):
+            allowed = f"times in ms up to {LARGEST_MS:g}, in order and 1 ns apart at least"
+            raise ScenarioError("--from, --until", [f"got {start} and {end}; allowed: {allowed}"])
+        return (None if start is None else _ns(start)), (None if end is None else _ns(end))
+
+
+def _ns(time_ms: float) -> int:
+    return round(1e6 * time_ms)
 
 
 def timeline_of(folder: Path, selection: Selection) -> "Timeline":
@@ -56,31 +63,48 @@ def timeline_of(folder: Path, selection: Selection) -> "Timeline":
 
     trace, result = load_trace(folder / "trace.npz"), load_result(folder / "result.json")
     names, n_slots = lanes.ap_names(trace), result["slots"] // len(result["cpis"])
-    cpis = _cpis_shown(trace, result["cpis"], n_slots, selection)
+    cpis, window_ns = _shown(trace, result["cpis"], n_slots, selection)
     timeline = lanes.Timeline.of(
         lanes.rows_about(trace, lanes.around(cpis, n_slots)),
         result["cpis"],
         cpis,
         aps=None if selection.aps is None else chosen_aps("--aps", selection.aps, names),
         sender="" if selection.report is None else chosen_aps("--report", selection.report, names, most=1)[0],
-        window_ns=selection.window_ns,
+        window_ns=window_ns,
     )
+    _check_order(timeline)
     _check_report(timeline, cpis, selection)
     return timeline
 
 
-def _cpis_shown(
+Window = tuple[int | None, int | None]
+
+
+def _shown(
     trace: Mapping[str, Any], results: Sequence[Mapping[str, Any]], n_slots: int, selection: Selection
-) -> range:
+) -> tuple[range, Window]:
+    """Return which CPIs are shown, and the window; CPIs that are asked for are shown whole."""
     from emulator import lanes
 
-    _check_window(selection.window_ns, int(trace["time_ns"].max(initial=0)))
+    window_ns = selection.window_ns
+    _check_window(window_ns, int(trace["time_ns"].max(initial=0)))
     kept = lanes.cpis_kept(trace, [cpi["index"] for cpi in results])
+    if selection.cpis is None and window_ns == (None, None):
+        return lanes.first_cpis(n_slots, kept), window_ns
     if selection.cpis is not None:
-        return chosen_cpis(selection.cpis, kept)
-    if selection.window_ns == (None, None):
-        return lanes.first_cpis(n_slots, kept)
-    return lanes.cpis_between(trace, *selection.window_ns)
+        whole_ns = lanes.whole_window_ns(trace, chosen_cpis(selection.cpis, kept))
+        start_ns, end_ns = (asked if asked is not None else own for asked, own in zip(window_ns, whole_ns, strict=True))
+        window_ns = start_ns, end_ns
+    return lanes.cpis_between(trace, *window_ns), window_ns
+
+
+def _check_order(timeline: "Timeline") -> None:
+    """Refuse a window of which one end is given, and lies beyond all that there is to show."""
+    from scenarios.file.problems import ScenarioError
+
+    if timeline.start_ns >= timeline.end_ns:
+        ends = f"{timeline.start_ns * 1e-6:g} to {timeline.end_ns * 1e-6:g} ms"
+        raise ScenarioError("--from, --until", [f"got a window from {ends}, in which nothing is; give both ends"])
 
 
 def _check_report(timeline: "Timeline", cpis: range, selection: Selection) -> None:

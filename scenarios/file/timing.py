@@ -1,11 +1,16 @@
 """Timing that cannot work, found from the graph of the fronthaul alone, before anything runs.
 
-What is sure is told: a plan, a record or a report that would come too late on an idle fronthaul, a message that no
-queue takes, and a link that is asked for more than its rate. What is proposed would suffice if all nodes sent at one
-instant and nothing were left over from before. Plug-ins may behave otherwise.
+What is told: a plan, a record or a report that would come too late if nothing were left over from before, messages that
+a queue does not take, and a link that is asked for more than its rate. Of all that is sent, these are, from the central
+processor, plans, and records that are passed on where statistics travel; to it, records and reports. What is proposed
+for a key suffices for what the key decides if all nodes send at one instant, whoever receives and transmits; nothing is
+proposed where a link may be asked for more than its rate, as what is left over then grows from CPI to CPI. What comes
+late because messages of several kinds wait for each other may be untold, and so may a queue that several links fill.
+Plug-ins may behave otherwise.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -45,10 +50,56 @@ class _Way(NamedTuple):
         return self.last_ns(self.sharing * n_messages)
 
 
+Messages = tuple[tuple[int, int], ...]
+"""(bits, how many) of messages."""
+
+
+class _Sent(NamedTuple):
+    """The messages of a CPI, in one direction, of an access point in each role."""
+
+    receiver: Messages
+    transmitter: Messages
+    idle: Messages = ()
+
+    @property
+    def longest_bits(self) -> int:
+        return max(bits for bits, count in (*self.receiver, *self.transmitter, *self.idle) if count)
+
+
+class _Roles(NamedTuple):
+    """Who may do what among access points."""
+
+    n_aps: int
+    able_to_transmit: int
+    fewest_receivers: int
+    most_receivers: int
+
+    def extremes(self, sent: _Sent, size: Callable[[int], float]) -> tuple[float, float]:
+        """Return what their messages come to at least, with a receiver or a transmitter among them, and at most.
+
+        ``size`` is that of a message of some bits.
+        """
+        each = [sum(count * size(bits) for bits, count in messages) for messages in sent]
+        fewest, most = self.fewest_receivers, self.most_receivers
+        sums = {n: self._sum(n, *each) for n in {fewest, most, max(fewest, min(1, most)), self._most_beside_another}}
+        receiving = min(sums[max(fewest, min(1, most))], sums[most])
+        return max(receiving, min(sums[fewest], sums[self._most_beside_another])), max(sums.values())
+
+    @property
+    def _most_beside_another(self) -> int:
+        """Most receivers with a node left that transmits, if that can be."""
+        return max(self.fewest_receivers, min(self.most_receivers, self.n_aps - 1))
+
+    def _sum(self, n_receivers: int, receiver: float, transmitter: float, idle: float) -> float:
+        n_transmitters = min(self.able_to_transmit, self.n_aps - n_receivers)
+        n_idle = self.n_aps - n_receivers - n_transmitters
+        return n_receivers * receiver + n_transmitters * transmitter + n_idle * idle
+
+
 def timing_warnings(scenario: ScenarioKeys) -> list[str]:
     """Return what cannot come in time, or at all, in a sentence each; empty if all is well."""
     case = _Case(scenario)
-    reports = _statistics if scenario.fronthaul.split == "statistics" else _samples
+    reports = _statistics if case.forms_statistics else _samples
     return [text for check in (_plans, reports, _queues, _loads) for text in check(case)]
 
 
@@ -106,7 +157,7 @@ class _Case:
     def report_bits(self) -> int:
         """Size of a report on a slot, or of the statistics of a CPI."""
         frame, n_antennas = self.frame, self._n_antennas
-        if self.scenario.fronthaul.split == "statistics":
+        if self.forms_statistics:
             cross = _zeros(np.complex128, n_antennas, frame.n_slots, n_antennas)
             return StatisticsReport("", CENTRAL, 0, tuple(range(frame.n_slots)), (), cross, 0.0).bits
         (slot, *_), echo = frame.slots(0, ("",)), _zeros(np.complex128, n_antennas, frame.n_snapshots)
@@ -116,6 +167,33 @@ class _Case:
     def _n_antennas(self) -> int:
         return self.scenario.access_points.n_antennas
 
+    @property
+    def forms_statistics(self) -> bool:
+        """Whether receivers are told what was radiated, and send statistics."""
+        return self.scenario.fronthaul.split == "statistics"
+
+    def sent(self, *, inward: bool) -> "_Sent":
+        """Return what is sent of a CPI to the central processor, or from it, over one way."""
+        n_slots = self.frame.n_slots
+        if inward:
+            n_reports = 1 if self.forms_statistics else n_slots
+            return _Sent(receiver=((self.report_bits, n_reports),), transmitter=((self.record_bits, 1),))
+        (full, bare), told = self.plan_bits, ((self.record_bits, n_slots),) * self.forms_statistics
+        return _Sent(receiver=((bare, 1), *told), transmitter=((full, 1),), idle=((bare, 1),))
+
+    def loads(self, *, inward: bool) -> dict[str, tuple[float, float]]:
+        """Return what share of its time each link sends: at least, at times, whoever does what, and at most."""
+        roles, sent = self.roles(inward=inward), self.sent(inward=inward)
+        found = {}
+        for node, _, link in self.hops(inward=inward):
+            least_ns, most_ns = roles[node].extremes(sent, _attributes(link).duration_ns)
+            found[link.name] = least_ns / self.frame.cpi_ns, most_ns / self.frame.cpi_ns
+        return found
+
+    def may_queue_up(self, *, inward: bool) -> bool:
+        """Return whether a link may be asked for more than its rate."""
+        return any(most > 1.0 for _, most in self.loads(inward=inward).values())
+
     # -- ways -----------------------------------------------------------------------------------------------------
 
     def hops(self, *, inward: bool) -> list[tuple[str, str, Link]]:
@@ -124,12 +202,23 @@ class _Case:
         tree = self.fronthaul.tree(CENTRAL, inward=inward)
         return [(a, b, links[(a, b) if inward else (b, a)]) for a, b in tree.items()]
 
-    def behind(self, *, inward: bool) -> dict[str, int]:
-        """Return how many access points are reached through each node, itself included."""
-        count = dict.fromkeys(self.scenario.access_point_names, 1)
+    def behind(self, *, inward: bool, names: Iterable[str] | None = None) -> dict[str, int]:
+        """Return how many access points, of all or of some, are reached through each node, itself included."""
+        count = dict.fromkeys(self.scenario.access_point_names if names is None else names, 1)
         for node, nearer, _ in reversed(self.hops(inward=inward)):
             count[nearer] = count.get(nearer, 0) + count.get(node, 0)
         return count
+
+    def roles(self, *, inward: bool) -> dict[str, "_Roles"]:
+        """Return who may receive and transmit behind each node, itself included."""
+        groups = (None, self.receivers, self.transmitters)
+        every, able, sending = (self.behind(inward=inward, names=names) for names in groups)
+        found, n_receivers = {}, self.scenario.schedule.n_receivers
+        for node, *_ in self.hops(inward=inward):
+            mine = able.get(node, 0)
+            fewest = max(n_receivers - (len(self.receivers) - mine), 0)
+            found[node] = _Roles(every.get(node, 0), sending.get(node, 0), fewest, min(n_receivers, mine))
+        return found
 
     def ways(self, bits: int, *, inward: bool) -> dict[str, _Way]:
         """Return the ways of a message of this size from each node to the central processor, or from it."""
@@ -168,11 +257,40 @@ class _Need(NamedTuple):
 
 def _plans(case: _Case) -> Iterator[str]:
     full, bare = (case.ways(bits, inward=False) for bits in case.plan_bits)
-    able = set(case.transmitters)
-    ways = {name: (full if name in able else bare)[name] for name in case.scenario.access_point_names}
-    needs = {name: _Need(way.idle_ns, way.most_ns()) for name, way in ways.items()}
-    text = "the plan of a CPI reaches {names} {late} after the CPI has begun, and they stay silent"
-    yield from _late({text: needs}, case.frame.lead_ns, "schedule.lead_s")
+    waits_ns = _waits_for_plans_ns(case)
+    needs = {name: _Need(wait + bare[name].idle_ns, _plan_enough_ns(case, name)) for name, wait in waits_ns.items()}
+    sending = {
+        name: _Need(waits_ns[name] + full[name].idle_ns, needs[name].enough_ns)
+        for name in case.transmitters
+        if needs[name].least_ns <= case.frame.lead_ns
+    }
+    late = "the plan of a CPI reaches {names} {late} after the CPI has begun, and they stay silent"
+    texts = {late: needs, late.replace("CPI reaches", "CPI in which they transmit reaches"): sending}
+    yield from _late(texts, case.frame.lead_ns, "schedule.lead_s", case.may_queue_up(inward=False))
+
+
+def _waits_for_plans_ns(case: _Case) -> dict[str, int]:
+    """Return how long plans wait at least at the central processor, which sends them in the order of the names."""
+    first: dict[str, str] = {}
+    lasts_ns = {}
+    for node, nearer, link in case.hops(inward=False):
+        first[node] = node if nearer == CENTRAL else first[nearer]
+        if nearer == CENTRAL:
+            lasts_ns[node] = _attributes(link).duration_ns(min(case.plan_bits))
+    waits_ns, free_ns = {}, dict.fromkeys(lasts_ns, 0)
+    for name in case.scenario.access_point_names:
+        waits_ns[name] = free_ns[first[name]]
+        free_ns[first[name]] += lasts_ns[first[name]]
+    return waits_ns
+
+
+def _plan_enough_ns(case: _Case, name: str) -> int:
+    """Return how long a plan takes at most: behind all others, and behind records of the CPI before, if they last."""
+    bits = max(case.plan_bits)
+    alone_ns = case.ways(bits, inward=False)[name].most_ns()
+    if not case.forms_statistics or _told_ns(case, name) + alone_ns <= case.frame.cpi_ns:
+        return alone_ns
+    return case.ways(max(bits, case.record_bits), inward=False)[name].most_ns(1 + case.frame.n_slots)
 
 
 def _samples(case: _Case) -> Iterator[str]:
@@ -180,67 +298,115 @@ def _samples(case: _Case) -> Iterator[str]:
         "reports of {names} come {late} after the deadline": (case.receivers, case.report_bits),
         "records of what {names} radiated come {late} after the deadline": (case.transmitters, case.record_bits),
     }
-    needs = {}
+    needs, longest = {}, case.ways(case.sent(inward=True).longest_bits, inward=True)
     for text, (names, bits) in sent.items():
         ways = case.ways(bits, inward=True)
-        needs[text] = {name: _Need(ways[name].idle_ns, ways[name].most_ns()) for name in names}
-    yield from _late(needs, case.frame.deadline_ns, "fronthaul.deadline_s")
+        needs[text] = {name: _Need(ways[name].idle_ns, longest[name].most_ns()) for name in names}
+    if all(need.least_ns <= case.frame.deadline_ns for by_name in needs.values() for need in by_name.values()):
+        text = "the last of what passes {names} at the end of a CPI comes {late} after the deadline"
+        needs = {text: _last_ns(case, max(way.most_ns() for way in longest.values()))}
+    yield from _late(needs, case.frame.deadline_ns, "fronthaul.deadline_s", case.may_queue_up(inward=True))
+
+
+def _last_ns(case: _Case, enough_ns: int) -> dict[str, _Need]:
+    """Return, link by link, when the last report or record that is sent at the end of a CPI is there at least."""
+    sent, roles = case.sent(inward=True), case.roles(inward=True)
+    last = sent._replace(receiver=((case.report_bits, 1),))
+    rest = case.ways(min(case.report_bits, case.record_bits), inward=True)
+    found = {}
+    for node, nearer, link in case.hops(inward=True):
+        attributes = _attributes(link)
+        sending_ns, _ = roles[node].extremes(last, attributes.duration_ns)
+        if sending_ns:
+            found[link.name] = _Need(int(sending_ns) + attributes.latency_ns + rest[nearer].idle_ns, enough_ns)
+    return found
 
 
 def _statistics(case: _Case) -> Iterator[str]:
     """Tell of receivers that must know all records before they report, and wait for them half of the time there is."""
     up, down = (case.ways(case.record_bits, inward=inward) for inward in (True, False))
-    back, n_records = case.ways(case.report_bits, inward=True), case.frame.n_slots
+    back, longest = (
+        case.ways(case.report_bits, inward=True),
+        case.ways(case.sent(inward=True).longest_bits, inward=True),
+    )
     far = sorted(case.transmitters, key=lambda name: up[name].idle_ns)
     needs = {}
     for name in case.receivers:
         first, last = (next(up[other] for other in order if other != name) for order in (far, far[::-1]))
-        told_ns = max(last.idle_ns + down[name].idle_ns, first.idle_ns + down[name].last_ns(n_records))
-        told_at_most_ns = last.most_ns() + down[name].most_ns(n_records)
+        told_ns = max(last.idle_ns + down[name].idle_ns, first.idle_ns + down[name].last_ns(case.frame.n_slots))
+        told_at_most_ns = _told_ns(case, name)
         needs[name] = _Need(
             least_ns=max(2 * told_ns, told_ns + back[name].idle_ns),
-            enough_ns=max(2 * told_at_most_ns, told_at_most_ns + back[name].most_ns()),
+            enough_ns=max(2 * told_at_most_ns, told_at_most_ns + longest[name].most_ns(2)),
         )
     text = (
         "statistics of {names} cover a part of the slots, or come too late: they lack {late} to be told first what was "
     )
-    yield from _late({text + "radiated": needs}, case.frame.deadline_ns, "fronthaul.deadline_s")
+    queue_up = case.may_queue_up(inward=True) or case.may_queue_up(inward=False)
+    yield from _late({text + "radiated": needs}, case.frame.deadline_ns, "fronthaul.deadline_s", queue_up)
 
 
-def _late(needs: Mapping[str, Mapping[str, _Need]], given_ns: int, key: str) -> Iterator[str]:
-    """Tell, text by text, who needs more time than a key gives."""
+def _told_ns(case: _Case, name: str) -> int:
+    """Return how long it takes at most until a receiver knows all records.
+
+    Statistics of the CPI before may be on the links to the central processor, and plans on those from it.
+    """
+    up, down = (case.ways(case.sent(inward=inward).longest_bits, inward=inward) for inward in (True, False))
+    return max(up[other].most_ns(2) for other in case.transmitters) + down[name].most_ns(1 + case.frame.n_slots)
+
+
+def _late(needs: Mapping[str, Mapping[str, _Need]], given_ns: int, key: str, queue_up: bool) -> Iterator[str]:
+    """Tell, text by text, who needs more time than a key gives, and how much is enough unless messages queue up."""
     enough_s = max(need.enough_ns for by_name in needs.values() for need in by_name.values()) * 1e-9
     for text, by_name in needs.items():
         late_ns = {name: need.least_ns - given_ns for name, need in by_name.items() if need.least_ns > given_ns}
         if late_ns:
             least, most = (f"{1e-6 * ns:.4g}" for ns in (min(late_ns.values()), max(late_ns.values())))
             span = f"{most} ms" if least == most else f"{least} to {most} ms"
-            proposal = f"{key} = {given_ns * 1e-9:.9g}: give {enough_s:.9g} or more, or make the fronthaul faster"
-            yield f"{text.format(names=names_text(late_ns), late=span)}; {proposal}"
+            proposal = f"give {enough_s:.9g} or more, or make the fronthaul faster"
+            if queue_up:
+                proposal = "make the fronthaul faster, as more time helps only until messages queue up"
+            yield f"{text.format(names=names_text(late_ns), late=span)}; {key} = {given_ns * 1e-9:.9g}: {proposal}"
 
 
 def _queues(case: _Case) -> Iterator[str]:
-    """Tell of messages that no queue takes."""
+    """Tell of messages that no queue takes, and of those from the central processor that it does not take together."""
     sizes = {False: {"plan": case.plan_bits[0]}, True: {"record": case.record_bits, "report": case.report_bits}}
     for inward, messages in sizes.items():
         for what, size in messages.items():
             full = [link.name for *_, link in case.hops(inward=inward) if _attributes(link).queue_bits < size]
             if full:
                 yield f"a {what} of {size} bit is longer than queue_bits of {names_text(full)}, which loses every one"
+    with_data, bare = (((bits, 1),) for bits in case.plan_bits)
+    yield from _bursts(case, "the plans of a CPI", _Sent(bare, with_data, bare))
+    if case.forms_statistics:
+        told = _Sent(receiver=((case.record_bits, 1),), transmitter=())
+        yield from _bursts(case, "copies of a record for the receivers", told)
+
+
+def _bursts(case: _Case, what: str, sent: _Sent) -> Iterator[str]:
+    """Tell of messages that the central processor sends at one instant, and a queue does not take all of.
+
+    They come to a link no faster than the links before it let them through.
+    """
+    roles, feeding, over = case.roles(inward=False), {CENTRAL: math.inf}, {}
+    for node, nearer, link in case.hops(inward=False):
+        attributes = _attributes(link)
+        _, most_bits = roles[node].extremes(sent, float)
+        waiting_share = max(0.0, 1.0 - attributes.rate_bit_s / feeding[nearer]) if attributes.duration_ns(1) else 0.0
+        feeding[node] = min(feeding[nearer], attributes.rate_bit_s)
+        if sent.longest_bits <= attributes.queue_bits < most_bits * waiting_share:
+            over[link.name] = most_bits
+    if over:
+        most = f"{what}, up to {max(over.values()):.0f} bit at one instant, are longer than queue_bits"
+        yield f"{most} of {names_text(over)}, which loses some"
 
 
 def _loads(case: _Case) -> Iterator[str]:
     """Tell of links that are asked for more than their rate, whoever receives and transmits."""
-    frame = case.frame
-    n_reports = 1 if case.scenario.fronthaul.split == "statistics" else frame.n_slots
-    upward = (True, "reports", len(case.receivers), case.scenario.schedule.n_receivers, n_reports * case.report_bits)
-    downward = (False, "plans", len(case.transmitters), frame.n_slots, case.plan_bits[0])
-    for inward, what, n_able, n_active, cpi_bits in (upward, downward):
-        behind, over = case.behind(inward=inward), {}
-        for node, _, link in case.hops(inward=inward):
-            least = max(n_active - (n_able - behind.get(node, 0)), min(behind.get(node, 0), 1))
-            over[link.name] = least * _attributes(link).duration_ns(cpi_bits) / frame.cpi_ns
-        worst = {name: load for name, load in over.items() if load > 1.0}
+    down = "plans and records passed on" if case.forms_statistics else "plans"
+    for inward, what in ((True, "reports and records"), (False, down)):
+        worst = {name: least for name, (least, _) in case.loads(inward=inward).items() if least > 1.0}
         if worst:
             most = f"{what} ask for up to {max(worst.values()):.3g} times the rate of {names_text(worst)}"
             yield f"{most}: they queue up, and come later from CPI to CPI"

@@ -186,22 +186,46 @@ class _Case:
         )
 
     def _unusable(self, sent: Sent) -> str:
-        """Say why a report that came in time was of no use: the record of a waveform was missing."""
+        """Say why what came in time was of no use: of a report, that the record of a waveform was missing."""
         if sent.what == "TransmissionRecord":
-            return "no report could be"
-        slot, radiated = self.slot_of(sent.number), self.way.about(self.cpi, Kind.COMMUNICATE, Kind.SENSE)
-        names = dict.fromkeys(event.node for event in radiated if slot in (None, event.value))
-        missing = [why for name in names if (why := self._missing(name))]
+            return "no report that takes it was of use"
+        missing = [why for name in self._needed(sent) if (why := self._missing(name, sent))]
         return f"what was radiated then was not known, for {_list(missing)}" if missing else "it covers no slot"
 
-    def _missing(self, transmitter: str) -> str:
-        """Say why the record of a transmitter was not used; nothing if it was."""
-        records = self.sent(what="TransmissionRecord", source=transmitter)
-        if any(self.way.outcome(record.number) is Outcome.FUSED for record in records):
-            return ""
-        return (
-            f"the record of {transmitter} was {self.fate(records[0])}" if records else f"{transmitter} sent no record"
+    def _needed(self, report: Sent) -> list[str]:
+        """Return the transmitters whose records a report takes: where that of who sensed is missing, it alone."""
+        slot = self.slot_of(report.number)
+        sensing, all_of_them = (
+            list(dict.fromkeys(e.node for e in self.way.about(self.cpi, *kinds) if slot in (None, e.value)))
+            for kinds in ((Kind.SENSE,), (Kind.COMMUNICATE, Kind.SENSE))
         )
+        return sensing if any(self._missing(name, report) for name in sensing) else all_of_them
+
+    def _missing(self, transmitter: str, report: Sent) -> str:
+        """Say why who had to know the record of a transmitter did not: the centre, or who formed statistics.
+
+        Nothing if it did.
+        """
+        records = self.sent(what="TransmissionRecord", source=transmitter)
+        if not records:
+            return f"{transmitter} sent no record"
+        if report.what == "StatisticsReport":
+            copies = self.sent(what="TransmissionRecord", source=CENTRAL, destination=report.source)
+            records = [copy for copy in copies if copy.cause == records[0].number] or records
+        if records[0].destination == report.source:
+            return self._untold(transmitter, records[0], report)
+        known = self.way.outcome(records[0].number) in (Outcome.FUSED, Outcome.UNUSED)
+        return "" if known else f"the record of {transmitter} was {self.fate(records[0])}"
+
+    def _untold(self, transmitter: str, record: Sent, report: Sent) -> str:
+        """Say why a record that the centre passed on was not there when statistics were formed; nothing if it was."""
+        arrived_ns = self.way.hops(record.number)[-1].arrived_ns
+        if arrived_ns is None:
+            return f"the record of {transmitter}, passed on to {report.source}, was {self.fate(record)}"
+        if arrived_ns <= report.given_ns:
+            return ""
+        after = _span(arrived_ns - report.given_ns)
+        return f"the record of {transmitter} reached {report.source} {after} after it had reported"
 
 
 # -- access points ----------------------------------------------------------------------------------------------------
