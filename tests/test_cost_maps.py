@@ -1,5 +1,7 @@
 """The interpolated map of the non-coherent cost against the cost at every pixel."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,13 @@ def test_tiles_and_discs_cover_every_pixel_of_the_map():
 def test_nodes_are_kept_for_the_next_map_of_the_same_network():
     network = observation(7).network
     assert map_nodes(network, AREA, 2.0) is map_nodes(network, AREA, 2.0)
+
+
+def test_a_map_ten_times_as_large_is_the_same_with_a_step_ten_times_as_long():
+    """What there is of lengths are ratios: to the step, to the distance of two APs."""
+    network = observation(8, n_aps=3).network
+    large = dataclasses.replace(network, ap_positions_m=10.0 * network.ap_positions_m)
+    wide = Area(width_m=10.0 * AREA.width_m, height_m=10.0 * AREA.height_m)
+    one, ten = MapNodes.of(network, AREA, 1.0), MapNodes.of(large, wide, 10.0)
+    assert one.phasor.shape == ten.phasor.shape
+    np.testing.assert_allclose(one.phasor, ten.phasor, atol=1e-4)

@@ -190,6 +190,15 @@ def test_what_the_end_of_the_run_cut_short_is_told(folder):
     assert "was not published before the run ended" in said(place, "target-0", last)
 
 
+def test_who_listens_in_a_slot_that_the_trace_ends_in_is_not_called_idle(folder):
+    """A latency that keeps CPI 0 open until CPI 1 or 2 is in its first slot."""
+    place = folder({"fronthaul.deadline_s": 1e-4, "estimator.latency_s": 95e-6}, n_cpis=1)
+    begun = Journeys(load_trace(place / "trace.npz")).cpis(Kind.COMMUNICATE)[-1]
+    last_slot = [line for line in said(place, "air", begun).splitlines() if "Slot" in line][-1]
+    assert last_slot.endswith("and it was not over when the trace ended.")
+    assert "who listens is recorded when a slot is over" in said(place, "ap-4", begun)
+
+
 # -- other nodes ------------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ Index = NDArray[np.intp]
 SIDES = (8, 16, 32, 64)  # of tiles, in pixels
 MARGIN_NODES = 3.0  # nodes of a tile over which the phase hardly turns
 NODES_PER_RAD = 0.6  # further nodes for each radian by which the fastest phase turns over half the tile
-DISC_SHARE, DISC_LARGEST_M = 0.45, 64.0  # radius: share of the distance to the nearest other AP, and at most
+DISC_SHARE = 0.45  # radius: share of the distance to the nearest other AP, and at most the side of the largest tile
 EXTRA_ANTENNAS = 2  # the phase does not turn evenly along a tile, and D divides
 RADII_PER_ANTENNA = 0.75  # of a disc
 EXTRA_HARMONICS = 26  # of a disc, beyond the pi (N - 1) of a fraction that does not vary
@@ -89,7 +89,7 @@ class MapNodes:
     def of(cls, network: Network, area: Area, step_m: float) -> "MapNodes":
         """Return the nodes for the grid of an area, whatever APs transmit or receive."""
         x, y = area.grid(step_m)
-        grid = _Grid(network, x, y, _disc_radii_m(network))
+        grid = _Grid(network, x, y, _disc_radii_m(network, step_m))
         groups = list(grid.groups())
         tiles = tuple(tiles for tiles, _ in groups)
         discs, disc_nodes = grid.disc_nodes(tiles)
@@ -143,11 +143,11 @@ def interpolated_cost_map(observation: Observation, step_m: float) -> tuple[Floa
     return x, y, map_nodes(observation.network, observation.area, step_m).power(Echoes.of(observation))
 
 
-def _disc_radii_m(network: Network) -> Float:
+def _disc_radii_m(network: Network, step_m: float) -> Float:
     """Return the radius of the disc around each AP, shape (n_aps,); discs do not touch."""
     offset = network.ap_positions_m[:, None] - network.ap_positions_m
     apart = np.hypot(offset[..., 0], offset[..., 1]) + np.diag(np.full(network.n_aps, np.inf))
-    return np.minimum(DISC_SHARE * apart.min(axis=1), DISC_LARGEST_M)
+    return np.minimum(DISC_SHARE * apart.min(axis=1), SIDES[-1] * step_m)
 
 
 def _disc_power(discs: _Discs, values: Single) -> Single:

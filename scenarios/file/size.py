@@ -83,6 +83,7 @@ class Size:
 
     def __str__(self) -> str:
         text = f"{bytes_text(self.n_bytes)} of memory and a time of the order of {duration_text(self.seconds)}"
+        text += ", start-up and pictures aside"
         waiting = f"; {self.n_waiting:,.0f} CPIs pass until the first result"
         return text + (waiting if self.n_waiting > LONG_WAITING else "")
 

@@ -263,7 +263,11 @@ def _idle(case: _Case) -> str:
     if silent:
         return f"was silent: it had no plan when the CPI began, at {_ms(silent[0].time_ns)}."
     begun = case.way.about(case.cpi, Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN)
-    return "neither transmitted nor listened." if begun else "did nothing: the CPI had not begun when the trace ended."
+    if not begun:
+        return "did nothing: the CPI had not begun when the trace ended."
+    if case.fused_ns is None and all(event.kind is not Kind.LISTEN for event in begun):
+        return "did not transmit; who listens is recorded when a slot is over, and the trace ended before."
+    return "neither transmitted nor listened."
 
 
 def _transmitter(case: _Case, radiated: list[Event]) -> list[str]:
@@ -348,8 +352,10 @@ def _air(case: _Case) -> list[str]:
     for slot in slots:
         names = {kind: [e.node for e in events if (e.value, e.kind) == (slot, kind)] for kind in Kind}
         sensing, others = _list(names[Kind.SENSE]) or "none", len(names[Kind.COMMUNICATE])
-        heard = len(names[Kind.LISTEN])
-        lines.append(f"  Slot {slot}: sensing waveform of {sensing}, {others} more transmitted, {heard} listened.")
+        heard = f"{len(names[Kind.LISTEN])} listened"
+        if not names[Kind.LISTEN] and slot == slots[-1] and case.fused_ns is None:
+            heard = "and it was not over when the trace ended"
+        lines.append(f"  Slot {slot}: sensing waveform of {sensing}, {others} more transmitted, {heard}.")
     return lines
 
 
