@@ -127,7 +127,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from None
         except (typer.Exit, BrokenPipeError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plug-in may end the process: that is no way to end a command
             text = str(error) if type(error).__name__ == "EmulationError" else repr(error)
             say(f"failed: {text}", error=True)
             raise typer.Exit(1) from None
