@@ -310,6 +310,8 @@ def test_bad_file_is_refused(command, text, words):
     [
         (["run", "nothing"], ["no such file", "paper"]),
         (["run", "paper", "--seed", "-1"], ["--seed", 'got "-1"; allowed: a whole number >= 0']),
+        (["run", "paper", "--seed", "9" * 5000], ["--seed", f"allowed: a whole number >= 0 and <= {10**18}"]),
+        (["run", "paper", "--cpis", "9" * 21], ["--cpis", f"allowed: a whole number >= 1 and <= {10**9}"]),
         (["run", "paper", "--seed", "x"], ["--seed", 'got "x"']),
         (["run", "paper", "--cpis", "0"], ["--cpis", 'got "0"; allowed: a whole number >= 1']),
         (["figure", "2", "--realizations", "1.5"], ["--realizations", 'got "1.5"; allowed: a whole number >= 1']),
