@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 __all__ = ["CpiDraw", "Streams", "complex_normals", "cpi_draw", "drawn_phase_rad", "philox_state"]
 
+LARGEST_SEED = 2**64 - 1
+
 
 class Streams:
     """All random streams of one seed.
@@ -27,8 +29,8 @@ class Streams:
     """
 
     def __init__(self, seed: int) -> None:
-        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-            raise ValueError(f"seed = {seed!r}: give a whole number >= 0")
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
+            raise ValueError(f"seed = {_shown(seed)}: give a whole number >= 0 and <= 2^64 - 1")
         self.seed = int(seed)
         self._generators: dict[tuple[str, str], tuple[np.random.Generator, Any]] = {}
 
@@ -49,6 +51,11 @@ class Streams:
     def _make(self, node: str, purpose: str) -> tuple[np.random.Generator, Any]:
         digest = blake2b(f"{self.seed}/{node}/{purpose}".encode(), digest_size=16).digest()
         return np.random.Generator(np.random.Philox(0)), philox_state(digest)
+
+
+def _shown(seed: object) -> str:
+    """Return a seed that is refused in words; a number may be too long to be spelled out."""
+    return f"a number of {seed.bit_length()} bits" if isinstance(seed, int) and abs(seed) > LARGEST_SEED else repr(seed)
 
 
 def philox_state(key: bytes) -> Any:

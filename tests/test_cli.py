@@ -228,6 +228,22 @@ def test_run_that_fails_says_so_and_leaves_nothing(small):
     assert not [path for path in os.listdir() if path not in (small, "broken.py", "__pycache__")]
 
 
+@pytest.mark.parametrize("command", ["validate", "run"])
+def test_a_plugin_that_ends_the_process_as_it_is_imported_is_refused(small, command):
+    Path("quits.py").write_text("import sys; sys.exit(0)")
+    result = dmimo_process(command, small, "--set", 'estimator.kind="quits:Quits"', "--plugin", "quits")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert 'estimator.kind: "quits:Quits" cannot be loaded: SystemExit: 0' in result.stderr
+
+
+def test_a_plugin_that_ends_the_process_as_it_is_asked_has_failed(small):
+    Path("leaves.py").write_text(SLEEPER.replace("Sleeper", "Leaver").replace("sleep(60)", "raise SystemExit(0)"))
+    result = dmimo_process("run", small, "--set", 'estimator.kind="leaves:Leaver"', "--plugin", "leaves", "--out", "o")
+    assert result.returncode == 1, result.stderr
+    assert "SystemExit" in result.stderr
+    assert not Path("o").exists()
+
+
 SLEEPER = """
 from dataclasses import dataclass
 from pathlib import Path
@@ -294,6 +310,8 @@ def test_bad_file_is_refused(command, text, words):
     [
         (["run", "nothing"], ["no such file", "paper"]),
         (["run", "paper", "--seed", "-1"], ["--seed", 'got "-1"; allowed: a whole number >= 0']),
+        (["run", "paper", "--seed", "9" * 5000], ["--seed", f"allowed: a whole number >= 0 and <= {10**18}"]),
+        (["run", "paper", "--cpis", "9" * 21], ["--cpis", f"allowed: a whole number >= 1 and <= {10**9}"]),
         (["run", "paper", "--seed", "x"], ["--seed", 'got "x"']),
         (["run", "paper", "--cpis", "0"], ["--cpis", 'got "0"; allowed: a whole number >= 1']),
         (["figure", "2", "--realizations", "1.5"], ["--realizations", 'got "1.5"; allowed: a whole number >= 1']),

@@ -416,6 +416,12 @@ def test_roles_shift_nobodys_random_numbers(small):
     np.testing.assert_array_equal(*noise)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**64, 10**5000, -(10**5000), 1.0, True], ids=range(6))
+def test_a_seed_that_is_none_is_refused_at_once(seed):
+    with pytest.raises(ValueError, match=r"seed = .*: give a whole number >= 0 and <= 2\^64 - 1"):
+        Streams(seed)
+
+
 def test_streams_are_addressed_by_seed_node_purpose_and_counter():
     addresses = [(1, "a", "x", 0), (2, "a", "x", 0), (1, "b", "x", 0), (1, "a", "y", 0), (1, "a", "x", 1)]
     draws = {address: Streams(address[0]).generator(*address[1:]).normal() for address in addresses}

@@ -282,6 +282,23 @@ def test_killed_at_random_moments_nothing_is_lost_or_half_written(tmp_path, n_ki
     assert set(os.listdir(tmp_path)) == {*theirs, *NAMES, MANIFEST}
 
 
+def test_a_result_that_was_about_to_be_replaced_goes_before_its_files(tmp_path, monkeypatch):
+    """Killed twice: once it was booked that other settings take its place, once on the way."""
+    output(tmp_path, seed=1).write(writers("x"))
+    again, real = output(tmp_path, True, seed=2), os.replace
+    again._book({**again._entry(), "settings": {"seed": 2}, "complete": False})
+
+    def killed(old, new):
+        if Path(new).name == "b.txt":
+            raise KeyboardInterrupt
+        real(old, new)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        again.write(writers("y"))
+    assert contents(tmp_path) == {"a.txt": "a.txt y"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", [*NAMES, MANIFEST])
 def test_a_request_to_end_waits_until_the_files_are_in_their_places(tmp_path, monkeypatch, number, name):

@@ -190,6 +190,17 @@ def test_a_topology_that_is_neither_word_nor_file_is_refused(name):
         load("paper", {"fronthaul.topology": name})
 
 
+def test_a_word_that_is_nearly_a_topology_is_recognised():
+    with pytest.raises(ScenarioError, match=r'got "strype".*no such file; did you mean "stripe"\?'):
+        load("paper", {"fronthaul.topology": "strype"})
+
+
+@pytest.mark.parametrize("kind", ["double", "float", "int", "long", "boolean"])
+def test_a_default_that_says_nothing_is_named(written, kind):
+    with pytest.raises(ScenarioError, match="the <default> of the key latency_s is empty"):
+        graph_of(written(site(key("latency_s", kind, default=""))))
+
+
 def test_a_path_is_sought_in_the_working_directory_with_a_bundled_scenario(written, monkeypatch):
     path = written(site())
     monkeypatch.chdir(path.parent)

@@ -3,9 +3,12 @@
 import json
 
 import numpy as np
+import pytest
 
 from emulator.trace import Trace, row
-from scenarios.output.results import finite, json_text, load_trace, save_trace
+from scenarios.file.files import load
+from scenarios.file.problems import ScenarioError
+from scenarios.output.results import finite, json_text, load_result, load_trace, save_trace
 
 
 def test_json_has_null_for_what_is_not_finite():
@@ -37,3 +40,24 @@ def test_trace_is_the_same_bytes_at_another_time(tmp_path, monkeypatch):
     assert loaded["schema_version"] == 1
     assert [str(loaded["nodes"][i]) for i in loaded["node"]] == ["ap-0", "air"]
     assert tuple(loaded["kinds"]) == trace.kinds
+
+
+def test_a_trace_of_another_version_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("scenarios.output.results.SCHEMA_VERSION", 99)
+    save_trace(load("paper").build(estimator=None, tracing=True).run(1).trace, tmp_path / "a.npz")
+    monkeypatch.undo()
+    with pytest.raises(ScenarioError, match="got schema_version 99; allowed: 1"):
+        load_trace(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("version", ["", '"schema_version": 99, '])
+def test_a_result_of_another_version_is_refused(tmp_path, version):
+    (tmp_path / "result.json").write_text(f'{{{version}"cpis": [{{}}], "slots": 1}}')
+    with pytest.raises(ScenarioError, match="schema_version"):
+        load_result(tmp_path / "result.json")
+
+
+def test_a_text_is_no_trace(tmp_path):
+    (tmp_path / "a.npz").write_text("a text")
+    with pytest.raises(ScenarioError, match="cannot be read as a trace: it is no npz file"):
+        load_trace(tmp_path / "a.npz")

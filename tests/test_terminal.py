@@ -115,6 +115,14 @@ def test_run_ends_well_on_terminals_of_few_characters(environment):
     assert Path("Größe", "result.json").exists()
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_whose_streams_are_closed_does_its_work(closed):
+    command = f"{sys.executable} -m scenarios {' '.join(RUN)} --out o {closed}"
+    result = subprocess.run(command, shell=True, capture_output=True, timeout=120)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert Path("o", "result.json").exists()
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp850", "latin-1", "koi8-r", "utf-8"])
 def test_what_an_encoding_lacks_is_said_in_its_characters(encoding):
     terminal.make_streams_safe()

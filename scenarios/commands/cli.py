@@ -93,7 +93,11 @@ def out_option(what: str, default: str) -> Any:
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A bundled name (paper) or the path of a TOML file.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", parser=whole(0), metavar="N", help="Seed of everything random.")]
+MOST_SEED = 10**18
+MOST_CPIS = 10**9
+SeedOption = Annotated[
+    int, typer.Option("--seed", parser=whole(0, MOST_SEED), metavar="N", help="Seed of everything random.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -127,7 +131,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from None
         except (typer.Exit, BrokenPipeError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plug-in may end the process: that is no way to end a command
             text = str(error) if type(error).__name__ == "EmulationError" else repr(error)
             say(f"failed: {text}", error=True)
             raise typer.Exit(1) from None
@@ -150,7 +154,7 @@ def run(
     seed: SeedOption = 1,
     cpis: Annotated[
         int | None,
-        typer.Option("--cpis", parser=whole(1), metavar="N", help="CPIs to run; default: schedule.cpis."),
+        typer.Option("--cpis", parser=whole(1, MOST_CPIS), metavar="N", help="CPIs to run; default: schedule.cpis."),
     ] = None,
     overrides: SetOption = None,
     out: Annotated[Path | None, out_option("Output folder", "<scenario>-<seed>")] = None,

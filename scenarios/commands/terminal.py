@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,14 @@ def _in_plain_characters(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def make_streams_safe() -> None:
-    """Let standard output and error replace the characters that their encoding lacks, instead of failing at the end."""
+    """Let standard output and error take whatever is said, instead of failing at the end.
+
+    Characters that their encoding lacks are replaced; a stream that is closed takes everything and shows nothing.
+    """
     codecs.register_error("plain", _in_plain_characters)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed: what is said goes nowhere
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it stays open
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="plain")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.media.link_attributes import attribute_problems, drawing_attributes
-from scenarios.file.problems import Problem
+from scenarios.file.problems import Problem, closest
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -48,9 +48,12 @@ def read_graph(path: str) -> "nx.Graph":
     try:
         data = Path(path).read_bytes()
         data = gzip.decompress(data) if data.startswith(_GZIP) else data
+        root = ElementTree.fromstring(data)
+        if empty := _empty_defaults(root):
+            raise ValueError(f"the <default> of the key {', '.join(empty)} is empty, where a number is needed")
         with warnings.catch_warnings(action="ignore"):  # of what networkx leaves out, and no link has
             graph = nx.read_graphml(io.BytesIO(data))
-        defaults = _edge_defaults(ElementTree.fromstring(data))
+        defaults = _edge_defaults(root)
     except Exception as error:
         raise ValueError(f"it cannot be read as GraphML: {type(error).__name__}: {error}") from error
     if graph.is_multigraph():
@@ -58,6 +61,13 @@ def read_graph(path: str) -> "nx.Graph":
     for *_, edge in graph.edges(data=True):
         edge.update(defaults | edge)
     return nx.relabel_nodes(graph, _names(graph))
+
+
+def _empty_defaults(root: ElementTree.Element) -> list[str]:
+    """Return the names of the keys of numbers and switches whose default says nothing."""
+    keys = [key for key in root.iterfind("{*}key") if key.get("attr.type") in (*_NUMBERS, "boolean")]
+    defaults = ((key.get("attr.name", ""), key.find("{*}default")) for key in keys)
+    return [name for name, default in defaults if default is not None and not (default.text or "").strip()]
 
 
 def _edge_defaults(root: ElementTree.Element) -> dict[str, Any]:
@@ -83,7 +93,9 @@ def graph_problems(path: str, names: tuple[str, ...], words: tuple[str, ...]) ->
     """Return what is wrong with a GraphML file for these access points; ``words`` are topologies by name."""
     if not os.path.isfile(path):
         allowed = f"{', '.join(words)} or the path of a GraphML file"
-        yield Problem(_TOPOLOGY, f'got "{path}"; allowed: {allowed}, and there is no such file')
+        hint = closest(path, words)
+        said = f"; {hint}" if hint.startswith("did you mean") else ""
+        yield Problem(_TOPOLOGY, f'got "{path}"; allowed: {allowed}, and there is no such file{said}')
         return
     try:
         graph = read_graph(path)

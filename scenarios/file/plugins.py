@@ -55,7 +55,7 @@ def found(path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except Exception as error:  # a module of somebody else's may fail in any way
+    except (Exception, SystemExit) as error:  # a module of somebody else's may fail in any way
         raise ValueError(f'"{path}" cannot be loaded: {type(error).__name__}: {error}') from error
 
 
@@ -111,7 +111,7 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
         return unknown + wrong + missing
     try:
         cls(**options)
-    except Exception as error:  # the class may be anybody's
+    except (Exception, SystemExit) as error:  # the class may be anybody's
         return [_refusal(str(error) or type(error).__name__, known)]
     return []
 

@@ -165,7 +165,7 @@ class OutputFolder:
         known = {**entry.get("files", {}), **both}
         temporary = sorted(path.name for path in fresh.values())
         self._check_foreign(entry)
-        same = entry.get("settings") == self._plain_settings()
+        same = entry.get("complete") and entry.get("settings") == self._plain_settings()
         settings = {"settings": self._plain_settings()}
         self._book({**settings, "files": known, "complete": False, "temporary": temporary})
         stale = [name for name in reversed(self.names) if name in entry.get("files", {})]

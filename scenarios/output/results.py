@@ -116,6 +116,11 @@ def _add_column(file: zipfile.ZipFile, name: str, length: int, pieces: Iterable[
             member.write(piece.astype("<i8").tobytes())
 
 
+def _check_version(found: object) -> None:
+    if found != SCHEMA_VERSION:
+        raise ValueError(f"got schema_version {found!r}; allowed: {SCHEMA_VERSION}, of files that this version writes")
+
+
 def load_result(path: Path) -> dict[str, Any]:
     """Return what a result.json holds; it has a CPI at least.
 
@@ -126,6 +131,7 @@ def load_result(path: Path) -> dict[str, Any]:
     """
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _check_version(result["schema_version"])
         if not (result["cpis"] and result["slots"]):
             raise ValueError("it holds no CPI")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -144,10 +150,16 @@ def load_trace(path: Path) -> dict[str, Any]:
     from emulator.trace import COLUMNS
 
     try:
+        if path.is_file() and not zipfile.is_zipfile(path):
+            raise ValueError("it is no npz file")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
-    if missing := sorted({*COLUMNS, "nodes", "message_kinds"} - set(arrays)):
+    if missing := sorted({*COLUMNS, "nodes", "message_kinds", "schema_version"} - set(arrays)):
         raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
+    try:
+        _check_version(arrays["schema_version"].tolist())
+    except ValueError as error:
+        raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
     return arrays
