@@ -266,7 +266,7 @@ def test_memory_of_a_trace_does_not_follow_its_length(tiny_blocks, tracing):
         message = Message("central", "ap-0")
         for cpi in range(n_cpis):
             message.sequence = message.cpi = cpi
-            trace.book(message, 100, cpi)
+            trace.book([(None, message, 100)], cpi)
             for i in range(20):
                 trace.record(row(20 * cpi + i, Kind.SERIALISE, 2, 10**9, cpi, cpi))
             trace.settle(cpi)

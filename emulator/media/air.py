@@ -339,7 +339,7 @@ class Air(Node):
                 )
 
     def _return_echoes(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
-        """Add up what all effects and the noise bring to each listener, and hand it over."""
+        """Add up what all effects and the noise bring to each listener, and hand it over; reports go off together."""
         audience = self._audience = self._audience or self._gather(slot)
         heard = audience.noise[slot.position]
         for effect in self.effects:
@@ -349,8 +349,10 @@ class Air(Node):
                     FIELD.refuse(effect, field, f"None or finite samples of shape {heard.shape}")
                 heard += field if audience.rotation is None else field * audience.rotation
         sealed(heard)
+        self.services.fronthaul.hold()
         for deliver, echo in zip(audience.deliver, heard, strict=True):
             deliver(slot, echo)
+        self.services.fronthaul.let_go()
 
     def _gather(self, slot: Slot) -> _Audience:
         """Return the listeners, with their noise of the CPI slot by slot, drawn one after the other."""
