@@ -37,12 +37,14 @@ class Medium(Protocol):
     def connect_access_point(
         self,
         name: str,
-        begin: Callable[[int], None],
+        begin: Callable[[int], Emission | None],
+        radiate: Callable[[int, Emission], None],
         deliver: Callable[[Slot, Complex], None],
         noise: Callable[[int], Complex],
     ) -> None:
         """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes.
 
+        What ``begin`` returns, if anything, goes to ``radiate(position, emission)`` when all have been asked.
         ``noise(cpi)`` gives its own samples of a CPI in which it listens.
         """
 
