@@ -4,7 +4,7 @@ A node is given its services at its start. The emulation provides them; nodes an
 the emulation, so a test can run a node alone with a handful of stand-ins.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -25,8 +25,8 @@ Complex = NDArray[np.complex128]
 Recorder = Callable[[bytes], None]
 """Takes a row of the trace, as ``emulator.trace.row`` makes it."""
 
-Bookkeeper = Callable[[Message, int, int], None]
-"""Takes a message that is given to the fronthaul, its size in bits and the time in ns."""
+Bookkeeper = Callable[[Iterable[tuple[object, Message, int]], int], None]
+"""Takes messages that are given to the fronthaul, each as (first link, message, size in bits), and the time in ns."""
 
 
 class Medium(Protocol):
@@ -37,12 +37,14 @@ class Medium(Protocol):
     def connect_access_point(
         self,
         name: str,
-        begin: Callable[[int], None],
+        begin: Callable[[int], Emission | None],
+        radiate: Callable[[int, Emission], None],
         deliver: Callable[[Slot, Complex], None],
         noise: Callable[[int], Complex],
     ) -> None:
         """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes.
 
+        What ``begin`` returns, if anything, goes to ``radiate(position, emission)`` when all have been asked.
         ``noise(cpi)`` gives its own samples of a CPI in which it listens.
         """
 
@@ -81,6 +83,12 @@ class Carrier(Protocol):
 
     def send(self, message: Message) -> None:
         """Put a message on its way."""
+
+    def hold(self) -> None:
+        """Keep what is sent until ``let_go``, in the same event."""
+
+    def let_go(self) -> None:
+        """Send off what was held."""
 
 
 class Services(Protocol):

@@ -5,7 +5,7 @@ blocks of rows are set aside, and spilled to a file or dropped (``emulator.block
 ``emulator.journeys`` reads the way of a message from the two tables.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from pathlib import Path
@@ -112,13 +112,19 @@ class Trace:
         """What takes rows; see the class."""
         return self._rows.add
 
-    def book(self, message: Message, bits: int, now_ns: int) -> None:
-        """Record a message that is given to the fronthaul now."""
-        name, number, cpi = type(message).__name__, message.sequence, message.cpi
-        if name not in self._whats:
-            self._whats[name] = len(self._whats)
-        what, source, destination = self._whats[name], self._numbers[message.source], self._numbers[message.destination]
-        self._messages.add(_message_row(number, now_ns, what, source, destination, cpi, bits, message.cause))
+    def book(self, given: Iterable[tuple[object, Message, int]], now_ns: int) -> None:
+        """Record messages that are given to the fronthaul now: (link, message, bits)."""
+        rows, numbers = [], self._numbers
+        for _, message, bits in given:
+            ends = numbers[message.source], numbers[message.destination]
+            what = self._what(type(message).__name__)
+            rows.append(_message_row(message.sequence, now_ns, what, *ends, message.cpi, bits, message.cause))
+        self._messages.add(b"".join(rows))
+
+    def _what(self, name: str) -> int:
+        """Return the number of a class of messages; those that come first have the lowest."""
+        number = self._whats.get(name)
+        return self._whats.setdefault(name, len(self._whats)) if number is None else number
 
     def settle(self, cpi: int) -> None:
         """Set aside or forget what need not stay at hand, now that a CPI has been published."""

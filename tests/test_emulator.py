@@ -577,3 +577,17 @@ def test_guard_symbols_are_overhead_of_the_spectral_efficiency(small):
     assert whole.cpis[0].se_bit_s_hz.sum() > 1.0
     for plain, less in zip(whole.cpis, guarded.cpis, strict=True):
         np.testing.assert_allclose(less.se_bit_s_hz, plain.se_bit_s_hz * 4 / 6, rtol=1e-12)
+
+
+def test_all_are_asked_what_they_radiate_before_anybody_does(small):
+    seen = []
+
+    class Asked(AccessPoint):
+        def transmit(self, slot):
+            seen.append((slot.index, self.name, dict(self.services.air._emitted)))
+            return super().transmit(slot)
+
+    emulation = small().build(estimator=None, access_point=Asked)
+    emulation.run(2)
+    assert {index for index, _, _ in seen} >= set(range(6))
+    assert all(not emitted for _, _, emitted in seen)

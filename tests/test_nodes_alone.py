@@ -62,7 +62,13 @@ def begin(ap, planned=None, payload=()):
     if planned is not None:
         ap.on_message(Assignment("central", ap.name, planned, payload))
     wake(ap, services, FRAME.cpi_start_ns(0))
-    _, transmit, deliver, _ = services.air.connect_access_point.call_args.args
+    _, ask, radiate, deliver, _ = services.air.connect_access_point.call_args.args
+
+    def transmit(position):
+        emission = ask(position)
+        if emission is not None:
+            radiate(position, emission)
+
     return services, transmit, deliver
 
 

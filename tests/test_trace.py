@@ -266,7 +266,7 @@ def test_memory_of_a_trace_does_not_follow_its_length(tiny_blocks, tracing):
         message = Message("central", "ap-0")
         for cpi in range(n_cpis):
             message.sequence = message.cpi = cpi
-            trace.book(message, 100, cpi)
+            trace.book([(None, message, 100)], cpi)
             for i in range(20):
                 trace.record(row(20 * cpi + i, Kind.SERIALISE, 2, 10**9, cpi, cpi))
             trace.settle(cpi)
@@ -315,3 +315,17 @@ def test_a_run_without_a_trace_leaves_a_file_that_says_its_version(tmp_path):
         assert (file.files, file["schema_version"]) == (["schema_version"], 1)
     with pytest.raises(ScenarioError, match="is no trace: it lacks cpi"):
         load_trace(tmp_path / "trace.npz")
+
+
+def test_causes_come_before_effects_and_the_reports_of_a_slot_go_off_together(small):
+    """At the end of a slot the rows of all reports stand before those of the links that begin with them."""
+    columns = run(small(), 3).trace.columns()
+    kind, message, time_ns = (columns[name] for name in ("kind", "message", "time_ns"))
+    first = {number: row for row, number in reversed(list(enumerate(message.tolist())))}
+    reports, starts = (np.flatnonzero(kind == of) for of in (Kind.REPORT, Kind.SERIALISE))
+    assert len(reports) == 3 * 3 * 3
+    assert all(first[number] == row for row, number in zip(reports.tolist(), message[reports].tolist(), strict=True))
+    for at_ns in np.unique(time_ns[reports]):
+        given = reports[time_ns[reports] == at_ns]
+        begun = [row for row in starts.tolist() if message[row] in set(message[given].tolist())]
+        assert given.max() < min(begun)

@@ -51,7 +51,8 @@ class AirRuleError(RuntimeError):
 class _ApDoors(NamedTuple):
     """Where the air calls an AP; see ``Air.connect_access_point``."""
 
-    begin: Callable[[int], None]
+    begin: Callable[[int], Emission | None]
+    radiate: Callable[[int, Emission], None]
     deliver: Callable[[Slot, Complex], None]
     noise: Callable[[int], Complex]
 
@@ -137,15 +138,17 @@ class Air(Node):
     def connect_access_point(
         self,
         name: str,
-        begin: Callable[[int], None],
+        begin: Callable[[int], Emission | None],
+        radiate: Callable[[int, Emission], None],
         deliver: Callable[[Slot, Complex], None],
         noise: Callable[[int], Complex],
     ) -> None:
         """Call ``begin(position)`` when a slot starts in which the AP transmits, ``deliver`` with its echoes.
 
+        What ``begin`` returns, if anything, goes to ``radiate(position, emission)`` when all have been asked.
         ``noise(cpi)`` gives its own samples of a CPI in which it listens, shape (N, n_samples).
         """
-        self._ap_doors[self._ap_index[name]] = _ApDoors(begin, deliver, noise)
+        self._ap_doors[self._ap_index[name]] = _ApDoors(begin, radiate, deliver, noise)
 
     def connect_user_equipment(
         self, name: str, receive: Callable[[Slot, Complex], None], failure: Callable[..., Exception]
@@ -294,11 +297,14 @@ class Air(Node):
         self.wake_ns = frame.slot_start_ns(self.slots_completed + (now_ns >= frame.lead_ns))
 
     def _begin(self, _: object) -> None:
-        """Call all who transmit."""
+        """Ask all who transmit, and let them radiate: in two short passes, which takes less time than one long."""
         self._begin_ns = None
         position = self.slots_completed % self.services.frame.n_slots
-        for index in self._transmitters:
-            self._ap_doors[index].begin(position)
+        doors = [self._ap_doors[index] for index in self._transmitters]
+        emissions = [door.begin(position) for door in doors]
+        for door, emission in zip(doors, emissions, strict=True):
+            if emission is not None:
+                door.radiate(position, emission)
 
     def _slot_in_hand(self) -> Slot:
         frame, index = self.services.frame, self.slots_completed
@@ -354,7 +360,7 @@ class Air(Node):
                 )
 
     def _return_echoes(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
-        """Add up what all effects and the noise bring to each listener, and hand it over."""
+        """Add up what all effects and the noise bring to each listener, and hand it over; reports go off together."""
         audience = self._audience = self._audience or self._gather(slot)
         heard = audience.noise[slot.position]
         for effect in self.effects:
@@ -364,8 +370,10 @@ class Air(Node):
                     FIELD.refuse(effect, field, f"None or finite samples of shape {heard.shape}")
                 heard += field if audience.rotation is None else field * audience.rotation
         sealed(heard)
+        self.services.fronthaul.hold()
         for deliver, echo in zip(audience.deliver, heard, strict=True):
             deliver(slot, echo)
+        self.services.fronthaul.let_go()
 
     def _gather(self, slot: Slot) -> _Audience:
         """Return the listeners, with their noise of the CPI slot by slot, drawn one after the other."""

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Protocol
@@ -100,8 +101,8 @@ class Link:
     waiting_bits: int = 0
 
     def __post_init__(self) -> None:
-        self.name, (self._begin, self.end) = link_name(*self.ends), self.ends
-        self._edge = self.graph.get_edge_data
+        self.name, self.end = link_name(*self.ends), self.ends[1]
+        self._edge = partial(self.graph.get_edge_data, *self.ends)
         self._attributes: LinkAttributes | None = None
         self._seen: dict[str, Any] | None = None
 
@@ -117,7 +118,7 @@ class Link:
         EmulationError
             If an attribute is out of range.
         """
-        edge = self._edge(self._begin, self.end)
+        edge = self._edge()
         try:
             changed = edge != self._seen
         except ValueError:  # arrays have no truth value
@@ -158,6 +159,22 @@ class Link:
             self.record(row(start_ns, SERIALISE, self.rank, duration_ns, message.cpi, message.sequence))
         return free_ns + attributes.latency_ns
 
+    def release(self, message: Message, bits: int, now_ns: int) -> Loss | None:
+        """Take a message off the far end, or say why it is lost."""
+        self.carried += 1
+        attributes = self.read()
+        if attributes is None:
+            return Loss.DOWN
+        if attributes.loss_probability and self._is_lost(attributes.loss_probability):
+            return Loss.CHANCE
+        self.bits += bits
+        if self.record is not None:
+            self.record(row(now_ns, DELIVER, self.rank, bits, message.cpi, message.sequence))
+        return None
+
+    def _is_lost(self, probability: float) -> bool:
+        return self.services.generator(self.name, "loss", self.carried).random() < probability
+
     def backlog_bits(self, now_ns: int) -> float:
         """Return the bits that wait or are yet to be sent of the message in service."""
         waiting = self.waiting
@@ -173,6 +190,8 @@ class Link:
         return self.busy_ns - max(self.free_ns - now_ns, 0)
 
 
+Given = tuple[Link, Message, int]
+"""(link, message, bits) of a message that is to enter a link."""
 Arrival = tuple[int, Link, Message, int]
 """(turn, link, message, bits) of a message in flight; the turn is minus the rank of the link."""
 TURN = itemgetter(0)
@@ -208,6 +227,9 @@ class Fronthaul:
         self.services: Services | None = None
         self.watcher: Watcher | None = None
         self._resume_ns = 0
+        self._given: list[Given] = []
+        """What is sent in this event and still to go off."""
+        self._held = False
         self._in_flight: dict[int, list[Arrival]] = {}
         """By time of arrival in ns, in the order in which they were sent off."""
         self._arriving: list[Arrival] | None = None
@@ -247,15 +269,30 @@ class Fronthaul:
         self._handlers[name] = deliver
 
     def send(self, message: Message) -> None:
-        """Put a message on its way: a copy, if its sender may still change it."""
+        """Put a message on its way, a copy if its sender may still change it; while messages are held, with them."""
         message.sequence = self.sent
         if not message.own:
             message = message.taken()
-        bits, now_ns = message.bits, self.now_ns
         self.sent += 1
-        self._forward(message, bits, message.source, now_ns)
+        self._given.append((self._link(message, message.source), message, message.bits))
+        if not self._held:
+            self._send_off()
+
+    def hold(self) -> None:
+        """Keep what is sent until ``let_go``, in the same event: many messages go off faster together."""
+        self._held = True
+
+    def let_go(self) -> None:
+        """Send off what was held."""
+        self._held = False
+        self._send_off()
+
+    def _send_off(self) -> None:
+        given, self._given = self._given, []
+        now_ns = self.now_ns
+        self._enter(given, now_ns)
         if self.book is not None:
-            self.book(message, bits, now_ns)
+            self.book(given, now_ns)
 
     # -- paths ----------------------------------------------------------------------------------------------------
 
@@ -285,24 +322,30 @@ class Fronthaul:
 
     # -- messages -------------------------------------------------------------------------------------------------
 
-    def _forward(self, message: Message, bits: int, at: str, now_ns: int) -> None:
-        ends = (message.source, message.destination)
+    def _link(self, message: Message, at: str) -> Link:
+        """Return the link that a message takes at a node."""
+        ends = message.source, message.destination
         route = self._routes.get(ends)
         if route is None:
             route = self._routes[ends] = self._route(*ends)
-        link = route[at]
-        arrival_ns = link.accept(message, bits, now_ns)
-        if isinstance(arrival_ns, Loss):
-            self._drop(link, message, bits, arrival_ns)
-            return
-        together = self._in_flight.get(arrival_ns)
-        if together is None:
-            self._in_flight[arrival_ns] = [(-link.rank, link, message, bits)]
-            self._bell.set(arrival_ns)
-        elif together is self._arriving:  # it takes no time, and is handed over in the turn of its link
-            insort_left(together, (-link.rank, link, message, bits), key=TURN)
-        else:
-            together.append((-link.rank, link, message, bits))
+        return route[at]
+
+    def _enter(self, given: list[Given], now_ns: int) -> None:
+        """Put messages into links, one after the other."""
+        in_flight = self._in_flight
+        for link, message, bits in given:
+            arrival_ns = link.accept(message, bits, now_ns)
+            if not isinstance(arrival_ns, int):
+                self._drop(link, message, bits, arrival_ns)
+                continue
+            together = in_flight.get(arrival_ns)
+            if together is None:
+                in_flight[arrival_ns] = [(-link.rank, link, message, bits)]
+                self._bell.set(arrival_ns)
+            elif together is self._arriving:  # it takes no time, and is handed over in the turn of its link
+                insort_left(together, (-link.rank, link, message, bits), key=TURN)
+            else:
+                together.append((-link.rank, link, message, bits))
 
     def _drop(self, link: Link, message: Message, bits: int, why: Loss) -> None:
         self.dropped += 1
@@ -319,35 +362,24 @@ class Fronthaul:
         arriving.sort(key=TURN)
         while arriving:
             _, link, message, bits = arriving.pop()
-            self._hand_over(link, message, bits, now_ns)
             served += 1
+            why = link.release(message, bits, now_ns)
+            if why is not None:
+                self._drop(link, message, bits, why)
+            elif link.end == message.destination:
+                self._hand_over(message, now_ns)
+            else:
+                self._enter([(self._link(message, link.end), message, bits)], now_ns)
         del self._in_flight[now_ns]
         self._arriving = None
         self._bell.count(served - 1)
 
-    def _hand_over(self, link: Link, message: Message, bits: int, now_ns: int) -> None:
-        """Take a message off the end of its link, and give it to the next one or to whom it is for."""
-        link.carried += 1
-        attributes = link.read()
-        if attributes is None:
-            self._drop(link, message, bits, Loss.DOWN)
-            return
-        if attributes.loss_probability and self._is_lost(link, attributes.loss_probability):
-            self._drop(link, message, bits, Loss.CHANCE)
-            return
-        link.bits += bits
-        if self.record is not None:
-            self.record(row(now_ns, DELIVER, link.rank, bits, message.cpi, message.sequence))
-        if link.end != message.destination:
-            self._forward(message, bits, link.end, now_ns)
-            return
+    def _hand_over(self, message: Message, now_ns: int) -> None:
+        """Give a message to whom it is for."""
         self.delivered += 1
         if self.watcher is not None:
             self.watcher.delivered(message, now_ns)
-        self._handlers[link.end](message)
-
-    def _is_lost(self, link: Link, probability: float) -> bool:
-        return link.services.generator(link.name, "loss", link.carried).random() < probability
+        self._handlers[message.destination](message)
 
     def in_flight(self) -> Iterator[Message]:
         """Yield the messages that are on their way."""

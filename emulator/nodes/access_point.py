@@ -135,7 +135,7 @@ class AccessPoint(Node):
         """Take what the emulation offers."""
         super().start(services)
         services.fronthaul.connect(self.name, self._take)
-        services.air.connect_access_point(self.name, self._radiate, self.on_echo, self._noise)
+        services.air.connect_access_point(self.name, self._begin, self._radiate, self.on_echo, self._noise)
 
     def _take(self, message: Message) -> None:
         try:
@@ -158,15 +158,19 @@ class AccessPoint(Node):
                 self._answer(task, self._message("settle", task.plan))
         self.wake_ns = min(self._next_ns, self._settle[0][0]) if self._settle else self._next_ns
 
-    def _radiate(self, position: int) -> None:
-        """Transmit in a slot; called by the air at its start."""
+    def _begin(self, position: int) -> Emission | None:
+        """Return what is radiated in a slot; called by the air at its start."""
         slot = self.plan.slots[position]  # type: ignore[union-attr]  # who transmits has a plan
         try:
             emission = self.transmit(slot)
-            if not is_own(self.transmit, AccessPoint.transmit):
-                emission = self._checked(emission, slot)
-            if emission is None:
-                return
+            return emission if is_own(self.transmit, AccessPoint.transmit) else self._checked(emission, slot)
+        except Exception as error:
+            raise self.failure("transmit", slot, error) from error
+
+    def _radiate(self, position: int, emission: Emission) -> None:
+        """Radiate it; called by the air when all have said what they radiate."""
+        slot = self.plan.slots[position]  # type: ignore[union-attr]
+        try:
             self.services.air.emit(slot, self.name, emission)
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
