@@ -144,7 +144,11 @@ def report(options: argparse.Namespace, tables: dict[str, list[dict[str, Any]]],
         What the trials were seeded with, in words.
     """
     load = os.getloadavg()[0]
-    setting = {name: value for name, value in vars(options).items() if name not in ("out", "workers")}
+    setting = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(options).items()
+        if name not in ("out", "workers")
+    }
     print(f"seeds {seeds}; {setting}; {time.perf_counter() - started:.0f} s of wall time, load {load:.1f}")
     for title, rows in tables.items():
         print(f"\n{title}\n\n{table(rows)}")

@@ -14,6 +14,7 @@ from benchmarks import (
     study_close_pairs,
     study_covariance,
     study_detection,
+    study_estimator_speed,
     study_false_alarms,
     study_model_choice,
     study_threshold,
@@ -51,12 +52,12 @@ class TestIntervals:
 
     def test_report_writes_seeds_setting_and_tables(self, tmp_path, capsys):
         options = argparse.Namespace(
-            trials=2, seed=9, workers=2, out=studies.new_file(str(tmp_path / "new" / "x.json"))
+            trials=2, seed=9, against=tmp_path, workers=2, out=studies.new_file(str(tmp_path / "new" / "x.json"))
         )
         studies.report(options, {"T": [{"a": 1.5}]}, 0.0, "[9, 0..1]")
         data = json.loads(options.out.read_text())
         assert data["tables"] == {"T": [{"a": 1.5}]}
-        assert data["setting"] == {"trials": 2, "seed": 9}
+        assert data["setting"] == {"trials": 2, "seed": 9, "against": str(tmp_path)}
         assert "seeds [9, 0..1]" in capsys.readouterr().out
 
 
@@ -287,3 +288,13 @@ def test_bounds_of_two_checkouts_are_told_apart_by_time_memory_and_value():
     assert (row["APs"], row["illumination"], row["apart"]) == (6, "full", 0.0)
     assert row["ratio"] == pytest.approx(row["before"] / row["s"])
     assert 50.0 < row["peak MiB"] < 1000.0
+
+
+def test_the_speed_of_a_checkout_against_itself_is_that_of_the_same_answers():
+    options = argparse.Namespace(
+        trials=1, seed=803, power_dbm=30.0, targets=(1,), against=study_estimator_speed.HERE, workers=1
+    )
+    row = study_estimator_speed.row(options, 1)
+    assert row["same"] == "1 of 1"
+    assert row["right lobe"] == "1 of 1"
+    assert row["now"] > 0.0
