@@ -23,7 +23,6 @@ Model = Literal["structured", "free"]
 HALF_BOX_M = 5.0  # an error ellipse with these half axes
 LARGE_M = np.array([20.0, 50.0])  # half axes of the error ellipse of a weak target
 POINTS_PER_WAVELENGTH = {"structured": 7.0, "free": 14.0}  # of the lattice, the lobes of "free" being half as wide
-SAME_LOBE_M = 0.005
 BLOCK_POINTS = 1024  # points at a time, so that products stay in the cache
 
 

@@ -8,6 +8,9 @@ workers nor on the other trials. BLAS runs on one thread.
 import argparse
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -25,7 +28,7 @@ from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
     "RIGHT_LOBE", "bootstrap", "command_line", "count", "new_file", "outcomes", "report", "root_mean_square",
-    "share", "table", "write",
+    "run_checkout", "share", "table", "write",
 ]  # fmt: skip
 
 RIGHT_LOBE = 5.0
@@ -73,6 +76,14 @@ def outcomes(trial: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], workers
 def _alone(trial: Callable[..., Any], job: tuple[Any, ...]) -> Any:
     with threadpool_limits(1):
         return trial(*job)
+
+
+def run_checkout(checkout: Path, code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Return what a program printed that ran with the packages of a checkout, in a process with one BLAS thread."""
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as elsewhere:
+        return subprocess.run(command, env=environment, cwd=elsewhere, check=True, capture_output=True, text=True)
 
 
 def share(hits: int, n: int) -> dict[str, Any]:

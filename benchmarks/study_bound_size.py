@@ -10,16 +10,12 @@ that ratios hold on a busy machine. "apart" is the largest relative difference b
 
 import argparse
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.studies import count, new_file, report
+from benchmarks.studies import count, new_file, report, run_checkout
 
 HERE = Path(__file__).resolve().parent.parent
 ILLUMINATIONS = ("sensing", "full")
@@ -53,10 +49,7 @@ def command(n_aps: int, illumination: str) -> list[str]:
 
 def cell(checkout: Path, n_aps: int, illumination: str) -> Cell:
     """Return what the command takes with the code of a checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    what = [sys.executable, "-c", CELL, *command(n_aps, illumination)]
-    with tempfile.TemporaryDirectory() as elsewhere:
-        done = subprocess.run(what, env=environment, cwd=elsewhere, check=True, capture_output=True, text=True)
+    done = run_checkout(checkout, CELL, *command(n_aps, illumination))
     seconds, peak_mib = map(float, done.stderr.split()[-2:])
     return Cell(seconds, peak_mib, tuple(_bounds_m(json.loads(done.stdout))))
 

@@ -9,15 +9,11 @@ second table is a network of six APs over 1,000 and ten times as many CPIs, with
 """
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies import count, new_file, report
+from benchmarks.studies import count, new_file, report, run_checkout
 from benchmarks.workload import exponent
 
 SLOTS = 400
@@ -43,11 +39,7 @@ print(min(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 def cell(checkout: Path, n_aps: int, n_cpis: int, n_runs: int, traced: bool) -> tuple[float, float]:
     """Return CPU time of a CPI in s and peak memory in MiB of a process that emulates with the code of a checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    what = [str(n_aps), str(n_cpis), "traced" if traced else "untraced", str(n_runs)]
-    command = [sys.executable, "-c", CELL, *what]
-    with tempfile.TemporaryDirectory() as elsewhere:
-        done = subprocess.run(command, env=environment, cwd=elsewhere, check=True, capture_output=True, text=True)
+    done = run_checkout(checkout, CELL, n_aps, n_cpis, "traced" if traced else "untraced", n_runs)
     seconds, peak_mib = map(float, done.stdout.split())
     return seconds, peak_mib
 

@@ -14,17 +14,14 @@ not counted. Columns, of each number of targets:
 
 import argparse
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.studies import command_line, report
+from benchmarks.studies import command_line, report, run_checkout
+from models.units import dbm_to_w
 
 HERE = Path(__file__).resolve().parent.parent
 N_TARGETS = (1, 2, 4, 8)
@@ -66,11 +63,8 @@ print(json.dumps([trial(index) for index in range(first, last)]))
 
 def cell(checkout: Path, options: argparse.Namespace, n_targets: int, first: int, last: int) -> list[dict[str, Any]]:
     """Return what the code of a checkout finds in some trials, and how long it takes."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    power_w = 1e-3 * 10.0 ** (options.power_dbm / 10.0)
-    command = [sys.executable, "-c", CHILD, *map(str, (options.seed, n_targets, power_w, first, last))]
-    with tempfile.TemporaryDirectory() as elsewhere:
-        done = subprocess.run(command, env=environment, cwd=elsewhere, check=True, stdout=subprocess.PIPE, text=True)
+    power_w = dbm_to_w(options.power_dbm)
+    done = run_checkout(checkout, CHILD, options.seed, n_targets, power_w, first, last)
     return list(json.loads(done.stdout))
 
 
