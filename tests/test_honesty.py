@@ -119,6 +119,32 @@ def test_reasons_stand_with_what_is_not_resolved():
         assert set(estimate.reasons) <= {*REASONS, None}
 
 
+def drawn(index, n_targets, power_w, full=False):
+    rng = np.random.default_rng([11, n_targets, index])
+    truth = random_truth(rng, n_targets)
+    return truth, observe(rng, truth, power_w=power_w, full=full)
+
+
+@pytest.mark.parametrize("index", [1, 8, 15])
+def test_where_only_the_odds_are_too_low_the_most_likely_lobe_is_reported(index):
+    truth, observation = drawn(index, 1, 0.1)
+    estimate = TwoStage().estimate(observation)
+    assert estimate.reasons == ("ambiguous",)
+    error = estimate.positions_m[0] - truth.targets_m[0]
+    assert np.linalg.norm(error) < 0.25 * truth.network.wavelength_m
+    standard_deviation = np.sqrt(np.linalg.eigvalsh(estimate.covariance_m2[0]))
+    assert standard_deviation[1] > truth.network.wavelength_m  # that of the non-coherent peak: it may be a wrong lobe
+
+
+def test_a_quick_look_gives_no_target_up_as_a_part_of_another():
+    """Two weak targets, both only glanced at, were each taken for what the other left."""
+    truth, observation = drawn(22, 4, 0.1, full=True)
+    estimate = TwoStage().estimate(observation)
+    assert estimate.resolved.tolist() == [True] * 4
+    off = np.linalg.norm(estimate.positions_m[:, None] - truth.targets_m, axis=2).min(axis=0)
+    assert off.max() < 0.25 * truth.network.wavelength_m
+
+
 def test_covariance_of_a_weak_non_coherent_target_holds():
     """Squared errors over the covariance are those of Chi-squared of two on average, where one target is weak."""
     squares = []

@@ -59,6 +59,7 @@ __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
 UNEXPLAINED = ("moving", "misfit")  # reasons that leave power which no lobe explains
+UNDECIDED = ("ambiguous", "weak")  # reasons for which one of the lobes may well be right
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,8 +247,12 @@ class Pursuit:
         return scene, [scene.replaced(s, best)] if self._clear(lobes) else []
 
     def _unexplained(self, scene: Scene, s: int) -> float:
-        """Return the most that the best lobe of another target leaves: what is weaker may be a part of that."""
-        return max((t.look.left for i, t in enumerate(scene.targets) if t.look and i != s), default=0.0)
+        """Return the most that the best lobe of another target leaves: what is weaker may be a part of that.
+
+        Only where all its lobes were looked at: after a quick look the best may still be to come.
+        """
+        looks = [t.look for i, t in enumerate(scene.targets) if t.look and i != s]
+        return max((look.left for look in looks if look.lobes.whole), default=0.0)
 
     def _in_vain(self, echoes: Echoes, target: Found, position_m: Float, whole: bool) -> bool:
         """Return whether lobes were looked for at a position in vain, and would be again.
@@ -404,7 +409,7 @@ class Pursuit:
         return self.watch.threshold(echoes) if target.model == "noncoherent" else _price(echoes)
 
     def report(self, scene: Scene) -> Estimate:
-        """Return the estimate, strongest target first; what is not resolved at its non-coherent position."""
+        """Return the estimate, strongest target first; what is not resolved at the position that `_unresolved` says."""
         rows = [self._row(scene, s) for s in range(len(scene))]
         rows = [row._replace(reason=row.reason or self._doubt(scene, rows, s)) for s, row in enumerate(rows)]
         rows.sort(key=lambda row: -row.power)
@@ -445,14 +450,38 @@ class Pursuit:
         """Return what is reported of a target."""
         assert scene.covariance_m2 is not None
         alone, target = scene.residual(s), scene.targets[s]
-        structured = fit(alone, "structured", target.position_m[None, None])
-        kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
         power = self._power(alone, target.position_m)
-        found = _Row(power, target.position_m, scene.covariance_m2[s], kappa, self._reason(alone, target, power))
-        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area) if found.reason else None
-        if coarse is None or not len(coarse.power):
-            return found
-        return found._replace(position_m=coarse.positions_m[0], covariance_m2=coarse.covariance_m2[0])
+        reason = self._reason(alone, target, power)
+        position, covariance = target.position_m, scene.covariance_m2[s]
+        if reason:
+            position, covariance = self._unresolved(scene, s, reason)
+        structured = fit(alone, "structured", position[None, None])
+        kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
+        return _Row(power, position, covariance, kappa, reason)
+
+    def _unresolved(self, scene: Scene, s: int, reason: str) -> tuple[Float, Float]:
+        """Return position and covariance of a target that is not resolved.
+
+        That is its non-coherent peak; but where lobes explain it and only the odds are lacking, the most likely lobe,
+        the maximum of the likelihood. Its covariance is that of the peak, and the way from there to the lobe.
+        """
+        alone, target = scene.residual(s), scene.targets[s]
+        coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
+        if not len(coarse.power):
+            return target.position_m, scene.covariance_m2[s]  # type: ignore[index]
+        peak, covariance = coarse.positions_m[0], coarse.covariance_m2[0]
+        lobe = self._likeliest_lobe(scene, s) if reason in UNDECIDED else None
+        if lobe is None:
+            return peak, covariance
+        return lobe, covariance + np.outer(lobe - peak, lobe - peak)
+
+    def _likeliest_lobe(self, scene: Scene, s: int) -> Float | None:
+        """Return where the most likely lobe of a target is, if all places where one may be were searched."""
+        target = scene.targets[s]
+        if target.model != "noncoherent":
+            return target.position_m if target.lead > -np.inf else None
+        _, _, lobes = self._looked(scene, s)
+        return lobes.state[0, :2] if lobes.whole and len(lobes.power) else None
 
     def _reason(self, alone: Echoes, target: Found, power: float) -> str | None:
         """Return why a target is not resolved, or None if it is; `models.observation.REASONS`."""

@@ -2,7 +2,7 @@
 
 Strongest peak, polish, lobes, subtract, look again; then every target once more with the others taken away, and all
 refined together. A coherent answer is given only where the data support it: otherwise the target is reported as not
-resolved, at its non-coherent position.
+resolved: at the most likely lobe if only the odds are too low, else at its non-coherent position.
 """
 
 from dataclasses import dataclass
@@ -73,4 +73,4 @@ class TwoStage(Estimator):
 def _size(observation: Observation) -> float:
     """Return how many times larger a CPI is than one of 36 pairs of APs, at least 1; overlapping signals count more."""
     n_rx, n_tx = len(observation.energy), observation.gram.n_tx
-    return max(1.0, n_rx * n_tx / 36.0 * (n_tx / 6.0 if observation.gram.overlapping else 1.0))
+    return max(1.0, n_rx * n_tx / 36.0 * (n_tx / 3.0 if observation.gram.overlapping else 1.0))
