@@ -52,7 +52,9 @@ class Inbox:
         source = key = message.source
         kept: dict[Any, Any] = self.records
         if isinstance(message, EchoReport):
-            kept, key = self.echoes.setdefault(source, {}), message.slot.position  # type: ignore[assignment]
+            if source not in self.echoes:
+                self.echoes[source] = {}
+            kept, key = self.echoes[source], message.slot.position  # type: ignore[assignment]
         elif isinstance(message, StatisticsReport):
             kept = self.statistics
         elif not isinstance(message, TransmissionRecord):

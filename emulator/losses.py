@@ -145,16 +145,17 @@ class Losses:
 
     # -- what the fronthaul tells -------------------------------------------------------------------------------------
 
-    def delivered(self, message: Message, now_ns: int) -> None:
-        """Take note of a message that has reached its destination; of most no more than that."""
-        if type(message) is EchoReport and message.slot.cpi > self._settled:
-            slot = message.slot
-            self._delivered[slot.cpi].append((now_ns, REPORT, message.source, CENTRAL, slot.position))
-        elif (subject := _subject(message)) is not None:
-            if subject.cpi > self._settled:
-                self._delivered[subject.cpi].append((now_ns, *subject[1:]))
-            elif subject in self._awaited:
-                self._count(self._late(subject, now_ns), self._awaited.pop(subject))
+    def delivered(self, messages: Iterable[Message], now_ns: int) -> None:
+        """Take note of messages that have reached their destinations; of most no more than that."""
+        for message in messages:
+            cpi = message.cpi
+            if type(message) is EchoReport and cpi > self._settled:
+                self._delivered[cpi].append((now_ns, REPORT, message.source, CENTRAL, message.slot.position))
+            elif (subject := _subject(message)) is not None:
+                if subject.cpi > self._settled:
+                    self._delivered[subject.cpi].append((now_ns, *subject[1:]))
+                elif subject in self._awaited:
+                    self._count(self._late(subject, now_ns), self._awaited.pop(subject))
 
     def dropped(self, message: Message, link: str, why: str) -> None:
         """Take note of a message that a link has lost."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emulator.blocks import Blocks, Rows, packer
 from emulator.messages import Message
 
-__all__ = ["COLUMNS", "PREFIX", "Kind", "Trace", "Tracing", "row", "two_rows"]
+__all__ = ["COLUMNS", "PREFIX", "Kind", "Trace", "Tracing", "row", "rows_of", "two_rows"]
 
 ROW = [("time_ns", "<i8"), ("kind", "u1"), ("node", "<i4"), ("value", "<i8"), ("cpi", "<i4"), ("message", "<i8")]
 MESSAGE = [
@@ -34,6 +34,14 @@ row = packer(ROW)
 two_rows = packer(ROW * 2)
 """Makes two rows on end, in the time of one and a half."""
 _message_row = packer(MESSAGE)
+
+
+def rows_of(time_ns: int, kind: int, node: int, value: int, cpi: int, messages: list[int]) -> bytes:
+    """Return rows that differ in the number of the message alone."""
+    table = np.empty(len(messages), dtype=ROW)
+    for (name, _), column in zip(ROW, (time_ns, kind, node, value, cpi, messages), strict=True):
+        table[name] = column
+    return table.tobytes()
 
 
 @unique
@@ -114,17 +122,18 @@ class Trace:
 
     def book(self, given: Iterable[tuple[object, Message, int]], now_ns: int) -> None:
         """Record messages that are given to the fronthaul now: (link, message, bits)."""
-        rows, numbers = [], self._numbers
+        packed, numbers, whats = [], self._numbers, self._whats
         for _, message, bits in given:
-            ends = numbers[message.source], numbers[message.destination]
-            what = self._what(type(message).__name__)
-            rows.append(_message_row(message.sequence, now_ns, what, *ends, message.cpi, bits, message.cause))
-        self._messages.add(b"".join(rows))
-
-    def _what(self, name: str) -> int:
-        """Return the number of a class of messages; those that come first have the lowest."""
-        number = self._whats.get(name)
-        return self._whats.setdefault(name, len(self._whats)) if number is None else number
+            name = type(message).__name__
+            if name not in whats:  # those that come first have the lowest numbers
+                whats[name] = len(whats)
+            source, destination = numbers[message.source], numbers[message.destination]
+            packed.append(
+                _message_row(
+                    message.sequence, now_ns, whats[name], source, destination, message.cpi, bits, message.cause
+                )
+            )
+        self._messages.add(b"".join(packed))
 
     def settle(self, cpi: int) -> None:
         """Set aside or forget what need not stay at hand, now that a CPI has been published."""

@@ -253,8 +253,8 @@ def test_a_link_that_is_down_loses_what_would_enter_or_leave_it(how):
     fates = []
 
     class Notes:
-        def delivered(self, message, now_ns):
-            fates.append((message.sequence, "delivered"))
+        def delivered(self, messages, now_ns):
+            fates.extend((message.sequence, "delivered") for message in messages)
 
         def dropped(self, message, link, why):
             fates.append((message.sequence, why, link))

@@ -34,7 +34,7 @@ from typing import Any, Protocol
 import networkx as nx
 
 from emulator.identity import settings
-from emulator.media.link_attributes import LinkAttributes
+from emulator.media.link_attributes import LinkAttributes, serialisation_ns
 from emulator.messages import ARROW, CENTRAL, Message
 from emulator.nodes.node import EmulationError
 from emulator.services import Services
@@ -56,8 +56,8 @@ class Loss(StrEnum):
 class Watcher(Protocol):
     """Who is told what becomes of messages."""
 
-    def delivered(self, message: Message, now_ns: int) -> None:
-        """Take note of a message that has reached its destination, which takes it next."""
+    def delivered(self, messages: list[Message], now_ns: int) -> None:
+        """Take note of messages that have reached their destinations at one instant."""
 
     def dropped(self, message: Message, link: str, why: Loss) -> None:
         """Take note of a message that a link has lost."""
@@ -150,7 +150,7 @@ class Link:
             self.waiting_bits = 0
         if backlog_bits + bits > attributes.queue_bits:
             return Loss.FULL
-        duration_ns = attributes.duration_ns(bits)
+        duration_ns = serialisation_ns(bits, attributes.rate_bit_s)
         self.free_ns = free_ns = start_ns + duration_ns
         self.busy_ns += duration_ns
         self.waiting.append((free_ns, duration_ns, bits))
@@ -274,7 +274,8 @@ class Fronthaul:
         if not message.own:
             message = message.taken()
         self.sent += 1
-        self._given.append((self._link(message, message.source), message, message.bits))
+        route = self._routes.get((message.source, message.destination)) or self._found(message)
+        self._given.append((route[message.source], message, message.bits))
         if not self._held:
             self._send_off()
 
@@ -322,13 +323,11 @@ class Fronthaul:
 
     # -- messages -------------------------------------------------------------------------------------------------
 
-    def _link(self, message: Message, at: str) -> Link:
-        """Return the link that a message takes at a node."""
+    def _found(self, message: Message) -> dict[str, Link]:
+        """Return the link that a message takes at each node, found when the first such message is sent."""
         ends = message.source, message.destination
-        route = self._routes.get(ends)
-        if route is None:
-            route = self._routes[ends] = self._route(*ends)
-        return route[at]
+        route = self._routes[ends] = self._routes.get(ends) or self._route(*ends)
+        return route
 
     def _enter(self, given: list[Given], now_ns: int) -> None:
         """Put messages into links, one after the other."""
@@ -356,7 +355,7 @@ class Fronthaul:
 
     def _arrive(self, _: object) -> None:
         """Hand over all messages that arrive now, link by link; of one link in the order in which they entered it."""
-        now_ns, served = self.now_ns, 0
+        now_ns, served, handed_over = self.now_ns, 0, list[Message]()
         arriving = self._arriving = self._in_flight[now_ns]
         arriving.reverse()
         arriving.sort(key=TURN)
@@ -367,19 +366,16 @@ class Fronthaul:
             if why is not None:
                 self._drop(link, message, bits, why)
             elif link.end == message.destination:
-                self._hand_over(message, now_ns)
+                handed_over.append(message)
+                self._handlers[link.end](message)
             else:
-                self._enter([(self._link(message, link.end), message, bits)], now_ns)
+                self._enter([(self._found(message)[link.end], message, bits)], now_ns)
         del self._in_flight[now_ns]
         self._arriving = None
         self._bell.count(served - 1)
-
-    def _hand_over(self, message: Message, now_ns: int) -> None:
-        """Give a message to whom it is for."""
-        self.delivered += 1
+        self.delivered += len(handed_over)
         if self.watcher is not None:
-            self.watcher.delivered(message, now_ns)
-        self._handlers[message.destination](message)
+            self.watcher.delivered(handed_over, now_ns)
 
     def in_flight(self) -> Iterator[Message]:
         """Yield the messages that are on their way."""

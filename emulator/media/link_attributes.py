@@ -3,10 +3,18 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Real
 from typing import Any, NamedTuple
 
-__all__ = ["LINK_ATTRIBUTES", "AttributeProblem", "LinkAttributes", "attribute_problems", "drawing_attributes"]
+__all__ = [
+    "LINK_ATTRIBUTES",
+    "AttributeProblem",
+    "LinkAttributes",
+    "attribute_problems",
+    "drawing_attributes",
+    "serialisation_ns",
+]
 
 LINK_ATTRIBUTES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "rate_bit_s": (">= 1", lambda value: value >= 1.0),
@@ -74,7 +82,13 @@ class LinkAttributes:
 
     def duration_ns(self, bits: int) -> int:
         """Return how long a message of this size is serialised, in whole ns."""
-        return math.ceil(bits * 1e9 / self.rate_bit_s)
+        return serialisation_ns(bits, self.rate_bit_s)
+
+
+@lru_cache(maxsize=4096)
+def serialisation_ns(bits: int, rate_bit_s: float) -> int:
+    """Return how long a message of this size is serialised, in whole ns; remembered, as most are of a few sizes."""
+    return math.ceil(bits * 1e9 / rate_bit_s)
 
 
 def _float(value: Any) -> float:

@@ -83,6 +83,8 @@ class AccessPoint(Node):
     _next_ns: int = field(default=0, init=False)
     """When the next CPI begins."""
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
+    _checks: bool = field(default=True, init=False)
+    """Whether what ``transmit`` returns is to be checked: it is not this class's own."""
     _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
     """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
 
@@ -163,7 +165,7 @@ class AccessPoint(Node):
         slot = self.plan.slots[position]  # type: ignore[union-attr]  # who transmits has a plan
         try:
             emission = self.transmit(slot)
-            return emission if is_own(self.transmit, AccessPoint.transmit) else self._checked(emission, slot)
+            return self._checked(emission, slot) if self._checks else emission
         except Exception as error:
             raise self.failure("transmit", slot, error) from error
 
@@ -237,6 +239,7 @@ class AccessPoint(Node):
         self._past[cpi], self.plan = assignment, assignment.plan
         self._mode = assignment.plan.mode(self.name)
         if self._mode is Mode.TRANSMIT:
+            self._checks = not is_own(self.transmit, AccessPoint.transmit)
             self._prepare(cpi, assignment)
             self.services.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:

@@ -22,7 +22,7 @@ from emulator.nodes.node import Node
 from emulator.payload import draw_payload
 from emulator.services import Services
 from emulator.slot import CpiPlan
-from emulator.trace import Kind, row
+from emulator.trace import Kind, rows_of
 from models.doors import estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
@@ -154,8 +154,7 @@ class CentralProcessor(Node):
         self._judge_alive(inbox)
         self._pending[cpi] = self.fuse(cpi)
         if self.record is not None:
-            now_ns, use, rank = self.services.now_ns, int(Kind.USE), self.rank
-            self.record(b"".join([row(now_ns, use, rank, cpi, cpi, number) for number in inbox.used]))
+            self.record(rows_of(self.services.now_ns, int(Kind.USE), self.rank, cpi, cpi, inbox.used))
         self.log(Kind.FUSE, inbox.fused, cpi)
         inbox.close()
         if self._ready():
