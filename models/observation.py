@@ -96,7 +96,7 @@ class Estimate:
     ----------
     positions_m
         Shape (n_found, 2), in m. Of a target that is not resolved: the position of the most likely lobe where
-        the reason is "ambiguous" or "weak" and all lobes were compared, else the non-coherent one.
+        one explains its echoes and all were compared, else the non-coherent one.
     covariance_m2
         Error covariance of each position, shape (n_found, 2, 2), in m^2; None if the estimator gives none.
     amplitudes

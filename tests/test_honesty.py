@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks import study_honesty
 from models.estimation.likelihood import Echoes
 from models.estimation.mixture import noncoherent_covariance_m2
 from models.estimation.motion import drift
@@ -68,6 +69,18 @@ def test_a_target_that_moved_is_said_to_have_moved_and_costs_little(speed_m_s):
         assert set(estimate.reasons) <= {"moving", "misfit"}
         assert "moving" in estimate.reasons
         assert not estimate.limited
+
+
+@pytest.mark.parametrize("index", [1073, 1121])
+def test_a_target_that_moves_within_its_lobe_is_not_called_resolved(index):
+    """A velocity explains 8 more: enough to shift the position by six and seven bounds."""
+    setting = study_honesty.drawn(np.random.default_rng([1001, index]))
+    cpi = next(study_honesty.scenario(setting).build(seed=1001000 + index).cpis(1))
+    off = np.linalg.norm(cpi.estimate.positions_m[:, None] - cpi.truth_m, axis=2).min(axis=1) / cpi.peb_m.max()
+    assert (off[cpi.estimate.resolved] < 5.0).all()
+    assert "moving" in cpi.estimate.reasons
+    mover = cpi.estimate.reasons.index("moving")
+    assert off[mover] * cpi.peb_m.max() < 0.25 * cpi.observation.network.wavelength_m  # it is given where its lobe is
 
 
 def test_the_velocity_that_is_tried_is_the_true_one():

@@ -39,6 +39,7 @@ from models.estimation.constants import (
     RELAX_CYCLES,
     SAFE_LEAD,
     SPLIT_GAIN,
+    STILL_GAIN,
     TARGET_PRICE,
     UNCHANGED,
     UNCHANGED_LEAD,
@@ -59,7 +60,7 @@ __all__ = ["Pursuit"]
 
 Float = NDArray[np.float64]
 UNEXPLAINED = ("moving", "misfit")  # reasons that leave power which no lobe explains
-UNDECIDED = ("ambiguous", "weak")  # reasons for which one of the lobes may well be right
+UNDECIDED = ("ambiguous", "weak")  # reasons for which one of the lobes explains what there is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,7 +318,8 @@ class Pursuit:
         best = self._best(scene, *options)
         if best is not scene and best.targets[s].model == self.model:
             return best
-        scene = scene.marked(s, left=left, reason=self._known_reason(alone, coarse, lobes, left))
+        look = Look(alone.cross, coarse, lobes)
+        scene = scene.marked(s, left=left, look=look, reason=self._known_reason(alone, coarse, lobes, left))
         if scene.targets[s].reason == "moving":
             return scene
         pairs = [] if scene.targets[s].reason else self._paired(scene, s, thorough)
@@ -462,24 +464,26 @@ class Pursuit:
     def _unresolved(self, scene: Scene, s: int, reason: str) -> tuple[Float, Float]:
         """Return position and covariance of a target that is not resolved.
 
-        That is its non-coherent peak; but where lobes explain it and only the odds are lacking, the most likely lobe,
-        the maximum of the likelihood. Its covariance is that of the peak, and the way from there to the lobe.
+        That is its non-coherent peak; but where a lobe explains it, the most likely one, the maximum of the likelihood.
+        The covariance is that of the peak in any case, and the way from there to the lobe.
         """
         alone, target = scene.residual(s), scene.targets[s]
         coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         if not len(coarse.power):
             return target.position_m, scene.covariance_m2[s]  # type: ignore[index]
         peak, covariance = coarse.positions_m[0], coarse.covariance_m2[0]
-        lobe = self._likeliest_lobe(scene, s) if reason in UNDECIDED else None
+        lobe = self._likeliest_lobe(scene, s, reason)
         if lobe is None:
             return peak, covariance
         return lobe, covariance + np.outer(lobe - peak, lobe - peak)
 
-    def _likeliest_lobe(self, scene: Scene, s: int) -> Float | None:
+    def _likeliest_lobe(self, scene: Scene, s: int, reason: str) -> Float | None:
         """Return where the most likely lobe of a target is, if all places where one may be were searched."""
         target = scene.targets[s]
         if target.model != "noncoherent":
             return target.position_m if target.lead > -np.inf else None
+        if reason not in UNDECIDED:
+            return None
         _, _, lobes = self._looked(scene, s)
         return lobes.state[0, :2] if lobes.whole and len(lobes.power) else None
 
@@ -489,7 +493,7 @@ class Pursuit:
         least = SAFE_LEAD if doubtful else DOUBT_LEAD if alone.spurious > UNCHANGED else LEAST_LEAD
         if target.model != "noncoherent" and target.lead > least:
             found = drift(alone, target.position_m[None]) if target.model == "structured" else None
-            return "moving" if found is not None and found.gain > MOTION_GAIN else None
+            return "moving" if found is not None and found.gain > STILL_GAIN else None
         if target.reason:
             return target.reason
         if alone.effort.limited:
