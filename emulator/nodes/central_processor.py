@@ -139,9 +139,11 @@ class CentralProcessor(Node):
         self.log(Kind.PLAN, cpi, cpi)
         n_symbols = frame.n_slots * frame.n_snapshots
         payload = draw_payload(self.rng("payload", cpi), self.network.n_ues, n_symbols, self.payload_bits_per_symbol)
+        self.services.fronthaul.hold()
         for name in self.network.ap_names:
             data = payload if plan.mode(name) is Mode.TRANSMIT else ()
             self._send(Assignment(source=self.name, destination=name, plan=plan, payload=data))
+        self.services.fronthaul.let_go()
         self._note(plan.deadline_ns, cpi, FUSE)
         self._note(frame.cpi_start_ns(cpi + 1) - frame.lead_ns, cpi + 1, PLAN)
 
