@@ -317,3 +317,24 @@ def test_mistakes_in_a_further_table_are_named(grown, override, complaint):
     done = subprocess.run(words, capture_output=True, text=True, cwd=grown, env=environment)
     assert done.returncode == 2
     assert complaint in done.stderr
+
+
+# -- sizes ------------------------------------------------------------------------------------------------------------
+
+
+def lines_of_functions(package):
+    """Return how many lines of code each function of a package has, documentation left out."""
+    lines = []
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                code = node.body[1:] if ast.get_docstring(node) is not None else node.body
+                lines.append(code[-1].end_lineno - code[0].lineno + 1 if code else 0)
+    return lines
+
+
+@pytest.mark.parametrize(("package", "median", "most"), [("models", 5, 13), ("emulator", 3, 13), ("scenarios", 6, 15)])
+def test_functions_are_short(package, median, most):
+    lines = lines_of_functions(package)
+    assert np.median(lines) <= median
+    assert np.quantile(lines, 0.9) <= most

@@ -107,3 +107,11 @@ def test_results_given_one_by_one_become_results_of_a_run(small):
     assert [cpi.observation is not None for cpi in result.cpis] == [False, False, True]
     assert cpis[0].observation is not None
     assert result.slots == 9
+
+
+@pytest.mark.slow
+def test_ten_times_as_many_cpis_take_a_tenth_more_memory_at_most():
+    from benchmarks.study_engine_size import HERE, cell
+
+    (_, some_mib), (_, many_mib) = (cell(HERE, 6, n_cpis, 1, traced=False) for n_cpis in (1000, 10_000))
+    assert many_mib < 1.1 * some_mib
