@@ -1,5 +1,6 @@
 """The command line: shapes of its JSON, exit codes, messages, and what it leaves on disk."""
 
+import hashlib
 import json
 import os
 import re
@@ -12,10 +13,12 @@ import tomllib
 from pathlib import Path
 
 import matplotlib.image
+import networkx as nx
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from emulator.media.fronthaul import star
 from scenarios.commands import cli
 from scenarios.commands.cli import app
 from scenarios.file.files import load
@@ -208,6 +211,42 @@ def test_run_leaves_other_files_alone(small):
     fails_with_2(dmimo("run", small, "--out", "file"), "--out", "a file")
     assert sorted(os.listdir()) == ["file", "mine", small, "theirs"]
     assert os.listdir("theirs") == ["map.png"]
+
+
+def test_a_run_with_another_graph_of_the_same_name_is_refused(small):
+    """The content of the file counts, not its name: the earlier result stays, and its digest stands in its scenario."""
+    command = ("run", small, "--cpis", 1, "--set", 'fronthaul.topology="g.graphml"')
+    for rate_bit_s in (1e9, 2e9):
+        nx.write_graphml(star([f"ap-{i}" for i in range(6)], rate_bit_s=rate_bit_s, latency_s=1e-6), "g.graphml")
+        results = [dmimo(*command, *options) for options in (["--out", "o"], [])]
+        if rate_bit_s == 1e9:
+            assert results[0].exit_code == 0, results[0].stderr
+            digest = hashlib.sha256(Path("g.graphml").read_bytes()).hexdigest()[:16]
+    assert len(os.listdir("results")) == 2
+    fails_with_2(results[0], f'content of the file fronthaul.topology: "{digest}" there')
+    assert f"# content of the file fronthaul.topology: sha256 {digest}" in Path("o/scenario.toml").read_text()
+    assert dmimo(*command, "--out", "o", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("edited", ["plug/__init__.py", "plug/inner.py"])
+def test_a_run_with_another_plugin_of_the_same_name_is_refused(small, edited):
+    Path("plug").mkdir()
+    Path("plug/__init__.py").write_text("from plug.inner import Mine")
+    Path("plug/inner.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from models.selection import GreedySurrogate\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine(GreedySurrogate): ...\n"
+    )
+    command = ("run", small, "--cpis", 1, "--set", 'selector.kind="plug:Mine"', "--plugin", "plug", "--out", "o")
+    for _ in range(2):
+        assert (done := dmimo_process(*command)).returncode == 0, done.stderr
+    assert "# content of the plug-in plug: sha256 " in Path("o/scenario.toml").read_text()
+    with Path(edited).open("a") as file:
+        file.write("\n# edited\n")
+    done = dmimo_process(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "content of the plug-in plug: " in done.stderr
 
 
 def test_run_that_fails_says_so_and_leaves_nothing(small):
