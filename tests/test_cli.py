@@ -279,7 +279,7 @@ def test_a_plugin_that_ends_the_process_as_it_is_asked_has_failed(small):
     Path("leaves.py").write_text(SLEEPER.replace("Sleeper", "Leaver").replace("sleep(60)", "raise SystemExit(0)"))
     result = dmimo_process("run", small, "--set", 'estimator.kind="leaves:Leaver"', "--plugin", "leaves", "--out", "o")
     assert result.returncode == 1, result.stderr
-    assert "SystemExit" in result.stderr
+    assert "Leaver.estimate: SystemExit: 0" in result.stderr
     assert not Path("o").exists()
 
 
