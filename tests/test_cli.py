@@ -590,7 +590,7 @@ def test_timeline_shows_what_is_chosen_and_writes_its_picture_alone(finished):
         (["--aps", "ap-5..ap-3"], ["--aps", 'got "ap-5..ap-3"', "in the order of the APs"]),
         (["--aps", "ap-1..ap-2..ap-3"], ["--aps", "as ap-3..ap-6"]),
         (["--aps", ""], ["--aps", 'got ""']),
-        (["--cpi", "1"], ["--cpi", 'got "1"; allowed: 0 to 0']),
+        (["--cpi", "5"], ["--cpi", 'got "5"; allowed: 0 to 1']),
         (["--cpi", "2..1"], ["--cpi", 'got "2..1"']),
         (["--cpi", "one"], ["--cpi", 'got "one"']),
         (["--report", "ap-0,ap-1"], ["--report", "allowed: one AP"]),
@@ -605,6 +605,15 @@ def test_timeline_refuses_what_the_run_does_not_have(finished_run, options, word
     before = (finished_run / "o" / "timeline.png").read_bytes()
     fails_with_2(dmimo("timeline", finished_run / "o", *options), *words)
     assert (finished_run / "o" / "timeline.png").read_bytes() == before
+
+
+def test_timeline_and_explain_know_the_same_cpis(small):
+    """Those that the trace holds, with the one that was on the air as the run ended."""
+    assert dmimo("run", small, "--cpis", 5, "--set", "trace.last_cpis=2", "--out", "o").exit_code == 0
+    for cpi, exit_code in ((2, 2), (3, 0), (4, 0), (5, 0), (6, 2)):
+        for result in (dmimo("timeline", "o", "--cpi", cpi), dmimo("explain", "o", "ap-0", "--cpi", cpi)):
+            assert result.exit_code == exit_code, (cpi, result.stderr)
+            assert exit_code == 0 or "allowed: 3 to 5" in result.stderr
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"cpis": [], "slots": 0}', "[1]"])
