@@ -29,6 +29,7 @@ from emulator.slot import Frame
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
 from models.bounds.fisher import target_bounds_m
+from models.doors import FAILURES
 from models.observation import Estimate, Observation
 from models.scoring import score
 
@@ -195,7 +196,7 @@ class Emulation:
         """Do a part of the start of a node; what goes wrong says where and when."""
         try:
             task(*args)
-        except Exception as error:
+        except FAILURES as error:
             where = f"{node.name}.start, t = {self.now_ns} ns"
             raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
 
@@ -205,6 +206,7 @@ class Emulation:
         The network keeps running: when a result is yielded, the next CPI is already on the air. Parameters and what is
         raised are those of ``run``.
         """
+        self._refuse_if_half_done("go on")
         return self._each(self._number_of(n_cpis))
 
     def _each(self, n_cpis: int) -> Iterator[CpiResult]:
@@ -226,6 +228,7 @@ class Emulation:
         EmulationError
             If something goes wrong on the way, or went wrong before: what was half done then cannot be finished.
         """
+        self._refuse_if_half_done("go on")
         cpis = CpiResults()
         with undisturbed(self._blas):
             for _ in range(self._number_of(n_cpis)):

@@ -26,7 +26,6 @@ __all__ = [
     "ap_names",
     "around",
     "cpis_between",
-    "cpis_kept",
     "first_cpis",
     "rows_about",
     "whole_window_ns",
@@ -231,12 +230,6 @@ def _calendar(trace: Columns) -> tuple[int, int]:
 def first_cpis(n_slots: int, cpis: range) -> range:
     """Return the CPIs that a timeline shows by default: the first ones, of 24 slots together, or two."""
     return cpis[: max(MOST_SLOTS // max(n_slots, 1), 2)]
-
-
-def cpis_kept(trace: Columns, numbers: Sequence[int]) -> range:
-    """Return those CPIs of a result that a trace tells all of: a trace may have been told to keep the last ones."""
-    planned = trace["cpi"][trace["kind"] == Kind.PLAN]
-    return range(max(int(planned.min(initial=numbers[-1])), numbers[0]), numbers[-1] + 1)
 
 
 def cpis_between(trace: Columns, start_ns: int | None, end_ns: int | None) -> range:

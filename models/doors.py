@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from models.selection.base import ModeSelector
 
 __all__ = [
-    "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "estimated", "is_own", "ordered", "require", "selected",
+    "FAILURES", "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "estimated", "is_own", "ordered", "require",
+    "selected",
 ]  # fmt: skip
 
+FAILURES = (Exception, SystemExit)
+"""What a strategy or hook may raise: one that ends the process has failed, too."""
 INTEGER = (int, np.integer)
 LONGEST = 80
 FARTHEST_M = 1e10
@@ -75,10 +78,10 @@ class Door:
         """
         try:
             return (getattr(giver, self.method) if self.method else giver)(*args)  # type: ignore[operator]
-        except Exception as error:
+        except FAILURES as error:
             self.fail(giver, error)
 
-    def fail(self, giver: object, error: Exception) -> NoReturn:
+    def fail(self, giver: object, error: BaseException) -> NoReturn:
         """Raise the error that says in which method of which object another one was raised."""
         raise DoorError(f"{self.of(giver)}: {type(error).__name__}: {error}") from error
 

@@ -2,10 +2,12 @@
 
 import json
 
+import networkx as nx
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from emulator.media.fronthaul import star
 from scenarios.commands.cli import app
 from scenarios.figures import bound_map
 from scenarios.file.files import load
@@ -28,6 +30,11 @@ def answer(*words):
 
 def folder(path):
     return OutputFolder(path=path, command="bound", names=bound_map.FILES, settings={})
+
+
+def write_star(rate_bit_s):
+    graph = star([f"ap-{i}" for i in range(12)], rate_bit_s=rate_bit_s, latency_s=1e-6)
+    nx.write_graphml(graph, "g.graphml")
 
 
 @pytest.fixture
@@ -136,6 +143,25 @@ def test_default_folder_and_what_a_person_reads(coarse, tmp_path, monkeypatch):
     assert list((tmp_path / "results").glob("bound-paper-7-????????/bound_map.png"))
     for word in ("coverage", "λ/10", "bound_map.npz", "target 0"):
         assert word in done.stdout
+
+
+def test_maps_of_both_kinds_have_default_folders_of_their_own(coarse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in ((), ("--kind", "noncoherent"), ("--kind", "coherent")):
+        done = dmimo("bound", "paper", "--map", *kind)
+        assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {"bound-noncoherent-paper-1", "bound-paper-1"}
+
+
+def test_a_map_with_another_graph_of_the_same_name_is_refused(coarse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_star(1e9)
+    words = ("--map", "--set", 'fronthaul.topology="g.graphml"', "--out", "o")
+    assert dmimo("bound", "paper", *words).exit_code == 0
+    write_star(2e9)
+    done = dmimo("bound", "paper", *words)
+    assert done.exit_code == 2
+    assert "content of the file fronthaul.topology" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The command line: shapes of its JSON, exit codes, messages, and what it leaves on disk."""
 
+import hashlib
 import json
 import os
 import re
@@ -12,10 +13,12 @@ import tomllib
 from pathlib import Path
 
 import matplotlib.image
+import networkx as nx
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from emulator.media.fronthaul import star
 from scenarios.commands import cli
 from scenarios.commands.cli import app
 from scenarios.file.files import load
@@ -210,6 +213,42 @@ def test_run_leaves_other_files_alone(small):
     assert os.listdir("theirs") == ["map.png"]
 
 
+def test_a_run_with_another_graph_of_the_same_name_is_refused(small):
+    """The content of the file counts, not its name: the earlier result stays, and its digest stands in its scenario."""
+    command = ("run", small, "--cpis", 1, "--set", 'fronthaul.topology="g.graphml"')
+    for rate_bit_s in (1e9, 2e9):
+        nx.write_graphml(star([f"ap-{i}" for i in range(6)], rate_bit_s=rate_bit_s, latency_s=1e-6), "g.graphml")
+        results = [dmimo(*command, *options) for options in (["--out", "o"], [])]
+        if rate_bit_s == 1e9:
+            assert results[0].exit_code == 0, results[0].stderr
+            digest = hashlib.sha256(Path("g.graphml").read_bytes()).hexdigest()[:16]
+    assert len(os.listdir("results")) == 2
+    fails_with_2(results[0], f'content of the file fronthaul.topology: "{digest}" there')
+    assert f"# content of the file fronthaul.topology: sha256 {digest}" in Path("o/scenario.toml").read_text()
+    assert dmimo(*command, "--out", "o", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("edited", ["plug/__init__.py", "plug/inner.py"])
+def test_a_run_with_another_plugin_of_the_same_name_is_refused(small, edited):
+    Path("plug").mkdir()
+    Path("plug/__init__.py").write_text("from plug.inner import Mine")
+    Path("plug/inner.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from models.selection import GreedySurrogate\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Mine(GreedySurrogate): ...\n"
+    )
+    command = ("run", small, "--cpis", 1, "--set", 'selector.kind="plug:Mine"', "--plugin", "plug", "--out", "o")
+    for _ in range(2):
+        assert (done := dmimo_process(*command)).returncode == 0, done.stderr
+    assert "# content of the plug-in plug: sha256 " in Path("o/scenario.toml").read_text()
+    with Path(edited).open("a") as file:
+        file.write("\n# edited\n")
+    done = dmimo_process(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "content of the plug-in plug: " in done.stderr
+
+
 def test_run_that_fails_says_so_and_leaves_nothing(small):
     Path("broken.py").write_text(
         "from dataclasses import dataclass\n"
@@ -240,7 +279,7 @@ def test_a_plugin_that_ends_the_process_as_it_is_asked_has_failed(small):
     Path("leaves.py").write_text(SLEEPER.replace("Sleeper", "Leaver").replace("sleep(60)", "raise SystemExit(0)"))
     result = dmimo_process("run", small, "--set", 'estimator.kind="leaves:Leaver"', "--plugin", "leaves", "--out", "o")
     assert result.returncode == 1, result.stderr
-    assert "SystemExit" in result.stderr
+    assert "Leaver.estimate: SystemExit: 0" in result.stderr
     assert not Path("o").exists()
 
 
@@ -551,7 +590,7 @@ def test_timeline_shows_what_is_chosen_and_writes_its_picture_alone(finished):
         (["--aps", "ap-5..ap-3"], ["--aps", 'got "ap-5..ap-3"', "in the order of the APs"]),
         (["--aps", "ap-1..ap-2..ap-3"], ["--aps", "as ap-3..ap-6"]),
         (["--aps", ""], ["--aps", 'got ""']),
-        (["--cpi", "1"], ["--cpi", 'got "1"; allowed: 0 to 0']),
+        (["--cpi", "5"], ["--cpi", 'got "5"; allowed: 0 to 1']),
         (["--cpi", "2..1"], ["--cpi", 'got "2..1"']),
         (["--cpi", "one"], ["--cpi", 'got "one"']),
         (["--report", "ap-0,ap-1"], ["--report", "allowed: one AP"]),
@@ -566,6 +605,15 @@ def test_timeline_refuses_what_the_run_does_not_have(finished_run, options, word
     before = (finished_run / "o" / "timeline.png").read_bytes()
     fails_with_2(dmimo("timeline", finished_run / "o", *options), *words)
     assert (finished_run / "o" / "timeline.png").read_bytes() == before
+
+
+def test_timeline_and_explain_know_the_same_cpis(small):
+    """Those that the trace holds, with the one that was on the air as the run ended."""
+    assert dmimo("run", small, "--cpis", 5, "--set", "trace.last_cpis=2", "--out", "o").exit_code == 0
+    for cpi, exit_code in ((2, 2), (3, 0), (4, 0), (5, 0), (6, 2)):
+        for result in (dmimo("timeline", "o", "--cpi", cpi), dmimo("explain", "o", "ap-0", "--cpi", cpi)):
+            assert result.exit_code == exit_code, (cpi, result.stderr)
+            assert exit_code == 0 or "allowed: 3 to 5" in result.stderr
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"cpis": [], "slots": 0}', "[1]"])

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import os
 from pathlib import Path
 
 import networkx as nx
@@ -184,9 +185,15 @@ def test_content_that_is_no_graphml_is_refused(written, name, data):
         graph_of(written(data, name))
 
 
-@pytest.mark.parametrize("name", ["mesh", "no/such.graphml", "", ".", "a\0b", "x" * 5000, "net.xml"], ids=range(7))
+@pytest.mark.parametrize("name", ["mesh", "no/such.graphml", "", "a\0b", "x" * 5000, "net.xml"], ids=range(6))
 def test_a_topology_that_is_neither_word_nor_file_is_refused(name):
     with pytest.raises(ScenarioError, match=r"star, ring, tree, stripe or the path of a GraphML file.*no such file"):
+        load("paper", {"fronthaul.topology": name})
+
+
+@pytest.mark.parametrize(("name", "what"), [(".", "a folder"), (os.sep, "a folder"), (os.devnull, "no regular file")])
+def test_a_topology_that_is_no_file_is_called_what_it_is(name, what):
+    with pytest.raises(ScenarioError, match=f"the path of a GraphML file, and that is {what}$"):
         load("paper", {"fronthaul.topology": name})
 
 

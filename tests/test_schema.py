@@ -400,6 +400,11 @@ class Fussy(ModeSelector):
         raise KeyError(self.depth)
     def select(self, view, rng): ...
 
+@dataclass(frozen=True, kw_only=True)
+class Leaving(Fussy):
+    def __post_init__(self):
+        raise SystemExit(3)
+
 def function(): ...
 """
 
@@ -417,7 +422,8 @@ def function(): ...
         ("selector.kind", "misfits:Bare", "not a dataclass"),
         ("selector.kind", "misfits:Unfinished", "abstract.*select"),
         ("selector.kind", "misfits:Puzzling", "types of the settings of Puzzling.*Decimal"),
-        ("selector.kind", "misfits:Fussy", "selector.kind: 1"),
+        ("selector.kind", "misfits:Fussy", r"selector.kind: Fussy\.__post_init__: KeyError: 1"),
+        ("selector.kind", "misfits:Leaving", r"selector.kind: Leaving\.__post_init__: SystemExit: 3"),
         ("selector.kind", "broken:Any", "cannot be loaded: ZeroDivisionError"),
         ("selector.kind", "untidy:Any", "cannot be loaded: SyntaxError"),
     ],

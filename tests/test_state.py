@@ -307,7 +307,7 @@ class Mortal(Target):
         return super().scatter(cpi)
 
 
-@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt, SystemExit])
 def test_after_an_error_nothing_goes_on(small, error):
     """The process of the node that failed has ended: what ran on would be another network."""
     build = partial(small().build, estimator=None, target=partial(Mortal, error=error))
@@ -315,7 +315,7 @@ def test_after_an_error_nothing_goes_on(small, error):
     state = emulation.state()
     with pytest.raises((EmulationError, KeyboardInterrupt)):
         emulation.run(3)
-    for ask in (partial(emulation.run, 1), partial(next, emulation.cpis(1)), emulation.state):
+    for ask in (partial(emulation.run, 1), partial(emulation.run, 0), partial(emulation.cpis, 1), emulation.state):
         with pytest.raises(EmulationError, match=r"cannot .*ended with an error.*worn out"):
             ask()
     fresh = small().build(estimator=None, target=partial(Mortal, error=error))
@@ -323,10 +323,11 @@ def test_after_an_error_nothing_goes_on(small, error):
     fresh.start()
 
 
-def test_the_error_that_ended_an_emulation_names_the_hook(small):
-    emulation = small().build(estimator=None, target=Mortal)
+@pytest.mark.parametrize("error", [KeyError, SystemExit])
+def test_the_error_that_ended_an_emulation_names_the_hook(small, error):
+    emulation = small().build(estimator=None, target=partial(Mortal, error=error))
     for _ in range(2):
-        with pytest.raises(EmulationError, match=r"target-0\.\w+.*worn out"):
+        with pytest.raises(EmulationError, match=rf"target-0\.\w+.*{error.__name__}.*worn out"):
             emulation.run(3)
 
 

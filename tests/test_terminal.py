@@ -130,7 +130,7 @@ def test_what_an_encoding_lacks_is_said_in_its_characters(encoding):
         said = text.encode(encoding, errors="plain")
         assert said
         assert encoding != "ascii" or said.decode("ascii", errors="surrogateescape")
-    assert "λ/10 – 1 m²".encode("ascii", errors="plain") == b"lambda/10 - 1 m^2"
+    assert "λ/10 – 1 µ".encode("ascii", errors="plain") == rb"lambda/10 - 1 \xb5"
 
 
 def test_characters_that_an_encoding_lacks_are_said_in_others():
@@ -141,6 +141,23 @@ def test_characters_that_an_encoding_lacks_are_said_in_others():
     whole = dmimo({"PYTHONIOENCODING": "utf-8"}, "bound", "small.toml", "--map", "--out", "Größe").stdout.decode()
     assert "(λ/10)" in whole
     assert "Größe" in whole
+
+
+@pytest.mark.parametrize("key", ["radio.µ", "radio.λ", "radio.ρ"])
+def test_a_message_repeats_what_the_user_gave(key):
+    result = dmimo({"PYTHONIOENCODING": "ascii"}, "validate", "small.toml", "--set", f"{key}=1")
+    assert result.returncode == 2
+    assert f"  {key}: unknown key".encode("ascii", "backslashreplace") in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [(*RUN, "--out", "o"), ("bound", "small.toml"), ("validate", "small.toml")])
+def test_a_command_whose_reader_has_gone_ends_quietly(arguments):
+    parent, child = os.pipe()
+    os.close(parent)
+    command = [sys.executable, "-m", "scenarios", *arguments]
+    result = subprocess.run(command, stdout=child, stderr=subprocess.PIPE, timeout=120)
+    os.close(child)
+    assert (result.returncode, result.stderr) == (1, b"")
 
 
 def test_a_file_name_that_is_no_text_is_written_as_it_is():

@@ -27,7 +27,7 @@ from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
 from emulator.slot import Slot
-from models.doors import FARTHEST_M, STRONGEST, Door, bounded
+from models.doors import FAILURES, FARTHEST_M, STRONGEST, Door, bounded
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.geometry import clear_of_antennas
@@ -400,7 +400,7 @@ class Air(Node):
         for (_, receive, failure), samples in zip(self._ue_doors, received, strict=True):
             try:
                 receive(slot, samples)
-            except Exception as error:
+            except FAILURES as error:
                 raise failure("receive", slot, error) from error
 
 

@@ -26,7 +26,7 @@ from emulator.randomness import complex_normals
 from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
 from emulator.trace import Kind, row, two_rows
-from models.doors import Door, is_own
+from models.doors import FAILURES, Door, is_own
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
 from models.readonly import sealed
@@ -142,7 +142,7 @@ class AccessPoint(Node):
     def _take(self, message: Message) -> None:
         try:
             self.on_message(message)
-        except Exception as error:
+        except FAILURES as error:
             raise self.failure("on_message", None, error) from error
 
     def wake(self) -> None:
@@ -166,7 +166,7 @@ class AccessPoint(Node):
         try:
             emission = self.transmit(slot)
             return self._checked(emission, slot) if self._checks else emission
-        except Exception as error:
+        except FAILURES as error:
             raise self.failure("transmit", slot, error) from error
 
     def _radiate(self, position: int, emission: Emission) -> None:
@@ -174,7 +174,7 @@ class AccessPoint(Node):
         slot = self.plan.slots[position]  # type: ignore[union-attr]
         try:
             self.services.air.emit(slot, self.name, emission)
-        except Exception as error:
+        except FAILURES as error:
             raise self.failure("transmit", slot, error) from error
         sensing = emission.sensing
         part = sensing if self.illumination == "sensing" else emission.total
@@ -200,7 +200,7 @@ class AccessPoint(Node):
             given = self.report(slot, echo)
             if given is not None and given is not echo:
                 given = REPORTED.numbers(self, given, echo.shape, f"None or finite samples of shape {echo.shape}")
-        except Exception as error:
+        except FAILURES as error:
             raise self.failure("report", slot, error) from error
         kind, number = WITHHOLD, -1
         if given is not None:
@@ -223,7 +223,7 @@ class AccessPoint(Node):
                 message.own = True  # type: ignore[union-attr]
             else:
                 check_message(split, "give", message, self.name, self.plan, self.n_antennas)
-        except Exception as error:
+        except FAILURES as error:
             raise self.failure(f"split {type(split).__qualname__}.give", slot, error) from error
         return message
 

@@ -16,6 +16,7 @@ from emulator.kernel import Alarm, Kernel
 from emulator.services import Recorder, Services
 from emulator.slot import Slot
 from emulator.trace import row
+from models.doors import FAILURES
 
 __all__ = ["EmulationError", "Node", "check_wake"]
 
@@ -90,7 +91,7 @@ class Node:
             return task(*args)
         except EmulationError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise self.failure("wake", None, error) from error
 
     def rng(self, purpose: str, counter: int = 0) -> np.random.Generator:
@@ -102,7 +103,7 @@ class Node:
         if self.record is not None:
             self.record(row(self.services.now_ns, kind, self.rank, value, cpi, message))
 
-    def failure(self, hook: str, slot: Slot | None, error: Exception) -> EmulationError:
+    def failure(self, hook: str, slot: Slot | None, error: BaseException) -> EmulationError:
         """Return the error that says which node failed, in which hook, for which slot, when and why."""
         where = "" if slot is None else f", slot {slot.index} (CPI {slot.cpi})"
         return EmulationError(

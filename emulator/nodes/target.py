@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from emulator.nodes.node import Node
 from emulator.randomness import drawn_phase_rad
-from models.doors import FARTHEST_M, Door, is_own
+from models.doors import FAILURES, FARTHEST_M, Door, is_own
 from models.trajectories import Trajectory
 
 __all__ = ["Target"]
@@ -58,7 +58,7 @@ class Target(Node):
         door = Door(self.name if giver is self else f"trajectory of {self.name}", "position_m")
         try:
             positions = [giver.position_m(time_s) for time_s in times_s]
-        except Exception as error:
+        except FAILURES as error:
             door.fail(giver, error)
         expected = "two finite coordinates (x, y) in m a time"
         return door.numbers(giver, positions, (len(positions), 2), expected, float, FARTHEST_M)

@@ -57,8 +57,9 @@ def check_map_options(mapped: bool, kind: str | None, out: Path | None) -> None:
 def map_folder(path: Path, scenario: "Scenario", seed: int, kind: str, overwrite: bool) -> OutputFolder:
     """Return the folder for a map, checked."""
     from scenarios.figures.bound_map import FILES
+    from scenarios.file.contents import contents
 
-    settings = {"seed": seed, "kind": kind, **flat_settings(scenario.data())}
+    settings = {"seed": seed, "kind": kind, **flat_settings(scenario.data()), **contents(scenario)}
     folder = OutputFolder(path=path, command="bound", names=FILES, settings=settings, overwrite=overwrite)
     folder.check()
     return folder

@@ -194,13 +194,14 @@ def announce_size(scenario: "Scenario", source: str) -> None:
 
 def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) -> Path:
     """Return where results go by default: name and seed, with a digest unless a bundled scenario is as it was."""
+    from scenarios.file.contents import contents
     from scenarios.file.files import bundled, load, scenario_name
     from scenarios.output.folders import settings_digest
 
     name = f"{prefix}{scenario_name(source)}-{seed}"
     if source in bundled() and scenario == load(source):
         return Path("results") / name
-    return Path("results") / f"{name}-{settings_digest(scenario.data())}"
+    return Path("results") / f"{name}-{settings_digest(scenario.data() | contents(scenario))}"
 
 
 def _run_and_show(
@@ -237,6 +238,11 @@ class BoundKind(enum.StrEnum):
     COHERENT = "coherent"
     NONCOHERENT = "noncoherent"
 
+    @property
+    def prefix(self) -> str:
+        """How the name of the default folder of a map begins."""
+        return "bound-" if self is BoundKind.COHERENT else f"bound-{self.value}-"
+
 
 @app.command()
 @guarded
@@ -250,7 +256,7 @@ def bound(
     ] = None,
     mapped: Annotated[bool, typer.Option("--map", help="Map the bound over the area, too.")] = False,
     kind: Annotated[BoundKind | None, typer.Option("--kind", help="Bound to map; default: coherent.")] = None,
-    out: Annotated[Path | None, out_option("Folder for the map", "bound-<scenario>-<seed>")] = None,
+    out: Annotated[Path | None, out_option("Folder for the map", "bound[-noncoherent]-<scenario>-<seed>")] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
     overwrite: OverwriteOption = False,
@@ -259,11 +265,10 @@ def bound(
     from scenarios.commands.bound import check_map_options, map_folder, parse_point
     from scenarios.figures.point_bounds import bounds
 
-    points = [parse_point(text) for text in at or ()]
+    points, shown = [parse_point(text) for text in at or ()], kind or BoundKind.COHERENT
     check_map_options(mapped, kind, out)
     checked = load_scenario(scenario, overrides, plugins)
-    path = out if out is not None or as_json else default_folder("bound-", scenario, checked, seed)
-    shown = kind or BoundKind.COHERENT
+    path = out if out is not None or as_json else default_folder(shown.prefix, scenario, checked, seed)
     folder = map_folder(path, checked, seed, shown.value, overwrite) if mapped and path is not None else None
     found = bounds(checked, seed, points)
     _show_bounds(found, _map_of(checked, seed, shown, folder) if mapped else None, as_json)

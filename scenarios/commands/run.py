@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.commands.terminal import show
+from scenarios.file.contents import content_comments, contents
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import metrics, results
@@ -49,7 +50,7 @@ def _found(cpi: "CpiResult") -> str:
 
 def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) -> OutputFolder:
     """Return the folder for the result of a run; ``scenario`` is complete, nothing left to be drawn."""
-    settings = {"seed": seed, **flat_settings(scenario.data())}
+    settings = {"seed": seed, **flat_settings(scenario.data()), **contents(scenario)}
     return OutputFolder(path=path, command="run", names=FILES, settings=settings, overwrite=overwrite)
 
 
@@ -63,8 +64,9 @@ def write_folder(
         for name, source in PICTURES.items()
         if (picture := source(result, step_m)) is not None
     }
+    text = dump(scenario) + content_comments(folder.settings)
     writers: dict[str, Writer] = {
-        "scenario.toml": lambda path: path.write_text(dump(scenario), encoding="utf-8"),
+        "scenario.toml": lambda path: path.write_text(text, encoding="utf-8"),
         "trace.npz": lambda path: results.save_trace(result.trace, path),
         **{name: partial(_write_content, content) for name, content in drawn.items()},
         "result.json": partial(results.save_run, result, seed),

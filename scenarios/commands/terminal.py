@@ -1,10 +1,11 @@
 """What a person reads: text and tables that come out whole on any terminal, however narrow, in any encoding."""
 
 import codecs
+import errno
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,34 +13,42 @@ if TYPE_CHECKING:
 
 __all__ = ["console", "make_streams_safe", "say", "show"]
 
-PLAIN = {"–": "-", "—": "-", "−": "-", "…": "...", "·": "*", "×": "x", "≤": "<=", "≥": ">=", "²": "^2", "µ": "u",
-         "λ": "lambda", "ρ": "rho", "σ": "sigma", "±": "+-", "°": " deg", "→": "->", "∞": "inf"}  # fmt: skip
+PLAIN = {"–": "-", "−": "-", "…": "...", "≤": "<=", "λ": "lambda", "ρ": "rho", "→": "->"}
+"""What stands in results for the characters that this program itself writes there."""
 WIDTH_ELSEWHERE = 120
 """Columns of output that goes to a file or a pipe; a wider table is written as wide as it is."""
 
 
-def _in_plain_characters(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what stands in for a character that an encoding lacks; an escape if there is nothing that says it."""
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands in for a character that an encoding lacks: an escape that stands for nothing else."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]
     if "\udc80" <= character <= "\udcff":  # a byte of a file name that is no text
         return bytes([ord(character) - 0xDC00]), error.start + 1
-    return PLAIN.get(character) or character.encode("ascii", "backslashreplace").decode(), error.start + 1
+    return character.encode("ascii", "backslashreplace").decode(), error.start + 1
+
+
+def _in_plain_characters(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what says a character that an encoding lacks in others; an escape if there is nothing that does."""
+    said, end = _escaped(error)
+    return PLAIN.get(error.object[error.start], said), end  # type: ignore[attr-defined]
 
 
 def make_streams_safe() -> None:
     """Let standard output and error take whatever is said, instead of failing at the end.
 
-    Characters that their encoding lacks are replaced; a stream that is closed takes everything and shows nothing.
+    Characters that their encoding lacks are replaced: in results by plain ones, in messages, which repeat what the user
+    gave, by escapes. A stream that is closed takes everything and shows nothing.
     """
     codecs.register_error("plain", _in_plain_characters)
+    codecs.register_error("escaped", _escaped)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed: what is said goes nowhere
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it stays open
-    for stream in (sys.stdout, sys.stderr):
+    for stream, errors in ((sys.stdout, "plain"), (sys.stderr, "escaped")):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="plain")
+            stream.reconfigure(errors=errors)
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -53,7 +62,13 @@ def console() -> "Console":
     """Return the console of standard output: as wide as the terminal, which a file or a pipe has not."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+    class Pipeable(Console):
+        """A console that leaves a reader who has gone away to the command, as what is said without one does."""
+
+        def on_broken_pipe(self) -> Never:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    return Pipeable(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
 
 
 def show(table: "Table", where: "Console") -> None:

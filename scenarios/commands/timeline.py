@@ -85,14 +85,16 @@ def _shown(
 ) -> tuple[range, Window]:
     """Return which CPIs are shown, and the window; CPIs that are asked for are shown whole."""
     from emulator import lanes
+    from scenarios.output.results import cpis_of
 
     window_ns = selection.window_ns
     _check_window(window_ns, int(trace["time_ns"].max(initial=0)))
-    kept = lanes.cpis_kept(trace, [cpi["index"] for cpi in results])
+    told = cpis_of(trace)
     if selection.cpis is None and window_ns == (None, None):
-        return lanes.first_cpis(n_slots, kept), window_ns
+        published = range(max(told.start, results[0]["index"]), results[-1]["index"] + 1)
+        return lanes.first_cpis(n_slots, published or told), window_ns
     if selection.cpis is not None:
-        whole_ns = lanes.whole_window_ns(trace, chosen_cpis(selection.cpis, kept))
+        whole_ns = lanes.whole_window_ns(trace, chosen_cpis(selection.cpis, told))
         start_ns, end_ns = (asked if asked is not None else own for asked, own in zip(window_ns, whole_ns, strict=True))
         window_ns = start_ns, end_ns
     return lanes.cpis_between(trace, *window_ns), window_ns
@@ -126,7 +128,7 @@ def _check_window(window_ns: tuple[int | None, int | None], last_ns: int) -> Non
         raise ScenarioError("--from, --until", [text])
 
 
-def chosen_cpis(text: str, kept: range) -> range:
+def chosen_cpis(text: str, told: range) -> range:
     """Return the CPIs that a text as "3" or "2..4" names.
 
     >>> chosen_cpis("2..4", range(10))
@@ -135,17 +137,17 @@ def chosen_cpis(text: str, kept: range) -> range:
     Raises
     ------
     ScenarioError
-        If it is no such text, or names a CPI that is not among those ``kept``.
+        If it is no such text, or names a CPI that is not among those that are ``told`` of.
     """
     from scenarios.file.problems import ScenarioError
 
     first, dots, last = text.partition("..")
-    allowed = f"allowed: {kept[0]} to {kept[-1]}, as {kept[0]} or {kept[0]}..{kept[-1]}"
+    allowed = f"allowed: {told[0]} to {told[-1]}, as {told[0]} or {told[0]}..{told[-1]}"
     try:
         cpis = range(int(first), int(last if dots else first) + 1)
     except ValueError:
         raise ScenarioError("--cpi", [f'got "{text}"; {allowed}']) from None
-    if not cpis or cpis[0] not in kept or cpis[-1] not in kept:
+    if not cpis or cpis[0] not in told or cpis[-1] not in told:
         raise ScenarioError("--cpi", [f'got "{text}"; {allowed}'])
     return cpis
 
@@ -201,7 +203,11 @@ def register(app: typer.Typer) -> None:
         folder: Annotated[Path, typer.Argument(metavar="DIR", help="An output folder of dmimo run.")],
         aps: Annotated[
             str | None,
-            typer.Option("--aps", metavar="NAMES", help="APs that get a lane each, as ap-1,ap-3..ap-6; default: all."),
+            typer.Option(
+                "--aps",
+                metavar="NAMES",
+                help="APs to show, as ap-1,ap-3..ap-6; up to 48 get a lane each; default: all.",
+            ),
         ] = None,
         cpis: Annotated[
             str | None, typer.Option("--cpi", metavar="A..B", help="CPIs to show, as 3 or 2..4; default: the first.")

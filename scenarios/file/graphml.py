@@ -95,7 +95,9 @@ def graph_problems(path: str, names: tuple[str, ...], words: tuple[str, ...]) ->
         allowed = f"{', '.join(words)} or the path of a GraphML file"
         hint = closest(path, words)
         said = f"; {hint}" if hint.startswith("did you mean") else ""
-        yield Problem(_TOPOLOGY, f'got "{path}"; allowed: {allowed}, and there is no such file{said}')
+        other = "that is a folder" if os.path.isdir(path) else "that is no regular file"
+        found = other if os.path.exists(path) else f"there is no such file{said}"
+        yield Problem(_TOPOLOGY, f'got "{path}"; allowed: {allowed}, and {found}')
         return
     try:
         graph = read_graph(path)

@@ -97,7 +97,7 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     """Return what is wrong with the settings given for a strategy class, as pairs of key and text.
 
     Where the class itself refuses them, the key is the setting that its message begins with, as in "n_draws is 0: give
-    a whole number from 1 to 10000", or empty if it begins otherwise.
+    a whole number from 1 to 10000", or empty if it begins otherwise; class, method and error are named then.
     """
     known = settings_of(cls)
     unknown = [(key, f"unknown key; {_nearest(key, known)}") for key in options if key not in known]
@@ -112,7 +112,7 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     try:
         cls(**options)
     except (Exception, SystemExit) as error:  # the class may be anybody's
-        return [_refusal(str(error) or type(error).__name__, known)]
+        return [_refusal(cls, error, known)]
     return []
 
 
@@ -121,9 +121,12 @@ def _nearest(key: str, known: Iterable[str]) -> str:
     return hint if hint.startswith("did you mean") or known else "this kind has no settings"
 
 
-def _refusal(text: str, known: Iterable[str]) -> tuple[str, str]:
-    said = re.fullmatch(r"(?:\w+\.)?(\w+) is (.+?): (.+)", text, re.DOTALL)
-    return (said[1], f"got {said[2]}; {said[3]}") if said and said[1] in known else ("", text)
+def _refusal(cls: type, error: BaseException, known: Iterable[str]) -> tuple[str, str]:
+    said = re.fullmatch(r"(?:\w+\.)?(\w+) is (.+?): (.+)", str(error), re.DOTALL)
+    if said and said[1] in known:
+        return said[1], f"got {said[2]}; {said[3]}"
+    method = "__post_init__" if hasattr(cls, "__post_init__") else "__init__"
+    return "", f"{cls.__name__}.{method}: {type(error).__name__}: {error}"
 
 
 def _misfit(kind: Any, value: Any) -> str:

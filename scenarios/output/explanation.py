@@ -15,7 +15,7 @@ from emulator.journeys import Event, Hop, Journeys, Outcome, Sent
 from emulator.messages import CENTRAL
 from emulator.trace import Kind
 from scenarios.file.problems import ScenarioError, closest
-from scenarios.output.results import load_result, load_trace
+from scenarios.output.results import cpis_of, load_result, load_trace
 
 __all__ = ["explain"]
 
@@ -40,9 +40,10 @@ def explain(folder: Path, node: str, cpi: int | None = None) -> list[str]:
     ScenarioError
         If the folder holds no trace, or the trace no such node or CPI.
     """
-    way = Journeys(_trace(folder))
+    trace = _trace(folder)
+    way = Journeys(trace)
     _check_node(node, way.nodes)
-    return _teller(node)(_Case(way, folder, node, _checked_cpi(cpi, way)))
+    return _teller(node)(_Case(way, folder, node, _checked_cpi(cpi, cpis_of(trace), way)))
 
 
 def _trace(folder: Path) -> dict[str, Any]:
@@ -64,14 +65,11 @@ def _check_node(node: str, nodes: list[str]) -> None:
     raise ScenarioError("NODE", [f'got "{node}"; {hint}'])
 
 
-def _checked_cpi(cpi: int | None, way: Journeys) -> int:
-    planned, published = way.cpis(Kind.PLAN), way.cpis(Kind.PUBLISH)
-    if not planned:
-        raise ScenarioError("DIR", ["its trace holds no CPI"])
+def _checked_cpi(cpi: int | None, told: range, way: Journeys) -> int:
     if cpi is None:
-        return max(published or planned)
-    if cpi not in planned:
-        raise ScenarioError("--cpi", [f"got {cpi}; allowed: {min(planned)} to {max(planned)}, what the trace holds"])
+        return max(way.cpis(Kind.PUBLISH) or told)
+    if cpi not in told:
+        raise ScenarioError("--cpi", [f"got {cpi}; allowed: {told[0]} to {told[-1]}, what the trace holds"])
     return cpi
 
 

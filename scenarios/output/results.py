@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from emulator.trace import Trace
 
 __all__ = [
-    "cpi_data", "finite", "json_text", "load_result", "load_trace", "run_data", "run_pieces", "save_run", "save_trace",
+    "cpi_data", "cpis_of", "finite", "json_text", "load_result", "load_trace", "run_data", "run_pieces", "save_run",
+    "save_trace",
 ]  # fmt: skip
 
 
@@ -137,6 +138,24 @@ def load_result(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ScenarioError(str(path), [f"cannot be read as a result: {error!r}"]) from error
     return result
+
+
+def cpis_of(trace: Mapping[str, np.ndarray]) -> range:
+    """Return the CPIs that a trace tells of: those that were planned, also where the run ended before their results.
+
+    A trace may have been told to keep the last ones.
+
+    Raises
+    ------
+    ScenarioError
+        If it tells of none.
+    """
+    from emulator.trace import Kind
+
+    planned = trace["cpi"][trace["kind"] == Kind.PLAN]
+    if not len(planned):
+        raise ScenarioError("DIR", ["its trace holds no CPI"])
+    return range(int(planned.min()), int(planned.max()) + 1)
 
 
 def load_trace(path: Path) -> dict[str, Any]:
