@@ -269,9 +269,13 @@ class Emulation:
 
         Raises
         ------
+        TypeError
+            If these are no results one after another.
         ValueError
             If one is not the result of a CPI, or of an emulation with another number of targets.
         """
+        if not isinstance(cpis, Iterable):
+            raise TypeError(f"cpis: got {cpis!r:.60}; give a list of results of CPIs, as cpis() yields them")
         cpis = cpis if isinstance(cpis, CpiResults) else list(cpis)
         for cpi in cpis:
             if not isinstance(cpi, CpiResult) or len(cpi.truth_m) != len(self.targets):

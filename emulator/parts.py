@@ -1,13 +1,20 @@
-"""What an emulation is put together of, checked before it starts: parts of their roles, names as in the survey."""
+"""What an emulation is put together of, checked before it starts: parts of their roles, names as in the survey.
+
+The fields of nodes are checked here, too, with the ranges of scenario files: what is wrong is said of the node that has
+it. A node may have another power or noise than the survey says.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
+from typing import Any
 
 from emulator.functional_split import FunctionalSplit
 from emulator.media.air import Air
 from emulator.media.effects import Effect
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
+from emulator.nodes.node import Node
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from models.doors import require
@@ -17,6 +24,16 @@ from models.selection.base import ModeSelector
 from models.trajectories import Trajectory
 
 __all__ = ["check_parts"]
+
+NUMBERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "transmit_power_w": ("> 0 and <= 1e7", lambda value: 0.0 < value <= 1e7),
+    "comm_power_fraction": (">= 0 and <= 1", lambda value: 0.0 <= value <= 1.0),
+    "noise_power_w": ("> 0 and <= 1e9", lambda value: 0.0 < value <= 1e9),
+    "rcs_m2": ("> 0 and <= 1e10", lambda value: 0.0 < value <= 1e10),
+    "scatter_phase_rad": (">= -1000 and <= 1000", lambda value: -1e3 <= value <= 1e3),
+}
+"""What each number of a node may be, in words and as a test; no test lets NaN pass."""
+ILLUMINATIONS = ("sensing", "full")
 
 
 def check_parts(
@@ -33,7 +50,8 @@ def check_parts(
     TypeError
         If a part is not of its role, such as a class in place of an object.
     ValueError
-        If names or antennas differ from the survey, targets are not numbered 0, 1, ..., or access points share a split.
+        If names or antennas differ from the survey, two nodes have one name, targets are not numbered 0, 1, ..., access
+        points share a split, or a field of a node is out of range.
     """
     require("selector", central.selector, ModeSelector)
     require("scheduler", central.scheduler, SlotScheduler)
@@ -48,11 +66,19 @@ def check_parts(
         require(f"split of {ap.name}", ap.split, FunctionalSplit)
         if ap.n_antennas != central.network.n_antennas:
             raise ValueError(f"{ap.name} has {ap.n_antennas} antennas, and {central.network.n_antennas} in the survey")
+        if ap.illumination not in ILLUMINATIONS:
+            _refuse(ap, "illumination", " or ".join(f'"{word}"' for word in ILLUMINATIONS))
+        _check_numbers(ap, "transmit_power_w", "comm_power_fraction", "noise_power_w")
+    for ue in user_equipments:
+        _check_numbers(ue, "noise_power_w")
     for target in targets:
         require(f"trajectory of {target.name}", target.trajectory, Trajectory)
+        _check_numbers(target, "rcs_m2", *(() if target.scatter_phase_rad is None else ("scatter_phase_rad",)))
     _check_names("access points", [ap.name for ap in access_points], central.network.ap_names)
     _check_names("user equipments", [ue.name for ue in user_equipments], central.network.ue_names)
     _check_names("indices of targets", [target.index for target in targets], range(air.n_targets))
+    _check_names("targets", [target.name for target in targets], [f"target-{i}" for i in range(air.n_targets)])
+    _check_distinct(node.name for node in (air, central, *access_points, *user_equipments, *targets))
     users = Counter(id(ap.split) for ap in access_points)
     shared = [ap.name for ap in access_points if users[id(ap.split)] > 1]
     if shared:
@@ -66,3 +92,20 @@ def _check_names(what: str, got: Sequence[object], expected: Sequence[object]) -
     if odd:
         first = sorted(map(str, odd))[:8]
         raise ValueError(f"{what}: {', '.join(first)} must be there once, as in the survey, and no other")
+
+
+def _check_distinct(names: Iterable[str]) -> None:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{', '.join(twice[:8])}: more than one node has this name; give each its own")
+
+
+def _check_numbers(node: Node, *names: str) -> None:
+    """Refuse a field of a node that is no number of its range."""
+    for name in names:
+        value, (words, allows) = getattr(node, name), NUMBERS[name]
+        if isinstance(value, bool) or not isinstance(value, Real) or not allows(value):
+            _refuse(node, name, f"a number {words}")
+
+
+def _refuse(node: Node, name: str, allowed: str) -> None:
+    raise ValueError(f"{node.name}: {name} is {getattr(node, name)!r:.60}; allowed: {allowed}")

@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from models.limits import MOST_CELLS
 from models.readonly import taken
 
 __all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio"]
@@ -40,7 +41,18 @@ class Area:
         )
 
     def grid(self, step_m: float) -> tuple[Float, Float]:
-        """Return the x and y coordinates in m of the centres of square cells of about ``step_m``."""
+        """Return the x and y coordinates in m of the centres of square cells of about ``step_m``.
+
+        Raises
+        ------
+        ValueError
+            If there would be more than ``MOST_CELLS``.
+        """
+        if (cells := self.width_m / step_m * self.height_m / step_m) > MOST_CELLS:
+            raise ValueError(
+                f"a grid step of {step_m:g} m makes {cells:.2g} cells in the area; allowed: at most {MOST_CELLS:.0e} "
+                "cells, so take a larger step"
+            )
         n_x, n_y = (max(1, round(side / step_m)) for side in (self.width_m, self.height_m))
         return (np.arange(n_x) + 0.5) * self.width_m / n_x, (np.arange(n_y) + 0.5) * self.height_m / n_y
 

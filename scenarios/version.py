@@ -1,6 +1,12 @@
 """The version of the layout of everything that is written."""
 
-__all__ = ["SCHEMA_VERSION"]
+__all__ = ["SCHEMA_VERSION", "check_version"]
 
 SCHEMA_VERSION = 1
 """Stands in every file: it grows when the meaning or the layout of something in one of them changes."""
+
+
+def check_version(found: object) -> None:
+    """Refuse what was written with another version of its form; raises ValueError."""
+    if found != SCHEMA_VERSION:
+        raise ValueError(f"got schema_version {found!r}; allowed: {SCHEMA_VERSION}, of files that this version writes")

@@ -82,6 +82,16 @@ def dmimo(*args):
     return CliRunner().invoke(app, [str(arg) for arg in args])
 
 
+@pytest.mark.parametrize(("least_s", "told"), [(0.0, True), (60.0, False)])
+@pytest.mark.parametrize("command", [("bound", "paper"), ("run", "paper", "--cpis", "1")])
+def test_a_command_that_takes_long_says_so_before_it_begins(monkeypatch, tmp_path, command, least_s, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scenarios.commands.cli.WORTH_SAYING_S", least_s)
+    outcome = dmimo(*command, "--json", "--set", "estimator.kind='grid'")
+    assert outcome.exit_code == 0
+    assert outcome.stderr.startswith("This takes about ") == told
+
+
 def dmimo_process(*args, **environment):
     command = [sys.executable, "-m", "scenarios", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120)

@@ -114,10 +114,17 @@ def test_contract_same_observation_same_estimate(estimator):
 def test_contract_settings_are_frozen_and_checked(estimator):
     with pytest.raises(FrozenInstanceError):
         estimator.grid_step_m = 1.0
-    with pytest.raises(ValueError, match=r"grid_step_m is 0\.0"):
-        replace(estimator, grid_step_m=0.0)
-    with pytest.raises(ValueError, match=r"false_alarm_probability is 1\.0"):
-        replace(estimator, false_alarm_probability=1.0)
+    for name, odd in (("grid_step_m", 0.0), ("grid_step_m", 1e-300), ("false_alarm_probability", 1.0)):
+        for value in (odd, "a", None, np.nan, np.inf, True):
+            with pytest.raises(ValueError, match=rf"{type(estimator).__name__}\.{name} is {value!r}: "):
+                replace(estimator, **{name: value})
+
+
+@contract
+def test_contract_a_step_too_fine_for_the_area_is_told(estimator):
+    rng = np.random.default_rng(45)
+    with pytest.raises(ValueError, match=r"a grid step of 1e-05 m makes 1e\+16 cells in the area; allowed: at most 5e"):
+        replace(estimator, grid_step_m=1e-5).estimate(observe(rng, random_truth(rng)))
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,40 @@ def test_a_default_that_is_no_number_is_refused(written, default):
         graph_of(written(site(key("rate_bit_s", default=default))))
 
 
+def test_two_keys_of_one_name_have_one_default(written):
+    twice = key("rate_bit_s", default="1000") + key("rate_bit_s", default="{}").replace('id="rate_bit_s"', 'id="other"')
+    with pytest.raises(ScenarioError, match=r"two keys rate_bit_s have the defaults 1000\.0 and 2000\.0; give one"):
+        graph_of(written(site(twice.format(2000))))
+    assert graph_of(written(site(twice.format("1e3")))).edges["ap-0", "central"]["rate_bit_s"] == 1000.0
+
+
+def notes_on(path):
+    return [text.rpartition("net.graphml: ")[2] for text in remarks(load("paper", {"fronthaul.topology": path}))]
+
+
+@pytest.mark.parametrize(
+    ("use", "default", "of"),
+    [("node", "1e9", ""), ("graph", None, "graph"), ("node", None, "node"), ("all", None, "node"), ("edge", "1e9", "")],
+)
+def test_what_nodes_or_the_graph_say_of_links_is_noted(written, use, default, of):
+    text, data = site(key("rate_bit_s", default=default, use=use)), '<data key="rate_bit_s">5</data>'
+    places = {
+        "": text,
+        "node": text.replace('<node id="ap-0"/>', f'<node id="ap-0">{data}</node>'),
+        "graph": text.replace('"undirected">', f'"undirected">{data}'),
+    }
+    note = "attributes of links are ignored where nodes or the graph have them: rate_bit_s"
+    assert notes_on(written(places[of])) == ([note] if use != "edge" else [])
+
+
+def test_an_access_point_that_the_scenario_lacks_is_noted(written):
+    nodes = "".join(f'<node id="{name}"/>' for name in (*NAMES, "ap-12", "sw-1"))
+    edges = star_with() + edge("ap-12") + edge("sw-1")
+    assert notes_on(written(site(nodes=nodes, edges=edges))) == [
+        "taken as switches, as the scenario has ap-0 to ap-11 alone: ap-12"
+    ]
+
+
 # -- names of nodes ---------------------------------------------------------------------------------------------------
 
 

@@ -504,3 +504,15 @@ def test_numbers_and_text_survive_the_file(points, text):
     again = Scenario.checked(tomllib.loads(dump(scenario)))
     assert again.user_equipment.positions_m == scenario.user_equipment.positions_m == tuple(points)
     assert tomllib.loads(f"x = {files._toml(text)}")["x"] == text
+
+
+@pytest.mark.parametrize(
+    "comment", ["# schema_version = 999", "#schema_version=999\r", "# mine\n# schema_version = 999"]
+)
+def test_a_scenario_of_another_version_is_refused_as_results_are(tmp_path, comment):
+    path = tmp_path / "s.toml"
+    path.write_bytes(f"{comment}\n[schedule]\ncpis = 3\n".encode())
+    with pytest.raises(ScenarioError, match="got schema_version 999; allowed: 1, of files that this version writes"):
+        load(path)
+    path.write_text(dump(load("paper")))
+    assert load(path) == load("paper")

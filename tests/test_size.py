@@ -4,9 +4,11 @@ import json
 import math
 import subprocess
 import sys
+import time
 
 import pytest
 
+from scenarios.figures.point_bounds import bounds
 from scenarios.file import size
 from scenarios.file.files import load
 from scenarios.file.problems import ScenarioError
@@ -93,6 +95,34 @@ def test_time_counts_the_cpis_that_pass_while_the_first_is_waited_for():
         lossy = {"fronthaul.loss_probability": loss_probability}
         short, long = (run_size(load("paper", lossy | {"fronthaul.deadline_s": d})).n_cpis for d in (0.001, 0.601))
         assert long - short == pytest.approx(n_waiting)
+
+
+def seconds_of(task):
+    began_s = time.process_time()
+    task()
+    return time.process_time() - began_s
+
+
+@pytest.mark.parametrize("spread", [15.0, 1.0])
+def test_the_time_of_building_grows_as_it_is_estimated(spread):
+    """From 64 to 256 antennas about 20 times, as a decomposition of each link's covariance does; without UEs none."""
+    links = {"access_points.count": 7, "user_equipment.count": 4, "radio.angular_std_deg": spread}
+    few, many = (load("paper", links | {"access_points.n_antennas": n}) for n in (64, 256))
+    few.build(seed=1)
+    measured = seconds_of(lambda: many.build(seed=1)) / min(seconds_of(lambda: few.build(seed=1)) for _ in range(3))
+    estimated = run_size(many).build_s / run_size(few).build_s
+    assert measured / 3.0 < estimated < 3.0 * measured
+    assert run_size(many).seconds > run_size(many).build_s > 0.0
+    assert run_size(load("paper", {"user_equipment.count": 0})).build_s == 0.0
+
+
+def test_the_time_of_bounds_grows_as_it_is_estimated():
+    few, many = (load("paper", {"access_points.count": n, "schedule.n_receivers": n // 2}) for n in (150, 600))
+    bounds(few, 1)
+    measured = seconds_of(lambda: bounds(many, 1)) / min(seconds_of(lambda: bounds(few, 1)) for _ in range(3))
+    estimated = bound_size(many).seconds / bound_size(few).seconds
+    assert measured / 3.0 < estimated < 3.0 * measured
+    assert bound_size(few, 1000).seconds > 100.0 * bound_size(few).seconds
 
 
 def test_memory_of_this_machine_is_known():

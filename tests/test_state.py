@@ -283,6 +283,9 @@ def test_results_of_others_are_refused(small):
     for odd in ([None], [3], other):
         with pytest.raises(ValueError, match=r"as cpis\(\) yields them"):
             emulation.result(odd)
+    for odd in (None, 3):
+        with pytest.raises(TypeError, match=f"cpis: got {odd}; give a list"):
+            emulation.result(odd)
 
 
 def test_an_emulation_starts_once(small):

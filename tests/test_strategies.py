@@ -1,5 +1,6 @@
 """What strategies and hooks hand over: refused where it is wrong, by role and class; read-only and taken."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -544,6 +545,9 @@ def test_a_start_that_leaves_out_the_base_class_is_named(small):
         ({"fronthaul": nx.Graph()}, "give an object of a subclass of DiGraph"),
         ({"access_points": {"ap-3": None}}, "ap-3: got None; give a class"),
         ({"access_points": [AccessPoint]}, "access_points: got ["),
+        ({"access_points": {3: AccessPoint}}, "access_points: got {3: "),
+        ({"access_points": {None: AccessPoint}}, "access_points: got {None: "),
+        ({"access_points": "ap-3"}, "access_points: got 'ap-3'"),
         ({"access_point": lambda **keys: None}, "AccessPoint of an emulation: got None"),
         ({"user_equipment": lambda **keys: 3}, "UserEquipment of an emulation: got 3"),
         (
@@ -564,6 +568,10 @@ def test_a_part_of_another_role_is_refused_when_an_emulation_is_built(small, str
         ({"access_point": lambda **keys: AccessPoint(**keys | {"name": "ap-1"})}, "access points: ap-0"),
         ({"user_equipment": lambda **keys: UserEquipment(**keys | {"name": "mine"})}, "user equipments: mine, ue-0"),
         ({"target": lambda **keys: Target(**keys | {"index": 1})}, "indices of targets: 0, 1"),
+        (
+            {"target": lambda **keys: Target(**keys | {"name": "ap-0"})},
+            "targets: ap-0, target-0, target-1 must be there",
+        ),
         ({"access_point": lambda **keys: AccessPoint(**keys | {"n_antennas": 2})}, "ap-0 has 2 antennas, and 4 in"),
         ({"seed": -1}, "seed = -1: give a whole number"),
         ({"seed": None}, "seed = None: give a whole number"),
@@ -574,6 +582,44 @@ def test_a_part_of_another_role_is_refused_when_an_emulation_is_built(small, str
 def test_parts_that_do_not_fit_the_survey_are_refused(small, parts, words):
     with pytest.raises(ValueError, match=words):
         small().build(**parts)
+
+
+@pytest.mark.parametrize(
+    ("role", "base", "node", "field", "values", "allowed"),
+    [
+        ("access_point", AccessPoint, "ap-0", "transmit_power_w", (math.nan, 1e300, -1, 0.0, "1", None, True), "> 0"),
+        ("access_point", AccessPoint, "ap-0", "noise_power_w", (math.nan, -1.0, math.inf, np.ones(1)), "> 0"),
+        ("access_point", AccessPoint, "ap-0", "comm_power_fraction", (-1, 1.5, math.nan), ">= 0 and <= 1"),
+        ("access_point", AccessPoint, "ap-0", "illumination", ("x", None, []), '"sensing" or "full"'),
+        ("user_equipment", UserEquipment, "ue-0", "noise_power_w", (-1.0, math.nan), "> 0"),
+        ("target", Target, "target-0", "rcs_m2", (-1, 1e200, math.nan, 1j), "> 0"),
+        ("target", Target, "target-0", "scatter_phase_rad", (math.nan, "0", 1e9), ">= -1000"),
+    ],
+)
+def test_a_field_of_a_node_out_of_range_is_told_of_that_node(small, role, base, node, field, values, allowed):
+    for value in values:
+        with pytest.raises(ValueError, match="allowed: ") as caught:
+            small().build(**{role: partial(with_field, base, {field: value})})
+        assert f"{node}: {field} is {value!r}; allowed: " in str(caught.value)
+        assert allowed in str(caught.value)
+
+
+def with_field(base, changed, **keys):
+    return base(**keys | changed)
+
+
+def test_a_node_may_have_a_power_share_and_noise_of_its_own(small):
+    weak = {"transmit_power_w": np.float32(0.5), "comm_power_fraction": 1, "noise_power_w": np.float64(1e-12)}
+    small().build(access_point=partial(with_field, AccessPoint, weak), estimator=None).run(1)
+
+
+@pytest.mark.parametrize("limits", [(-100, 1e-3, 1, -100), (100, 1e9, 1e12, 100)])
+def test_nodes_take_what_scenario_files_allow(small, limits):
+    power, temperature, bandwidth, rcs = limits
+    radio = {"transmit_power_dbm": power, "noise_temperature_k": temperature, "bandwidth_hz": bandwidth}
+    keys = {f"radio.{name}": value for name, value in radio.items()}
+    fast = {"radio.noise_figure_db": 100, "schedule.snapshots_per_slot": 1000, "schedule.lead_s": 0}
+    small(keys | (fast if power > 0 else {}) | {"targets": [{"rcs_dbsm": rcs}]}).build()
 
 
 # -- what is handed out is read-only, what is sent is taken -----------------------------------------------------------
@@ -902,7 +948,6 @@ def loud(ap, slot, echo, message):
     ("parts", "words"),
     [
         ({"target": type("Mirror", (Target,), {"scatter": lambda self, cpi: HUGE})}, "target-0.wake.*target-0 Mirror"),
-        ({"target": lambda **keys: Target(**keys | {"rcs_m2": 1e200})}, "target-0.wake.*target-0 Target.scatter"),
         (
             {"target": lambda **keys: Target(**keys | {"trajectory": Straying()})},
             "target-0.wake.*trajectory of target-0",

@@ -25,6 +25,7 @@ from scenarios.commands.terminal import console, make_streams_safe, say, show
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
     from scenarios.file.scenario import Scenario
+    from scenarios.file.size import Size
     from scenarios.output.folders import OutputFolder
     from scenarios.output.painters import Painters
 
@@ -163,13 +164,14 @@ def run(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
+    from scenarios.file.size import run_size
     from scenarios.output.painters import Painters
 
     began_s = _began_s if _began_s is not None else time.perf_counter()
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
     with Painters(0 if as_json and out is None else None) as painters:
         checked = load_scenario(scenario, asked, plugins)
-        announce_size(checked, scenario)
+        announce_size(run_size(checked), scenario)
         folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
         _remark(checked, error=True)
         _run_and_show(checked, seed, folder, as_json, overwrite, began_s, painters)
@@ -182,11 +184,10 @@ def _remark(scenario: "Scenario", *, error: bool = False) -> None:
         say(line, error=error)
 
 
-def announce_size(scenario: "Scenario", source: str) -> None:
-    """Refuse what cannot fit in the memory of this machine, and say so where a run takes minutes or more."""
-    from scenarios.file.size import require_fit, run_size
+def announce_size(size: "Size", source: str) -> None:
+    """Refuse what cannot fit in the memory of this machine, and say so where it takes minutes or more."""
+    from scenarios.file.size import require_fit
 
-    size = run_size(scenario)
     require_fit(size, source)
     if size.seconds > WORTH_SAYING_S:
         say(f"This takes about {size}", error=True)
@@ -264,10 +265,12 @@ def bound(
     """Print position error bounds of targets and other points, and map them over the area."""
     from scenarios.commands.bound import check_map_options, map_folder, parse_point
     from scenarios.figures.point_bounds import bounds
+    from scenarios.file.size import bound_size
 
     points, shown = [parse_point(text) for text in at or ()], kind or BoundKind.COHERENT
     check_map_options(mapped, kind, out)
     checked = load_scenario(scenario, overrides, plugins)
+    announce_size(bound_size(checked, len(points)), scenario)
     path = out if out is not None or as_json else default_folder(shown.prefix, scenario, checked, seed)
     folder = map_folder(path, checked, seed, shown.value, overwrite) if mapped and path is not None else None
     found = bounds(checked, seed, points)

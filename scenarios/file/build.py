@@ -1,6 +1,6 @@
 """From a checked scenario to an emulation; its survey is that of `scenarios.file.survey`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from typing import Any, TypeVar
@@ -99,7 +99,7 @@ def build(
         made of what was given.
     """
     _require_known(strategies)
-    if not isinstance(access_points or {}, Mapping):
+    if not (isinstance(access_points or {}, Mapping) and all(isinstance(name, str) for name in access_points or ())):
         raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
     makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
     _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
@@ -109,11 +109,7 @@ def build(
         require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
-    unknown = set(access_points or {}) - set(network.ap_names)
-    if unknown:
-        first, *_, last = network.ap_names
-        hint = closest(min(unknown), network.ap_names) if network.n_aps <= 100 else ""
-        raise ValueError(f"access_points: {sorted(unknown)} are not among {first}..{last}; {hint}".rstrip("; "))
+    _require_names(access_points or {}, network.ap_names)
     classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
     channel = access_channel_of(scenario, network)
     keys = {
@@ -153,6 +149,12 @@ def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
     if isinstance(tracing, Tracing):
         return tracing
     return Tracing(last_cpis=scenario.trace.last_cpis) if tracing else None
+
+
+def _require_names(asked: Iterable[str], names: Sequence[str]) -> None:
+    if unknown := sorted(set(asked) - set(names)):
+        hint = closest(unknown[0], names) if len(names) <= 100 else ""
+        raise ValueError(f"access_points: {unknown} are not among {names[0]}..{names[-1]}; {hint}".rstrip("; "))
 
 
 def _check_makers(makers: Mapping[str, object]) -> None:

@@ -1,6 +1,7 @@
 """Scenario files: reading, overriding single keys, and writing the resolved scenario."""
 
 import importlib.resources
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 from scenarios.file.overrides import overridden
 from scenarios.file.problems import ScenarioError, closest, short
 from scenarios.file.scenario import Scenario
-from scenarios.version import SCHEMA_VERSION
+from scenarios.version import SCHEMA_VERSION, check_version
 
 __all__ = ["bundled", "dump", "load", "parse_override", "scenario_name"]
+
+_VERSION = re.compile(r"^#\s*schema_version\s*=\s*(\d+)\s*$", re.MULTILINE)
 
 
 def bundled() -> dict[str, Path]:
@@ -61,7 +64,9 @@ def _topology(data: Mapping[str, Any]) -> Any:
 
 def _read(path: Path, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        _check_version(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(source, [f"not valid TOML: {error}"]) from error
     except UnicodeDecodeError as error:
@@ -73,6 +78,12 @@ def _read(path: Path, source: str) -> dict[str, Any]:
         raise ScenarioError(source, ["lists or tables are nested too deep; a scenario has four levels"]) from None
     except (OSError, ValueError) as error:
         raise ScenarioError(source, [f"cannot be read: {error}"]) from error
+
+
+def _check_version(text: str) -> None:
+    """Refuse a scenario in which a comment says that it was written with another version of its form."""
+    if version := _VERSION.search(text):
+        check_version(int(version[1]))
 
 
 def parse_override(text: str) -> tuple[str, Any]:

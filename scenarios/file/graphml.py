@@ -7,6 +7,7 @@ says nothing else. Where a drawing program gave nodes identifiers of its own, as
 import gzip
 import io
 import os
+import re
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -14,16 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emulator.media.link_attributes import attribute_problems, drawing_attributes
+from emulator.media.link_attributes import LINK_ATTRIBUTES, attribute_problems, drawing_attributes
 from scenarios.file.problems import Problem, closest
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["absolute", "graph_problems", "ignored_attributes", "read_graph"]
+__all__ = ["absolute", "graph_problems", "graph_remarks", "read_graph"]
 
 _GZIP = b"\x1f\x8b"
 _NUMBERS = {"int": int, "long": int, "float": float, "double": float}
+_AP_NAME = re.compile(r"ap-\d+")
 _TOPOLOGY = ("fronthaul.topology",)
 
 
@@ -49,11 +51,10 @@ def read_graph(path: str) -> "nx.Graph":
         data = Path(path).read_bytes()
         data = gzip.decompress(data) if data.startswith(_GZIP) else data
         root = ElementTree.fromstring(data)
-        if empty := _empty_defaults(root):
-            raise ValueError(f"the <default> of the key {', '.join(empty)} is empty, where a number is needed")
+        _check_keys(root)
         with warnings.catch_warnings(action="ignore"):  # of what networkx leaves out, and no link has
             graph = nx.read_graphml(io.BytesIO(data))
-        defaults = _edge_defaults(root)
+        defaults = dict(_edge_defaults(root))
     except Exception as error:
         raise ValueError(f"it cannot be read as GraphML: {type(error).__name__}: {error}") from error
     if graph.is_multigraph():
@@ -63,6 +64,15 @@ def read_graph(path: str) -> "nx.Graph":
     return nx.relabel_nodes(graph, _names(graph))
 
 
+def _check_keys(root: ElementTree.Element) -> None:
+    if empty := _empty_defaults(root):
+        raise ValueError(f"the <default> of the key {', '.join(empty)} is empty, where a number is needed")
+    found: dict[str, Any] = {}
+    for name, value in _edge_defaults(root):
+        if name in LINK_ATTRIBUTES and found.setdefault(name, value) != value:
+            raise ValueError(f"two keys {name} have the defaults {found[name]!r} and {value!r}; give one")
+
+
 def _empty_defaults(root: ElementTree.Element) -> list[str]:
     """Return the names of the keys of numbers and switches whose default says nothing."""
     keys = [key for key in root.iterfind("{*}key") if key.get("attr.type") in (*_NUMBERS, "boolean")]
@@ -70,14 +80,12 @@ def _empty_defaults(root: ElementTree.Element) -> list[str]:
     return [name for name, default in defaults if default is not None and not (default.text or "").strip()]
 
 
-def _edge_defaults(root: ElementTree.Element) -> dict[str, Any]:
-    """Return what edges say that say nothing themselves."""
-    defaults = {}
+def _edge_defaults(root: ElementTree.Element) -> Iterator[tuple[str, Any]]:
+    """Yield what edges say that say nothing themselves: name and value."""
     for key in root.iterfind("{*}key"):
         default, name = key.find("{*}default"), key.get("attr.name")
         if default is not None and name is not None and key.get("for", "all") in ("edge", "all"):
-            defaults[name] = _NUMBERS.get(key.get("attr.type", ""), str)(default.text or "")
-    return defaults
+            yield name, _NUMBERS.get(key.get("attr.type", ""), str)(default.text or "")
 
 
 def _names(graph: "nx.Graph") -> dict[str, str]:
@@ -111,9 +119,16 @@ def graph_problems(path: str, names: tuple[str, ...], words: tuple[str, ...]) ->
     )
 
 
-def ignored_attributes(path: str) -> list[str]:
-    """Return the attributes of the links of a GraphML file that serve its drawing alone."""
-    return drawing_attributes(edge for *_, edge in read_graph(path).edges(data=True))
+def graph_remarks(path: str, names: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is worth saying of a GraphML file that is valid for these access points: what has no effect in it."""
+    graph = read_graph(path)
+    if drawing := drawing_attributes(edge for *_, edge in graph.edges(data=True)):
+        yield f"attributes of links that serve its drawing are ignored: {', '.join(drawing)}"
+    said = {*graph.graph, *graph.graph.get("node_default", ())}.union(*(node for _, node in graph.nodes(data=True)))
+    if misplaced := sorted(said & set(LINK_ATTRIBUTES)):
+        yield f"attributes of links are ignored where nodes or the graph have them: {', '.join(misplaced)}"
+    if spare := sorted(node for node in graph if _AP_NAME.fullmatch(node) and node not in names):
+        yield f"taken as switches, as the scenario has {names[0]} to {names[-1]} alone: {', '.join(spare[:8])}"
 
 
 def _link_problems(graph: "nx.Graph") -> Iterator[str]:

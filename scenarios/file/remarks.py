@@ -1,7 +1,7 @@
 """What is worth saying about a scenario that is valid: what cannot come in time, and what is ignored."""
 
 from emulator.media import TOPOLOGIES
-from scenarios.file.graphml import ignored_attributes
+from scenarios.file.graphml import graph_remarks
 from scenarios.file.scenario import Scenario
 from scenarios.file.timing import timing_warnings
 
@@ -11,6 +11,8 @@ __all__ = ["remarks"]
 def remarks(scenario: Scenario) -> list[str]:
     """Return warnings and notes, a line each."""
     topology = scenario.fronthaul.topology
-    ignored = ignored_attributes(topology) if topology not in TOPOLOGIES else []
-    said = f"note: {topology}: attributes of links that serve its drawing are ignored: {', '.join(ignored)}"
-    return [*(f"warning: {text}" for text in timing_warnings(scenario)), *([said] if ignored else [])]
+    notes = graph_remarks(topology, scenario.access_point_names) if topology not in TOPOLOGIES else ()
+    return [
+        *(f"warning: {text}" for text in timing_warnings(scenario)),
+        *(f"note: {topology}: {text}" for text in notes),
+    ]

@@ -15,6 +15,7 @@ from emulator import SPLITS
 from emulator.media import TOPOLOGIES
 from models import SCHEDULERS
 from models.estimation import ESTIMATORS
+from models.limits import MOST_CELLS
 from models.radio import PATH_LOSS
 from models.selection import SELECTORS
 from scenarios.file.plugins import found, settings_of
@@ -26,10 +27,6 @@ __all__ = [
     "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
     "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
-
-
-MOST_CELLS = 50_000_000
-"""Of the search grid: their map takes 400 MB."""
 
 
 def _angular_std(value: Any) -> float | Literal["iid"]:

@@ -24,6 +24,11 @@ MAP_BYTES = 80  # of a cell of the search grid, for each access point
 COPIES_OF_CHANNELS = 3  # the correlation matrices, and what makes them
 COPIES_OF_SINR = 2  # gains between all UEs, as complex and as real numbers
 
+SECONDS_A_DIRECTION = 2e-8  # of the scattering about a link, for each antenna
+SECONDS_A_ROOT = 1e-9  # of the covariance of a link, times N^3
+SECONDS_OF_A_BOUND = 1.5e-5  # of a target, a transmitter and a receiver
+MANY_OVERLAPPING = 100.0  # transmitters, whose signals take twice the time of separate ones
+SECONDS_A_CORRELATION = 3e-8
 SECONDS_A_SLOT_AND_AP = 3e-5
 SECONDS_A_SAMPLE = 4e-8
 SECONDS_AN_OPERATION = 3e-9
@@ -58,6 +63,8 @@ class Size:
     ----------
     parts
         What takes memory.
+    build_s
+        Order of the computing time before the first CPI, in s.
     cpi_s
         Order of the computing time of a CPI, in s.
     n_cpis
@@ -67,6 +74,7 @@ class Size:
     """
 
     parts: tuple[Part, ...]
+    build_s: float
     cpi_s: float
     n_cpis: float
     n_waiting: float
@@ -79,7 +87,7 @@ class Size:
     @property
     def seconds(self) -> float:
         """Order of the computing time in s."""
-        return self.cpi_s * self.n_cpis
+        return self.build_s + self.cpi_s * self.n_cpis
 
     def __str__(self) -> str:
         text = f"{bytes_text(self.n_bytes)} of memory and a time of the order of {duration_text(self.seconds)}"
@@ -93,15 +101,22 @@ def run_size(scenario: ScenarioKeys, *, estimating: bool = True, scoring: bool =
     counts = _Counts.of(scenario)
     parts = (*_built(scenario, counts), *_of_cpis(scenario, counts))
     parts += tuple(_scored(counts)) * scoring + tuple(_estimated(scenario, counts)) * estimating
-    return Size(parts, _cpi_seconds(scenario, counts), scenario.schedule.cpis + counts.n_waiting, counts.n_waiting)
+    return Size(
+        parts,
+        build_s=_channel_seconds(scenario, counts),
+        cpi_s=_cpi_seconds(scenario, counts),
+        n_cpis=scenario.schedule.cpis + counts.n_waiting,
+        n_waiting=counts.n_waiting,
+    )
 
 
-def bound_size(scenario: ScenarioKeys) -> Size:
-    """Return what the bounds of a scenario take, for which no sample is drawn."""
+def bound_size(scenario: ScenarioKeys, n_points: int = 0) -> Size:
+    """Return what the bounds of a scenario and of further points take, for which no sample is drawn; maps aside."""
     counts = _Counts.of(scenario)
     size = counts.n_tx * counts.n_antennas
     correlations = Part("correlations of the signals", 3.0 * COMPLEX_BYTES * size**2, (APS, N))
-    return Size((*_built(scenario, counts), correlations), 0.0, 0.0, 0.0)
+    build_s = _bound_seconds(scenario, counts, len(scenario.targets) + n_points)
+    return Size((*_built(scenario, counts), correlations), build_s, cpi_s=0.0, n_cpis=0.0, n_waiting=0.0)
 
 
 @dataclass(frozen=True)
@@ -184,6 +199,27 @@ def _estimated(scenario: ScenarioKeys, n: _Counts) -> Iterator[Part]:
 
 def _cells(scenario: ScenarioKeys) -> float:
     return math.prod(max(1.0, side / scenario.estimator.grid_step_m) for side in scenario.area.size_m)
+
+
+def _channel_seconds(scenario: ScenarioKeys, n: _Counts) -> float:
+    """Return the order of the time that the channels to the UEs take in s: a covariance of each link, and its root.
+
+    The covariance is a sum over directions, as many as the phases across the array turn
+    (`models.radio.channel.local_scattering_covariance`).
+    """
+    spread = scenario.radio.angular_std_deg
+    directions = 65.0 + 16.0 * n.n_antennas * math.radians(spread) if spread != "iid" else 0.0
+    link_s = SECONDS_A_DIRECTION * directions * n.n_antennas + SECONDS_A_ROOT * float(n.n_antennas) ** 3
+    return link_s * n.n_aps * n.n_ues
+
+
+def _bound_seconds(scenario: ScenarioKeys, n: _Counts, n_points: int) -> float:
+    """Return the order of the time that the bounds of some points take in s; channels only where they matter."""
+    full = scenario.radio.illumination == "full"
+    overlap = 1.0 + n.n_tx / MANY_OVERLAPPING * full
+    correlations_s = SECONDS_A_CORRELATION * float(n.n_tx * n.n_antennas) ** 2
+    bounds_s = SECONDS_OF_A_BOUND * n.n_tx * n.n_rx * n_points * overlap
+    return correlations_s + bounds_s + _channel_seconds(scenario, n) * full
 
 
 def _cpi_seconds(scenario: ScenarioKeys, n: _Counts) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from scenarios.file.problems import ScenarioError
 from scenarios.output import metrics
-from scenarios.version import SCHEMA_VERSION
+from scenarios.version import SCHEMA_VERSION, check_version
 
 if TYPE_CHECKING:
     from emulator.results import CpiResult, RunResult
@@ -117,11 +117,6 @@ def _add_column(file: zipfile.ZipFile, name: str, length: int, pieces: Iterable[
             member.write(piece.astype("<i8").tobytes())
 
 
-def _check_version(found: object) -> None:
-    if found != SCHEMA_VERSION:
-        raise ValueError(f"got schema_version {found!r}; allowed: {SCHEMA_VERSION}, of files that this version writes")
-
-
 def load_result(path: Path) -> dict[str, Any]:
     """Return what a result.json holds; it has a CPI at least.
 
@@ -132,7 +127,7 @@ def load_result(path: Path) -> dict[str, Any]:
     """
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        _check_version(result["schema_version"])
+        check_version(result["schema_version"])
         if not (result["cpis"] and result["slots"]):
             raise ValueError("it holds no CPI")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -178,7 +173,7 @@ def load_trace(path: Path) -> dict[str, Any]:
     if missing := sorted({*COLUMNS, "nodes", "message_kinds", "schema_version"} - set(arrays)):
         raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
     try:
-        _check_version(arrays["schema_version"].tolist())
+        check_version(arrays["schema_version"].tolist())
     except ValueError as error:
         raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
     return arrays
