@@ -132,9 +132,9 @@ MOTION_GAIN, MOTION_LEAVES = 10.0, 0.1
 """Power that a velocity must add: noise alone adds as much to one target in a thousand, over all velocities tried. And
 the share that it may leave of what a target at rest leaves: an acceleration, a turn within a slot."""
 
-STILL_GAIN = 5.0
+STILL_GAIN = 6.0
 """Power up to which a velocity may add to what a lobe explains of a target that is at rest: noise alone adds more to
-one in 150, and a target that moves a little, within its lobe, is off by some bounds."""
+one in 200, and a target that moves a little, within its lobe, is off by some bounds."""
 
 DOUBT_LEAD, DOUBT_SHARE = 20.0, 0.1
 """Lead that a lobe needs where links quantise coarsely, or beside another target that is not understood, and the share

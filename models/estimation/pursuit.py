@@ -438,7 +438,7 @@ class Pursuit:
             return "misfit"
         noise = degrees_of_freedom(scene.echoes)
         reach = NEIGHBOUR_BEAMS * beam_m(scene.echoes, target.position_m)
-        for other in (row for row in rows if row.reason in (*UNEXPLAINED, "limited")):
+        for other in _not_understood(scene, rows):
             reason = "limited" if other.reason == "limited" else "misfit"
             doubtful = target.lead < DOUBT_LEAD or other.reason == "moving"
             if doubtful and other.power - noise > DOUBT_SHARE * (mine - noise):
@@ -511,6 +511,16 @@ class _Row(NamedTuple):
     covariance_m2: Float
     kappa_m2: complex
     reason: str | None
+
+
+def _not_understood(scene: Scene, rows: list[_Row]) -> list[_Row]:
+    """Return the targets that no lobe explains, or for which the search ended at its limit.
+
+    One that moves within its lobe is explained by that but for a little.
+    """
+    pairs = zip(scene.targets, rows, strict=True)
+    lost = [row for t, row in pairs if t.model == "noncoherent" and row.reason in UNEXPLAINED]
+    return lost + [row for row in rows if row.reason == "limited"]
 
 
 def _price(echoes: Echoes) -> float:
