@@ -6,6 +6,7 @@ rest or at up to 50 m/s, half of the APs receiving. One CPI is emulated and esti
 
     resolved  targets that the estimator calls resolved
     wrong     share of these that are off by more than five bounds from every target
+    lobe      share of these that are off by more than a quarter of a wavelength besides, in a wrong lobe
     genie     targets at rest whose right lobe leads by as much as the estimator asks for, the other targets known
     given up  share of these that the estimator does not resolve, or not in the right lobe
 
@@ -19,6 +20,7 @@ import time
 from typing import Any
 
 import numpy as np
+from scipy.constants import speed_of_light
 
 from benchmarks.studies import RIGHT_LOBE, command_line, outcomes, report, share
 from models.estimation.constants import LEAST_LEAD
@@ -116,13 +118,15 @@ def trial(seed: int, index: int) -> dict[str, Any]:
     distance = np.linalg.norm(cpi.estimate.positions_m[:, None] - cpi.truth_m, axis=2) / cpi.peb_m
     resolved = cpi.estimate.resolved
     ratios = distance[resolved].min(axis=1, initial=np.inf)
+    off_m = (distance * cpi.peb_m)[resolved].min(axis=1, initial=np.inf)
+    other_lobe = (ratios >= RIGHT_LOBE) & (off_m > 0.25 * speed_of_light / setting["carrier_hz"])
     genie: list[bool] = []
     if setting["speed_m_s"] == 0.0 and cpi.observation is not None:
         possible = right_lobes(cpi.observation, cpi.truth_m, cpi.peb_m, setting["side_m"])
         got = (distance[resolved] < RIGHT_LOBE).any(axis=0) if resolved.any() else np.zeros(len(possible), dtype=bool)
         genie = [bool(got[s]) for s, able in enumerate(possible) if able]
-    return {**setting, "ratios": ratios.tolist(), "genie": genie, "seconds": seconds,
-            "reasons": [r for r in cpi.estimate.reasons if r], "index": index}  # fmt: skip
+    return {**setting, "ratios": ratios.tolist(), "other_lobe": int(other_lobe.sum()), "genie": genie,
+            "seconds": seconds, "reasons": [r for r in cpi.estimate.reasons if r], "index": index}  # fmt: skip
 
 
 def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
@@ -136,6 +140,7 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
         "CPIs": len(some),
         "resolved": len(ratios),
         "wrong": share(sum(not ratio < RIGHT_LOBE for ratio in ratios), len(ratios)),
+        "lobe": share(sum(row["other_lobe"] for row in some), len(ratios)),
         "genie": len(genie),
         "given up": share(len(genie) - sum(genie), len(genie)),
         "not resolved": ", ".join(f"{reasons.count(r)} {r}" for r in dict.fromkeys(sorted(reasons))) or "none",

@@ -83,6 +83,15 @@ def test_a_target_that_moves_within_its_lobe_is_not_called_resolved(index):
     assert off[mover] * cpi.peb_m.max() < 0.25 * cpi.observation.network.wavelength_m  # it is given where its lobe is
 
 
+@pytest.mark.parametrize("index", [560, 589, 1419])
+def test_beside_a_target_that_is_not_understood_a_wrong_lobe_is_not_called_resolved(index):
+    """Nine pairs of APs and a misfit; a mover within its lobe; and one of a pair that no lobe search finds again."""
+    setting = study_honesty.drawn(np.random.default_rng([1005, index]))
+    cpi = next(study_honesty.scenario(setting).build(seed=1005000 + index).cpis(1))
+    off = np.linalg.norm(cpi.estimate.positions_m[:, None] - cpi.truth_m, axis=2) / cpi.peb_m
+    assert (off[cpi.estimate.resolved].min(axis=1, initial=np.inf) < 5.0).all()
+
+
 def test_the_velocity_that_is_tried_is_the_true_one():
     cpi = one_cpi(2, **{"targets": [{"position_m": [400.0, 450.0], "velocity_m_s": [3.0, -4.0]}],
                         "radio.transmit_power_dbm": 40.0})  # fmt: skip

@@ -92,8 +92,8 @@ class Pursuit:
             settled = otherwise.power == scene.power
             scene = otherwise
             if settled:
-                break
-        return self._pruned(scene)
+                return self._pruned(scene)
+        return self._pruned(self._relaxed(scene))
 
     def _grown(self, scene: Scene) -> Scene:
         """Return the scene with targets added until the residual map is quiet."""
@@ -240,7 +240,7 @@ class Pursuit:
         if quick and not lobes.whole:
             return scene, []
         if not len(lobes.power):
-            return scene if lobes.whole else scene.marked(s, lead=-np.inf), []
+            return scene.marked(s, lead=-np.inf), []
         if known is not None and np.linalg.norm(lobes.state[0, :2] - known) < lobes.same_m:
             return scene.marked(s, lead=lobes.lead(), seen=seen), []
         scene = scene.marked(s, lead=lobes.lead(target.position_m), seen=seen)
@@ -427,10 +427,10 @@ class Pursuit:
     def _doubt(self, scene: Scene, rows: "list[_Row]", s: int) -> str | None:
         """Return why a target that has a lobe is not trusted for what is known of the others, or None.
 
-        It may be a part of what the best lobe of another leaves. Beside another that no lobe explains, or for which the
-        search ended at its limit, its lobe must be further ahead, unless the other is far weaker; beside one that moved
-        no lobe is far enough ahead. Where all searching ended, what is weaker than such a target, or near it, is not
-        trusted in any case.
+        It may be a part of what the best lobe of another leaves. Beside another that no lobe explains, that moved, or
+        for which the search ended at its limit, its lobe must be further ahead, unless the other is far weaker; beside
+        one that moved out of its lobe, and for few pairs of APs, no lobe is far enough ahead. Where all searching
+        ended, what is weaker than such a target, or near it, is not trusted in any case.
         """
         target, mine = scene.targets[s], rows[s].power
         misfits = [t.left for t, row in zip(scene.targets, rows, strict=True) if row.reason in UNEXPLAINED]
@@ -438,10 +438,11 @@ class Pursuit:
             return "misfit"
         noise = degrees_of_freedom(scene.echoes)
         reach = NEIGHBOUR_BEAMS * beam_m(scene.echoes, target.position_m)
-        for other in _not_understood(scene, rows):
+        few = scene.echoes.n_pairs < FEWEST_PAIRS
+        for other in (row for row in rows if row.reason in (*UNEXPLAINED, "limited")):
             reason = "limited" if other.reason == "limited" else "misfit"
-            doubtful = target.lead < DOUBT_LEAD or other.reason == "moving"
-            if doubtful and other.power - noise > DOUBT_SHARE * (mine - noise):
+            moved = other.reason == "moving" and other.model == "noncoherent"
+            if (moved or few or target.lead < DOUBT_LEAD) and other.power - noise > DOUBT_SHARE * (mine - noise):
                 return reason
             near = np.linalg.norm(other.position_m - target.position_m) < reach
             if reason == "limited" and scene.echoes.effort.exhausted and (near or mine < other.power):
@@ -459,7 +460,7 @@ class Pursuit:
             position, covariance = self._unresolved(scene, s, reason)
         structured = fit(alone, "structured", position[None, None])
         kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
-        return _Row(power, position, covariance, kappa, reason)
+        return _Row(power, position, covariance, kappa, reason, target.model)
 
     def _unresolved(self, scene: Scene, s: int, reason: str) -> tuple[Float, Float]:
         """Return position and covariance of a target that is not resolved.
@@ -511,16 +512,7 @@ class _Row(NamedTuple):
     covariance_m2: Float
     kappa_m2: complex
     reason: str | None
-
-
-def _not_understood(scene: Scene, rows: list[_Row]) -> list[_Row]:
-    """Return the targets that no lobe explains, or for which the search ended at its limit.
-
-    One that moves within its lobe is explained by that but for a little.
-    """
-    pairs = zip(scene.targets, rows, strict=True)
-    lost = [row for t, row in pairs if t.model == "noncoherent" and row.reason in UNEXPLAINED]
-    return lost + [row for row in rows if row.reason == "limited"]
+    model: Amplitude
 
 
 def _price(echoes: Echoes) -> float:
