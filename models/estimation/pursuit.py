@@ -457,18 +457,18 @@ class Pursuit:
         reason = self._reason(alone, target, power)
         position, covariance = target.position_m, scene.covariance_m2[s]
         if reason:
-            position, covariance = self._unresolved(scene, s, reason)
+            position, covariance = self._unresolved(scene, s, alone, reason)
         structured = fit(alone, "structured", position[None, None])
         kappa = complex(structured.amplitudes.ravel()[0]) * alone.amplitude_unit_m2
         return _Row(power, position, covariance, kappa, reason, target.model)
 
-    def _unresolved(self, scene: Scene, s: int, reason: str) -> tuple[Float, Float]:
+    def _unresolved(self, scene: Scene, s: int, alone: Echoes, reason: str) -> tuple[Float, Float]:
         """Return position and covariance of a target that is not resolved.
 
         That is its non-coherent peak; but where a lobe explains it, the most likely one, the maximum of the likelihood.
         The covariance is that of the peak in any case, and the way from there to the lobe.
         """
-        alone, target = scene.residual(s), scene.targets[s]
+        target = scene.targets[s]
         coarse = coarse_peaks(alone, target.position_m[None], self.watch.area)
         if not len(coarse.power):
             return target.position_m, scene.covariance_m2[s]  # type: ignore[index]
