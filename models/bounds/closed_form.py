@@ -5,6 +5,7 @@ Bounds for several targets and any illumination are in `models.bounds.fisher`; m
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from models.radio.geometry import rays
 from models.radio.sensing import echo_amplitude_m2
 
 __all__ = [
+    "Side",
     "closed_form_information",
     "coverage",
     "information_gain",
@@ -79,24 +81,48 @@ def closed_form_information(
         J_nc and J_coh, shape (n_points, 2, 2) each, in 1/m^2.
     """
     n = network.n_antennas
-    sides = [_side_information(network, points_m, aps) for aps in (assignment.transmitters, assignment.receivers)]
-    (w_t, array_t, scatter_t), (w_r, array_r, scatter_r) = sides
-    w_t, w_r = w_t[:, None, None], w_r[:, None, None]
+    t, r = (Side.of(network, points_m, aps) for aps in (assignment.transmitters, assignment.receivers))
+    w_t, w_r = (side.weight.sum(axis=0)[:, None, None] for side in (t, r))
     array_gain = gain * math.pi**2 * n * n * (n * n - 1) / 12.0
-    noncoherent = array_gain * (w_r * array_t + w_t * array_r)
-    return noncoherent, noncoherent + gain * n * n * (w_r * scatter_t + w_t * scatter_r)
+    noncoherent = array_gain * (w_r * t.array + w_t * r.array)
+    return noncoherent, noncoherent + gain * n * n * (w_r * t.scatter(t.weight) + w_t * r.scatter(r.weight))
 
 
-def _side_information(network: Network, points_m: ArrayLike, aps: NDArray[np.intp]) -> tuple[Float, Float, Float]:
-    """Return W, sum w b b^T and the scatter S of the phase gradients of one side, over the points."""
-    ray = rays(network, points_m, aps)
-    weight, slope = ray.distance_m**-2, ray.sine_gradient
-    omega = 0.5 * math.pi * (network.n_antennas - 1) * slope - network.wavenumber_rad_m * ray.direction
-    total = weight.sum(axis=0)
-    mean = np.einsum("mg,mgi->gi", weight, omega) / np.where(total > 0.0, total, 1.0)[:, None]
-    omega = omega - mean if len(aps) > 1 else np.zeros_like(omega)  # one AP is its own mean, rounding aside
-    array = np.einsum("mg,mgi,mgj->gij", weight, slope, slope)
-    return total, array, np.einsum("mg,mgi,mgj->gij", weight, omega, omega)
+class Side(NamedTuple):
+    """What the transmitters, or the receivers, are to a point; leading axes (n_aps, n_points)."""
+
+    weight: Float
+    """w = 1/d^2, in 1/m^2."""
+    slope: Float
+    """b = grad u, shape (n_aps, n_points, 2), in 1/m."""
+    omega: Float
+    """Phase gradient -k e + pi (N - 1)/2 b of the array's centre, shape (n_aps, n_points, 2), in rad/m."""
+
+    @classmethod
+    def of(cls, network: Network, points_m: ArrayLike, aps: NDArray[np.intp]) -> "Side":
+        """Return the side of some APs, at points of shape (n_points, 2) in m."""
+        ray = rays(network, points_m, aps)
+        slope = ray.sine_gradient
+        omega = 0.5 * math.pi * (network.n_antennas - 1) * slope - network.wavenumber_rad_m * ray.direction
+        return cls(ray.distance_m**-2, slope, omega)
+
+    @property
+    def array(self) -> Float:
+        """Sum w b b^T over the side: what the directions tell, shape (n_points, 2, 2)."""
+        return np.einsum("mg,mgi,mgj->gij", self.weight, self.slope, self.slope)
+
+    def deviations(self, weight: Float) -> Float:
+        """Return the phase gradients less their mean with these weights, shape (n_aps, n_points, 2)."""
+        if len(weight) <= 1:
+            return np.zeros_like(self.omega)  # one AP is its own mean, rounding aside
+        total = weight.sum(axis=0)
+        mean = np.einsum("mg,mgi->gi", weight, self.omega) / np.where(total > 0.0, total, 1.0)[:, None]
+        return self.omega - mean
+
+    def scatter(self, weight: Float) -> Float:
+        """Return the scatter S of the phase gradients about their mean with these weights, shape (n_points, 2, 2)."""
+        deviations = self.deviations(weight)
+        return np.einsum("mg,mgi,mgj->gij", weight, deviations, deviations)
 
 
 def position_error_bound_m(information: Float) -> Float:

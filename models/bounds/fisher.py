@@ -27,7 +27,14 @@ from models.radio.geometry import rays
 from models.radio.gram import Gram
 from models.radio.sensing import echo_amplitude_m2, leg_response
 
-__all__ = ["KINDS", "coincident", "position_covariance_m2", "target_bounds_m"]
+__all__ = [
+    "KINDS",
+    "coincident",
+    "covariance_from_root_m2",
+    "information_root",
+    "position_covariance_m2",
+    "target_bounds_m",
+]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -118,16 +125,46 @@ def position_covariance_m2(
     if kind not in KINDS:
         raise ValueError(f"kind = {kind!r} is not a kind of bound: choose one of {', '.join(KINDS)}")
     points = np.asarray(positions_m, dtype=float).reshape(-1, 2)
-    amplitude = echo_amplitude_m2(network.wavelength_m, rcs_m2) * np.exp(1j * np.asarray(scatter_phase_rad))
-    out, back = (_legs(network, points, aps, kind) for aps in (assignment.transmitters, assignment.receivers))
-    if not len(points) or not len(out.response) or not len(back.response):
+    root, lengths = information_root(network, assignment, points, rcs_m2, scatter_phase_rad, gram, kind)
+    if not len(root):
         return np.full((len(points), 2, 2), np.nan)
+    n = root.shape[-1] - 2 * len(points)
+    root = eliminate(root[:, :n], root[:, n:], lengths[:n])
+    return covariance_from_root_m2(root, lengths[n:], points, network.wavelength_m, noise_power_w)
+
+
+def information_root(
+    network: Network,
+    assignment: ModeAssignment,
+    points_m: Float,
+    rcs_m2: ArrayLike,
+    scatter_phase_rad: ArrayLike,
+    gram: Gram | Complex,
+    kind: str,
+    ap_phases: bool = False,
+) -> tuple[Float, Float]:
+    """Return a square root of the information on what all receivers share, and its columns' lengths.
+
+    Columns are the phases of the transmitters and of the receivers, if asked for, those of the targets (and their
+    amplitudes, if structured) unless non-coherent, and the positions. Amplitudes of pairs are eliminated. Times
+    2 / noise power it is the information. Without a transmitter, receiver or target it has no rows.
+    """
+    amplitude = echo_amplitude_m2(network.wavelength_m, rcs_m2) * np.exp(1j * np.asarray(scatter_phase_rad))
+    out, back = (_legs(network, points_m, aps, kind) for aps in (assignment.transmitters, assignment.receivers))
+    if not len(points_m) or not len(out.response) or not len(back.response):
+        n_phases = (len(out.response) + len(back.response)) * ap_phases
+        n = n_phases + len(points_m) * {"coherent": 3, "non-coherent": 2, "structured": 4}[kind]
+        return np.zeros((0, n)), np.zeros(n)
     sent = _Sent.of(out, Gram.of(gram), kind)
-    square_root, lengths = _square_root(sent, _Legs(*_shorten(*back)), np.broadcast_to(amplitude, len(points)), kind)
-    n = square_root.shape[-1] - 2 * len(points)
-    square_root = eliminate(square_root[:, :n], square_root[:, n:], lengths[:n])
-    covariance = 0.5 * noise_power_w * _covariance_blocks(square_root, lengths[n:])
-    covariance[coincident(points, network.wavelength_m)] = np.inf
+    return _square_root(sent, _Legs(*_shorten(*back)), np.broadcast_to(amplitude, len(points_m)), kind, ap_phases)
+
+
+def covariance_from_root_m2(
+    root: Float, lengths: Float, points_m: Float, wavelength_m: float, noise_power_w: float
+) -> Float:
+    """Return the covariance of each target's position from a square root of the information on all positions."""
+    covariance = 0.5 * noise_power_w * _covariance_blocks(root, lengths)
+    covariance[coincident(points_m, wavelength_m)] = np.inf
     return covariance
 
 
@@ -189,32 +226,50 @@ class _Sent(NamedTuple):
         return _Sent(*(part.reshape(-1, *part.shape[2:]) for part in heard))
 
 
-def _square_root(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tuple[Float, Float]:
+def _square_root(sent: _Sent, back: _Legs, amplitude: Complex, kind: str, ap_phases: bool) -> tuple[Float, Float]:
     """Return a square root of the information on what receivers share, positions last, and its columns' lengths.
 
     What belongs to one receiver, or one pair of APs, is eliminated there.
     """
     n_rx, n_targets, n_rows = back.response.shape
     n_groups, _, n_free, rank = sent.signal.shape[1:]
-    step = max(1, BLOCK_ENTRIES // (n_groups * n_rows * rank * n_targets * (n_free + 4)))
+    n_phases = (n_groups * n_free + n_rx) * ap_phases
+    step = max(1, BLOCK_ENTRIES // (n_groups * n_rows * rank * (n_targets * (n_free + 4) + n_phases)))
     triangles, squares = [], 0.0
     for start in range(0, n_rx, step):
         some = slice(start, start + step)
-        heard = _Legs(*(np.repeat(part[some], n_groups, axis=0) for part in back))
-        root, shared = _of_places(sent.at(some, n_rx), heard, amplitude, kind)
+        lit, heard = sent.at(some, n_rx), _Legs(*(np.repeat(part[some], n_groups, axis=0) for part in back))
+        shared = _derivatives(lit, heard, amplitude, kind)
+        if ap_phases:
+            own = _ap_phases(lit, heard, amplitude, np.arange(n_rx)[some], n_rx)
+            shared = np.concatenate([own, shared], axis=-1)
         squares = squares + np.sum(np.abs(shared) ** 2, axis=(0, 1, 2))
-        triangles.append(triangle(root))
+        triangles.append(triangle(_of_places(lit, heard, shared, amplitude, kind)))
     return np.concatenate(triangles), np.sqrt(squares)
 
 
-def _of_places(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tuple[Float, Columns]:
-    """Return a square root of the information of some places, and the columns of what all share."""
-    shared = _derivatives(sent, back, amplitude, kind)
+def _of_places(sent: _Sent, back: _Legs, shared: Columns, amplitude: Complex, kind: str) -> Float:
+    """Return a square root of the information of some places on what all share."""
     if kind == "structured":
-        return stack(triangle(as_rows(shared, real=True))), shared
+        return stack(triangle(as_rows(shared, real=True)))
     unit = np.exp(1j * np.angle(amplitude))
     amplitudes = Amplitudes(unit[:, None] * back.response, sent.signal, sent.products, kind == "coherent")
-    return root_without(amplitudes, shared), shared
+    return root_without(amplitudes, shared)
+
+
+def _ap_phases(sent: _Sent, back: _Legs, amplitude: Complex, receivers: NDArray[np.intp], n_rx: int) -> Complex:
+    """Return the derivatives of the mean by the phases of the transmitters and receivers, j times what each passes on.
+
+    Shape (n, n_rows, rank, n_tx + n_rx), n the receivers and groups: a place depends on its receiver and its group.
+    """
+    own = np.einsum("rsm,rstl->rtml", 1j * amplitude[:, None] * back.response, sent.signal)
+    n, n_free, n_rows, rank = own.shape
+    n_groups = n // len(receivers)
+    columns = np.zeros((n, n_groups * n_free + n_rx, n_rows, rank), dtype=complex)
+    place, group = np.arange(n), np.tile(np.arange(n_groups), len(receivers))
+    columns[place[:, None], group[:, None] * n_free + np.arange(n_free)] = own
+    columns[place, n_groups * n_free + np.repeat(receivers, n_groups)] = own.sum(axis=1)
+    return np.moveaxis(columns, 1, -1)
 
 
 def _derivatives(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> Columns:
