@@ -1,6 +1,7 @@
 """Phases of the access points: what pilots tell of them, how corrections are applied, when coherence is lost."""
 
 import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -18,12 +19,15 @@ from models.calibration import (
     Measurements,
     NoCalibration,
     OverTheAir,
+    PhaseCalibration,
+    PilotSlot,
     ProportionalIntegral,
     ServoState,
     coherence_loss,
 )
 from models.calibration.base import UNKNOWN_RAD2
 from models.calibration.graph import graph_phases, laplacian_inverse, wrapped
+from models.doors import DoorError, calibrated, piloted
 from models.observation import Estimate
 from scenarios.file.plugins import implementation
 from tests.simulate import normals, observe, random_network, random_truth
@@ -148,6 +152,59 @@ class TestContract:
                 )
             )
             assert np.isfinite(got.covariance_rad2).all()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistaken(PhaseCalibration):
+    """Returns what it is given."""
+
+    slots: object = ()
+    corrections: object = None
+
+    def transmissions(self, network, aps):
+        return self.slots
+
+    def solve(self, measurements):
+        return self.corrections
+
+
+class TestDoors:
+    """What a calibration of somebody's own returns is checked where it is taken."""
+
+    def test_what_fits_passes(self):
+        measurements, _ = ideal("direct-path", np.random.default_rng(40))
+        got = calibrated(DirectPath(), measurements)
+        assert not got.transmit_rad.flags.writeable
+        assert piloted(DirectPath(), measurements.network, range(12)) == DirectPath().transmissions(
+            measurements.network, range(12)
+        )
+
+    @pytest.mark.parametrize(
+        "slots",
+        [None, (1, 2), (PilotSlot(0, (0, 1)),), (PilotSlot(0, ()),), (PilotSlot(0, (3,)),), (PilotSlot(3, (0,)),)],
+    )
+    def test_slots_that_cannot_be_are_refused(self, slots):
+        network = random_network(np.random.default_rng(41), 4)
+        with pytest.raises(DoorError, match=r"calibration Mistaken.transmissions returned .* one of \[0, 1, 2\] sends"):
+            piloted(Mistaken(slots=slots), network, [0, 1, 2])
+
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            ({"transmit_rad": np.zeros(3)}, "transmit_rad: finite, shape \\(12,\\)"),
+            ({"receive_rad": np.full(12, np.nan)}, "receive_rad: finite"),
+            ({"covered": np.zeros(12, dtype=bool)}, "covered: finite, shape \\(2, 12\\)"),
+            ({"covariance_rad2": -np.eye(24)}, "without negative eigenvalues"),
+            ({"covariance_rad2": np.triu(np.ones((24, 24)))}, "symmetric"),
+        ],
+    )
+    def test_corrections_that_cannot_be_are_refused(self, change, complaint):
+        measurements, _ = ideal("genie", np.random.default_rng(42))
+        wrong = replace(Genie().solve(measurements), **change)
+        with pytest.raises(DoorError, match=complaint):
+            calibrated(Mistaken(corrections=wrong), measurements)
+        with pytest.raises(DoorError, match="expected Corrections"):
+            calibrated(Mistaken(), measurements)
 
 
 def test_the_genie_wants_the_truth():
