@@ -4,26 +4,28 @@ A strategy is a class of whoever wrote it. What it returns is checked once, by t
 is told where it was made and not where it was stumbled over. What passes is read-only and nobody else's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network import Mode, ModeAssignment
+from models.calibration.base import Corrections, Measurements, PilotSlot
+from models.network import Mode, ModeAssignment, Network
 from models.observation import REASONS, Estimate, Observation
 from models.readonly import sealed, taken
 from models.view import View
 
 if TYPE_CHECKING:
+    from models.calibration.base import PhaseCalibration
     from models.estimation.base import Estimator
     from models.schedulers import SlotScheduler
     from models.selection.base import ModeSelector
 
 __all__ = [
-    "FAILURES", "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "estimated", "is_own", "ordered", "require",
-    "selected",
+    "FAILURES", "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "calibrated", "estimated", "is_own",
+    "ordered", "piloted", "require", "selected",
 ]  # fmt: skip
 
 FAILURES = (Exception, SystemExit)
@@ -241,7 +243,7 @@ def _are_covariances(matrices: NDArray[Any] | None) -> bool:
     if matrices is None or not matrices.size:
         return True
     scale = np.abs(matrices).max(axis=(1, 2))
-    symmetric = np.abs(matrices[:, 0, 1] - matrices[:, 1, 0]) <= ROUNDING * scale
+    symmetric = np.abs(matrices - matrices.swapaxes(1, 2)).max(axis=(1, 2)) <= ROUNDING * scale
     return bool(symmetric.all() and (np.linalg.eigvalsh(matrices)[:, 0] >= -ROUNDING * scale).all())
 
 
@@ -253,3 +255,49 @@ def _check_reasons(door: Door, estimator: "Estimator", reasons: Any, resolved: N
         door.refuse(estimator, reasons, expected)
     if any(reason is not None and is_resolved for reason, is_resolved in zip(reasons, resolved, strict=False)):
         door.refuse(estimator, reasons, "reasons: None for a target that is resolved")
+
+
+def piloted(calibration: "PhaseCalibration", network: Network, aps: Sequence[int]) -> tuple[PilotSlot, ...]:
+    """Return the slots of a calibration of some APs.
+
+    Raises
+    ------
+    DoorError
+        If in one of them another AP sends or listens, one does both, or nobody listens.
+    """
+    door, members = Door("calibration", "transmissions"), {int(i) for i in aps}
+    got = door.ask(calibration, network, aps)
+    slots = tuple(got) if isinstance(got, Iterable) else (None,)
+    if not all(isinstance(slot, PilotSlot) and _is_half_duplex(slot, members) for slot in slots):
+        door.refuse(calibration, got, f"PilotSlots in which one of {sorted(members)} sends and others of them listen")
+    return slots
+
+
+def _is_half_duplex(slot: PilotSlot, members: set[int]) -> bool:
+    listening = set(slot.receivers)
+    return bool(listening) and slot.transmitter in members and listening <= members - {slot.transmitter}
+
+
+def calibrated(calibration: "PhaseCalibration", measurements: Measurements) -> Corrections:
+    """Return what a calibration makes of measurements.
+
+    Raises
+    ------
+    DoorError
+        If it returns no Corrections, or numbers that are not finite or of another shape, or what is no covariance.
+    """
+    door, n = Door("calibration", "solve"), measurements.network.n_aps
+    got = door.ask(calibration, measurements)
+    if not isinstance(got, Corrections):
+        door.refuse(calibration, got, "Corrections")
+    checked = {
+        name: door.numbers(calibration, getattr(got, name), shape, f"{name}: finite, shape {shape}", dtype)
+        for name, shape, dtype in (
+            ("transmit_rad", (n,), float), ("receive_rad", (n,), float), ("covariance_rad2", (2 * n, 2 * n), float),
+            ("covered", (2, n), bool),
+        )
+    }  # fmt: skip
+    if not _are_covariances(checked["covariance_rad2"][None]):
+        expected = "covariance_rad2: symmetric, without negative eigenvalues"
+        door.refuse(calibration, got.covariance_rad2, expected)
+    return Corrections(**checked)

@@ -25,6 +25,7 @@ from emulator import SPLITS, FunctionalSplit
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.effects import Effect
 from models import SCHEDULERS, SlotScheduler
+from models.calibration import CALIBRATIONS, SERVOS, PhaseCalibration, Servo
 from models.estimation import ESTIMATORS, Estimator
 from models.radio import PATH_LOSS
 from models.selection import SELECTORS, ModeSelector
@@ -43,6 +44,8 @@ CLASSES = {
     "selectors": (SELECTORS, ModeSelector, "models.selection"),
     "estimators": (ESTIMATORS, Estimator, "models.estimation"),
     "schedulers": (SCHEDULERS, SlotScheduler, "models"),
+    "calibrations": (CALIBRATIONS, PhaseCalibration, "models.calibration"),
+    "servos": (SERVOS, Servo, "models.calibration"),
     "splits": (SPLITS, FunctionalSplit, "emulator"),
     "effects": (EFFECTS, Effect, "emulator.media"),
 }

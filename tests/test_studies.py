@@ -11,6 +11,7 @@ from benchmarks import (
     estimator_table,
     studies,
     study_bound_size,
+    study_calibration,
     study_close_pairs,
     study_covariance,
     study_detection,
@@ -272,6 +273,24 @@ class TestModelChoice:
         row = study_model_choice.summary(trials, "isotropic", 30.0)
         shares = [row[name]["share"] for name in ("right", "wrong", "withheld")]
         assert sum(shares) == pytest.approx(row["P_d"]["share"])
+
+
+class TestCalibration:
+    @pytest.mark.parametrize("topology", study_calibration.GRAPHS)
+    def test_measured_variances_are_those_of_the_laplacian(self, topology):
+        row = study_calibration.graph_row(argparse.Namespace(seed=10, trials=100, workers=1), topology)
+        low, high = row["95 %"]
+        assert low * 0.9 < row["mean, L^+"] < high * 1.1
+        assert row["measured "] == pytest.approx(row["pair, L^+"], rel=0.6)  # the largest of many
+
+    @pytest.mark.parametrize("survey_mm", [0.0, 1.0])
+    def test_direct_paths_err_as_they_say(self, survey_mm):
+        row = study_calibration.direct_row(argparse.Namespace(seed=11, trials=50, workers=1), survey_mm)
+        assert row["measured (mrad)"] == pytest.approx(row["said (mrad)"], rel=0.15)
+
+    def test_errors_are_noticed_where_there_are_some(self):
+        assert study_calibration.noticed(12, 0, 40.0, 0.5)
+        assert not study_calibration.noticed(12, 0, 40.0, 0.0)
 
 
 def test_estimator_table_has_gospa_beside_the_ratio():
