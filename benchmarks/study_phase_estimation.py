@@ -3,7 +3,7 @@
     python -m benchmarks.study_phase_estimation --trials 100 --workers 2 --out results/phase-estimation.json
 
 Every AP has a phase of its own, psi ~ N(0, s^2), that the central processor knows the variance of. Statistics are
-drawn directly, Q_tt = q I with the energy of one snapshot at 20 dBm or of ten at 40 dBm, rho = 0.5, 12 APs of which six
+drawn directly, Q_tt = q I with the energy of so many snapshots, rho = 0.5, 12 APs of which six
 receive, in the layout of tests/reference/golden.json with a target at (310, 420) m, or at random with one or three
 targets. Trial i has the seed [seed, i] whatever the errors are.
 
@@ -48,7 +48,7 @@ from models.units import dbm_to_w
 Float = NDArray[np.float64]
 
 STD_RAD = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5)
-POWERS = {"20 dBm, L = 1": (20.0, 1), "40 dBm, L = 10": (40.0, 10)}
+POWERS = {"20 dBm, L = 1": (20.0, 1), "20 dBm, L = 10": (20.0, 10), "40 dBm, L = 10": (40.0, 10)}
 SCENES = {"golden": 1, "random": 1, "random, three": 3}
 COMM_SHARE, RCS_M2 = 0.5, 1.0
 AREA = Area(width_m=1000.0, height_m=1000.0)
@@ -67,7 +67,13 @@ class Case(NamedTuple):
     energy_w: float
 
 
-def golden(energy_w: float) -> Case:
+def energy_w(power: str) -> float:
+    """Return the energy of each antenna's sensing waveform in a CPI, in W, of one of `POWERS`."""
+    power_dbm, n_snapshots = POWERS[power]
+    return n_snapshots * (1.0 - COMM_SHARE) * dbm_to_w(power_dbm) / 8
+
+
+def golden(energy: float) -> Case:
     """Return the layout of the reference values."""
     layout = json.loads(GOLDEN.read_text())["layout"]
     network = Network(
@@ -78,10 +84,10 @@ def golden(energy_w: float) -> Case:
         carrier_hz=layout["carrier_hz"],
     )
     assignment = ModeAssignment.of(12, layout["transmitters"], layout["receivers"])
-    return Case(network, assignment, np.array([[310.0, 420.0]]), energy_w)
+    return Case(network, assignment, np.array([[310.0, 420.0]]), energy)
 
 
-def at_random(rng: np.random.Generator, n_targets: int, energy_w: float) -> Case:
+def at_random(rng: np.random.Generator, n_targets: int, energy: float) -> Case:
     """Return a layout drawn at random."""
     network = Network(
         ap_names=tuple(f"ap-{i}" for i in range(12)),
@@ -91,7 +97,7 @@ def at_random(rng: np.random.Generator, n_targets: int, energy_w: float) -> Case
         carrier_hz=3.5e9,
     )
     assignment = ModeAssignment.of(12, list(range(0, 12, 2)), list(range(1, 12, 2)))
-    return Case(network, assignment, rng.uniform(0.0, 1000.0, (n_targets, 2)), energy_w)
+    return Case(network, assignment, rng.uniform(0.0, 1000.0, (n_targets, 2)), energy)
 
 
 def drawn(rng: np.random.Generator, case: Case, std_rad: float) -> tuple[Float, Observation]:
@@ -179,10 +185,8 @@ def trial(seed: int, index: int, scene: str, power: str, std_rad: float, both: b
 
     ``both`` has the whole estimator run with phases = "known" as well, which looks long for what it cannot explain.
     """
-    power_dbm, n_snapshots = POWERS[power]
-    energy_w = n_snapshots * (1.0 - COMM_SHARE) * dbm_to_w(power_dbm) / 8
-    rng = np.random.default_rng([seed, index])
-    case = golden(energy_w) if scene == "golden" else at_random(rng, SCENES[scene], energy_w)
+    rng, energy = np.random.default_rng([seed, index]), energy_w(power)
+    case = golden(energy) if scene == "golden" else at_random(rng, SCENES[scene], energy)
     phase, observation = drawn(rng, case, std_rad)
     hybrid, ignoring = (np.sqrt(np.trace(c, axis1=1, axis2=2)) for c in covariances_m2(case, std_rad))
     found: dict[str, Any] = {"hybrid": hybrid, "ignoring": ignoring}
