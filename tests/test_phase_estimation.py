@@ -7,12 +7,14 @@ import pytest
 from scipy import stats
 
 from benchmarks import study_phase_estimation as study
+from models.doors import DoorError, estimated
+from models.estimation.base import Estimator
 from models.estimation.likelihood import Echoes
 from models.estimation.mixture import fit
 from models.estimation.phases import channel_turned, coherent_share, phases_told, profile, turned, uncertain
 from models.estimation.scene import Found, Scene
 from models.estimation.two_stage import TwoStage
-from models.observation import Observation
+from models.observation import Estimate, Observation
 from tests.simulate import observe, random_truth
 
 ESTIMATED = TwoStage(phases="estimated")
@@ -231,3 +233,32 @@ class TestObservation:
         given[0, 0] = 1.0
         assert kept[0, 0] == 0.01
         assert not kept.flags.writeable
+
+
+class TestDoor:
+    class Told(Estimator):
+        def __init__(self, **phases):
+            self.phases = phases
+
+        def estimate(self, observation):
+            return replace(Estimate.at([]), **self.phases)
+
+    def test_takes_what_the_estimator_tells_of_phases(self):
+        observation = observed(16, 0.1)[1]
+        told = ESTIMATED.estimate(observation)
+        taken = estimated(ESTIMATED, observation)
+        np.testing.assert_array_equal(taken.phases_rad, told.phases_rad)
+        np.testing.assert_array_equal(taken.phase_covariance_rad2, told.phase_covariance_rad2)
+
+    @pytest.mark.parametrize(
+        "phases",
+        [
+            {"phases_rad": np.zeros(3), "phase_covariance_rad2": np.eye(12)},
+            {"phases_rad": np.zeros(12)},
+            {"phases_rad": np.full(12, np.nan), "phase_covariance_rad2": np.eye(12)},
+        ],
+        ids=["shape", "no covariance", "not finite"],
+    )
+    def test_refuses_phases_that_are_none(self, phases):
+        with pytest.raises(DoorError, match=r"Told\.estimate returned"):
+            estimated(self.Told(**phases), observed(15, 0.0)[1])
