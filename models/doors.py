@@ -46,6 +46,9 @@ ESTIMATED: tuple[tuple[str, tuple[int, ...], type, float], ...] = (
 """What an estimate says of each position: name, shape, type, and the largest number in it."""
 
 
+LARGEST_PHASE = 1e6  # rad
+
+
 class DoorError(ValueError):
     """A strategy or hook failed, or returned what its role does not allow; the text names role, class and method."""
 
@@ -229,7 +232,19 @@ def estimated(estimator: "Estimator", observation: Observation) -> Estimate:
         expected = "covariance_m2: symmetric matrices without negative eigenvalues"
         door.refuse(estimator, checked["covariance_m2"].tolist(), expected)
     _check_reasons(door, estimator, got.reasons, checked["resolved"])
-    return replace(got, **checked)
+    return replace(got, **checked, **_phases(door, estimator, got, observation.network.n_aps))
+
+
+def _phases(door: Door, estimator: "Estimator", got: Estimate, n_aps: int) -> dict[str, Any]:
+    """Return the phases of all APs that an estimate holds, and their covariance: both or none."""
+    values = (got.phases_rad, got.phase_covariance_rad2)
+    if all(value is None for value in values):
+        return {}
+    shapes = {"phases_rad": (n_aps,), "phase_covariance_rad2": (n_aps, n_aps)}
+    return {
+        name: door.numbers(estimator, value, shape, f"{name}: finite, shape {shape}, of all APs", float, LARGEST_PHASE)
+        for (name, shape), value in zip(shapes.items(), values, strict=True)
+    }
 
 
 def _limited(door: Door, estimator: "Estimator", limited: object) -> bool:

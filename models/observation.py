@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models.network import Area, ModeAssignment, Network
 from models.radio.gram import Gram
+from models.readonly import sealed
 
 __all__ = ["REASONS", "Estimate", "Observation"]
 
@@ -21,6 +22,7 @@ REASONS = {
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
+ROUNDING = 1e-9  # of a covariance, relative to its largest entry
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +53,15 @@ class Observation:
         Error power that the links' quantisation adds to a sample of each receiver, shape (n_rx,); None: none.
     sensed_s
         When each transmitter sensed, on average, from the middle of the CPI, shape (n_tx,); None: not known.
+    phase_covariance_rad2
+        How well the phases of the APs are known: covariance of what is left of them after calibration, of each AP in
+        the role that it has in this CPI, shape (n_aps, n_aps), in rad^2; None: they are exact. A part that all
+        transmitters, or all receivers, have in common does no harm.
+
+    Raises
+    ------
+    ValueError
+        If ``phase_covariance_rad2`` is no covariance of all APs.
     """
 
     network: Network
@@ -63,6 +74,13 @@ class Observation:
     noise_power_w: float
     quantisation_power_w: Float | None = None
     sensed_s: Float | None = None
+    phase_covariance_rad2: Float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the covariance of the phases."""
+        if self.phase_covariance_rad2 is not None:
+            checked = _covariance(self.phase_covariance_rad2, self.network.n_aps)
+            object.__setattr__(self, "phase_covariance_rad2", checked)
 
     @property
     def distortion(self) -> float:
@@ -88,6 +106,22 @@ class Observation:
         return np.asarray(1.0 + alike * self.quantisation_power_w / self.noise_power_w)
 
 
+def _covariance(values: ArrayLike, n_aps: int) -> Float:
+    """Return a read-only copy of a covariance of the phases of all APs, or say what is wrong with it."""
+    covariance = np.array(values, dtype=float)
+    if covariance.shape != (n_aps, n_aps):
+        raise ValueError(
+            f"phase_covariance_rad2 has shape {covariance.shape}: give ({n_aps}, {n_aps}), or np.diag of the variances"
+        )
+    scale = np.abs(covariance).max(initial=0.0)
+    if not np.isfinite(scale) or not np.allclose(covariance, covariance.T, rtol=0.0, atol=ROUNDING * scale):
+        raise ValueError("phase_covariance_rad2 is not a covariance: give a symmetric matrix of finite numbers")
+    least = np.linalg.eigvalsh(covariance).min(initial=0.0)
+    if least < -ROUNDING * scale:
+        raise ValueError(f"phase_covariance_rad2 has an eigenvalue of {least:g} rad^2: no variance can be negative")
+    return sealed(covariance)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate:
     """Positions of the targets found, strongest first.
@@ -107,6 +141,9 @@ class Estimate:
         Why a target is not resolved, one of `REASONS`, or None; a tuple of n_found, empty if the estimator tells none.
     limited
         Whether the search stopped at its limit of operations: with a higher one more might be found or resolved.
+    phases_rad, phase_covariance_rad2
+        What is left of the phase of each AP, as far as the echoes tell, shape (n_aps,), and the error covariance of
+        that, shape (n_aps, n_aps), in rad^2; None if the estimator gives none. Without targets: what was known before.
     """
 
     positions_m: Float
@@ -115,6 +152,8 @@ class Estimate:
     amplitudes: Complex | None = None
     reasons: tuple[str | None, ...] = ()
     limited: bool = False
+    phases_rad: Float | None = None
+    phase_covariance_rad2: Float | None = None
 
     @classmethod
     def at(cls, positions_m: "Float | list[tuple[float, float]]") -> "Estimate":

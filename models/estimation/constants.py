@@ -82,6 +82,9 @@ N_LEADING, LEADING_STEPS = 6, 30
 SAME_LOBE_LAMBDA = 0.05
 """Polished positions this close are the same lobe: lobes are half a wavelength wide."""
 
+NEARLY_COHERENT, N_UNCERTAIN_LOBES = 0.98, 128
+"""Share of the power that errors of the APs' phases may take before so many lobes are looked at more closely."""
+
 COARSE_GAIN, LOBE_GAIN = 1e-2, 1e-2
 """Power that a step of polishing must promise."""
 

@@ -65,6 +65,9 @@ class Echoes:
         echo differently at each receiver.
     sensed_s
         When each transmitter sensed, from the middle of the CPI, shape (n_tx,); None: not known.
+    phase_root
+        R, the phases of the APs being psi = R u with u ~ N(0, I), receivers first, then transmitters, shape
+        (n_rx + n_tx, k), in rad; None: they are known. See ``models.estimation.phases``.
     effort
         What was spent on them so far, shared by all echoes that remain of the same CPI.
     """
@@ -77,6 +80,7 @@ class Echoes:
     amplitude_unit_m2: float
     spurious: float = 0.0
     sensed_s: Float | None = None
+    phase_root: Float | None = None
     effort: Effort = field(default_factory=Effort)
 
     @classmethod

@@ -18,6 +18,8 @@ from models.estimation.constants import (
     LOBE_GAIN,
     N_LEADING,
     N_SIGMA,
+    N_UNCERTAIN_LOBES,
+    NEARLY_COHERENT,
     QUICK_LAMBDA2,
     QUICK_POWER,
     ROUGHLY_ENOUGH,
@@ -31,6 +33,7 @@ from models.estimation.lattice import Lobes, LobeSearch, Region, ellipse_axes
 from models.estimation.likelihood import Echoes, coherent_free_power
 from models.estimation.mixture import Amplitude, climb, fit, initial_state
 from models.estimation.peaks import Coarse, close_to_best
+from models.estimation.phases import coherent_share
 from models.estimation.places import beam_m
 from models.network import Area
 
@@ -97,7 +100,8 @@ def search_lobes(
     polishes no lobes that explain far less. Lobes outside of the area are considered only where there are too few
     inside.
     """
-    search, alone, wavelength_m = LobeSearch(coherent=model), _single(echoes, coarse), echoes.network.wavelength_m
+    search = LobeSearch(coherent=model, n_best=_n_lobes(echoes))
+    alone, wavelength_m = _single(echoes, coarse), echoes.network.wavelength_m
     known = np.empty((0, 2)) if known_m is None else known_m[None]
     if depth == "inner" and _ellipse(echoes, coarse, 0, INNER).half_axes_m.prod() > QUICK_LAMBDA2 * wavelength_m**2:
         return polish_lobes(echoes, known[:0], model)._replace(whole=False)
@@ -115,7 +119,7 @@ def search_lobes(
 def _inner_lobes(echoes: Echoes, coarse: Coarse, search: LobeSearch, area: Area, enough: float, known_m: Float) -> Fine:
     """Return the best lobes in the inner ellipse of the best peak, polished if they explain about ``enough``."""
     inner = search.search(echoes, *_ellipse(echoes, coarse, 0, INNER))
-    if inner.power.max(initial=0.0) < ROUGHLY_ENOUGH * enough:
+    if inner.power.max(initial=0.0) < ROUGHLY_ENOUGH * coherent_share(echoes) * enough:
         state = initial_state(search.coherent, inner.positions_m)
         return Fine(state, inner.power, same_lobe_m(echoes), whole=False)
     return _polished(echoes, inner, search.coherent, area, known_m)
@@ -139,10 +143,24 @@ def _polished(echoes: Echoes, lobes: Lobes, model: Amplitude, area: Area, known_
     Without others to compare them with, known ones are no answer.
     """
     inside = area.contains(lobes.positions_m, EDGE_LAMBDA * echoes.network.wavelength_m)
-    order = np.argsort(-lobes.power - 1e9 * inside, kind="stable")[: LobeSearch().n_best]
-    positions = lobes.positions_m[order]
+    order = np.argsort(-lobes.power - 1e9 * inside, kind="stable")[: _n_lobes(echoes)]
+    positions = _leading(echoes, lobes.positions_m[order], model)
     known = known_m if len(positions) else known_m[:0]
     return polish_lobes(echoes, np.vstack([positions, known]), model)._replace(whole=lobes.complete)
+
+
+def _n_lobes(echoes: Echoes) -> int:
+    """Return how many of the best lobes are looked at more closely: errors of phases change their order."""
+    return LobeSearch().n_best if coherent_share(echoes) > NEARLY_COHERENT else N_UNCERTAIN_LOBES
+
+
+def _leading(echoes: Echoes, positions_m: Float, model: Amplitude) -> Float:
+    """Return the best of many lobes once the phases of the APs are fitted to each."""
+    n_best = LobeSearch().n_best
+    if model != "structured" or len(positions_m) <= n_best:
+        return positions_m
+    power = fit(echoes, model, positions_m[:, None]).power
+    return positions_m[np.argsort(-power, kind="stable")[:n_best]]
 
 
 def _ellipse(echoes: Echoes, coarse: Coarse, i: int, share: float = 1.0) -> Region:

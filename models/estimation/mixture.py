@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.estimation.likelihood import degrees_of_freedom
+from models.estimation.phases import profile
 from models.estimation.signals import (
     Amplitude,
     Echoes,
@@ -41,6 +42,7 @@ __all__ = [
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 FIT_COST, STRUCTURED_COST, PAIRS_COST = 1e6, 9.0, 90.0  # operations: a call, a target and number of Z, two unknowns
+PROFILE_COST = 60.0  # operations: a target and number of Z, where the phases of the APs are fitted as well
 MOST_PRODUCTS, MOST_JETS = 2**21, 2**17  # inner products, and jets of structured targets, held at a time
 LOADING = 1e-11  # of the diagonal, so that signals that are absent or dependent do no harm
 LEAST_SHARE = 0.05  # of the information that is measured, which is signal
@@ -85,7 +87,9 @@ def fit(echoes: Echoes, model: Amplitude, state: Float) -> Fit:
     if model == "noncoherent" and n_targets == 1 and not echoes.gram.overlapping:
         return _one_target(echoes, state[:, 0])
     parts = [state[part] for part in _parts(echoes, len(state), n_targets, model == "structured")]
-    if model == "structured":
+    if model == "structured" and echoes.phase_root is not None:
+        fits = [Fit(*profile(echoes, state[part])[:4]) for part in _parts(echoes, len(state), n_targets)]
+    elif model == "structured":
         fits = [_eliminate_amplitudes(*structured_products(echoes, part), n_targets) for part in parts]
     else:
         fits = [_pairwise(echoes, model, part) for part in parts]
@@ -222,7 +226,8 @@ def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
 def _fit_cost(echoes: Echoes, model: Amplitude, batch: int, n_targets: int) -> float:
     """Return about how many operations a fit takes."""
     if model == "structured":
-        return FIT_COST + STRUCTURED_COST * batch * n_targets * echoes.cross.size
+        each = STRUCTURED_COST if echoes.phase_root is None else PROFILE_COST
+        return FIT_COST + each * batch * n_targets * echoes.cross.size
     n_products = (3.0 * n_targets) ** 2 * echoes.n_pairs * (len(echoes.transmitters) if echoes.gram.overlapping else 1)
     return FIT_COST + PAIRS_COST * batch * n_products
 

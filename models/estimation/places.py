@@ -69,6 +69,7 @@ class Place:
             receivers=np.arange(n_tx, n_tx + n_rx),
             cross=echoes.cross[self.receivers][:, :, self.transmitters],
             gram=echoes.gram.of_pairs(self.receivers, self.transmitters),
+            phase_root=None,  # the map knows no phases
         )
 
 

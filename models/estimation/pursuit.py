@@ -8,7 +8,7 @@ The lead of a lobe is the logarithm of its odds against all other lobes together
 wrong is counted by `python -m benchmarks.study_covariance`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +52,7 @@ from models.estimation.mixture import Amplitude, fit
 from models.estimation.motion import drift
 from models.estimation.pairs import best_pair, pair_guesses
 from models.estimation.peaks import Coarse, Watch, coarse_peaks, with_mirror_images
+from models.estimation.phases import Phases, Told, profile, turned
 from models.estimation.places import beam_m
 from models.estimation.scene import Found, Look, Scene
 from models.observation import Estimate
@@ -357,7 +358,7 @@ class Pursuit:
         neighbours = [i for i in np.argsort(distance) if i != s and distance[i] < reach][:1]
         found = []
         for group in [(s,), *((s, int(i)) for i in neighbours)]:
-            alone = scene.residual(*group)
+            alone = replace(scene.residual(*group), phase_root=None)
             neighbour = scene.positions_m[group[1]] if len(group) == 2 else None
             guesses = pair_guesses(alone, scene.positions_m[s], SPLIT_GAIN, neighbour)
             if len(group) == 2:
@@ -414,8 +415,11 @@ class Pursuit:
         """Return the estimate, strongest target first; what is not resolved at the position that `_unresolved` says."""
         rows = [self._row(scene, s) for s in range(len(scene))]
         rows = [row._replace(reason=row.reason or self._doubt(scene, rows, s)) for s, row in enumerate(rows)]
+        phases = _of_all_aps(scene.echoes, scene.told(*(s for s, row in enumerate(rows) if row.reason)))
         rows.sort(key=lambda row: -row.power)
         return Estimate(
+            phases_rad=phases and phases[0],
+            phase_covariance_rad2=phases and phases[1],
             positions_m=np.array([row.position_m for row in rows]).reshape(-1, 2),
             covariance_m2=np.array([row.covariance_m2 for row in rows]).reshape(-1, 2, 2),
             resolved=np.array([row.reason is None for row in rows], dtype=bool),
@@ -454,7 +458,7 @@ class Pursuit:
         assert scene.covariance_m2 is not None
         alone, target = scene.residual(s), scene.targets[s]
         power = self._power(alone, target.position_m)
-        reason = self._reason(alone, target, power)
+        reason = self._reason(_as_found(alone, target), target, power)
         position, covariance = target.position_m, scene.covariance_m2[s]
         if reason:
             position, covariance = self._unresolved(scene, s, alone, reason)
@@ -513,6 +517,24 @@ class _Row(NamedTuple):
     kappa_m2: complex
     reason: str | None
     model: Amplitude
+
+
+def _as_found(echoes: Echoes, target: Found) -> Echoes:
+    """Return the echoes without the phases of the APs that explain a target."""
+    if echoes.phase_root is None:
+        return echoes
+    return turned(echoes, profile(echoes, target.position_m[None, None]).phase_rad[0])
+
+
+def _of_all_aps(echoes: Echoes, told: Told | None) -> tuple[Float, Float] | None:
+    """Return the phases of all APs, shape (n_aps,), and their covariance; None where these are not in question."""
+    if echoes.phase_root is None:
+        return None
+    phases = told.phases if told else Phases(np.zeros(len(echoes.phase_root)), echoes.phase_root)
+    aps, n_aps = np.concatenate([echoes.receivers, echoes.transmitters]), echoes.network.n_aps
+    mean, covariance = np.zeros(n_aps), np.zeros((n_aps, n_aps))
+    mean[aps], covariance[np.ix_(aps, aps)] = phases.mean_rad, phases.root @ phases.root.T
+    return mean, covariance
 
 
 def _price(echoes: Echoes) -> float:

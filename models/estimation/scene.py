@@ -10,6 +10,7 @@ from models.estimation.constants import CONVERGED, MIXED_CYCLES, REFINE_BEAMS, S
 from models.estimation.localisation import Fine
 from models.estimation.mixture import Amplitude, climb, echo_channel, fit, position_covariance_m2
 from models.estimation.peaks import Coarse
+from models.estimation.phases import Told, channel_turned, phases_told, profile, turned
 from models.estimation.places import beam_m
 from models.estimation.signals import Echoes
 
@@ -74,7 +75,7 @@ class Scene:
     covariance_m2
         Of each position, shape (n_targets, 2, 2): the inverse Fisher matrix of all targets of the same model.
     power
-        Power over sigma^2 that all targets explain together.
+        Power over sigma^2 that all targets explain together, less the penalty of the phases of the APs that this takes.
     """
 
     echoes: Echoes
@@ -91,9 +92,27 @@ class Scene:
         return np.array([t.position_m for t in self.targets]).reshape(-1, 2)
 
     def residual(self, *without: int) -> Echoes:
-        """Return the echoes less all targets but those with the indices ``without``."""
+        """Return the echoes less all targets but those with the indices ``without``.
+
+        Where the phases of the APs are uncertain, also less what these other targets tell of them.
+        """
         others = [t for s, t in enumerate(self.targets) if s not in without]
-        return self.echoes.minus(self.echoes.gram.times(_channel(self.echoes, others))) if others else self.echoes
+        told = self.told(*without)
+        if told is None:
+            return _less(self.echoes, others)
+        rest = _less(self.echoes, [t for t in others if t.model != "structured"])
+        positions = np.array([t.position_m for t in others if t.model == "structured"])
+        channel = echo_channel(rest, "structured", positions, told.amplitudes)
+        channel = channel_turned(rest, channel, told.phases.mean_rad)
+        return turned(rest.minus(rest.gram.times(channel)), *told.phases)
+
+    def told(self, *without: int) -> Told | None:
+        """Return what the targets but those with the indices ``without`` tell of the phases of the APs, if anything."""
+        telling = [t for s, t in enumerate(self.targets) if s not in without and t.model == "structured"]
+        if self.echoes.phase_root is None or not telling:
+            return None
+        rest = _less(self.echoes, [t for t in self.targets if not any(t is other for other in telling)])
+        return phases_told(rest, np.array([t.position_m for t in telling]))
 
     def refined(self, targets: "list[Found] | tuple[Found, ...]", n_steps: int = 12) -> "Scene":
         """Return the scene with these targets instead, positions and amplitudes refined together.
@@ -104,25 +123,30 @@ class Scene:
         models = [m for m in MODELS if any(t.model == m for t in targets)]
         current = list(targets)
         covariance = np.zeros((len(current), 2, 2))
+        penalty = 0.0
         for _ in range(MIXED_CYCLES if len(models) > 1 else 1):
-            for model in models:
-                self._refine(current, covariance, model, n_steps)
-        return Scene(self.echoes, tuple(current), covariance, _explained(self.echoes, current))
+            penalty = sum(self._refine(current, covariance, model, n_steps) for model in models)
+        return Scene(self.echoes, tuple(current), covariance, _explained(self.echoes, current) - penalty)
 
-    def _refine(self, current: list[Found], covariance: Float, model: Amplitude, n_steps: int) -> None:
+    def _refine(self, current: list[Found], covariance: Float, model: Amplitude, n_steps: int) -> float:
+        """Refine the targets of one model in place; return the penalty of the phases of the APs."""
         members = [s for s, t in enumerate(current) if t.model == model]
         others = [t for t in current if t.model != model and t.channel is not None]
-        echoes = self.echoes.minus(self.echoes.gram.times(_channel(self.echoes, others))) if others else self.echoes
+        echoes = _less(self.echoes, others)
         state = np.array([current[s].state for s in members])[None]
         n_steps = 0 if echoes.effort.exhausted else n_steps
         reach: float | Float = echoes.network.wavelength_m / 8.0
         if model == "noncoherent":
             reach = REFINE_BEAMS * min(beam_m(echoes, position) for position in state[0, :, :2])
         state, found = climb(lambda q: fit(echoes, model, q), state, reach, n_steps, CONVERGED)
+        told = profile(echoes, state) if model == "structured" and echoes.phase_root is not None else None
         covariance[members] = position_covariance_m2(found.information[0], len(members))
         for i, s in enumerate(members):
             channel = echo_channel(echoes, model, state[0, i : i + 1], found.amplitudes[0][:, i : i + 1])
+            if told is not None:
+                channel = channel_turned(echoes, channel, told.phase_rad[0])
             current[s] = replace(current[s], state=state[0, i], channel=channel)
+        return float(told.penalty[0]) if told is not None else 0.0
 
     def replaced(self, index: int, target: Found) -> "Scene":
         """Return the scene with another target in the place of one, all refined."""
@@ -153,6 +177,11 @@ def _channel(echoes: Echoes, targets: "list[Found]") -> Complex:
     """Return the sum of the channels of fitted targets, shape (n_rx, N, n_tx, N)."""
     channels = [t.channel for t in targets if t.channel is not None]
     return np.sum(channels, axis=0) if channels else np.zeros(echoes.cross.shape, dtype=complex)
+
+
+def _less(echoes: Echoes, targets: "list[Found]") -> Echoes:
+    """Return the echoes less those of fitted targets."""
+    return echoes.minus(echoes.gram.times(_channel(echoes, targets))) if targets else echoes
 
 
 def _explained(echoes: Echoes, targets: "list[Found]") -> float:

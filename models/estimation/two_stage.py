@@ -14,6 +14,7 @@ from models.estimation.detection import map_cells, noise_levels
 from models.estimation.effort import Effort
 from models.estimation.likelihood import Echoes
 from models.estimation.peaks import Watch
+from models.estimation.phases import uncertain
 from models.estimation.pursuit import Pursuit
 from models.estimation.settings import check_map_settings
 from models.observation import Estimate, Observation
@@ -40,17 +41,23 @@ class TwoStage(Estimator):
         Complex multiply-adds, about, that may be spent on one CPI of 36 pairs of APs, at least 1e6; 5e9 take some
         seconds. A network of more pairs may spend as many times more. What would need more is reported as not resolved,
         and the estimate as ``limited``. More help where several targets overlap or hide each other.
+    phases
+        "known": those of the APs count as exact, whatever the observation says of them. "estimated": where it says how
+        uncertain they are, they are estimated along with the targets.
     """
 
     grid_step_m: float = 10.0
     false_alarm_probability: float = 1e-3
     amplitude: Literal["automatic", "structured", "free"] = "automatic"
     max_operations: float = 5e9
+    phases: Literal["known", "estimated"] = "known"
 
     def __post_init__(self) -> None:
         """Check the settings."""
         if self.amplitude not in ("automatic", "structured", "free"):
             raise ValueError(f'TwoStage.amplitude is {self.amplitude!r}: use "automatic", "structured" or "free"')
+        if self.phases not in ("known", "estimated"):
+            raise ValueError(f'TwoStage.phases is {self.phases!r}: use "known" or "estimated"')
         if not (isinstance(self.max_operations, int | float) and self.max_operations >= LEAST_OPERATIONS):
             raise ValueError(
                 f"TwoStage.max_operations is {self.max_operations!r}: give a number >= {LEAST_OPERATIONS:g}; 5e9 take "
@@ -61,9 +68,10 @@ class TwoStage(Estimator):
     def estimate(self, observation: Observation) -> Estimate:
         """Return the targets found, strongest first."""
         keep_memory()
-        echoes = Echoes.of(
-            observation, noise_levels(observation), Effort(limit=self.max_operations * _size(observation))
-        )
+        effort = Effort(limit=self.max_operations * _size(observation))
+        echoes = Echoes.of(observation, noise_levels(observation), effort)
+        if self.phases == "estimated":
+            echoes = uncertain(echoes, observation.phase_covariance_rad2)
         cells = map_cells(echoes, observation.area, self.grid_step_m)
         watch = Watch(observation.area, self.grid_step_m, self.false_alarm_probability / cells)
         pursuit = Pursuit(watch=watch, amplitude=self.amplitude)
