@@ -1,12 +1,15 @@
 """What an access point radiates in a slot."""
 
+import cmath
+import math
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.doors import STRONGEST, bounded
-from models.readonly import taken
+from models.readonly import sealed, taken
 
 __all__ = ["Emission"]
 
@@ -26,6 +29,8 @@ class Emission(NamedTuple):
     Required with a communication part: spectral efficiency is eq. (7) for these precoders, with the sensing part taken
     as isotropic of power (1 - rho) P, whatever its samples are.
     """
+    phase_rad: float = 0.0
+    """By how much the parts are turned against what the precoders and the data make, in rad; see ``turned``."""
 
     @property
     def total(self) -> Complex | None:
@@ -40,19 +45,28 @@ class Emission(NamedTuple):
         Raises
         ------
         ValueError
-            If a part is not of finite numbers of shape (N, n_snapshots), or precoders are not of shape (N, n_ues).
+            If a part is not of finite numbers of shape (N, n_snapshots), precoders are not of shape (N, n_ues), or the
+            phase is not finite.
         """
         shape, precoding_shape = (n_antennas, n_snapshots), (n_antennas, n_ues)
         return Emission(
             None if self.communication is None else _sealed(self.communication, shape, "communication part"),
             None if self.sensing is None else _sealed(self.sensing, shape, "sensing part"),
             None if self.precoding is None else _sealed(self.precoding, precoding_shape, "precoding"),
+            _finite(self.phase_rad),
         )
 
     def turned(self, phase_rad: float) -> "Emission":
-        """Return both parts with the phase of an oscillator."""
-        communication, sensing = (None if part is None else part * np.exp(1j * phase_rad) for part in self[:2])
-        return Emission(communication, sensing, self.precoding)
+        """Return both parts turned by a phase in rad; spectral efficiency follows, as if the precoders were turned."""
+        factor = cmath.rect(1.0, phase_rad)
+        communication, sensing = (None if part is None else sealed(part * factor) for part in self[:2])
+        return Emission(communication, sensing, self.precoding, self.phase_rad + phase_rad)
+
+
+def _finite(phase_rad: float) -> float:
+    if not (isinstance(phase_rad, Real) and math.isfinite(phase_rad)):
+        raise ValueError(f"phase_rad = {phase_rad!r:.60}; give a finite number in rad")
+    return float(phase_rad)
 
 
 def _sealed(part: Complex, shape: tuple[int, int], what: str) -> Complex:

@@ -29,11 +29,15 @@ from emulator.slot import Frame
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
 from models.bounds.fisher import target_bounds_m
+from models.bounds.hybrid import hybrid_bound_m, ignoring_bound_m
 from models.doors import FAILURES
 from models.observation import Estimate, Observation
 from models.scoring import score
 
 __all__ = ["Emulation"]
+
+BOUNDS = ("non-coherent", "coherent", "structured", "hybrid", "ignoring")
+"""Of positions, in each CPI."""
 
 
 class Emulation:
@@ -390,10 +394,9 @@ class Emulation:
         targets = sorted(self.targets.values(), key=lambda t: t.index)
         middle_s = frame.cpi_middle_s(plan.cpi)
         positions = np.array([t.path_m([middle_s])[0] for t in targets]).reshape(-1, 2)
-        bounds = {kind: np.full(len(targets), np.nan) for kind in ("non-coherent", "coherent", "structured")}
+        bounds = dict.fromkeys(BOUNDS, np.full(len(targets), np.nan))
         if self.scoring and observation is not None and targets:
-            places = self.air.clear(positions)
-            bounds = {kind: self._bounds(kind, observation, places, targets, truth) for kind in bounds}
+            bounds = self._bounds(observation, self.air.clear(positions), targets, truth)
         start_ns = frame.cpi_start_ns(plan.cpi)
         self._outbox.append(
             CpiResult(
@@ -407,10 +410,13 @@ class Emulation:
                 score=score(estimate, positions, bounds["non-coherent"]),
                 peb_m=bounds["coherent"],
                 peb_structured_m=bounds["structured"],
+                peb_hybrid_m=bounds["hybrid"],
+                error_ignoring_m=bounds["ignoring"],
                 se_bit_s_hz=self._spectral_efficiency(truth),
                 sensing_latency_s=(self.now_ns - start_ns) * 1e-9,
                 reports_expected=self.central.reports_expected(plan),
                 reports_fused=inbox.fused,
+                has_pilots=plan.has_pilots,
                 observation=observation,
             )
         )
@@ -424,20 +430,25 @@ class Emulation:
         self.losses.settle(plan, due)
 
     def _bounds(
-        self, kind: str, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth
-    ) -> Any:
-        return target_bounds_m(
+        self, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth
+    ) -> dict[str, Any]:
+        """Return the bounds of all targets together by name, those of `BOUNDS`."""
+        levels = None if observation.quantisation_power_w is None else observation.noise_levels
+        known = (
             self.network,
             observation.assignment,
             positions,
             np.array([t.rcs_m2 for t in targets]),
             np.angle(truth.reflection),
-            observation.gram
-            if observation.quantisation_power_w is None
-            else observation.gram * (1.0 / observation.noise_levels),
+            observation.gram if levels is None else observation.gram * (1.0 / levels),
             observation.noise_power_w,
-            kind,
         )
+        found = {kind: target_bounds_m(*known, kind) for kind in BOUNDS[:3]}
+        covariance_rad2 = observation.phase_covariance_rad2
+        if covariance_rad2 is None:
+            return found | dict.fromkeys(BOUNDS[3:], found["coherent"])
+        with_phases = hybrid_bound_m(*known, covariance_rad2), ignoring_bound_m(*known, covariance_rad2)
+        return found | dict(zip(BOUNDS[3:], with_phases, strict=True))
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
         if not self.scoring:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.messages import EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.messages import EchoReport, Message, PilotReport, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan
 
 __all__ = ["Inbox"]
@@ -31,6 +31,7 @@ class Inbox:
     echoes: dict[str, dict[int, EchoReport]] = field(default_factory=dict)
     """By receiver and slot position."""
     statistics: dict[str, StatisticsReport] = field(default_factory=dict)
+    pilots: dict[str, PilotReport] = field(default_factory=dict)
     closed: bool = False
     fused: int = 0
     used: list[int] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Inbox:
     @property
     def heard_from(self) -> set[str]:
         """Names of the APs of which anything came."""
-        return {*self.records, *self.echoes, *self.statistics}
+        return {*self.records, *self.echoes, *self.statistics, *self.pilots}
 
     def numbers(self, receiver: str, positions: tuple[int, ...]) -> list[int]:
         """Return the numbers of the reports of a receiver on some slots."""
@@ -48,7 +49,7 @@ class Inbox:
         return [self.echoes[receiver][position].sequence for position in positions]
 
     def take(self, message: Message) -> bool:
-        """Take a report or a record; return whether it was the last that is due."""
+        """Take a report or a record, or what came of pilots; return whether it was the last that is due."""
         source = key = message.source
         kept: dict[Any, Any] = self.records
         if isinstance(message, EchoReport):
@@ -57,6 +58,8 @@ class Inbox:
             kept, key = self.echoes[source], message.slot.position  # type: ignore[assignment]
         elif isinstance(message, StatisticsReport):
             kept = self.statistics
+        elif isinstance(message, PilotReport):
+            kept = self.pilots
         elif not isinstance(message, TransmissionRecord):
             return False
         owed = 0 if key in kept else self.due.get(source, 0)
@@ -70,4 +73,4 @@ class Inbox:
     def close(self) -> None:
         """Let go of what came: it was fused."""
         self.closed = True
-        self.due, self.records, self.echoes, self.statistics = {}, {}, {}, {}
+        self.due, self.records, self.echoes, self.statistics, self.pilots = {}, {}, {}, {}, {}

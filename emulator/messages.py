@@ -19,8 +19,10 @@ __all__ = [
     "CENTRAL",
     "HEADER_BITS",
     "Assignment",
+    "Correction",
     "EchoReport",
     "Message",
+    "PilotReport",
     "StatisticsReport",
     "TransmissionRecord",
 ]
@@ -198,3 +200,56 @@ class StatisticsReport(Message):
     def content_bits(self) -> int:
         """Size of slot positions, Z and E in double precision."""
         return 16 * len(self.positions) + 8 * self.cross.nbytes + 64
+
+
+@dataclass(eq=False, slots=True)
+class PilotReport(Message):
+    """How the pilots of a CPI arrived at an AP.
+
+    Attributes
+    ----------
+    cpi
+        The CPI.
+    positions
+        Positions of the slots in which it listened.
+    inner
+        ``emulator.pilots.heard_pilot`` of each, shape (len(positions),), complex64: 64 bits each.
+    """
+
+    cpi: int
+    positions: tuple[int, ...]
+    inner: NDArray[np.complex64]
+
+    def seal(self) -> None:
+        """Take the numbers."""
+        self.inner = taken(self.inner)
+
+    @property
+    def content_bits(self) -> int:
+        """Size of slot positions and numbers."""
+        return (16 + 64) * len(self.positions)
+
+
+@dataclass(eq=False, slots=True)
+class Correction(Message):
+    """What a calibration found of the phases of an AP, beyond what it has corrected already.
+
+    Attributes
+    ----------
+    cpi
+        From this CPI on it is applied.
+    measured_ns
+        When the phases were measured.
+    transmit_rad, receive_rad
+        Errors of its transmit and its receive chain, in rad.
+    """
+
+    cpi: int
+    measured_ns: int
+    transmit_rad: float
+    receive_rad: float
+
+    @property
+    def content_bits(self) -> int:
+        """Size of a number of the CPI, a time and two phases."""
+        return 32 + 64 + 2 * 32

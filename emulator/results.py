@@ -40,11 +40,16 @@ class CpiResult:
     peb_m, peb_structured_m
         Coherent position error bounds with real free and with structured amplitudes, all targets together, for what
         was fused, shape (n_targets,), in m; NaN where there is none.
+    peb_hybrid_m, error_ignoring_m
+        With what is known of errors of the APs' phases: the bound of an estimator that estimates the phases, too, and
+        the root mean square error of one that takes them for exact; as ``peb_m`` where they are, shape (n_targets,).
     se_bit_s_hz
         Spectral efficiency of each UE, shape (n_ues,): (7) averaged over slots, times the share of symbols that are
         no guard.
     sensing_latency_s
         From ``start_ns`` to ``published_ns``.
+    has_pilots
+        Whether its slots were those of pilots: nothing was sensed or communicated.
     reports_expected, reports_fused
         Reports due in the CPI, and those that were used.
     observation
@@ -61,10 +66,13 @@ class CpiResult:
     score: Score
     peb_m: Float
     peb_structured_m: Float
+    peb_hybrid_m: Float
+    error_ignoring_m: Float
     se_bit_s_hz: Float
     sensing_latency_s: float
     reports_expected: int
     reports_fused: int
+    has_pilots: bool = False
     observation: Observation | None = None
 
     def without_observation(self) -> "CpiResult":

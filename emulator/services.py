@@ -22,6 +22,7 @@ from models.observation import Estimate, Observation
 __all__ = ["Bookkeeper", "Carrier", "Medium", "Recorder", "Services"]
 
 Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
 Recorder = Callable[[bytes], None]
 """Takes a row of the trace, as ``emulator.trace.row`` makes it."""
 
@@ -59,8 +60,10 @@ class Medium(Protocol):
     def place(self, index: int, positions_m: NDArray[np.float64], reflection: complex) -> None:
         """Take where a target is in each slot of the CPI that begins, and how it reflects."""
 
-    def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
-        """Take noise and fading of a UE for the CPI that begins."""
+    def join(
+        self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float, phase_rad: float | Float = 0.0
+    ) -> None:
+        """Take noise, fading and phases of a UE for the CPI that begins."""
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI."""
@@ -68,11 +71,11 @@ class Medium(Protocol):
     def transmit(self, name: str) -> None:
         """Have an AP called at the start of every slot of the CPI that begins."""
 
-    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
+    def emit(self, slot: Slot, name: str, emission: Emission) -> None:
         """Radiate in the slot on the air."""
 
-    def hear(self, name: str, phase_rad: float = 0.0) -> None:
-        """Listen for the rest of the CPI."""
+    def hear(self, name: str, phase_rad: float | Float = 0.0) -> None:
+        """Listen for the rest of the CPI, and turn what comes by a phase, or one a slot."""
 
 
 class Carrier(Protocol):

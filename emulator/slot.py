@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from models.calibration.base import PilotSlot
 from models.network import Mode, ModeAssignment
 
 __all__ = ["CpiPlan", "Frame", "Slot"]
@@ -29,7 +30,9 @@ class Slot(NamedTuple):
     end_ns: int
     n_snapshots: int
     sensing_transmitter: str
-    """Name of the one AP that may send the sensing waveform."""
+    """Name of the one AP that may send the sensing waveform, or a pilot."""
+    is_pilot: bool = False
+    """Whether that AP sends a pilot, to which all others listen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +101,8 @@ class Frame:
         """Return the middle of a CPI in seconds."""
         return (self.cpi_start_ns(cpi) + self.cpi_ns / 2) * 1e-9
 
-    def slots(self, cpi: int, sensing_transmitters: tuple[str, ...]) -> tuple[Slot, ...]:
-        """Return the slots of a CPI with the AP that senses in each."""
+    def slots(self, cpi: int, sensing_transmitters: tuple[str, ...], is_pilot: bool = False) -> tuple[Slot, ...]:
+        """Return the slots of a CPI with the AP that senses in each, or sends a pilot."""
         first = cpi * self.n_slots
         return tuple(
             Slot(
@@ -111,6 +114,7 @@ class Frame:
                 end_ns=self.slot_start_ns(first + i + 1),
                 n_snapshots=self.n_snapshots,
                 sensing_transmitter=name,
+                is_pilot=is_pilot,
             )
             for i, name in enumerate(sensing_transmitters)
         )
@@ -118,13 +122,34 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CpiPlan:
-    """What the central processor decided for one CPI."""
+    """What the central processor decided for one CPI.
+
+    Attributes
+    ----------
+    cpi, assignment, ap_names, slots, deadline_ns
+        Which CPI, the modes of the APs in the order of their names, its slots, and when it is fused at the latest.
+    is_told
+        Whether the APs learn their phases at the start of the CPI from one who knows them all: a base to compare with.
+    pilots
+        Who sends a pilot in each of the first slots, and who listens; empty for a CPI without pilots.
+    """
 
     cpi: int
     assignment: ModeAssignment
     ap_names: tuple[str, ...]
     slots: tuple[Slot, ...]
     deadline_ns: int
+    is_told: bool = False
+    pilots: tuple[PilotSlot, ...] = ()
+
+    @property
+    def has_pilots(self) -> bool:
+        """Whether its slots are those of pilots: no data, no sensing; an AP sends in its own and listens in others."""
+        return bool(self.pilots)
+
+    def measures(self, name: str, position: int) -> bool:
+        """Return whether an AP listens to the pilot of a slot."""
+        return position < len(self.pilots) and self.ap_names.index(name) in self.pilots[position].receivers
 
     @cached_property
     def _modes(self) -> dict[str, Mode]:

@@ -78,6 +78,14 @@ class Kind(IntEnum):
     """The central processor published an estimate [targets]."""
     USE = 14
     """A report, or the record of a transmitter, went into the fusion of a CPI [CPI] *."""
+    PILOT = 15
+    """An AP radiates a pilot [slot]."""
+    CALIBRATE = 16
+    """The central processor knows the phases of APs anew [APs]."""
+    CORRECT = 17
+    """An AP takes up a correction of its phases [CPI] *."""
+    INCOHERENT = 18
+    """The central processor found that the phases do not fit any more, and asks for a calibration [CPI]."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ __all__ = ["EFFECTS", "TOPOLOGIES"]
 
 EFFECTS = {
     "target-echoes": "emulator.media.effects:TargetEchoes",
+    "direct-paths": "emulator.media.effects:DirectPaths",
 }
 """What the air does to what is radiated. A table of the scenario file names the effects that it brings."""
 

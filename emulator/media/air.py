@@ -3,7 +3,7 @@
 The air knows the truth (channels, targets). Nodes push what is theirs, the air does the arithmetic, for all receivers
 in one go at slot end. Rules that no subclass of a node can get round:
 
-- an AP that listens in a slot does not radiate in it (half-duplex);
+- an AP that listens in a slot does not radiate in it (half-duplex); one that sends a pilot is deaf in its slot;
 - only the AP that holds the slot's token radiates a sensing part;
 - the mean radiated power stays within the budget.
 
@@ -11,7 +11,7 @@ What reaches a receiver is the sum of the air's effects (``emulator.media.effect
 direct path between APs, clutter, the near field of an antenna (see ``Air.clear``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar, NamedTuple, NoReturn
@@ -66,7 +66,7 @@ class _Audience(NamedTuple):
     noise: Complex
     """Shape (n_slots, n_rx, N, n_snapshots); in a slot that is over, what was heard."""
     rotation: Complex | None
-    """Oscillator factors of the receivers, shape (n_rx, 1, 1); None where all are 1."""
+    """Phase factors of the receivers, shape (n_slots, n_rx, 1, 1); None where all are 1."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -98,10 +98,10 @@ class Air(Node):
     _transmitters: list[int] = field(default_factory=list, init=False)
     """AP indices of those who are called at the start of every slot of the CPI."""
     _emitted: dict[int, tuple[Emission, Complex]] = field(default_factory=dict, init=False)
-    """What is radiated in the slot on the air, parts and total, by AP index; oscillator phase included."""
-    _listeners: dict[int, float] = field(default_factory=dict, init=False)
-    """Oscillator phases of those who listen, by AP index."""
-    _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
+    """What is radiated in the slot on the air, parts and total, by AP index; phases of oscillators included."""
+    _listeners: dict[int, float | Float] = field(default_factory=dict, init=False)
+    """By which phases those who listen turn what they hear, by AP index; one, or one a slot."""
+    _fading: dict[int, tuple[Complex, Complex, float, float | Float]] = field(default_factory=dict, init=False)
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
     _spent: dict[tuple[int, bool], list[float]] = field(init=False)
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
@@ -184,19 +184,22 @@ class Air(Node):
         """
         return _cleared(self.network, positions_m.tobytes()).reshape(positions_m.shape)
 
-    def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
+    def join(
+        self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float, phase_rad: float | Float = 0.0
+    ) -> None:
         """Take what a UE brings to the CPI that begins.
 
-        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), and its line-of-sight phase.
+        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), its line-of-sight phase, and by
+        how much it turns what it receives: a phase in rad, or one a slot, shape (n_slots,).
 
         Raises
         ------
         ValueError
             If they are not finite, or larger than anything in nature.
         """
-        if not (bounded(noise) and bounded(scattered) and abs(los_phase_rad) <= STRONGEST):
+        if not (bounded(noise) and bounded(scattered) and bounded(np.asarray([los_phase_rad, *np.ravel(phase_rad)]))):
             raise ValueError("noise, fading or phase is out of range: give finite numbers")
-        self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad)
+        self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad, phase_rad)
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI, shape (n_ues, N): perfect channel state information."""
@@ -206,8 +209,8 @@ class Air(Node):
         """Have an AP called at the start of every slot of the CPI that begins."""
         self._transmitters.append(self._ap_index[name])
 
-    def emit(self, slot: Slot, name: str, emission: Emission, phase_rad: float = 0.0) -> None:
-        """Radiate in the slot on the air; ``phase_rad`` is the oscillator phase of the AP.
+    def emit(self, slot: Slot, name: str, emission: Emission) -> None:
+        """Radiate in the slot on the air: this is what leaves the antennas, whatever the AP believes.
 
         Raises
         ------
@@ -216,19 +219,17 @@ class Air(Node):
         ValueError
             If a part has another shape than (N, n_snapshots).
         """
-        index, shape, (communication, sensing, precoding) = self._ap_index[name], self._shape, emission
+        index, shape, (communication, sensing, precoding, _) = self._ap_index[name], self._shape, emission
         if communication is not None and communication.shape != shape:
             raise ValueError(f"communication part of shape {communication.shape}; give (antennas, snapshots) = {shape}")
         if sensing is not None and sensing.shape != shape:
             raise ValueError(f"sensing part of shape {sensing.shape}; give (antennas, snapshots) = {shape}")
-        if index in self._listeners:
+        if index in self._listeners and not (slot.is_pilot and self._token_holder() == name):
             raise AirRuleError(f"{name} radiates while it listens: a half-duplex AP returns None from transmit here")
         if sensing is not None and self._token_holder() != name:
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
         if communication is not None and precoding is None and self.network.n_ues:
             raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
-        if phase_rad != 0.0:
-            emission = emission.turned(phase_rad)
         total = emission.total
         if total is not None:
             self._emitted[index] = (emission, sealed(total) if total.flags.writeable else total)
@@ -237,8 +238,10 @@ class Air(Node):
         slot = self._licensed.get(self.slots_completed)
         return None if slot is None else slot.sensing_transmitter
 
-    def hear(self, name: str, phase_rad: float = 0.0) -> None:
-        """Listen for the rest of the CPI, with the AP's own noise; ``phase_rad`` is its oscillator phase.
+    def hear(self, name: str, phase_rad: float | Float = 0.0) -> None:
+        """Listen for the rest of the CPI, with the AP's own noise.
+
+        The field is turned by ``phase_rad`` before the noise is added: a phase in rad, or one a slot, (n_slots,).
 
         Raises
         ------
@@ -266,18 +269,26 @@ class Air(Node):
         if len(self._fading) < n_ues or len(self._places) < self.n_targets:
             self._refuse_absent()
         joined = [self._fading[k] for k in range(n_ues)]
+        turns = [phase_rad for *_, phase_rad in joined]
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
         reflection = np.array([r for _, r in placed], dtype=complex)
         channel = self.access_channel.realize(
-            np.array([f for _, f, _ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
-            np.array([phase for _, _, phase in joined]),
+            np.array([f for _, f, *_ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
+            np.array([phase for _, _, phase, _ in joined]),
             places[0],
             np.abs(reflection / self.unit_amplitude_m2) ** 2,
             np.angle(reflection),
         )
-        noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
-        return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
+        noise = np.array([n for n, *_ in joined]).reshape(n_ues, frame.n_samples)
+        turn = _factors(turns, frame.n_slots)
+        return CpiTruth(
+            channel=channel,
+            places_m=places,
+            reflection=reflection,
+            ue_noise=noise,
+            ue_turn=None if turn is None else turn[..., None],
+        )
 
     def _refuse_absent(self) -> NoReturn:
         missing = [name for name, k in self._ue_index.items() if k not in self._fading]
@@ -332,7 +343,8 @@ class Air(Node):
         power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
         precoders = tuple([emission.precoding for _, (emission, _) in emitted])
         powers_w = tuple([0.0 if emission.sensing is None else power_w for _, (emission, _) in emitted])
-        truth.radiated.append(SlotEmissions(slot.position, aps, precoders, powers_w))
+        phases_rad = tuple([emission.phase_rad for _, (emission, _) in emitted])
+        truth.radiated.append(SlotEmissions(slot.position, aps, precoders, powers_w, phases_rad))
         parts = samples.view(float).reshape(len(aps), -1)
         self._unbooked.append((aps, slot.sensing_transmitter, np.vecdot(parts, parts)))
 
@@ -368,23 +380,25 @@ class Air(Node):
             if field is not None:
                 if np.shape(field) != heard.shape or not bounded(field):
                     FIELD.refuse(effect, field, f"None or finite samples of shape {heard.shape}")
-                heard += field if audience.rotation is None else field * audience.rotation
+                heard += field if audience.rotation is None else field * audience.rotation[slot.position]
         sealed(heard)
+        sending = {index for index, _ in emitted} if slot.is_pilot else ()
         self.services.fronthaul.hold()
-        for deliver, echo in zip(audience.deliver, heard, strict=True):
-            deliver(slot, echo)
+        for index, deliver, echo in zip(audience.indices, audience.deliver, heard, strict=True):
+            if index not in sending:
+                deliver(slot, echo)
         self.services.fronthaul.let_go()
 
     def _gather(self, slot: Slot) -> _Audience:
         """Return the listeners, with their noise of the CPI slot by slot, drawn one after the other."""
         indices = tuple(sorted(self._listeners))
         doors = [self._ap_doors[i] for i in indices]
-        phases = np.array([self._listeners[i] for i in indices])
         n_antennas, n_snapshots = self._shape
         noise = np.empty((slot.n_slots, len(indices), n_antennas, n_snapshots), dtype=complex)
         for i, door in enumerate(doors):
             noise[:, i] = door.noise(slot.cpi).reshape(n_antennas, -1, n_snapshots).transpose(1, 0, 2)
-        rotation = np.exp(1j * phases)[:, None, None] if phases.any() else None
+        factors = _factors([self._listeners[i] for i in indices], slot.n_slots)
+        rotation = None if factors is None else factors[..., None, None]
         return _Audience(indices, tuple([door.deliver for door in doors]), noise, rotation)
 
     def _serve(self, slot: Slot, truth: CpiTruth, emitted: Emitted) -> None:
@@ -394,7 +408,8 @@ class Air(Node):
         if emitted:
             aps = tuple([index for index, _ in emitted])
             samples = np.concatenate([total for _, (_, total) in emitted])
-            received = received + truth.channel_from(aps) @ samples
+            arriving = truth.channel_from(aps) @ samples
+            received = received + (arriving if truth.ue_turn is None else arriving * truth.ue_turn[slot.position])
             self._note(slot, truth, emitted, aps, samples)
         sealed(received)
         for (_, receive, failure), samples in zip(self._ue_doors, received, strict=True):
@@ -402,6 +417,13 @@ class Air(Node):
                 receive(slot, samples)
             except FAILURES as error:
                 raise failure("receive", slot, error) from error
+
+
+def _factors(phases_rad: Sequence[float | Float], n_slots: int) -> Complex | None:
+    """Return e^{j phase} of nodes that say one phase, or one a slot, shape (n_slots, n_nodes); None where all are 0."""
+    if not any(np.any(phase_rad) for phase_rad in phases_rad):
+        return None
+    return np.exp(1j * np.array([np.broadcast_to(phase_rad, n_slots) for phase_rad in phases_rad]).T)
 
 
 @lru_cache(maxsize=256)

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.media.truth import CpiTruth, Emitted
+from emulator.pilots import direct_field
 from emulator.services import Services
 from emulator.slot import Slot
 from models.radio.sensing import leg_response
 
-__all__ = ["Effect", "TargetEchoes"]
+__all__ = ["DirectPaths", "Effect", "TargetEchoes"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -109,3 +110,18 @@ class TargetEchoes(Effect):
         if receivers not in kept:
             kept[receivers] = legs[list(receivers)].transpose(0, 2, 1).reshape(-1, len(positions_m))
         return kept[receivers]
+
+
+@dataclass(kw_only=True, eq=False)
+class DirectPaths(Effect):
+    """What APs hear of each other in the slots of pilots, along straight lines in free space.
+
+    In all other slots the direct paths are taken for removed, as everything that does not come from a target.
+    """
+
+    def field(self, slot: Slot, truth: CpiTruth, emitted: Emitted, receivers: tuple[int, ...]) -> Complex | None:
+        """Return the sum of the direct paths from the APs that radiate; see ``Effect.field``."""
+        if not (slot.is_pilot and emitted):
+            return None
+        network = self.services.network
+        return np.asarray(sum(direct_field(network, index, total, receivers) for index, (_, total) in emitted))

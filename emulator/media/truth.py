@@ -28,6 +28,8 @@ class SlotEmissions(NamedTuple):
     """Shape (N, n_ues) each; None where an AP radiated the sensing part alone."""
     sensing_power_w: tuple[float, ...]
     """Nominal power of the sensing part, 0 without one."""
+    phases_rad: tuple[float, ...]
+    """By how much what is radiated is turned, by oscillators and whatever else; see ``Emission.phase_rad``."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,6 +46,9 @@ class CpiTruth:
         A_s e^{j phi_s} of each target in m^2, shape (n_targets,).
     ue_noise
         Noise samples of the UEs, shape (n_ues, n_samples).
+    ue_turn
+        Factors by which the oscillators of the UEs turn what they receive, shape (n_slots, n_ues, 1); None where all
+        are 1.
     radiated
         The emissions, slot by slot.
     """
@@ -52,6 +57,7 @@ class CpiTruth:
     places_m: Float
     reflection: Complex
     ue_noise: Complex
+    ue_turn: Complex | None = None
     radiated: list[SlotEmissions] = field(default_factory=list)
     _stacked: dict[tuple[int, ...], Complex] = field(default_factory=dict, repr=False)
 
@@ -68,13 +74,13 @@ class CpiTruth:
         self.ue_noise, self._stacked = self.ue_noise[:, :0], {}
 
     def precoding(self) -> Complex:
-        """Return the precoders used in each slot, (n_slots, n_aps, N, n_ues); zero where an AP was silent."""
+        """Return the precoders of each slot, (n_slots, n_aps, N, n_ues), turned as the samples were; 0 if silent."""
         n_aps, n_ues, n_antennas = self.channel.shape
         used = np.zeros((len(self.places_m), n_aps, n_antennas, n_ues), dtype=complex)
         for slot in self.radiated:
-            for ap, precoder in zip(slot.aps, slot.precoders, strict=True):
+            for ap, precoder, phase_rad in zip(slot.aps, slot.precoders, slot.phases_rad, strict=True):
                 if precoder is not None:
-                    used[slot.position, ap] = precoder
+                    used[slot.position, ap] = precoder if phase_rad == 0.0 else precoder * np.exp(1j * phase_rad)
         return used
 
     def sensing_power_w(self) -> Float:
@@ -94,9 +100,11 @@ class CpiTruth:
         for slot in self.radiated:
             alike.setdefault((slot.aps, tuple(map(id, slot.precoders))), []).append(slot)
         for slots in alike.values():
-            channel, (_, aps, precoders, _) = self.channel[list(slots[0].aps)], slots[0]
+            channel, (_, aps, precoders, *_) = self.channel[list(slots[0].aps)], slots[0]
             silent = np.zeros(channel.shape[1:][::-1], dtype=complex)
             precoding = np.array([silent if p is None else p for p in precoders]).reshape(len(aps), *silent.shape)
             power_w = np.array([slot.sensing_power_w for slot in slots])
-            rate += np.log2(1.0 + sinr(channel, precoding, power_w, noise_power_w)).sum(axis=0)
+            phases_rad = np.array([slot.phases_rad for slot in slots])
+            turned = phases_rad if phases_rad.any() else None
+            rate += np.log2(1.0 + sinr(channel, precoding, power_w, noise_power_w, turned)).sum(axis=0)
         return rate / len(self.places_m)

@@ -2,12 +2,14 @@
 
 Override a hook to change what an AP does, and leave the loop alone:
 
-    transmit(slot)           what is radiated in a slot, or None to stay silent
+    transmit(slot)           what is sent in a slot, or None to stay silent: what the AP believes, and puts on record
+    radiate(slot, emission)  what of it leaves the antennas: turned by the phases of the AP's radio
     sensing_waveform(slot)   the samples of the sensing part
     report(slot, echo)       what is given away of an echo, or None to keep it
     on_message(message)      a message that arrives
 
-Perfect channel state information is assumed: the AP knows its own channels to all UEs.
+Perfect channel state information is assumed: the AP knows its own channels to all UEs, as its receive chain hears them
+when the CPI begins.
 """
 
 from collections.abc import Callable
@@ -18,14 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.emission import Emission
+from emulator.front_end import Corrected, FrontEnd, Turns, Wander
 from emulator.functional_split import FunctionalSplit, IqSplit, check_message
-from emulator.messages import Assignment, Message, TransmissionRecord
+from emulator.messages import CENTRAL, Assignment, Correction, Message, PilotReport, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import symbols
+from emulator.pilots import heard_pilot, pilot_samples
 from emulator.randomness import complex_normals
 from emulator.services import Services
 from emulator.slot import CpiPlan, Slot
 from emulator.trace import Kind, row, two_rows
+from models.calibration.servo import Immediate, Servo
 from models.doors import FAILURES, Door, is_own
 from models.network import Mode
 from models.radio.transmission import isotropic_sensing_samples, precoding_matrix
@@ -37,10 +42,13 @@ Complex = NDArray[np.complex128]
 NOTHING_YET = (0, np.empty((0, 0, 0), dtype=complex))
 SAMPLES_AT_ONCE = 2048
 """Samples of the communication part that are worked out together: 32 kB an AP, whatever the length of a CPI."""
-TRANSMITTED, SENSED, REPORTED = (Door("access point", m) for m in ("transmit", "sensing_waveform", "report"))
+TRANSMITTED, RADIATED, SENSED, REPORTED = (
+    Door("access point", method) for method in ("transmit", "radiate", "sensing_waveform", "report")
+)
 PRECODED = Door("precoder")
-COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT = map(
-    int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT)
+COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT, PILOT, CORRECT = map(
+    int,
+    (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT, Kind.PILOT, Kind.CORRECT),
 )
 
 
@@ -58,6 +66,10 @@ class AccessPoint(Node):
         "sensing": it records the sensing part of what it radiates; "full": all of it.
     precoder
         (channel of shape (n_ues, N), power budget, share) -> precoders of shape (N, n_ues).
+    front_end
+        The phases of its radio; None for one that is in phase with all others for ever.
+    servo
+        How it applies what a calibration finds of its phases.
     plan
         The plan it follows, or None when it has none.
     """
@@ -69,6 +81,8 @@ class AccessPoint(Node):
     n_antennas: int
     illumination: str
     precoder: Callable[[Complex, float, float], Complex] = precoding_matrix
+    front_end: FrontEnd | None = None
+    servo: Servo = Immediate()
 
     plan: CpiPlan | None = field(default=None, init=False)
     _mode: Mode = field(default=Mode.IDLE, init=False)
@@ -85,11 +99,24 @@ class AccessPoint(Node):
     _radiated: list[tuple[int, Complex]] = field(default_factory=list, init=False)
     _checks: bool = field(default=True, init=False)
     """Whether what ``transmit`` returns is to be checked: it is not this class's own."""
+    _leaves_as_sent: bool = field(default=True, init=False)
+    """Whether what leaves the antennas is what was sent: nothing turns it, and ``radiate`` is this class's own."""
+    _wander: Wander = field(default=Wander(), init=False)
+    """Where its oscillator is."""
+    _turns: Turns | None = field(default=None, init=False)
+    """By how much it turns what it sends and hears in the slots of the CPI; None for not at all."""
+    _corrections: list[Correction] = field(default_factory=list, init=False)
+    """Those whose CPI has not come yet."""
+    _corrected: Corrected | None = field(default=None, init=False)
+    """What it takes off its phases; None before the first correction."""
+    _pilots: list[tuple[int, complex]] = field(default_factory=list, init=False)
+    """(position of the slot, what it heard) of the pilots of the CPI."""
     _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
     """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "transmit_power_w", "comm_power_fraction", "noise_power_w", "n_antennas", "illumination", "precoder",
+        "front_end", "servo",
     }  # fmt: skip
 
     # -- hooks --------------------------------------------------------------------------------------------------
@@ -103,6 +130,14 @@ class AccessPoint(Node):
         if communication is None and sensing is None:
             return None
         return Emission(communication, sensing, self._precoding)
+
+    def radiate(self, slot: Slot, emission: Emission) -> Emission:
+        """Return what leaves the antennas of what ``transmit`` gave, turned by the phase of the radio in the slot.
+
+        Echoes and spectral efficiency follow from what is returned here; the record that tells the central processor
+        what was sent does not.
+        """
+        return emission if self._turns is None else emission.turned(float(self._turns.transmit_rad[slot.position]))
 
     def sensing_waveform(self, slot: Slot) -> Complex:
         """Return the sensing samples of a slot, shape (N, n_snapshots), of mean power (1 - rho) P; isotropic."""
@@ -122,12 +157,14 @@ class AccessPoint(Node):
         return echo
 
     def on_message(self, message: Message) -> None:
-        """Take a message: the plan of a CPI, or the record of what a transmitter radiated."""
+        """Take a message: the plan of a CPI, the record of what a transmitter radiated, or a correction of phases."""
         if isinstance(message, Assignment):
             self._assignments[message.cpi] = message
             self.log(Kind.ASSIGNED, message.cpi, message.cpi, message.sequence)
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
             self._answer(message, self._message("learn", self._past[message.cpi].plan, message))
+        elif isinstance(message, Correction):
+            self._corrections.append(message)
         else:
             self.log(Kind.LATE, message.cpi, message.cpi, message.sequence)
 
@@ -163,39 +200,58 @@ class AccessPoint(Node):
     def _begin(self, position: int) -> Emission | None:
         """Return what is radiated in a slot; called by the air at its start."""
         slot = self.plan.slots[position]  # type: ignore[union-attr]  # who transmits has a plan
+        if slot.is_pilot:
+            return self._pilot(slot)
         try:
             emission = self.transmit(slot)
-            return self._checked(emission, slot) if self._checks else emission
+            return self._checked(TRANSMITTED, emission, slot) if self._checks else emission
         except FAILURES as error:
             raise self.failure("transmit", slot, error) from error
+
+    def _pilot(self, slot: Slot) -> Emission | None:
+        """Return the pilot of a slot, of the whole power budget, where it is this AP's."""
+        if slot.sensing_transmitter != self.name:
+            return None
+        return Emission(None, pilot_samples(self.services, slot, self.transmit_power_w))
 
     def _radiate(self, position: int, emission: Emission) -> None:
         """Radiate it; called by the air when all have said what they radiate."""
         slot = self.plan.slots[position]  # type: ignore[union-attr]
         try:
-            self.services.air.emit(slot, self.name, emission)
+            leaving = emission if self._leaves_as_sent else self._leaving(slot, emission)
+            self.services.air.emit(slot, self.name, leaving)
         except FAILURES as error:
             raise self.failure("transmit", slot, error) from error
-        sensing = emission.sensing
-        part = sensing if self.illumination == "sensing" else emission.total
+        sensing, is_pilot = emission.sensing, slot.is_pilot
+        part = None if is_pilot else sensing if self.illumination == "sensing" else emission.total
         if part is not None:
             self._radiated.append((position, part))
         if self.record is not None:
-            kind = COMMUNICATE if sensing is None else SENSE
+            kind = PILOT if is_pilot else COMMUNICATE if sensing is None else SENSE
             self.record(row(slot.start_ns, kind, self.rank, slot.index, slot.cpi, -1))
 
-    def _checked(self, emission: object, slot: Slot) -> Emission | None:
-        """Return what a subclass's ``transmit`` gives, checked and taken; None where it is silent."""
+    def _leaving(self, slot: Slot, emission: Emission) -> Emission:
+        """Return what leaves the antennas; of a subclass's ``radiate``, checked, and silence where it gives None."""
+        leaving = self.radiate(slot, emission)
+        if is_own(self.radiate, AccessPoint.radiate):
+            return leaving
+        return self._checked(RADIATED, leaving, slot) or Emission(None)
+
+    def _checked(self, door: Door, emission: object, slot: Slot) -> Emission | None:
+        """Return what a subclass's hook gives, checked and taken; None where it is silent."""
         if emission is None:
             return None
         if not isinstance(emission, Emission):
-            TRANSMITTED.refuse(self, emission, "an Emission, or None to stay silent")
+            door.refuse(self, emission, "an Emission, or None to stay silent")
         if emission.communication is None and emission.sensing is None:
             return None
         return emission.sealed(self.n_antennas, slot.n_snapshots, self.services.network.n_ues)
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
-        """Report an echo; called by the air at slot end."""
+        """Report an echo, or measure a pilot; called by the air at slot end."""
+        if slot.is_pilot:
+            self._measure(slot, echo)
+            return
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:
@@ -213,6 +269,17 @@ class AccessPoint(Node):
         if self.record is not None:
             at, end, index, cpi, rank = slot.start_ns, slot.end_ns, slot.index, slot.cpi, self.rank
             self.record(two_rows(at, LISTEN, rank, index, cpi, -1, end, kind, rank, index, cpi, number))
+
+    def _measure(self, slot: Slot, heard: Complex) -> None:
+        """Keep how the pilot of a slot arrived, if the AP is to listen to it."""
+        if not self.plan.measures(self.name, slot.position):  # type: ignore[union-attr]  # who listens has a plan
+            return
+        services = self.services
+        pilot = pilot_samples(services, slot, self.transmit_power_w)
+        inner = heard_pilot(services.network, self.name, slot.sensing_transmitter, pilot, heard)
+        self._pilots.append((slot.position, inner))
+        if self.record is not None:
+            self.record(row(slot.start_ns, LISTEN, self.rank, slot.index, slot.cpi, -1))
 
     def _split(self, slot: Slot, given: Complex) -> Message | None:
         """Return the message that the split makes of what is given away of an echo, if one is due at once."""
@@ -238,12 +305,69 @@ class AccessPoint(Node):
             return
         self._past[cpi], self.plan = assignment, assignment.plan
         self._mode = assignment.plan.mode(self.name)
-        if self._mode is Mode.TRANSMIT:
+        if self._mode is not Mode.IDLE:
+            self._turns = self._turned(cpi, self.plan)
+        if self.plan.has_pilots:
+            self._attend(self.plan)
+        elif self._mode is Mode.TRANSMIT:
             self._checks = not is_own(self.transmit, AccessPoint.transmit)
+            self._leaves_as_sent = self._turns is None and is_own(self.radiate, AccessPoint.radiate)
             self._prepare(cpi, assignment)
             self.services.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:
+            self._listen()
+
+    def _attend(self, plan: CpiPlan) -> None:
+        """Take part in a CPI of pilots: listen, and send in slots of its own."""
+        self._leaves_as_sent = self._turns is None and is_own(self.radiate, AccessPoint.radiate)
+        if self._mode is Mode.TRANSMIT:
+            self.services.air.transmit(self.name)
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._turns is None:
             self.services.air.hear(self.name)
+        else:
+            self.services.air.hear(self.name, self._turns.receive_rad)
+
+    def _turned(self, cpi: int, plan: CpiPlan) -> Turns | None:
+        """Return by how much the radio turns what it sends and hears in the slots of a CPI, corrections taken off."""
+        front, frame = self.front_end, self.services.frame
+        if front is None and not (self._corrections or self._corrected):
+            return None
+        phases_rad = np.zeros(frame.n_slots)
+        if front is not None:
+            self._wander = self._wander.on_to(cpi, front, frame, self.services.generator)
+            phases_rad = self._wander.phases_rad
+        turns = Turns(phases_rad, -phases_rad) if front is None else front.turns(phases_rad)
+        self._take_up(cpi)
+        first_ns = plan.slots[0].start_ns
+        if plan.is_told:
+            left = self._left(turns, first_ns)
+            self._correct(first_ns, float(left.transmit_rad[0]), float(left.receive_rad[0]))
+            self.log(CORRECT, cpi, cpi)
+        return self._left(turns, first_ns)
+
+    def _take_up(self, cpi: int) -> None:
+        """Apply the corrections that are due."""
+        due = [correction for correction in self._corrections if correction.cpi <= cpi]
+        for correction in due:
+            self._corrections.remove(correction)
+            self._correct(correction.measured_ns, correction.transmit_rad, correction.receive_rad)
+            self.log(CORRECT, cpi, cpi, correction.sequence)
+
+    def _correct(self, measured_ns: int, transmit_rad: float, receive_rad: float) -> None:
+        """Correct the phases by what was found of them, beyond what was corrected already."""
+        before = self._corrected or Corrected()
+        self._corrected = before.updated(self.servo, measured_ns, np.array([transmit_rad, receive_rad]))
+
+    def _left(self, turns: Turns, first_ns: int) -> Turns:
+        """Return what corrections leave of turns in the slots of a CPI that starts then."""
+        if self._corrected is None:
+            return turns
+        middles_ns = first_ns + self.services.frame.slot_ns * (np.arange(len(turns.transmit_rad)) + 0.5)
+        expected = self._corrected.expected_rad(self.servo, np.asarray(middles_ns, dtype=float))
+        return Turns(turns.transmit_rad - expected[0], turns.receive_rad - expected[1])
 
     def _noise(self, cpi: int) -> Complex:
         """Return the receiver noise of a CPI, shape (N, n_samples)."""
@@ -255,6 +379,8 @@ class AccessPoint(Node):
         if not assignment.payload or self.comm_power_fraction == 0.0:
             return
         channel = self.services.air.channel(self.name, cpi)
+        if self._turns is not None:
+            channel = channel * np.exp(1j * self._turns.receive_rad[0])
         self._precoding = self._precoders(channel)
         self._symbols = symbols(assignment.payload, self.services.frame.n_samples)
 
@@ -283,10 +409,12 @@ class AccessPoint(Node):
         return sealed(np.ascontiguousarray(samples.transpose(1, 0, 2)))
 
     def _close(self) -> None:
-        """End a CPI: a transmitter sends the record of what it radiated."""
+        """End a CPI: a transmitter sends the record of what it radiated, and who measured pilots what it found."""
         if self.plan is None:
             return
-        if self._mode is Mode.TRANSMIT:
+        if self.plan.has_pilots:
+            self._answer(self._past[self.plan.cpi], self._pilot_report(self.plan))
+        elif self._mode is Mode.TRANSMIT:
             self._answer(self._past[self.plan.cpi], self._record(self.plan))
         elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
             self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
@@ -295,6 +423,18 @@ class AccessPoint(Node):
             self.split.forget(oldest)
             del self._past[oldest]
         self._radiated = []
+
+    def _pilot_report(self, plan: CpiPlan) -> PilotReport:
+        pilots, self._pilots = self._pilots, []
+        report = PilotReport(
+            source=self.name,
+            destination=CENTRAL,
+            cpi=plan.cpi,
+            positions=tuple(position for position, _ in pilots),
+            inner=sealed(np.array([inner for _, inner in pilots], dtype=np.complex64)),
+        )
+        report.own = True
+        return report
 
     def _record(self, plan: CpiPlan) -> TransmissionRecord:
         parts = [part for _, part in self._radiated] or [np.empty((self.n_antennas, 0), dtype=complex)]

@@ -15,14 +15,16 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.calibrator import Calibrator, Knowledge
 from emulator.functional_split import radiated, reports_due, waveform_known
 from emulator.inbox import Inbox
-from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.messages import Assignment, Correction, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import draw_payload
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
+from models.calibration.base import PilotSlot
 from models.doors import estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
@@ -63,6 +65,8 @@ class CentralProcessor(Node):
         Data bits a symbol and UE that the downlink payload carries.
     estimator_latency_ns
         Emulated time that the estimation takes.
+    calibrator
+        Conducts calibrations of the phases of the APs; None where all are exact for ever.
     """
 
     network: Network
@@ -75,6 +79,7 @@ class CentralProcessor(Node):
     estimator: Estimator | None
     payload_bits_per_symbol: float
     estimator_latency_ns: int = 0
+    calibrator: Calibrator | None = None
 
     name: str = "central"
     published: Estimate | None = field(default=None, init=False)
@@ -87,10 +92,13 @@ class CentralProcessor(Node):
     """How often each AP was silent in its last CPIs with a task."""
     _pending: dict[int, Observation | None] = field(default_factory=dict, init=False)
     """What was fused and is not published yet."""
+    known_phases: Knowledge = field(default=Knowledge(), init=False)
+    """What is known of the phases of the APs."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
         "_reports_due", "_needs_waveform", "_bell", "payload_bits_per_symbol", "estimator_latency_ns",
+        "calibrator",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -133,19 +141,25 @@ class CentralProcessor(Node):
     def _plan(self, cpi: int) -> None:
         frame = self.services.frame
         plan = self.plan(cpi)
-        due = {name: self._reports_due[name] for name in plan.receivers} | dict.fromkeys(plan.transmitters, 1)
-        self.inboxes[cpi] = Inbox(plan=plan, due={name: count for name, count in due.items() if count})
+        self.inboxes[cpi] = Inbox(plan=plan, due=self._due(plan))
         self.services.air.license(plan.slots)
         self.log(Kind.PLAN, cpi, cpi)
         n_symbols = frame.n_slots * frame.n_snapshots
         payload = draw_payload(self.rng("payload", cpi), self.network.n_ues, n_symbols, self.payload_bits_per_symbol)
         self.services.fronthaul.hold()
         for name in self.network.ap_names:
-            data = payload if plan.mode(name) is Mode.TRANSMIT else ()
+            data = payload if plan.mode(name) is Mode.TRANSMIT and not plan.has_pilots else ()
             self._send(Assignment(source=self.name, destination=name, plan=plan, payload=data))
         self.services.fronthaul.let_go()
         self._note(plan.deadline_ns, cpi, FUSE)
         self._note(frame.cpi_start_ns(cpi + 1) - frame.lead_ns, cpi + 1, PLAN)
+
+    def _due(self, plan: CpiPlan) -> dict[str, int]:
+        """Return what each AP with a task owes in a CPI, by name."""
+        if plan.has_pilots:
+            return dict.fromkeys(plan.ap_names, 1)
+        due = {name: self._reports_due[name] for name in plan.receivers} | dict.fromkeys(plan.transmitters, 1)
+        return {name: count for name, count in due.items() if count}
 
     def _fuse(self, _: int) -> None:
         """Fuse the CPI that is next, if it is complete or its time is up; another may be waiting for it."""
@@ -154,7 +168,9 @@ class CentralProcessor(Node):
         cpi, self._oldest = self._oldest, self._oldest + 1
         inbox = self.inboxes[cpi]
         self._judge_alive(inbox)
-        self._pending[cpi] = self.fuse(cpi)
+        if inbox.plan.has_pilots:
+            self._calibrate(inbox)
+        self._pending[cpi] = None if inbox.plan.has_pilots else self.fuse(cpi)
         if self.record is not None:
             self.record(rows_of(self.services.now_ns, int(Kind.USE), self.rank, cpi, cpi, inbox.used))
         self.log(Kind.FUSE, inbox.fused, cpi)
@@ -172,11 +188,49 @@ class CentralProcessor(Node):
         return inbox is not None and (not inbox.due or inbox.plan.deadline_ns <= self.services.now_ns)
 
     def _publish(self, cpi: int) -> None:
-        observation, estimate = self._pending.pop(cpi), NOTHING_FOUND
+        observation, estimate, inbox = self._pending.pop(cpi), NOTHING_FOUND, self.inboxes.pop(cpi)
         if observation is not None and self.estimator is not None:
             estimate = estimated(self.estimator, observation)
-        self.publish(cpi, estimate)
-        self.services.on_publish(self.inboxes.pop(cpi), estimate, observation)
+        if not inbox.plan.has_pilots:
+            self.publish(cpi, estimate)
+            self._look_at_phases(cpi, observation, estimate)
+        self.services.on_publish(inbox, estimate, observation)
+
+    # -- phases ---------------------------------------------------------------------------------------------------
+
+    def _calibrate(self, inbox: Inbox) -> None:
+        """Take what came of the pilots of a CPI; after the last one, tell every AP what was found of its phases."""
+        calibrator = self.calibrator
+        assert calibrator is not None, "only a calibrator plans pilots"
+        self.known_phases = calibrator.gathered(self.known_phases, inbox.plan, inbox.pilots)
+        inbox.used = [report.sequence for report in inbox.pilots.values()]
+        if not calibrator.is_over(self.known_phases):
+            return
+        found, self.known_phases = calibrator.solved(self.known_phases)
+        self.services.fronthaul.hold()
+        for i, name in enumerate(self.network.ap_names):
+            if found.covered[:, i].any():
+                transmit_rad, receive_rad = float(found.transmit_rad[i]), float(found.receive_rad[i])
+                told = Correction(
+                    self.name, name, self._next_cpi, self.known_phases.measured_ns, transmit_rad, receive_rad
+                )
+                self._send(told)
+        self.services.fronthaul.let_go()
+        self.log(Kind.CALIBRATE, int(found.covered.any(axis=0).sum()), inbox.plan.cpi)
+
+    def _look_at_phases(self, cpi: int, observation: Observation | None, estimate: Estimate) -> None:
+        """Ask for a calibration where the targets of a CPI say that coherence is lost."""
+        if self.calibrator is None:
+            return
+        was_lost = self.known_phases.is_lost
+        self.known_phases = self.calibrator.looked_at(self.known_phases, observation, estimate)
+        if self.known_phases.is_lost and not was_lost:
+            self.log(Kind.INCOHERENT, cpi, cpi)
+
+    @property
+    def _next_cpi(self) -> int:
+        """The CPI that is planned next."""
+        return next(cpi for _, cpi, task in sorted(self._agenda) if task == PLAN)
 
     # -- what it decides ------------------------------------------------------------------------------------------
 
@@ -194,8 +248,15 @@ class CentralProcessor(Node):
         )
 
     def plan(self, cpi: int) -> CpiPlan:
-        """Return the plan of a CPI: modes by the selector, sensing transmitters by the scheduler."""
+        """Return the plan of a CPI: modes by the selector, sensing transmitters by the scheduler; or one of pilots."""
         frame, names, view = self.services.frame, self.network.ap_names, self.view(cpi)
+        is_told = False
+        if self.calibrator is not None:
+            self.known_phases = self.calibrator.begun(self.known_phases, frame.cpi_start_ns(cpi), view.alive)
+            if pilots := self.calibrator.pilots(self.known_phases, frame.n_slots):
+                return self._pilot_plan(self.calibrator, cpi, pilots)
+            if is_told := self.calibrator.is_told(self.known_phases):
+                self.known_phases = self.calibrator.told(self.known_phases, frame.cpi_start_ns(cpi))
         assignment = selected(self.selector, view, self.rng("selection", cpi))
         order = ordered(self.scheduler, assignment, view, frame.n_slots)
         return CpiPlan(
@@ -204,7 +265,22 @@ class CentralProcessor(Node):
             ap_names=names,
             slots=frame.slots(cpi, tuple(names[i] for i in order)),
             deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
+            is_told=is_told,
         )
+
+    def _pilot_plan(self, calibrator: Calibrator, cpi: int, pilots: tuple[PilotSlot, ...]) -> CpiPlan:
+        frame, names = self.services.frame, self.network.ap_names
+        senders = [names[pilot.transmitter] for pilot in pilots] + [""] * (frame.n_slots - len(pilots))
+        plan = CpiPlan(
+            cpi=cpi,
+            assignment=calibrator.modes(pilots),
+            ap_names=names,
+            slots=frame.slots(cpi, tuple(senders), is_pilot=True),
+            deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
+            pilots=pilots,
+        )
+        self.known_phases = calibrator.planned(self.known_phases, plan)
+        return plan
 
     def publish(self, cpi: int, estimate: Estimate) -> None:
         """Make an estimate known: later plans are based on it."""
@@ -213,7 +289,7 @@ class CentralProcessor(Node):
 
     def reports_expected(self, plan: CpiPlan) -> int:
         """Return how many reports a CPI brings when nothing is missing."""
-        return sum(self._reports_due[name] for name in plan.receivers)
+        return 0 if plan.has_pilots else sum(self._reports_due[name] for name in plan.receivers)
 
     def _judge_alive(self, inbox: Inbox) -> None:
         """Take an AP for dead that sent nothing in three CPIs on end in which it had a task.
@@ -289,8 +365,16 @@ class CentralProcessor(Node):
                 noise_power_w=self.radio.noise_power_w,
                 quantisation_power_w=rounding if rounding.max() > NEGLIGIBLE * self.radio.noise_power_w else None,
                 sensed_s=_sensed_s(plan, sent),
+                phase_covariance_rad2=self._phase_covariance_rad2(plan),
             )
         )
+
+    def _phase_covariance_rad2(self, plan: CpiPlan) -> Float | None:
+        """Return how well the phases are known in the middle of a CPI; None where they are exact."""
+        if self.calibrator is None:
+            return None
+        middle_ns = (plan.slots[0].start_ns + plan.slots[-1].end_ns) // 2
+        return self.calibrator.covariance_rad2(self.known_phases, plan.assignment, middle_ns)
 
     def _statistics(self, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated) -> tuple[Complex, Float, Float]:
         """Return Z, (n_rx, N, n_tx, N), E and the error power of quantisation of all receivers.

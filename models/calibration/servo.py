@@ -34,7 +34,7 @@ class Servo(ABC):
     """
 
     @abstractmethod
-    def predict(self, state: ServoState, since_s: float) -> Float:
+    def predict(self, state: ServoState, since_s: Float) -> Float:
         """Return the phase in rad to expect some time in s, at least 0, after the last calibration."""
 
     @abstractmethod
@@ -61,7 +61,7 @@ def _check_step(step_s: float) -> None:
 class Immediate(Servo):
     """The phase is what was found, until the next calibration."""
 
-    def predict(self, state: ServoState, since_s: float) -> Float:
+    def predict(self, state: ServoState, since_s: Float) -> Float:
         """Return the phase that was found."""
         return state.phase_rad
 
@@ -100,7 +100,7 @@ class ProportionalIntegral(Servo):
         check_between(self, "loop_hz", 1e-6, 1e6, "Hz")
         check_between(self, "damping", 1.0, 10.0)
 
-    def predict(self, state: ServoState, since_s: float) -> Float:
+    def predict(self, state: ServoState, since_s: Float) -> Float:
         """Return the phase, turned on at the frequency."""
         return state.phase_rad + state.frequency_rad_s * since_s
 

@@ -56,6 +56,10 @@ class Oscillator(ABC):
         """Whether the phase is 0 for ever."""
 
     @abstractmethod
+    def start_variance_rad2(self, carrier_hz: float) -> float:
+        """Return the variance of the phase at time 0, in rad^2."""
+
+    @abstractmethod
     def phase_variance_rad2(self, since_s: ArrayLike, carrier_hz: float) -> Float:
         """Return the variance of what the phase has changed by, ``since_s`` after time 0, in rad^2, alike in shape.
 

@@ -52,8 +52,19 @@ def _check_states(oscillator: Oscillator, carrier_hz: float) -> None:
     assert math.isclose(phases[-1], last, rel_tol=ROUNDING, abs_tol=ROUNDING), f"the last phase is not that of {state}"
     again, _ = oscillator.advance(start, steps, np.random.default_rng(2), carrier_hz)
     assert np.array_equal(phases, again), "the same state and numbers give another path: keep no state"
+    _check_start(oscillator, carrier_hz)
     if oscillator.is_ideal:
         assert not phases.any(), f"is_ideal is true, and the phase becomes {phases}"
+
+
+def _check_start(oscillator: Oscillator, carrier_hz: float) -> None:
+    """Check the variance of the phase at time 0."""
+    states = _states(lambda rng: oscillator.initial(rng, carrier_hz))
+    phases = 2.0 * math.pi * carrier_hz * states[:, 0] + states[:, 2]
+    said, found = oscillator.start_variance_rad2(carrier_hz), float(np.mean(phases**2))
+    assert abs(found - said) <= N_SIGMA * math.sqrt(2.0 / N_DRAWS) * said, (
+        f"start_variance_rad2 is {said}, the phases of initial have the variance {found}"
+    )
 
 
 def _check_transition(oscillator: Oscillator, carrier_hz: float) -> None:

@@ -103,6 +103,11 @@ class LinearOscillator(Oscillator):
         covariance[2, 2] = -(law.loop_phase_std_rad**2) * math.expm1(-2.0 * loop)
         return mean, covariance
 
+    def start_variance_rad2(self, carrier_hz: float) -> float:
+        """Return the variance of the phase at time 0, in rad^2."""
+        law = self.law(carrier_hz)
+        return law.start_phase_std_rad**2 + law.loop_phase_std_rad**2
+
     def phase_variance_rad2(self, since_s: ArrayLike, carrier_hz: float) -> Float:
         """Return the variance of what the phase has changed by, ``since_s`` after time 0, in rad^2.
 

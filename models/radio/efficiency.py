@@ -16,7 +16,13 @@ Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 
-def sinr(channel: Complex, precoding: Complex, sensing_power_w: Float, noise_power_w: float) -> Float:
+def sinr(
+    channel: Complex,
+    precoding: Complex,
+    sensing_power_w: Float,
+    noise_power_w: float,
+    phase_rad: Float | None = None,
+) -> Float:
     """Return the SINR of every UE in every slot, eq. (7).
 
         SINR_k(l) = |G_kk|^2 / ( sum_{i != k} |G_ki|^2 + (1/N) sum_t s_t(l) ||h_tk||^2 + sigma^2 ),
@@ -34,6 +40,9 @@ def sinr(channel: Complex, precoding: Complex, sensing_power_w: Float, noise_pow
         s: (1 - rho) P for the AP that senses in the slot, else 0; shape (n_slots, n_tx), in W.
     noise_power_w
         sigma^2 of a sample, more than 0.
+    phase_rad
+        psi_t(l) by which what a transmitter radiates is turned in a slot, shape (n_slots, n_tx), in rad; None for 0.
+        The gains are then sum_t e^{j psi_t(l)} h_tk^T v_ti, with precoders that are the same in all slots.
 
     Returns
     -------
@@ -41,8 +50,11 @@ def sinr(channel: Complex, precoding: Complex, sensing_power_w: Float, noise_pow
         Shape (n_slots, n_ues).
     """
     n_tx, n_ues, n_antennas = channel.shape
-    stacked = precoding.reshape(*precoding.shape[:-3], n_tx * n_antennas, n_ues)
-    gain = channel.swapaxes(0, 1).reshape(n_ues, n_tx * n_antennas) @ stacked
+    if phase_rad is not None:
+        gain = (np.exp(1j * phase_rad) @ (channel @ precoding).reshape(n_tx, -1)).reshape(-1, n_ues, n_ues)
+    else:
+        stacked = precoding.reshape(*precoding.shape[:-3], n_tx * n_antennas, n_ues)
+        gain = channel.swapaxes(0, 1).reshape(n_ues, n_tx * n_antennas) @ stacked
     received = gain.real**2 + gain.imag**2
     wanted = np.diagonal(received, axis1=-2, axis2=-1)
     interference = (received * ~np.eye(n_ues, dtype=bool)).sum(axis=-1)

@@ -143,6 +143,11 @@ def _reports(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
     return f"{total(metric, cpis)} of {sum(cpi.reports_expected for cpi in cpis)}"
 
 
+def _if_any(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
+    count = sum(map(metric.of, cpis))
+    return f"{count} of {len(cpis)}" if count else ""
+
+
 def _limited(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
     count = sum(map(metric.of, cpis))
     return f"in {count} of {len(cpis)} CPIs at its limit of operations; more might be found" if count else ""
@@ -203,6 +208,14 @@ METRICS: list[Metric] = [
         about="The same bound with structured amplitudes.",
     ),
     Metric(
+        name="peb_hybrid_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_hybrid_m,
+        about="The bound of `peb_m` where the phases of the APs are known as well as they are, and estimated, too.",
+    ),
+    Metric(
+        name="error_ignoring_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.error_ignoring_m,
+        about="RMS error of the best estimator that takes these phases for exact.",
+    ),
+    Metric(
         name="false_detections", of=lambda cpi: len(cpi.score.false_indices),
         about="Estimates that belong to no target.",
         shown=Shown(heading="False detections", over_run=total, panel=Panel("False detections")),
@@ -230,6 +243,11 @@ METRICS: list[Metric] = [
             heading="Sensing latency", unit="ms", text=number(3, 1e3), over_run=mean,
             panel=Panel("Sensing latency (ms)", factor=1e3),
         ),
+    ),
+    Metric(
+        name="has_pilots", of=lambda cpi: cpi.has_pilots,
+        about="Whether its slots were those of pilots, to calibrate phases: nothing was sensed or communicated.",
+        shown=Shown(heading="CPIs of pilots", over_run=_if_any),
     ),
     Metric(
         name="reports_expected", of=lambda cpi: cpi.reports_expected,

@@ -1,0 +1,221 @@
+"""Calibration of phases as the central processor conducts it: when pilots are sent, and what follows from them.
+
+A round takes as many CPIs as its pilots need slots. When all its CPIs are fused, every AP is told what was found beyond
+what it corrects already. Between rounds the phases wander on, and what is known of them becomes less by the law of each
+oscillator. A round begins every so often, or when the phases of resolved targets do not fit any more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.front_end import FrontEnd
+from emulator.messages import PilotReport
+from emulator.slot import CpiPlan
+from models.calibration.base import Corrections, Measurements, PhaseCalibration, PilotSlot
+from models.calibration.coherence import CoherenceDetector, CoherenceState, coherence_loss
+from models.doors import calibrated, piloted
+from models.network import Mode, ModeAssignment, Network
+from models.observation import Estimate, Observation
+from models.readonly import sealed
+
+__all__ = ["Calibrator", "Knowledge", "Round"]
+
+Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+BY_NOISE = "weak"
+"""Why a target is not resolved although the phases may be right."""
+PATIENCE_CPIS = 3
+"""CPIs on end in which nothing is resolved any more, before the phases are taken for lost."""
+
+
+class Round(NamedTuple):
+    """A calibration that is under way."""
+
+    waiting: tuple[PilotSlot, ...]
+    """Pilots whose CPI is not planned yet."""
+    open_cpis: tuple[int, ...]
+    """CPIs that are planned and not fused yet."""
+    inner: Complex
+    """What came, [receiver, sender], shape (n_aps, n_aps); NaN where nothing did."""
+    times_ns: tuple[int, ...] = ()
+    """Start of the first and end of the last of the slots so far."""
+
+    @classmethod
+    def of(cls, pilots: tuple[PilotSlot, ...], n_aps: int) -> Self:
+        """Return a round that begins."""
+        return cls(pilots, (), np.full((n_aps, n_aps), complex(np.nan, np.nan)))
+
+    @property
+    def middle_ns(self) -> int:
+        """When the phases are measured, on average."""
+        return (self.times_ns[0] + self.times_ns[-1]) // 2
+
+
+class Knowledge(NamedTuple):
+    """What the central processor knows of the phases; data, as it is kept from CPI to CPI."""
+
+    due_ns: int = 0
+    """When the next round is due; -1 for never."""
+    measured_ns: int = 0
+    """When the phases were known last."""
+    covariance_rad2: Float | None = None
+    """Of the errors then, of tau and then of rho, shape (2 n_aps, 2 n_aps); None before the first time."""
+    round: Round | None = None
+    coherence: CoherenceState = CoherenceState()
+    """What targets said of the phases since."""
+    misfits: int = 0
+    """CPIs on end in which targets were found, as before, and none was resolved."""
+    has_resolved: bool = False
+    """Whether a target was resolved since the phases were known."""
+    is_lost: bool = False
+    """Whether a round was asked for because coherence is lost."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibrator:
+    """Conducts calibrations. Without a state: what lasts is `Knowledge`, which the central processor keeps.
+
+    Attributes
+    ----------
+    network
+        The survey.
+    noise_power_w
+        Noise of a sample.
+    calibration
+        What is measured, and what follows from it.
+    front_ends
+        What the phases of each AP do, in the order of the network; None for one that is exact.
+    period_ns
+        Time from one round to the next; None for a first round alone.
+    detector
+        Says when coherence is lost; None for not asking.
+    """
+
+    network: Network
+    noise_power_w: float
+    calibration: PhaseCalibration
+    front_ends: tuple[FrontEnd | None, ...]
+    period_ns: int | None = None
+    detector: CoherenceDetector | None = None
+
+    # -- rounds ---------------------------------------------------------------------------------------------------
+
+    def begun(self, known: Knowledge, start_ns: int, alive: NDArray[np.bool_]) -> Knowledge:
+        """Return what is known when a CPI is planned that starts then: a round begins if one is due."""
+        is_due = known.is_lost or 0 <= known.due_ns <= start_ns
+        if known.round is not None or not is_due:
+            return known
+        pilots = piloted(self.calibration, self.network, np.flatnonzero(alive).tolist())
+        due_ns = -1 if self.period_ns is None else start_ns + self.period_ns
+        if not (pilots or self.calibration.needs_truth):
+            return known._replace(due_ns=due_ns, is_lost=False)
+        return known._replace(due_ns=due_ns, round=Round.of(pilots, self.network.n_aps))
+
+    def is_told(self, known: Knowledge) -> bool:
+        """Return whether the APs are told their phases, in place of pilots."""
+        return known.round is not None and self.calibration.needs_truth
+
+    def pilots(self, known: Knowledge, n_slots: int) -> tuple[PilotSlot, ...]:
+        """Return the pilots of the next CPI, at most one a slot."""
+        return known.round.waiting[:n_slots] if known.round is not None else ()
+
+    def modes(self, pilots: Sequence[PilotSlot]) -> ModeAssignment:
+        """Return the modes in a CPI of pilots: who sends any transmits, and listens in the slots of others."""
+        senders = {pilot.transmitter for pilot in pilots}
+        return ModeAssignment(tuple(Mode.TRANSMIT if i in senders else Mode.RECEIVE for i in range(self.network.n_aps)))
+
+    def planned(self, known: Knowledge, plan: CpiPlan) -> Knowledge:
+        """Return what is known when the pilots of a CPI are planned."""
+        this = known.round
+        assert this is not None, "only a round has pilots"
+        times_ns = (*this.times_ns[:1], plan.slots[0].start_ns, plan.slots[-1].end_ns)
+        left = this.waiting[len(plan.slots) :]
+        return known._replace(
+            round=this._replace(waiting=left, open_cpis=(*this.open_cpis, plan.cpi), times_ns=times_ns)
+        )
+
+    def gathered(self, known: Knowledge, plan: CpiPlan, reports: Mapping[str, PilotReport]) -> Knowledge:
+        """Return what is known when the reports of a CPI of pilots are in."""
+        this = known.round
+        assert this is not None, "only a round has pilots"
+        inner = this.inner.copy()
+        for name, report in reports.items():
+            receiver = self.network.ap_names.index(name)
+            for position, value in zip(report.positions, report.inner, strict=True):
+                inner[receiver, plan.pilots[position].transmitter] = value
+        still_open = tuple(cpi for cpi in this.open_cpis if cpi != plan.cpi)
+        return known._replace(round=this._replace(open_cpis=still_open, inner=sealed(inner)))
+
+    def is_over(self, known: Knowledge) -> bool:
+        """Return whether all that a round of pilots brings has come."""
+        return known.round is not None and not (known.round.waiting or known.round.open_cpis)
+
+    def solved(self, known: Knowledge) -> tuple[Corrections, Knowledge]:
+        """Return what a round that is over tells of the phases, and what is known then."""
+        this = known.round
+        assert this is not None, "only a round can be over"
+        snr = np.abs(this.inner) ** 2 / self.noise_power_w
+        found = calibrated(self.calibration, Measurements(network=self.network, inner=this.inner, snr=snr))
+        return found, self._afresh(known, this.middle_ns, self._with_uncovered(known, found, this.middle_ns))
+
+    def told(self, known: Knowledge, start_ns: int) -> Knowledge:
+        """Return what is known when the APs are told their phases at the start of a CPI."""
+        return self._afresh(known, start_ns, np.zeros((2 * self.network.n_aps, 2 * self.network.n_aps)))
+
+    def _afresh(self, known: Knowledge, now_ns: int, covariance_rad2: Float) -> Knowledge:
+        return Knowledge(due_ns=known.due_ns, measured_ns=now_ns, covariance_rad2=sealed(covariance_rad2))
+
+    def _with_uncovered(self, known: Knowledge, found: Corrections, now_ns: int) -> Float:
+        """Return the covariance after a round: of an AP that it did not cover, what it was."""
+        before, covered = self._all_rad2(known, now_ns), found.covered.ravel()
+        both = covered[:, None] & covered
+        return np.where(both, found.covariance_rad2, np.where(covered[:, None] | covered, 0.0, before))
+
+    # -- what is known of the phases ---------------------------------------------------------------------------------
+
+    def covariance_rad2(self, known: Knowledge, assignment: ModeAssignment, now_ns: int) -> Float | None:
+        """Return the covariance of the phases of the APs in their roles, (n_aps, n_aps); None where all are exact."""
+        if not any(self.front_ends) and known.covariance_rad2 is None:
+            return None
+        n_aps = self.network.n_aps
+        roles = np.arange(n_aps) + n_aps * np.array([mode is Mode.RECEIVE for mode in assignment.modes])
+        found = self._all_rad2(known, now_ns)[np.ix_(roles, roles)]
+        return found if found.any() else None
+
+    def _all_rad2(self, known: Knowledge, now_ns: int) -> Float:
+        """Return the covariance of tau, and then of rho, of all APs, at a time."""
+        since_s = 1e-9 * (now_ns - known.measured_ns)
+        drift = np.array([0.0 if end is None else end.drift_rad2(since_s) for end in self.front_ends])
+        wandered = self._of_oscillators(drift)
+        base = known.covariance_rad2
+        return wandered + (self._start_rad2() if base is None else base)
+
+    def _start_rad2(self) -> Float:
+        """Return the covariance of tau and rho at time 0, before anything was measured."""
+        ends = [(0.0, 0.0, 0.0) if end is None else end.start_rad2() for end in self.front_ends]
+        oscillator, transmit, receive = np.array(ends).T
+        return self._of_oscillators(oscillator) + np.diag(np.concatenate([transmit, receive]))
+
+    def _of_oscillators(self, variance_rad2: Float) -> Float:
+        """Return the covariance of tau and rho for variances of theta; that of a shared reference is common to all."""
+        references = [None if end is None else end.reference for end in self.front_ends]
+        same = np.equal.outer(np.array(references, dtype=object), np.array(references, dtype=object)).astype(float)
+        return np.kron([[1.0, -1.0], [-1.0, 1.0]], same * np.sqrt(np.outer(variance_rad2, variance_rad2)))
+
+    # -- whether it still holds ------------------------------------------------------------------------------------
+
+    def looked_at(self, known: Knowledge, observation: Observation | None, estimate: Estimate) -> Knowledge:
+        """Return what is known when the targets of a CPI have been located: coherence may be found lost."""
+        if self.detector is None or observation is None or known.round is not None or known.is_lost:
+            return known
+        resolved = np.asarray(estimate.resolved, dtype=bool)
+        has_resolved = bool(known.has_resolved or resolved.any())
+        fails = has_resolved and not resolved.any() and any(why not in (None, BY_NOISE) for why in estimate.reasons)
+        misfits = known.misfits + 1 if fails else 0
+        coherence = self.detector.update(known.coherence, coherence_loss(observation, estimate))
+        is_lost = misfits >= PATIENCE_CPIS or self.detector.lost(coherence)
+        return known._replace(coherence=coherence, misfits=misfits, has_resolved=has_resolved, is_lost=is_lost)

@@ -1,0 +1,129 @@
+"""The phases of a node's radio: its oscillator, whose phase is state of the network, and its two chains.
+
+What is transmitted is turned by tau(t) = theta(t) + its transmit chain, what is received by rho(t) = -theta(t) + its
+receive chain. A phase holds for a slot, from its middle. What an access point knows of its phases it takes off again
+(``emulator.nodes.access_point``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.slot import Frame
+from models.calibration.servo import Servo, ServoState
+from models.oscillators.base import Oscillator, OscillatorState
+from models.readonly import sealed
+
+__all__ = ["Corrected", "FrontEnd", "Turns", "Wander"]
+
+Float = NDArray[np.float64]
+Draw = Callable[[str, str, int], np.random.Generator]
+"""The random numbers of a node, for a purpose, at a counter."""
+PURPOSE = "oscillator"
+
+
+class Turns(NamedTuple):
+    """By how much a node turns what it sends and what it hears, slot by slot."""
+
+    transmit_rad: Float
+    receive_rad: Float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontEnd:
+    """What the radio of a node is made of, as far as its phase is concerned.
+
+    Attributes
+    ----------
+    oscillator
+        The law of its oscillator.
+    carrier_hz
+        The carrier that it makes.
+    reference
+        Whose random numbers move the oscillator: the name of the node, or that of a reference that nodes share.
+    transmit_rad, receive_rad
+        Phases of the transmit and of the receive chain.
+    chains_std_rad
+        Standard deviations of the two, as far as anybody knows: what a calibration may start from.
+    """
+
+    oscillator: Oscillator
+    carrier_hz: float
+    reference: str
+    transmit_rad: float = 0.0
+    receive_rad: float = 0.0
+    chains_std_rad: tuple[float, float] = (0.0, 0.0)
+
+    def turns(self, phases_rad: Float) -> Turns:
+        """Return tau and rho for phases theta of the oscillator."""
+        return Turns(phases_rad + self.transmit_rad, self.receive_rad - phases_rad)
+
+    def drift_rad2(self, since_s: float) -> float:
+        """Return the variance of what theta has changed by since it was known."""
+        return float(self.oscillator.phase_variance_rad2(since_s, self.carrier_hz))
+
+    def start_rad2(self) -> tuple[float, float, float]:
+        """Return the variances of theta at time 0, of the transmit chain and of the receive chain."""
+        transmit, receive = self.chains_std_rad
+        return float(self.oscillator.start_variance_rad2(self.carrier_hz)), transmit**2, receive**2
+
+
+class Wander(NamedTuple):
+    """Where an oscillator is: its state at the middle of the last slot of a CPI, and its phase in each of the slots.
+
+    The numbers of a CPI are drawn at the address of the CPI, whether or not anybody asked in those before: who asks
+    when, and how often, changes no path.
+    """
+
+    cpi: int = -1
+    """-1 before the first."""
+    state: OscillatorState | None = None
+    """None before it was drawn."""
+    phases_rad: Float = sealed(np.empty(0))
+    """Shape (n_slots,)."""
+
+    def on_to(self, cpi: int, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
+        """Return where the oscillator is in a CPI that has come."""
+        wander = self
+        while wander.cpi < cpi:
+            wander = wander._next(front, frame, draw)
+        return wander
+
+    def _next(self, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
+        law, carrier_hz, state = front.oscillator, front.carrier_hz, self.state
+        if state is None:
+            state = law.initial(draw(front.reference, f"{PURPOSE} start", self.cpi + 1), carrier_hz)
+        steps_s = np.full(frame.n_slots, 1e-9 * frame.slot_ns)
+        if self.cpi < 0:
+            steps_s[0] = frame.slot_middle_s(0)
+        numbers = draw(front.reference, PURPOSE, self.cpi + 1)
+        phases_rad, state = law.advance(state, steps_s, numbers, carrier_hz)
+        return type(self)(self.cpi + 1, state, sealed(phases_rad))
+
+    def restarted(self, front: FrontEnd, draw: Draw) -> Self:
+        """Return where the oscillator is when it starts anew, with a phase of its own that nobody knows."""
+        numbers = draw(front.reference, f"{PURPOSE} restart", self.cpi + 1)
+        state = front.oscillator.initial(numbers, front.carrier_hz)
+        anywhere_s = numbers.uniform() / front.carrier_hz
+        return self._replace(state=state._replace(time_error_s=state.time_error_s + anywhere_s))
+
+
+class Corrected(NamedTuple):
+    """What a node takes off its phases: what its servo expects of tau and rho since they were measured."""
+
+    measured_ns: int = 0
+    state: ServoState = ServoState(np.zeros(2), np.zeros(2))
+
+    def updated(self, servo: Servo, measured_ns: int, errors_rad: Float) -> Self:
+        """Return the corrections after a measurement of what they left of tau and rho, shape (2,)."""
+        step_s = max(1e-9 * (measured_ns - self.measured_ns), 1e-9)
+        return type(self)(measured_ns, servo.update(self.state, errors_rad, step_s))
+
+    def expected_rad(self, servo: Servo, times_ns: Float) -> Float:
+        """Return the phases tau and rho that are expected at some times in ns, shape (2, n_times)."""
+        state = ServoState(*(np.reshape(part, (2, 1)) for part in self.state))
+        expected = servo.predict(state, 1e-9 * (times_ns - self.measured_ns))
+        return np.broadcast_to(expected, (2, len(times_ns)))

@@ -1,0 +1,63 @@
+"""Pilots: in a slot of its own an access point sends what all know, and others measure how it arrives.
+
+The samples of a pilot follow from its slot and its sender, so that they need not be told. What a receiver reports is
+one complex number, the inner product of what it expects along the direct path and what it hears.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.randomness import complex_normals
+from emulator.services import Services
+from emulator.slot import Slot
+from models.network import Network
+from models.radio.arrays import steering
+from models.radio.transmission import isotropic_sensing_samples
+from models.readonly import sealed
+
+__all__ = ["direct_field", "heard_pilot", "pilot_samples"]
+
+Complex = NDArray[np.complex128]
+Index = int | np.intp | NDArray[np.intp]
+
+
+def pilot_samples(services: Services, slot: Slot, power_w: float) -> Complex:
+    """Return the pilot of a slot, isotropic and of mean power ``power_w``, shape (N, n_snapshots)."""
+    generator = services.generator(slot.sensing_transmitter, "pilot", slot.index)
+    normals = complex_normals(generator, services.network.n_antennas, slot.n_snapshots)
+    return sealed(isotropic_sensing_samples(normals, power_w, 0.0))
+
+
+def heard_pilot(network: Network, receiver: str, sender: str, pilot: Complex, heard: Complex) -> complex:
+    """Return <expected, heard> / ||expected||; its noise has the power of that of a sample.
+
+    Expected is a_l a_j^T x, the pilot x of sender j as receiver l would hear it but for gain, path and phases: where
+    the direct path is all that is heard the phase is tau_j + rho_l - k D_lj.
+    """
+    at, to = network.indices((receiver, sender))
+    expected = np.outer(_response(network, at, to), _response(network, to, at) @ pilot)
+    strength = float(np.linalg.norm(expected))
+    return complex(np.vdot(expected, heard) / strength) if strength else 0j
+
+
+def direct_field(network: Network, sender: int, samples: Complex, receivers: tuple[int, ...]) -> Complex:
+    """Return what receivers hear of a sender along the direct paths, shape (n_rx, N, n_snapshots); 0 of itself.
+
+        H_lj = lambda / (4 pi D_lj) e^{-jk D_lj} a(u_lj) a(u_jl)^T
+
+    It is the gain of free space between isotropic antennas; APs nearer than a wavelength count as a wavelength apart.
+    """
+    others = np.array(receivers)
+    distance_m = np.linalg.norm(network.ap_positions_m[others] - network.ap_positions_m[sender], axis=1)
+    distance_m = np.maximum(distance_m, network.wavelength_m)
+    gain = network.wavelength_m / (4.0 * np.pi * distance_m) * np.exp(-1j * network.wavenumber_rad_m * distance_m)
+    arriving = (gain * (others != sender))[:, None] * (_response(network, sender, others) @ samples)
+    return np.asarray(_response(network, others, sender)[..., None] * arriving[:, None, :])
+
+
+def _response(network: Network, aps: Index, towards: Index) -> Complex:
+    """Return a(u), the response of APs towards others, or of one towards many, shape (..., N); 1 towards itself."""
+    offset = network.ap_positions_m[towards] - network.ap_positions_m[aps]
+    distance = np.linalg.norm(offset, axis=-1)
+    along = np.sum(offset * network.array_axes[aps], axis=-1)
+    return steering(np.divide(along, distance, out=np.zeros_like(along), where=distance > 0.0), network.n_antennas)

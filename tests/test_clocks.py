@@ -1,0 +1,405 @@
+"""Phases as state of the network: what they do to echoes, data and records, and how a calibration takes them off."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pytest
+
+from emulator.calibrator import Calibrator
+from emulator.front_end import FrontEnd, Wander
+from emulator.media.effects import DirectPaths
+from emulator.messages import Correction, PilotReport
+from emulator.nodes.access_point import AccessPoint
+from emulator.nodes.user_equipment import UserEquipment
+from emulator.randomness import Streams
+from emulator.slot import Frame
+from emulator.trace import Kind
+from models.calibration import CoherenceDetector, DirectPath, Genie, NoCalibration, OverTheAir, ProportionalIntegral
+from models.oscillators import Ideal, PhaseLocked, Static, TwoState, Wiener, named
+from models.radio.efficiency import sinr
+from tests.outcome import essence
+
+CARRIER_HZ = 3.5e9
+FRAME = Frame(slot_ns=100_000, n_slots=6, n_snapshots=10, lead_ns=200_000, deadline_ns=500_000)
+ROUND_OFF = 1e-9
+
+
+def ends_of(names, law, *, shared=False, chains=None):
+    """Return the radios of nodes; ``chains`` are phases of their transmit and receive chains, shape (2, n_nodes)."""
+    phases = np.zeros((2, len(names))) if chains is None else chains
+    std_rad = (0.0, 0.0) if chains is None else (2.0, 2.0)
+    return {
+        name: FrontEnd(
+            oscillator=law, carrier_hz=CARRIER_HZ, reference="all" if shared else name, transmit_rad=float(transmit),
+            receive_rad=float(receive), chains_std_rad=std_rad,
+        )
+        for name, transmit, receive in zip(names, *phases, strict=True)
+    }  # fmt: skip
+
+
+def built(scenario, ends, calibration=None, *, seed=1, kind=AccessPoint, period_ns=None, detector=None, **keys):
+    """Return an emulation whose APs have these radios, and are calibrated."""
+    given = {"servo": keys.pop("servo")} if "servo" in keys else {}
+    nodes = {name: partial(kind, front_end=end, **given) for name, end in ends.items()}
+    emulation = scenario.build(seed=seed, access_points=nodes, effects=[DirectPaths()], **keys)
+    if calibration is not None:
+        network = emulation.network
+        emulation.central.calibrator = Calibrator(
+            network=network, noise_power_w=emulation.central.radio.noise_power_w, calibration=calibration,
+            front_ends=tuple(ends.get(name) for name in network.ap_names), period_ns=period_ns, detector=detector,
+        )  # fmt: skip
+    return emulation
+
+
+def names_of(scenario):
+    return scenario.access_point_names
+
+
+def random_chains(n, seed=0):
+    return np.random.default_rng(seed).uniform(-np.pi, np.pi, (2, n))
+
+
+def efficiency(result):
+    return np.array([cpi.se_bit_s_hz for cpi in result.cpis])
+
+
+def resolved(result):
+    return [set(cpi.score.status) == {"resolved"} for cpi in result.cpis]
+
+
+# -- what phases do -------------------------------------------------------------------------------------------------
+
+
+def test_an_ideal_oscillator_gives_the_same_bytes_as_none(small):
+    scenario = small()
+    expected = essence(scenario.build(seed=3).run(3))
+    assert essence(built(scenario, ends_of(names_of(scenario), Ideal()), seed=3).run(3)) == expected
+
+
+def test_a_phase_that_all_share_changes_nothing(paper):
+    scenario = paper()
+    exact = scenario.build(seed=1).run(2)
+    common = built(scenario, ends_of(names_of(scenario), Wiener(linewidth_hz=1e3), shared=True)).run(2)
+    np.testing.assert_allclose(efficiency(common), efficiency(exact), rtol=0.05)
+    np.testing.assert_allclose(common.errors_m, exact.errors_m, atol=2e-4)
+    still = built(scenario, ends_of(names_of(scenario), Static(phase_std_rad=3.0), shared=True)).run(2)
+    np.testing.assert_allclose(efficiency(still), efficiency(exact), rtol=ROUND_OFF)
+    np.testing.assert_allclose(still.errors_m, exact.errors_m, atol=1e-7)
+
+
+def test_equal_phases_of_both_chains_spare_the_downlink_and_destroy_coherent_sensing(paper):
+    scenario = paper()
+    exact = scenario.build(seed=1).run(2)
+    alike = np.tile(random_chains(12)[0], (2, 1))
+    result = built(scenario, ends_of(names_of(scenario), Ideal(), chains=alike)).run(2)
+    np.testing.assert_allclose(efficiency(result), efficiency(exact), rtol=ROUND_OFF)
+    assert all(resolved(exact)) and not any(resolved(result))
+
+
+def test_the_gain_of_the_downlink_falls_with_phase_errors_as_it_should():
+    """E |sum b e^(j psi)|^2 = sum b^2 + e^(-s^2) ((sum b)^2 - sum b^2) for psi ~ N(0, s^2)."""
+    amplitude, std_rad = np.array([1.0, 0.5, 2.0, 1.5]), 0.7
+    phases = std_rad * np.random.default_rng(0).standard_normal((200_000, 4))
+    found = sinr(amplitude[:, None, None] + 0j, np.ones((4, 1, 1)) + 0j, np.zeros((1, 4)), 1.0, phases)
+    energy = np.sum(amplitude**2)
+    assert found.mean() == pytest.approx(energy + np.exp(-(std_rad**2)) * (amplitude.sum() ** 2 - energy), rel=5e-3)
+
+
+def test_phases_slot_by_slot_are_those_of_precoders_that_are_turned():
+    rng = np.random.default_rng(1)
+    channel, precoding = (rng.standard_normal((2, *shape)) for shape in ((3, 4, 5), (3, 5, 4)))
+    channel, precoding = channel[0] + 1j * channel[1], precoding[0] + 1j * precoding[1]
+    phases, sensing = rng.uniform(-3.0, 3.0, (2, 3)), np.full((2, 3), 0.1)
+    turned = precoding * np.exp(1j * phases)[..., None, None]
+    np.testing.assert_allclose(sinr(channel, precoding, sensing, 0.2, phases), sinr(channel, turned, sensing, 0.2))
+
+
+def test_sensing_and_efficiency_suffer_together_from_wandering_phases(paper):
+    scenario = paper()
+    exact = scenario.build(seed=1).run(4)
+    wandering = built(scenario, ends_of(names_of(scenario), named("low-tcxo"))).run(4)
+    assert all(resolved(exact)) and not resolved(wandering)[-1]
+    assert np.all(efficiency(wandering)[2:].sum(axis=1) < efficiency(exact)[2:].sum(axis=1))
+
+
+# -- what is radiated, and what is put on record --------------------------------------------------------------------
+
+ERROR_RAD = 1.0
+
+
+@dataclass(kw_only=True, eq=False)
+class TurnsWhatLeaves(AccessPoint):
+    """Half of the APs radiate with a phase that they do not know of."""
+
+    def radiate(self, slot, emission):
+        return super().radiate(slot, emission).turned(ERROR_RAD if self.name in ("ap-0", "ap-2", "ap-4") else 0.0)
+
+
+@dataclass(kw_only=True, eq=False)
+class TurnsWhatItSends(AccessPoint):
+    """The same phase, put into what the AP believes that it sends."""
+
+    def transmit(self, slot):
+        emission = super().transmit(slot)
+        turn = np.exp(1j * (ERROR_RAD if self.name in ("ap-0", "ap-2", "ap-4") else 0.0))
+        return emission._replace(sensing=None if emission.sensing is None else emission.sensing * turn)
+
+
+def test_a_phase_of_what_leaves_the_antennas_is_felt_and_one_of_what_is_sent_is_on_record(paper):
+    scenario = paper()
+    exact, leaving, sent = (
+        scenario.build(seed=1, access_point=kind).run(2) for kind in (AccessPoint, TurnsWhatLeaves, TurnsWhatItSends)
+    )
+    assert all(resolved(exact)) and all(resolved(sent)) and sent.errors_m.max() < 5e-3
+    assert not any(resolved(leaving))
+    assert np.all(efficiency(leaving).sum(axis=1) < efficiency(exact).sum(axis=1))
+    np.testing.assert_allclose(efficiency(sent), efficiency(exact), rtol=ROUND_OFF)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "words"),
+    [
+        (lambda self, slot, emission: 3, "radiate returned 3; expected an Emission"),
+        (lambda self, slot, emission: emission._replace(phase_rad=np.nan), "phase_rad = nan"),
+    ],
+)
+def test_what_radiate_returns_is_checked(small, leaves, words):
+    odd = dataclass(kw_only=True, eq=False)(type("Odd", (AccessPoint,), {"radiate": leaves}))
+    with pytest.raises(Exception, match=words):
+        small().build(seed=1, access_point=odd).run(1)
+
+
+def test_an_ap_whose_radiate_gives_nothing_is_silent_and_believes_that_it_was_not(small):
+    mute = dataclass(kw_only=True, eq=False)(
+        type("Mute", (AccessPoint,), {"radiate": lambda self, slot, emission: None})
+    )
+    result = small().build(seed=1, access_point=mute).run(1)
+    assert result.cpis[0].se_bit_s_hz.max() == 0.0
+    assert result.cpis[0].reports_fused == result.cpis[0].reports_expected
+
+
+@dataclass(kw_only=True, eq=False)
+class Keeps(UserEquipment):
+    """Keeps what it received."""
+
+    def __post_init__(self):
+        self.kept = []
+
+    def receive(self, slot, samples):
+        self.kept.append(samples)
+
+
+def test_what_a_ue_receives_is_turned_by_its_own_oscillator_and_its_efficiency_is_not(small):
+    scenario = small()
+    end = FrontEnd(oscillator=Static(phase_std_rad=2.0), carrier_hz=CARRIER_HZ, reference="ue")
+    runs = {}
+    for name, front in (("exact", None), ("turned", end)):
+        emulation = scenario.build(seed=1, user_equipment=partial(Keeps, front_end=front))
+        runs[name] = emulation.run(1), [ue.kept for ue in emulation.user_equipments.values()]
+    phase = Wander().on_to(0, end, runs_frame(scenario), Streams(1).generator).phases_rad[0]
+    exact, turned = (np.array(kept) for _, kept in runs.values())
+    noise_free = exact.std()
+    assert np.abs(turned - exact * np.exp(-1j * phase)).max() < 0.2 * noise_free  # noise is not turned
+    assert np.abs(turned - exact).max() > 0.5 * noise_free
+    assert np.array_equal(efficiency(runs["exact"][0]), efficiency(runs["turned"][0]))
+
+
+def runs_frame(scenario):
+    return scenario.build(seed=1).frame
+
+
+# -- paths ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("law", [Wiener(linewidth_hz=50.0), named("ocxo"), named("white-rabbit")])
+def test_who_asks_when_changes_no_path(law):
+    end, draw = FrontEnd(oscillator=law, carrier_hz=CARRIER_HZ, reference="ap-3"), Streams(7).generator
+    often = Wander()
+    for cpi in range(8):
+        often = often.on_to(cpi, end, FRAME, draw).on_to(cpi, end, FRAME, draw)
+    once = Wander().on_to(7, end, FRAME, draw)
+    assert np.array_equal(often.phases_rad, once.phases_rad) and often.state == once.state
+
+
+def test_the_order_in_which_nodes_start_changes_no_byte(small):
+    scenario = small()
+    ends = ends_of(names_of(scenario), named("high-tcxo"))
+    expected = essence(built(scenario, ends, Genie(), period_ns=10**6).run(4))
+    other = built(scenario, ends, Genie(), period_ns=10**6)
+    other.nodes = dict(reversed(other.nodes.items()))
+    assert essence(other.run(4)) == expected
+
+
+def test_phases_are_drawn_at_the_middle_of_slots_and_cpis_follow_without_a_gap():
+    law = Wiener(linewidth_hz=200.0)
+    end = FrontEnd(oscillator=law, carrier_hz=CARRIER_HZ, reference="ap-0")
+    paths = []
+    for seed in range(400):
+        draw = Streams(seed).generator
+        paths.append(np.concatenate([Wander().on_to(c, end, FRAME, draw).phases_rad for c in (0, 1)]))
+    variance = np.var(paths, axis=0)
+    middles_s = np.array([FRAME.slot_middle_s(i) for i in range(12)])
+    np.testing.assert_allclose(variance, 2.0 * np.pi * 200.0 * middles_s, rtol=0.3)
+
+
+def test_an_oscillator_that_starts_anew_has_any_phase():
+    end, draw = FrontEnd(oscillator=named("ocxo"), carrier_hz=CARRIER_HZ, reference="ap-0"), Streams(1).generator
+    before = Wander().on_to(3, end, FRAME, draw)
+    after = before.restarted(end, draw).on_to(4, end, FRAME, draw)
+    turns = (after.phases_rad - before.on_to(4, end, FRAME, draw).phases_rad) / (2.0 * np.pi)
+    assert abs(turns[0] - round(turns[0])) > 0.01 and np.ptp(turns) < 0.01
+
+
+# -- calibration ----------------------------------------------------------------------------------------------
+
+
+def test_a_genie_takes_all_phases_off(paper):
+    scenario = paper()
+    exact = scenario.build(seed=1).run(2)
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=3.0), chains=random_chains(12))
+    told = built(scenario, ends, Genie()).run(2)
+    np.testing.assert_allclose(efficiency(told), efficiency(exact), rtol=ROUND_OFF)
+    np.testing.assert_allclose(told.errors_m, exact.errors_m, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "std_rad", "chains"),
+    [(DirectPath(), 3.0, random_chains(12)), (OverTheAir(), 0.4, None)],
+    ids=["direct-path", "over-the-air"],
+)
+def test_pilots_make_the_network_coherent_and_cost_airtime_and_fronthaul(paper, calibration, std_rad, chains):
+    scenario = paper()
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=std_rad), chains=chains)
+    result = built(scenario, ends, calibration).run(5)
+    assert [cpi.has_pilots for cpi in result.cpis] == [True, True, False, False, False]
+    assert resolved(result) == [False, False, False, True, True]
+    assert efficiency(result)[:2].max() == 0.0 and efficiency(result)[2:].min() > 0.0
+    trace = result.trace.data()
+    kinds = [str(trace["message_kinds"][what]) for what in trace["message_what"]]
+    assert kinds.count("PilotReport") == 24 and kinds.count("Correction") == 12
+    happened = [Kind(kind) for kind in trace["kind"]]
+    assert happened.count(Kind.PILOT) == 12 and happened.count(Kind.CORRECT) == 12
+    assert happened.count(Kind.CALIBRATE) == 1
+
+
+def test_an_ap_is_deaf_while_it_sends_its_pilot(paper):
+    scenario = paper()
+    emulation = built(scenario, ends_of(names_of(scenario), Static(phase_std_rad=1.0)), DirectPath())
+    sent = []
+    emulation.central.on_message, take = (
+        (lambda message: (sent.append(message), take(message))),
+        (emulation.central.on_message),
+    )
+    emulation.run(2)
+    reports = [message for message in sent if isinstance(message, PilotReport)]
+    assert len(reports) == 24
+    for report in reports:
+        own = int(report.source.removeprefix("ap-")) - 6 * report.cpi
+        assert report.positions == tuple(i for i in range(6) if i != own)
+        assert report.content_bits == 80 * len(report.positions)
+
+
+@pytest.mark.slow
+def test_what_a_calibration_leaves_is_what_its_covariance_says(paper):
+    """Chi-squared of the true phases after a round over the direct paths; echoes, which disturb it, are left out."""
+    scenario = paper({"radio.transmit_power_dbm": 0.0, "targets": []})
+    distances = []
+    for seed in range(60):
+        chains = random_chains(12, seed)
+        ends = ends_of(names_of(scenario), Static(phase_std_rad=3.0), chains=chains)
+        emulation = built(scenario, ends, DirectPath(), seed=seed, estimator=None, scoring=False)
+        emulation.run(4)
+        turns = [ap._turns for ap in emulation.access_points.values()]
+        left = np.array([t.transmit_rad[0] for t in turns] + [-t.receive_rad[0] for t in turns])
+        left = np.angle(np.exp(1j * (left - left[0])))
+        left -= left.mean()
+        sign = np.repeat([1.0, -1.0], 12)
+        covariance = emulation.central.known_phases.covariance_rad2 * np.outer(sign, sign)
+        distances.append(left @ np.linalg.pinv(covariance, hermitian=True, rcond=1e-9) @ left)
+    assert np.mean(distances) == pytest.approx(23.0, rel=5.0 * np.sqrt(2.0 / 23.0 / 60.0))
+
+
+def test_a_correction_that_is_lost_leaves_its_ap_as_it_was(paper):
+    scenario = paper()
+    chains = np.tile(random_chains(12)[:1], (2, 1)) * [[1.0], [-1.0]]
+
+    class Deaf(AccessPoint):
+        def on_message(self, message):
+            if not (isinstance(message, Correction) and self.name == "ap-3"):
+                super().on_message(message)
+
+    emulation = built(scenario, ends_of(names_of(scenario), Ideal(), chains=chains), DirectPath(), kind=Deaf)
+    emulation.run(4)
+    left = np.array([ap._turns.transmit_rad[0] for ap in emulation.access_points.values()])
+    others = np.exp(1j * np.delete(left, 3))
+    assert np.abs(np.angle(others / others[0])).max() < 0.01 and left[3] == chains[0, 3]
+
+
+def test_a_loop_learns_a_frequency_that_immediate_corrections_leave(paper):
+    scenario = paper()
+    law = TwoState(h0_s=0.0, h_minus_2_per_s=0.0, cfo_std_hz=30.0)
+    ends = ends_of(names_of(scenario), law)
+    left = {}
+    for name, keys in (("immediate", {}), ("loop", {"servo": ProportionalIntegral(loop_hz=1000.0)})):
+        emulation = built(scenario, ends, Genie(), period_ns=2_400_000, estimator=None, scoring=False, **keys)
+        emulation.run(20)
+        turns = np.array([ap._turns.transmit_rad for ap in emulation.access_points.values()])
+        left[name] = np.abs(turns - turns.mean(axis=0)).max()
+    assert left["immediate"] > 0.1 > 100.0 * left["loop"]
+
+
+def test_coherence_is_lost_noticed_and_won_back(paper):
+    scenario = paper()
+    ends = ends_of(names_of(scenario), named("high-tcxo"))
+    detector = CoherenceDetector(memory_cpis=3.0, tolerance_rad=0.1)
+    result = built(scenario, ends, DirectPath(), detector=detector).run(60)
+    pilots = [cpi.index for cpi in result.cpis if cpi.has_pilots]
+    assert pilots[:2] == [0, 1] and len(pilots) >= 4
+    asked = [
+        int(v)
+        for v, k in zip(*(result.trace.data()[n] for n in ("value", "kind")), strict=True)
+        if k == Kind.INCOHERENT
+    ]
+    assert len(asked) == len(pilots) // 2 - 1 and asked[0] < pilots[2]
+    after = pilots[3] + 2
+    assert all(resolved(result)[after : after + 5])
+    assert np.nanmax(result.errors_m[after : after + 5]) < 5e-3
+
+
+def test_a_false_alarm_is_rare_where_phases_are_right(paper):
+    result = built(paper(), {}, DirectPath(), detector=CoherenceDetector(memory_cpis=3.0, tolerance_rad=0.1)).run(20)
+    assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1]
+
+
+# -- what is known of phases -------------------------------------------------------------------------------------------
+
+
+def test_what_is_known_of_phases_grows_with_time_and_falls_with_a_calibration(paper):
+    scenario = paper()
+    law = named("ocxo", phase_std_rad=0.5)
+    ends = ends_of(names_of(scenario), law)
+    bounds = built(scenario, ends, Genie(), period_ns=1_800_000).run(6).cpis
+    assert all(np.all(cpi.peb_hybrid_m >= cpi.peb_m * (1.0 - ROUND_OFF)) for cpi in bounds)
+    wild = built(scenario, ends, NoCalibration()).run(1).cpis[0]
+    assert np.all(wild.peb_hybrid_m > 2.0 * wild.peb_m) and np.all(wild.error_ignoring_m > wild.peb_hybrid_m)
+    np.testing.assert_allclose(np.diag(wild.observation.phase_covariance_rad2), 0.25, rtol=1e-3)
+
+
+def test_without_phases_all_bounds_are_the_same(small):
+    cpi = small().build(seed=1).run(1).cpis[0]
+    assert np.array_equal(cpi.peb_hybrid_m, cpi.peb_m, equal_nan=True)
+    assert np.array_equal(cpi.error_ignoring_m, cpi.peb_m, equal_nan=True)
+
+
+def test_a_run_with_clocks_and_calibrations_is_taken_up_from_a_state_to_the_byte(small):
+    scenario = small({"schedule.n_receivers": 3})
+    ends = ends_of(names_of(scenario), PhaseLocked(jitter_s=5e-12, loop_hz=100.0), chains=random_chains(6))
+    build = partial(built, scenario, ends, DirectPath(), seed=4, period_ns=2_000_000, detector=CoherenceDetector())
+    expected = essence(build().run(8))
+    for n_first in (1, 2, 3, 6):
+        before = build()
+        first = list(before.cpis(n_first))
+        after = build()
+        after.restore(before.state())
+        assert essence(after.result([*first, *after.cpis(8 - n_first)])) == expected
