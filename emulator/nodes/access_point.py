@@ -82,7 +82,7 @@ class AccessPoint(Node):
     illumination: str
     precoder: Callable[[Complex, float, float], Complex] = precoding_matrix
     front_end: FrontEnd | None = None
-    servo: Servo = Immediate()
+    servo: Servo = Immediate()  # noqa: RUF009 - frozen
 
     plan: CpiPlan | None = field(default=None, init=False)
     _mode: Mode = field(default=Mode.IDLE, init=False)
