@@ -3,7 +3,9 @@
 import importlib
 import json
 import math
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -270,3 +272,13 @@ def test_a_free_running_oscillator_is_a_clock_with_white_noise():
     assert isinstance(clock, LinearOscillator)
     np.testing.assert_allclose(wiener.law(CARRIER_HZ), clock.law(CARRIER_HZ), rtol=1e-12)
     assert wiener.phase_variance_rad2(1.0, CARRIER_HZ) == pytest.approx(2.0 * math.pi * 50.0)
+
+
+def test_docs_show_the_presets():
+    page = (Path(__file__).parent.parent / "docs" / "clocks.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]*) \| .* \| .* \|$", page, re.MULTILINE))
+    for name, preset in PRESETS.items():
+        numbers = [float(number) for number in re.findall(r"(?:= |^)([\d.]+(?:e-\d+)?)", shown[name])]
+        settings = list(preset.settings.values())
+        expected = settings if preset.kind is TwoState else [1e12 * preset.settings["jitter_s"]]
+        assert numbers == pytest.approx(expected), name

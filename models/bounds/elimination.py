@@ -12,11 +12,12 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-__all__ = ["SINGULAR", "Amplitudes", "as_rows", "eliminate", "root_without", "stack", "triangle"]
+__all__ = ["SINGULAR", "Amplitudes", "as_rows", "eliminate", "root_without", "roots_without", "stack", "triangle"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Columns = NDArray[Any]  # real or complex
+Index = NDArray[np.intp]
 
 # A column that loses all but this share of its length to the columns before it is one of their combinations.
 SINGULAR = 1e-11
@@ -73,12 +74,17 @@ def root_without(amplitudes: Amplitudes, wanted: Complex) -> Float:
 
     ``wanted`` has shape (n, n_rows, rank, c), the square root c columns.
     """
+    return np.concatenate([stack(root) for _, root in roots_without(amplitudes, wanted)])
+
+
+def roots_without(amplitudes: Amplitudes, wanted: Complex) -> list[tuple[Index, Columns]]:
+    """Return the same of each place by itself: indices of n places and their square roots, shape (n, n_rows, c)."""
+    every = np.arange(len(wanted))
     if math.prod(amplitudes.signal.shape[1:3]) <= FEW:
-        return stack(_left_by_factors(amplitudes, wanted, slice(None)))
+        return [(every, _left_by_factors(amplitudes, wanted, slice(None)))]
     left, settled = _settled(amplitudes, wanted)
-    roots = [as_rows(left[settled], real=True)]
-    roots += [_left_by_factors(amplitudes, wanted, slice(i, i + 1)) for i in np.flatnonzero(~settled)]
-    return np.concatenate([stack(root) for root in roots])
+    others = [(every[[i]], _left_by_factors(amplitudes, wanted, slice(i, i + 1))) for i in np.flatnonzero(~settled)]
+    return [(every[settled], as_rows(left[settled], real=True)), *others]
 
 
 def _settled(amplitudes: Amplitudes, wanted: Complex) -> tuple[Complex, NDArray[np.bool_]]:

@@ -16,12 +16,22 @@ Not modelled: clutter, an unknown noise level, the dependence of the amplitude o
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.bounds.elimination import SINGULAR, Amplitudes, as_rows, eliminate, root_without, stack, triangle
+from models.bounds.elimination import (
+    SINGULAR,
+    Amplitudes,
+    as_rows,
+    eliminate,
+    root_without,
+    roots_without,
+    stack,
+    triangle,
+)
 from models.network import ModeAssignment, Network
 from models.radio.geometry import rays
 from models.radio.gram import Gram
@@ -39,6 +49,7 @@ __all__ = [
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Columns = NDArray[Any]  # real or complex
+Index = NDArray[np.intp]
 
 KINDS = ("coherent", "non-coherent", "structured")
 BLOCK_ENTRIES = 2**21  # of derivatives held at a time
@@ -155,8 +166,9 @@ def information_root(
         n_phases = (len(out.response) + len(back.response)) * ap_phases
         n = n_phases + len(points_m) * {"coherent": 3, "non-coherent": 2, "structured": 4}[kind]
         return np.zeros((0, n)), np.zeros(n)
-    sent = _Sent.of(out, Gram.of(gram), kind)
-    return _square_root(sent, _Legs(*_shorten(*back)), np.broadcast_to(amplitude, len(points_m)), kind, ap_phases)
+    sent, back = _Sent.of(out, Gram.of(gram), kind), _Legs(*_shorten(*back))
+    each: Complex = np.broadcast_to(amplitude, len(points_m))
+    return _square_root_with_phases(sent, back, each) if ap_phases else _square_root(sent, back, each, kind)
 
 
 def covariance_from_root_m2(
@@ -226,50 +238,91 @@ class _Sent(NamedTuple):
         return _Sent(*(part.reshape(-1, *part.shape[2:]) for part in heard))
 
 
-def _square_root(sent: _Sent, back: _Legs, amplitude: Complex, kind: str, ap_phases: bool) -> tuple[Float, Float]:
+class _Block(NamedTuple):
+    """Some receivers, with each group of signals that they hear: n places."""
+
+    sent: _Sent
+    back: _Legs
+    aps: Index
+    """Whose phases each place sees, shape (n, n_free + 1): a group's transmitters, and after all these a receiver."""
+
+    @classmethod
+    def all_of(cls, sent: _Sent, back: _Legs) -> "Iterator[_Block]":
+        """Return all places, as many at a time as memory should hold."""
+        n_rx, n_targets, n_rows = back.response.shape
+        n_groups, _, n_free, rank = sent.signal.shape[1:]
+        step = max(1, BLOCK_ENTRIES // (n_groups * n_rows * rank * n_targets * (n_free + 4)))
+        for start in range(0, n_rx, step):
+            some = slice(start, start + step)
+            heard = _Legs(*(np.repeat(part[some], n_groups, axis=0) for part in back))
+            receivers = n_groups * n_free + np.arange(n_rx)[some]
+            transmitters = np.tile(np.arange(n_groups * n_free).reshape(n_groups, n_free), (len(receivers), 1))
+            yield cls(sent.at(some, n_rx), heard, np.column_stack([transmitters, np.repeat(receivers, n_groups)]))
+
+    def amplitudes(self, amplitude: Complex, real: bool) -> Amplitudes:
+        """Return the free amplitudes of the places."""
+        unit = np.exp(1j * np.angle(amplitude))
+        return Amplitudes(unit[:, None] * self.back.response, self.sent.signal, self.sent.products, real)
+
+    def phases(self, amplitude: Complex) -> Complex:
+        """Return the derivatives by the phases of the places' APs, (n, n_rows, rank, n_free + 1).
+
+        They are j times what each passes on; a receiver passes on all that its place hears.
+        """
+        own = np.einsum("rsm,rstl->rmlt", 1j * amplitude[:, None] * self.back.response, self.sent.signal)
+        return np.concatenate([own, own.sum(axis=-1, keepdims=True)], axis=-1)
+
+
+def _square_root(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> tuple[Float, Float]:
     """Return a square root of the information on what receivers share, positions last, and its columns' lengths.
 
     What belongs to one receiver, or one pair of APs, is eliminated there.
     """
-    n_rx, n_targets, n_rows = back.response.shape
-    n_groups, _, n_free, rank = sent.signal.shape[1:]
-    n_phases = (n_groups * n_free + n_rx) * ap_phases
-    step = max(1, BLOCK_ENTRIES // (n_groups * n_rows * rank * (n_targets * (n_free + 4) + n_phases)))
     triangles, squares = [], 0.0
-    for start in range(0, n_rx, step):
-        some = slice(start, start + step)
-        lit, heard = sent.at(some, n_rx), _Legs(*(np.repeat(part[some], n_groups, axis=0) for part in back))
-        shared = _derivatives(lit, heard, amplitude, kind)
-        if ap_phases:
-            own = _ap_phases(lit, heard, amplitude, np.arange(n_rx)[some], n_rx)
-            shared = np.concatenate([own, shared], axis=-1)
+    for block in _Block.all_of(sent, back):
+        shared = _derivatives(block.sent, block.back, amplitude, kind)
+        if kind == "structured":
+            root = stack(triangle(as_rows(shared, real=True)))
+        else:
+            root = root_without(block.amplitudes(amplitude, kind == "coherent"), shared)
         squares = squares + np.sum(np.abs(shared) ** 2, axis=(0, 1, 2))
-        triangles.append(triangle(_of_places(lit, heard, shared, amplitude, kind)))
+        triangles.append(triangle(root))
     return np.concatenate(triangles), np.sqrt(squares)
 
 
-def _of_places(sent: _Sent, back: _Legs, shared: Columns, amplitude: Complex, kind: str) -> Float:
-    """Return a square root of the information of some places on what all share."""
-    if kind == "structured":
-        return stack(triangle(as_rows(shared, real=True)))
-    unit = np.exp(1j * np.angle(amplitude))
-    amplitudes = Amplitudes(unit[:, None] * back.response, sent.signal, sent.products, kind == "coherent")
-    return root_without(amplitudes, shared)
+def _square_root_with_phases(sent: _Sent, back: _Legs, amplitude: Complex) -> tuple[Float, Float]:
+    """Return the coherent `_square_root` and lengths with the phases of transmitters and receivers as first columns.
 
-
-def _ap_phases(sent: _Sent, back: _Legs, amplitude: Complex, receivers: NDArray[np.intp], n_rx: int) -> Complex:
-    """Return the derivatives of the mean by the phases of the transmitters and receivers, j times what each passes on.
-
-    Shape (n, n_rows, rank, n_tx + n_rx), n the receivers and groups: a place depends on its receiver and its group.
+    With Q R the square roots of all places on what they share, and P their columns of the phases,
+    [[Q^T P, R], [F, 0]] is a square root of the whole, F^T F = P^T P - P^T Q Q^T P.
     """
-    own = np.einsum("rsm,rstl->rtml", 1j * amplitude[:, None] * back.response, sent.signal)
-    n, n_free, n_rows, rank = own.shape
-    n_groups = n // len(receivers)
-    columns = np.zeros((n, n_groups * n_free + n_rx, n_rows, rank), dtype=complex)
-    place, group = np.arange(n), np.tile(np.arange(n_groups), len(receivers))
-    columns[place[:, None], group[:, None] * n_free + np.arange(n_free)] = own
-    columns[place, n_groups * n_free + np.repeat(receivers, n_groups)] = own.sum(axis=1)
-    return np.moveaxis(columns, 1, -1)
+    aps, roots, squares = [], [], 0.0
+    for block in _Block.all_of(sent, back):
+        own, shared = block.phases(amplitude), _derivatives(block.sent, block.back, amplitude, "coherent")
+        squares = squares + np.sum(np.abs(shared) ** 2, axis=(0, 1, 2))
+        wanted = np.concatenate([own, shared], axis=-1)
+        for places, root in roots_without(block.amplitudes(amplitude, real=True), wanted):
+            aps.append(block.aps[places])
+            roots.append(triangle(root))
+    n_own = aps[0].shape[1]
+    basis, common = np.linalg.qr(np.concatenate([stack(root[..., n_own:]) for root in roots]))
+    n_aps = sent.signal.shape[1] * sent.signal.shape[3] + len(back.response)
+    phases, mixed = _phase_products(aps, [root[..., :n_own] for root in roots], basis, n_aps)
+    values, vectors = np.linalg.eigh(phases - mixed @ mixed.T)
+    rest = (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    square_root = np.block([[mixed.T, common], [rest, np.zeros((n_aps, common.shape[1]))]])
+    return square_root, np.sqrt(np.concatenate([np.diagonal(phases), squares]))
+
+
+def _phase_products(aps: list[Index], own: list[Float], basis: Float, n_aps: int) -> tuple[Float, Float]:
+    """Return P^T P and P^T Q; in the rows of a place, P is zero but for the APs whose phases the place sees."""
+    phases, mixed = np.zeros((n_aps, n_aps)), np.zeros((n_aps, basis.shape[1]))
+    cuts = np.cumsum([columns.shape[0] * columns.shape[1] for columns in own])[:-1]
+    for index, columns, rows in zip(aps, own, np.split(basis, cuts), strict=True):
+        turned = columns.swapaxes(1, 2)
+        np.add.at(phases, (index[:, :, None], index[:, None]), turned @ columns)
+        np.add.at(mixed, index, turned @ rows.reshape(*columns.shape[:2], -1))
+    return phases, mixed
 
 
 def _derivatives(sent: _Sent, back: _Legs, amplitude: Complex, kind: str) -> Columns:

@@ -34,6 +34,8 @@ __all__ = ["hybrid_bound_m", "hybrid_information", "ignoring_bound_m", "ignoring
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
+ROUNDING = 1e-9  # share of the largest eigenvalue of a covariance below which a negative one is rounding
+
 
 def hybrid_bound_m(
     network: Network,
@@ -145,9 +147,11 @@ def _variances(phase_variance_rad2: ArrayLike, n_aps: int) -> Float:
             f"phase_variance_rad2 has shape {given.shape}: give one variance, ({n_aps},) or a covariance "
             f"({n_aps}, {n_aps}) for {n_aps} APs"
         )
-    least = float(given.min() if given.ndim == 1 else np.diagonal(given).min())
-    if not (np.isfinite(given).all() and least >= 0.0):
-        raise ValueError(f"phase_variance_rad2 holds {least} or no number: give finite variances of 0 rad^2 or more")
+    values = given if given.ndim == 1 or not np.isfinite(given).all() else np.linalg.eigvalsh(given)
+    if not (np.isfinite(values).all() and values.min() >= -ROUNDING * values.max()):
+        raise ValueError(f"phase_variance_rad2 holds {values.min()}: give finite variances of 0 rad^2 or more")
+    if given.ndim == 2 and not np.allclose(given, given.T):
+        raise ValueError("phase_variance_rad2 is not symmetric: give a covariance")
     return np.asarray(given)
 
 
