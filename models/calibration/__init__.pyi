@@ -8,6 +8,7 @@ from .coherence import Coherence as Coherence
 from .coherence import CoherenceDetector as CoherenceDetector
 from .coherence import CoherenceState as CoherenceState
 from .coherence import coherence_loss as coherence_loss
+from .contract import check_calibration as check_calibration
 from .direct_path import DirectPath as DirectPath
 from .over_the_air import OverTheAir as OverTheAir
 from .servo import Immediate as Immediate

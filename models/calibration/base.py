@@ -110,7 +110,7 @@ class PhaseCalibration(ABC):
     """Says which pilots are sent and heard, and what their measurements tell of the phases.
 
     An implementation is a frozen, keyword-only dataclass whose fields are its settings. It keeps no state: what was
-    known before comes with the measurements.
+    known before comes with the measurements. `check_calibration` tests one.
     """
 
     needs_truth: ClassVar[bool] = False
