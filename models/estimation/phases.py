@@ -150,36 +150,42 @@ def _eliminated(joint: Float, kept: slice) -> Float:
 
 
 class _System(NamedTuple):
-    """Inner products of the echoes of pairs of APs: groups g of them, and targets and transmitters n in a group."""
+    """Inner products of the echoes of pairs of APs, in groups that have nothing in common.
+
+    Where signals overlap, a group is a receiver, and n counts targets and transmitters; else it is a pair, and n counts
+    targets. The phases of a group are q, one or one for each transmitter.
+    """
 
     v: Complex  # (batch, g, 3, n)
     gram: Complex  # (batch, g, 3, n, 3, n)
-    turn: Float  # d(psi_r + psi_t) / du, (g, n, k)
     root: Float  # R
+    n_rx: int
     n_targets: int
 
     @classmethod
     def of(cls, echoes: Echoes, points_m: Float) -> "_System":
         """Return the system of targets at points."""
         assert echoes.phase_root is not None
-        n_rx, n_tx, n_targets = len(echoes.receivers), len(echoes.transmitters), points_m.shape[1]
-        pairs = echoes.phase_root[:n_rx, None] + echoes.phase_root[n_rx:]
-        if echoes.gram.overlapping:
-            turn = np.tile(pairs, (1, n_targets, 1))
-        else:
-            turn = np.repeat(pairs.reshape(n_rx * n_tx, 1, -1), n_targets, axis=1)
-        return cls(*pair_products(echoes, points_m, "structured"), turn, echoes.phase_root, n_targets)
+        v, gram = pair_products(echoes, points_m, "structured")
+        return cls(v, gram, echoes.phase_root, len(echoes.receivers), points_m.shape[1])
+
+    @property
+    def n_phases(self) -> int:
+        """Phases q of a group."""
+        return self.v.shape[-1] // self.n_targets
 
     def phasor(self, u: Float) -> Complex:
         """Return e^{j(psi_r + psi_t)}, (batch, g, n)."""
-        return np.exp(1j * np.einsum("gnk,bk->bgn", self.turn, u))
+        phase = u @ self.root.T
+        pairs = phase[:, : self.n_rx, None] + phase[:, None, self.n_rx :]
+        return np.tile(np.exp(1j * pairs).reshape(len(u), -1, self.n_phases), self.n_targets)
 
     def best(self, u: Float) -> tuple[Complex, Float]:
         """Return kappa, (batch, n_targets), and the power for given phases."""
-        phasor, n = self.phasor(u), self.n_targets
-        v = (phasor.conj() * self.v[:, :, 0]).reshape(*phasor.shape[:2], n, -1).sum(axis=(1, 3))
+        phasor, n, q = self.phasor(u), self.n_targets, self.n_phases
+        v = (phasor.conj() * self.v[:, :, 0]).reshape(*phasor.shape[:2], n, q).sum(axis=(1, 3))
         gram = phasor.conj()[..., None] * self.gram[:, :, 0, :, 0] * phasor[:, :, None]
-        gram = gram.reshape(*phasor.shape[:2], n, gram.shape[-1] // n, n, -1).sum(axis=(1, 3, 5))
+        gram = gram.reshape(*phasor.shape[:2], n, q, n, q).sum(axis=(1, 3, 5))
         loading = LOADING * np.einsum("bss->b", gram).real + 1e-300
         kappa = np.linalg.solve(gram + loading[:, None, None] * np.eye(n), v[..., None])[..., 0]
         return kappa, np.sum(v.conj() * kappa, axis=1).real - 0.5 * np.sum(u**2, axis=1)
@@ -188,11 +194,11 @@ class _System(NamedTuple):
         """Return u at the highest power: Gauss-Newton steps from zero, shortened where the power falls."""
         u = np.zeros((len(self.v), self.root.shape[1]))
         kappa, power = self.best(u)
-        length = np.ones(len(u))
+        length, first = np.ones(len(u)), 2 * self.n_targets
         for _ in range(N_STEPS):
             gradient, information = self.linearised(u, kappa, moved=False)
-            step = np.linalg.solve(information, gradient[..., None])[..., 0][:, 2 * self.n_targets :]
-            if np.all(np.sum(step * gradient[:, 2 * self.n_targets :], axis=1) < LEAST_GAIN):
+            step = np.linalg.solve(information, gradient[..., None])[:, first:, 0]
+            if np.all(np.sum(step * gradient[:, first:], axis=1) < LEAST_GAIN):
                 break
             trial = u + length[:, None] * step
             other, reached = self.best(trial)
@@ -203,36 +209,52 @@ class _System(NamedTuple):
 
     def linearised(self, u: Float, kappa: Complex, moved: bool = True) -> tuple[Float, Float]:
         """Return gradient and Fisher matrix of the positions, if ``moved``, kappa and u."""
-        jets = 3 if moved else 1
-        columns = self._columns(u, kappa, jets)
-        batch, n_groups, size, n_unknowns = columns.shape
-        gram = self.gram[:, :, :jets, :, :jets].reshape(batch, n_groups, size, size)
-        sent = (gram @ columns).reshape(batch, -1, n_unknowns)
-        flat = columns.conj().reshape(batch, -1, n_unknowns).swapaxes(1, 2)
-        left = self.v[:, :, :jets].reshape(batch, n_groups, size, 1) - gram[..., : size // jets] @ self._mean(u, kappa)
-        gradient = 2.0 * (flat @ left.reshape(batch, -1, 1))[..., 0].real
-        information = 2.0 * (flat @ sent).real
-        k = u.shape[1]
-        gradient[:, -k:] -= u
-        information[:, -k:, -k:] += np.eye(k)
+        slope, square = self._of_groups(u, kappa, 3 if moved else 1)
+        own, k = slope.shape[-1] - self.n_phases, u.shape[1]
+        pull = self._of_aps(slope[..., own:, None])[:, 0] @ self.root
+        mixed = self._of_aps(square[..., :own, own:].swapaxes(-1, -2)) @ self.root
+        gradient = np.concatenate([slope[..., :own].sum(axis=1), pull - u], -1)
+        information = np.empty((len(u), own + k, own + k))
+        information[:, :own, :own] = square[..., :own, :own].sum(axis=1)
+        information[:, :own, own:], information[:, own:, :own] = mixed, mixed.swapaxes(1, 2)
+        information[:, own:, own:] = self.root.T @ self._between_aps(square[..., own:, own:]) @ self.root + np.eye(k)
         diagonal = np.einsum("bii->bi", information)
-        information += (LOADING * diagonal + 1e-300)[..., None] * np.eye(n_unknowns)
-        return gradient, information
+        return gradient, information + (LOADING * diagonal + 1e-300)[..., None] * np.eye(own + k)
+
+    def _of_groups(self, u: Float, kappa: Complex, jets: int) -> tuple[Float, Float]:
+        """Return gradient and Fisher matrix of each group: positions, kappa, and the phases of the group."""
+        mean, phasor, (n, q) = self._mean(u, kappa), self.phasor(u), (self.n_targets, self.n_phases)
+        target, phase = np.repeat(np.eye(n), q, axis=0), np.tile(np.eye(q), (n, 1))
+        n_moved, size = (jets - 1) * n, jets * n * q
+        columns = np.zeros((*mean.shape[:2], jets, n * q, n_moved + 2 * n + q), dtype=complex)
+        for axis in range(1, jets):
+            columns[:, :, axis, :, axis - 1 : n_moved : 2] = mean[..., None] * target
+        kappas = phasor[..., None] * target
+        columns[:, :, 0, :, n_moved:] = np.concatenate([kappas, 1j * kappas, 1j * mean[..., None] * phase], axis=-1)
+        columns = columns.reshape(*mean.shape[:2], size, -1)
+        gram = self.gram[:, :, :jets, :, :jets].reshape(*mean.shape[:2], size, size)
+        left = self.v[:, :, :jets].reshape(*mean.shape[:2], size, 1) - gram[..., : n * q] @ mean[..., None]
+        adjoint = columns.conj().swapaxes(-1, -2)
+        return 2.0 * (adjoint @ left)[..., 0].real, 2.0 * (adjoint @ (gram @ columns)).real
 
     def _mean(self, u: Float, kappa: Complex) -> Complex:
-        """Return the amplitudes kappa e^{j(psi_r + psi_t)} of all pairs, (batch, g, n, 1)."""
-        each = np.repeat(kappa, self.turn.shape[1] // self.n_targets, axis=1)
-        return (self.phasor(u) * each[:, None])[..., None]
+        """Return the amplitudes kappa e^{j(psi_r + psi_t)} of all pairs, (batch, g, n)."""
+        return self.phasor(u) * np.repeat(kappa, self.n_phases, axis=1)[:, None]
 
-    def _columns(self, u: Float, kappa: Complex, jets: int) -> Complex:
-        """Return the derivatives of the mean in terms of jets, (batch, g, jets n, unknowns)."""
-        mean, phasor, (n_groups, n, k) = self._mean(u, kappa)[..., 0], self.phasor(u), self.turn.shape
-        own = np.repeat(np.eye(self.n_targets), n // self.n_targets, axis=0)  # which target, (n, n_targets)
-        n_moved = (jets - 1) * self.n_targets
-        columns = np.zeros((len(u), n_groups, jets, n, n_moved + 2 * self.n_targets + k), dtype=complex)
-        for axis in range(1, jets):
-            columns[:, :, axis, :, axis - 1 : n_moved : 2] = mean[..., None] * own
-        kappas = phasor[..., None] * own
-        columns[:, :, 0, :, n_moved:-k] = np.concatenate([kappas, 1j * kappas], axis=-1)
-        columns[:, :, 0, :, -k:] = 1j * mean[..., None] * self.turn
-        return columns.reshape(len(u), n_groups, jets * n, -1)
+    def _of_aps(self, groups: Float) -> Float:
+        """Return the sums of something of the phases of groups, (batch, g, q, ...), of each AP: (batch, ..., n_aps)."""
+        pairs = groups.reshape(len(groups), self.n_rx, -1, *groups.shape[3:])
+        by_ap = np.concatenate([pairs.sum(axis=2), pairs.sum(axis=1)], axis=1)
+        return np.moveaxis(by_ap, 1, -1)
+
+    def _between_aps(self, groups: Float) -> Float:
+        """Return the Fisher matrix of the phases of the APs from those of the groups, (batch, g, q, q)."""
+        batch, n_rx, q = len(groups), self.n_rx, self.n_phases
+        n_tx = groups.shape[1] * q // n_rx
+        by_receiver = groups if q > 1 else groups.reshape(batch, n_rx, n_tx, 1) * np.eye(n_tx)
+        across = by_receiver.sum(axis=3)
+        information = np.zeros((batch, n_rx + n_tx, n_rx + n_tx))
+        information[:, :n_rx, :n_rx] = across.sum(axis=2)[..., None] * np.eye(n_rx)
+        information[:, :n_rx, n_rx:], information[:, n_rx:, :n_rx] = across, across.swapaxes(1, 2)
+        information[:, n_rx:, n_rx:] = by_receiver.sum(axis=1)
+        return information
