@@ -14,7 +14,7 @@ direct path between APs, clutter, the near field of an antenna (see ``Air.clear`
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 import scipy
@@ -27,7 +27,7 @@ from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
 from emulator.slot import Slot
-from models.doors import FAILURES, FARTHEST_M, STRONGEST, Door, bounded
+from models.doors import FAILURES, FARTHEST_M, STRONGEST, Door, bounded, is_own
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
 from models.radio.geometry import clear_of_antennas
@@ -39,7 +39,7 @@ __all__ = ["Air", "AirRuleError", "energy_quantile"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
-START, FIELD = Door("effect", "start"), Door("effect", "field")
+START, FIELD, REALIZED = Door("effect", "start"), Door("effect", "field"), Door("channel", "realize")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
@@ -269,15 +269,24 @@ class Air(Node):
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
         reflection = np.array([r for _, r in placed], dtype=complex)
-        channel = self.access_channel.realize(
+        asked = (
             np.array([f for _, f, _ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
             np.array([phase for _, _, phase in joined]),
             places[0],
             np.abs(reflection / self.unit_amplitude_m2) ** 2,
             np.angle(reflection),
         )
+        channel = self._realized(*asked)
         noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
         return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
+
+    def _realized(self, *asked: Any) -> Complex:
+        """Return the channels of a CPI, shape (n_aps, n_ues, N), checked where they are a subclass's."""
+        giver = self.access_channel
+        if is_own(giver.realize, AccessChannel.realize):
+            return giver.realize(*asked)
+        shape = (self.network.n_aps, self.network.n_ues, self.network.n_antennas)
+        return REALIZED.numbers(giver, REALIZED.ask(giver, *asked), shape, f"finite channels of shape {shape}")
 
     def _refuse_absent(self) -> NoReturn:
         missing = [name for name, k in self._ue_index.items() if k not in self._fading]

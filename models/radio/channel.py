@@ -8,6 +8,7 @@ Not modelled: multiple antennas at a UE, fading between the slots of an interval
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -93,7 +94,8 @@ def _legs(network: Network, packed_targets: bytes) -> tuple[Complex, Complex]:
 class AccessChannel:
     """What stays the same of the channels between all APs and all UEs, eqs (4)-(5).
 
-    Make one with `of` (from a path loss) or `from_gain` (from path gains).
+    Make one with `of` (from a path loss) or `from_gain` (from path gains). A channel of one's own is a subclass that
+    overrides `realize`.
 
     Attributes
     ----------
@@ -126,7 +128,13 @@ class AccessChannel:
 
     @classmethod
     def from_gain(
-        cls, network: Network, *, path_gain: Float, rician_k: ArrayLike, angular_std_rad: float | None
+        cls,
+        network: Network,
+        *,
+        path_gain: Float,
+        rician_k: ArrayLike,
+        angular_std_rad: float | None,
+        maker: "Callable[..., AccessChannel] | None" = None,
     ) -> "AccessChannel":
         """Return the channels of a network whose path gains are known.
 
@@ -140,6 +148,8 @@ class AccessChannel:
             K, a power ratio from 0 (Rayleigh) to infinity (line of sight only); a scalar or shape (n_aps, n_ues).
         angular_std_rad
             Standard deviation of local scattering about the line of sight; None or infinity: uncorrelated antennas.
+        maker
+            What is called with the attributes, as a partial with the settings of a subclass; by default the class.
 
         Raises
         ------
@@ -156,7 +166,7 @@ class AccessChannel:
         phase = np.exp(-1j * network.wavenumber_rad_m * ray.distance_m)
         amplitude = np.sqrt(path_gain * (1.0 - scattered_share))
         root = _root(local_scattering_covariance(angle, angular_std_rad, network.n_antennas))
-        return cls(
+        return (maker or cls)(
             network=network,
             path_gain=path_gain,
             rician_k=k_factor,

@@ -21,9 +21,7 @@ from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.trace import Tracing
-from models import SCHEDULERS
 from models.doors import require
-from models.network import Network, Radio
 from models.radio.channel import AccessChannel
 from models.trajectories import ConstantVelocity
 from models.units import db_to_linear
@@ -53,10 +51,12 @@ def build(
     scenario: ScenarioKeys,
     seed: int = 1,
     *,
-    access_point: Callable[..., AccessPoint] = AccessPoint,
+    access_point: Callable[..., AccessPoint] | None = None,
     access_points: Mapping[str, Callable[..., AccessPoint]] | None = None,
-    user_equipment: Callable[..., UserEquipment] = UserEquipment,
-    target: Callable[..., Target] = Target,
+    user_equipment: Callable[..., UserEquipment] | None = None,
+    target: Callable[..., Target] | None = None,
+    central: Callable[..., CentralProcessor] | None = None,
+    channel: Callable[..., AccessChannel] | None = None,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
     effects: Iterable[Effect] = (),
@@ -72,8 +72,9 @@ def build(
         The checked scenario.
     seed
         Seed of everything random.
-    access_point, user_equipment, target
-        Classes (or partials of them) to make the nodes of.
+    access_point, user_equipment, target, central, channel
+        Classes (or partials of them) to make the nodes and the channels between APs and UEs of; in place of the
+        scenario's.
     access_points
         Classes for single APs, by name.
     fronthaul
@@ -101,8 +102,11 @@ def build(
     _require_known(strategies)
     if not (isinstance(access_points or {}, Mapping) and all(isinstance(name, str) for name in access_points or ())):
         raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
-    makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
-    _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
+    makers = {
+        "access_point": access_point, "user_equipment": user_equipment, "target": target, "central": central,
+        "channel": channel, "split": split,
+    }  # fmt: skip
+    _check_makers({name: maker for name, maker in makers.items() if maker is not None} | dict(access_points or {}))
     if not isinstance(effects, Iterable):
         raise TypeError(f"effects: got {effects!r}; give a list of objects of subclasses of Effect")
     if fronthaul is not None:
@@ -110,8 +114,11 @@ def build(
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
     _require_names(access_points or {}, network.ap_names)
-    classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
-    channel = access_channel_of(scenario, network)
+    classes = dict.fromkeys(network.ap_names, access_point or scenario.access_points.maker())
+    classes |= dict(access_points or {})
+    make_ue = user_equipment or scenario.user_equipment.maker()
+    access_channel = access_channel_of(scenario, network, channel)
+    require("channel", access_channel, AccessChannel)
     keys = {
         "transmit_power_w": radio.transmit_power_w,
         "comm_power_fraction": radio.comm_power_fraction,
@@ -124,18 +131,18 @@ def build(
         air=Air(
             network=network,
             radio=radio,
-            access_channel=channel,
+            access_channel=access_channel,
             n_targets=len(scenario.targets),
             effects=(*_effects(scenario), *effects),
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
-        central=_central(scenario, network, radio, channel, **strategies),
+        central=_central(scenario, access_channel, central or scenario.central.maker(), **strategies),
         access_points=[
             _access_point(name, classes[name], name=name, split=_split(scenario, split), **keys)
             for name in network.ap_names
         ],
         user_equipments=[
-            _made(name, user_equipment, name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names
+            _made(name, make_ue, name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names
         ],
         targets=_targets(scenario, streams, target),
         streams=streams,
@@ -258,32 +265,34 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
 
 
 def _central(
-    scenario: ScenarioKeys, network: Network, radio: Radio, channel: AccessChannel, **strategies: Any
+    scenario: ScenarioKeys, channel: AccessChannel, make: Callable[..., CentralProcessor], **strategies: Any
 ) -> CentralProcessor:
     chosen = {
         "selector": scenario.selector.make,
         "estimator": scenario.estimator.make,
-        "scheduler": found(SCHEDULERS[scenario.schedule.order]),
+        "scheduler": scenario.schedule.make,
     }
-    return CentralProcessor(
-        network=network,
+    return _made(
+        "central",
+        make,
+        network=channel.network,
         area=area_of(scenario),
-        radio=radio,
+        radio=radio_of(scenario),
         path_gain=channel.path_gain,
         n_receivers=scenario.schedule.n_receivers,
         payload_bits_per_symbol=scenario.fronthaul.payload_bits_per_symbol,
         estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
-        **{role: strategies[role] if role in strategies else make() for role, make in chosen.items()},
+        **{role: strategies[role] if role in strategies else made() for role, made in chosen.items()},
     )
 
 
-def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Target]) -> list[Target]:
+def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Target] | None) -> list[Target]:
     nodes = []
     for s, (keys, start) in enumerate(zip(scenario.targets, target_starts_m(scenario, streams), strict=True)):
         nodes.append(
             _made(
                 f"target-{s}",
-                make,
+                make or keys.maker(),
                 name=f"target-{s}",
                 index=s,
                 trajectory=ConstantVelocity(start_m=start, velocity_m_s=keys.velocity_m_s),

@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.media import TOPOLOGIES
 from scenarios.file.graphml import absolute, graph_problems
-from scenarios.file.plugins import is_plugin
+from scenarios.file.plugins import module_of
 from scenarios.file.problems import Problem
 from scenarios.file.schema import ScenarioKeys
 from scenarios.file.table import Strategy, Table, tables_of
@@ -49,20 +49,29 @@ def absolute_topology(data: Mapping[str, Any], *folders: Path) -> dict[str, Any]
 
 def plugin_modules(scenario: ScenarioKeys) -> tuple[str, ...]:
     """Return the modules of the plug-ins that a scenario names."""
-    kinds = (table.kind for _, table in tables_of(scenario) if isinstance(table, Strategy))
-    return tuple(kind.partition(":")[0] for kind in kinds if is_plugin(kind))
+    strategies = (table for _, table in tables_of(scenario) if isinstance(table, Strategy))
+    modules = (module_of(table.chosen, table.registry) for table in strategies)
+    return tuple(module for module in modules if module is not None)
 
 
 def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
     """Drop the keys that have no effect because others decide: count beside positions, settings a kind lacks."""
-    for name, value in scenario:
-        tables, rows = ([value], [data[name]]) if isinstance(value, Table) else (value, data[name])
-        for table, row in zip(tables, rows, strict=True):
-            for key in table.without_effect():
-                row.pop(key, None)
-    if not data["trace"]:
-        del data["trace"]
+    _drop_without_effect(scenario, data)
+    for name in ("trace", "air", "channel", "central"):
+        if not data[name]:
+            del data[name]
     return data
+
+
+def _drop_without_effect(table: Table, row: dict[str, Any]) -> None:
+    for name, value in table:
+        if isinstance(value, Table):
+            _drop_without_effect(value, row[name])
+        elif isinstance(value, tuple):
+            for part, data in zip(value, row[name], strict=True):
+                _drop_without_effect(part, data) if isinstance(part, Table) else None
+    for name in table.without_effect():
+        row.pop(name, None)
 
 
 def cross_problems(scenario: ScenarioKeys, plugins: Iterable[str]) -> list[Problem]:

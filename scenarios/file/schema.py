@@ -12,20 +12,21 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
 from emulator import SPLITS
-from emulator.media import TOPOLOGIES
+from emulator.media import EFFECTS, TOPOLOGIES
+from emulator.nodes import ACCESS_POINTS, CENTRAL_PROCESSORS, TARGETS, USER_EQUIPMENTS
 from models import SCHEDULERS
 from models.estimation import ESTIMATORS
 from models.limits import MOST_CELLS
-from models.radio import PATH_LOSS
+from models.radio import CHANNELS, PATH_LOSS
 from models.selection import SELECTORS
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import Problem, closest
-from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Place, Strategy, Table
+from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Part, Place, Strategy, Table, tables_of
 from scenarios.file.table import key as _key
 
 __all__ = [
-    "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
-    "TargetKeys", "TraceKeys", "UserEquipmentKeys",
+    "AccessPoints", "Area", "CentralKeys", "ChannelKeys", "EffectKeys", "EstimatorKeys", "FronthaulKeys", "RadioKeys",
+    "ScenarioKeys", "Schedule", "SelectorKeys", "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
 
@@ -91,7 +92,46 @@ class Area(Table):
     )
 
 
-class _Placed(Table):
+class ChannelKeys(Part):
+    """The channels between access points and UEs."""
+
+    registry: ClassVar[Mapping[str, str]] = CHANNELS
+
+    kind: Annotated[str, Strict()] = _key("rician", f'Channel: {", ".join(CHANNELS)} or "module:Class".', "", PAPER)
+
+
+class CentralKeys(Part):
+    """The central processor."""
+
+    registry: ClassVar[Mapping[str, str]] = CENTRAL_PROCESSORS
+
+    kind: Annotated[str, Strict()] = _key(
+        "standard", f'Behaviour: {", ".join(CENTRAL_PROCESSORS)} or "module:Class".', "", OURS
+    )
+
+
+class EffectKeys(Strategy):
+    """Something that the air does beside the echoes of the targets."""
+
+    registry: ClassVar[Mapping[str, str]] = EFFECTS
+
+    kind: Annotated[str, Strict()] = _key(
+        ..., f'Effect: {", ".join(EFFECTS)} or "module:Class".', "", OURS, allowed='a name, or "module:Class"'
+    )
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind or its settings, or that the air does it already."""
+        others = (table for _, table in tables_of(scenario) if not isinstance(table, EffectKeys))
+        if self.kind in {kind for table in others for kind in table.effects()}:
+            yield Problem((f"{name}.kind",), f'got "{self.kind}", which another table brings; leave it out')
+        yield from super().problems(name, scenario, plugins)
+
+    def effects(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the effect with its settings."""
+        return {self.kind: self.own}
+
+
+class _Placed(Part):
     """Nodes given by their number, and then at random in the area, or by their positions."""
 
     least: ClassVar[int] = 0
@@ -104,9 +144,9 @@ class _Placed(Table):
             return {**data, "count": len(positions)}
         return data
 
-    def without_effect(self) -> Iterable[str]:
+    def without_effect(self) -> list[str]:
         """Return the number of nodes where it follows from their positions."""
-        return ("count",) if dict(self)["positions_m"] is not None else ()
+        return super().without_effect() + (["count"] if dict(self)["positions_m"] is not None else [])
 
 
 Speed = Annotated[Number, Field(ge=-1e5, le=1e5)]
@@ -118,6 +158,7 @@ class AccessPoints(_Placed):
     """The access points (APs): uniform linear arrays."""
 
     least: ClassVar[int] = 2
+    registry: ClassVar[Mapping[str, str]] = ACCESS_POINTS
 
     count: Count = _key(12, "Number of access points, placed at random.", "", PAPER, ge=2, le=100_000)
     positions_m: tuple[Place, ...] | None = _key(
@@ -128,19 +169,29 @@ class AccessPoints(_Placed):
         allowed="a list of numbers from -3600 to 3600 in degrees, one for each access point",
     )  # fmt: skip
     n_antennas: Count = _key(8, "Antennas of an access point.", "", PAPER, ge=1, le=1024)
+    kind: Annotated[str, Strict()] = _key(
+        "standard", f'Behaviour: {", ".join(ACCESS_POINTS)} or "module:Class".', "", OURS
+    )
 
 
 class UserEquipmentKeys(_Placed):
     """The user equipments (UEs): one antenna each."""
 
+    registry: ClassVar[Mapping[str, str]] = USER_EQUIPMENTS
+
     count: Count = _key(10, "Number of UEs, placed at random; 0 is valid.", "", PAPER, ge=0, le=100_000)
     positions_m: tuple[Place, ...] | None = _key(
         None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS
     )
+    kind: Annotated[str, Strict()] = _key(
+        "standard", f'Behaviour: {", ".join(USER_EQUIPMENTS)} or "module:Class".', "", OURS
+    )
 
 
-class TargetKeys(Table):
+class TargetKeys(Part):
     """A point target."""
+
+    registry: ClassVar[Mapping[str, str]] = TARGETS
 
     position_m: Place | None = _key(
         None, "Position [x, y] at the start; left out: random.", "m", PAPER,
@@ -154,10 +205,14 @@ class TargetKeys(Table):
         None, "Scattering phase; left out: random, one for a run.", "rad", PAPER,
         allowed="a number from -1000 to 1000 in rad", ge=-1000, le=1000,
     )  # fmt: skip
+    kind: Annotated[str, Strict()] = _key("standard", f'Behaviour: {", ".join(TARGETS)} or "module:Class".', "", OURS)
 
 
-class Schedule(Table):
+class Schedule(Strategy):
     """Slots and coherent processing intervals (CPIs); a CPI has one slot for each transmitter."""
+
+    registry: ClassVar[Mapping[str, str]] = SCHEDULERS
+    kind_key: ClassVar[str] = "order"
 
     snapshots_per_slot: Count = _key(10, "Snapshots (symbols) in a slot.", "", OURS, ge=1, le=1_000_000)
     n_receivers: Count = _key(
@@ -167,9 +222,10 @@ class Schedule(Table):
     cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1, le=1_000_000_000)
     guard_symbols: Count = _key(0, "Silent symbols at the end of a slot.", "", OURS, ge=0, le=1_000_000)
     lead_s: Number = _key(200e-6, "How long before its start a CPI is planned.", "s", OURS, ge=0, le=3600)
-    order: Annotated[str, OneOf(SCHEDULERS)] = _key(
+    order: Annotated[str, Strict()] = _key(
         "round-robin",
-        "Order in which the transmitters take the sensing waveform: ascending, or backwards in every other CPI.",
+        "Order in which the transmitters take the sensing waveform: ascending (round-robin), backwards in every other "
+        'CPI (palindromic), or that of a scheduler "module:Class".',
         "",
         OURS,
     )
@@ -191,6 +247,11 @@ class SelectorKeys(Strategy):
         None, "Receiving access points, zero-based, with the kind fixed.", "", OURS,
         allowed="a list of zero-based indices of access points",
     )  # fmt: skip
+
+    @classmethod
+    def staying(cls) -> frozenset[str]:
+        """Return no key: the lists are those of the kind fixed."""
+        return frozenset()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -301,6 +362,10 @@ class ScenarioKeys(Table):
 
     radio: RadioKeys = RadioKeys()
     area: Area = Area()
+    channel: ChannelKeys = ChannelKeys()
+    air: tuple[EffectKeys, ...] = _key(
+        (), "What the air does beside the echoes of the targets.", "", OURS, allowed="tables [[air]]"
+    )
     access_points: AccessPoints = AccessPoints()
     user_equipment: UserEquipmentKeys = UserEquipmentKeys()
     targets: tuple[TargetKeys, ...] = _key(
@@ -310,6 +375,7 @@ class ScenarioKeys(Table):
         PAPER,
         allowed="tables [[targets]], or [] for none",
     )
+    central: CentralKeys = CentralKeys()
     schedule: Schedule = Schedule()
     selector: SelectorKeys = SelectorKeys()
     estimator: EstimatorKeys = EstimatorKeys()

@@ -1,7 +1,7 @@
 """The survey of a checked scenario, without emulating anything: dB become SI and random layouts are drawn."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,8 +132,10 @@ def radio_of(scenario: ScenarioKeys) -> Radio:
     )
 
 
-def access_channel_of(scenario: ScenarioKeys, network: Network) -> AccessChannel:
-    """Return what stays the same of the channels between APs and UEs."""
+def access_channel_of(
+    scenario: ScenarioKeys, network: Network, maker: Callable[..., AccessChannel] | None = None
+) -> AccessChannel:
+    """Return what stays the same of the channels between APs and UEs, as the scenario or another maker makes it."""
     keys = scenario.radio
     spread = keys.angular_std_deg
     return AccessChannel.from_gain(
@@ -141,6 +143,7 @@ def access_channel_of(scenario: ScenarioKeys, network: Network) -> AccessChannel
         path_gain=path_gain_of(scenario, network),
         rician_k=db_to_linear(keys.rician_k_db),
         angular_std_rad=None if spread == "iid" else math.radians(float(spread)),
+        maker=maker or scenario.channel.maker(),
     )
 
 
