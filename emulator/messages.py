@@ -22,6 +22,7 @@ __all__ = [
     "EchoReport",
     "Message",
     "StatisticsReport",
+    "Telemetry",
     "TransmissionRecord",
 ]
 
@@ -198,3 +199,31 @@ class StatisticsReport(Message):
     def content_bits(self) -> int:
         """Size of slot positions, Z and E in double precision."""
         return 16 * len(self.positions) + 8 * self.cross.nbytes + 64
+
+
+@dataclass(eq=False, slots=True)
+class Telemetry(Message):
+    """What a node says of itself, such as its load or battery.
+
+    Attributes
+    ----------
+    cpi
+        The CPI that begins.
+    measured_ns
+        When it was said: 64 bits.
+    values
+        Finite numbers by name, 8 bits a byte of the name and 64 a number.
+    """
+
+    cpi: int
+    measured_ns: int
+    values: dict[str, float]
+
+    def seal(self) -> None:
+        """Take the values."""
+        self.values = dict(self.values)
+
+    @property
+    def content_bits(self) -> int:
+        """Size of time, names and numbers."""
+        return 64 + sum(8 * len(name.encode()) + 64 for name in self.values)
