@@ -112,7 +112,8 @@ class Air(Node):
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2",
+        "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2", "_budget_w",
+        "_sensing_power_w",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -121,6 +122,9 @@ class Air(Node):
         self._ap_doors: dict[int, _ApDoors] = {}
         self._ue_doors: list[tuple[int, Callable[[Slot, Complex], None], Callable[..., Exception]]] = []
         self._audience: _Audience | None = None
+        budgets_w = self.network.budgets_w(self.radio)
+        self._budget_w = budgets_w.tolist()
+        self._sensing_power_w = ((1.0 - self.radio.comm_power_fraction) * budgets_w).tolist()
         self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
         self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
 
@@ -338,9 +342,9 @@ class Air(Node):
 
     def _note(self, slot: Slot, truth: CpiTruth, emitted: Emitted, aps: tuple[int, ...], samples: Complex) -> None:
         """Keep what scoring and the next audit need."""
-        power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
         precoders = tuple([emission.precoding for _, (emission, _) in emitted])
-        powers_w = tuple([0.0 if emission.sensing is None else power_w for _, (emission, _) in emitted])
+        power_w = self._sensing_power_w
+        powers_w = tuple([0.0 if emission.sensing is None else power_w[ap] for ap, (emission, _) in emitted])
         truth.radiated.append(SlotEmissions(slot.position, aps, precoders, powers_w))
         parts = samples.view(float).reshape(len(aps), -1)
         self._unbooked.append((aps, slot.sensing_transmitter, np.vecdot(parts, parts)))
@@ -359,8 +363,8 @@ class Air(Node):
     def _audit(self) -> None:
         """Compare what was radiated so far with the budget."""
         self._book()
-        budget_w = self.radio.transmit_power_w
         for (index, sensing), (energy, snapshots) in self._spent.items():
+            budget_w = self._budget_w[index]
             if snapshots and not energy <= budget_w * energy_quantile(int(snapshots)):
                 slots = "slots in which it holds the token" if sensing else "slots without the token"
                 raise AirRuleError(

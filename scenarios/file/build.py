@@ -115,12 +115,14 @@ def build(
     network, radio = network_of(scenario, streams), radio_of(scenario)
     _require_names(access_points or {}, network.ap_names)
     classes = dict.fromkeys(network.ap_names, access_point or scenario.access_points.maker())
+    if access_point is None:
+        classes |= {name: node.maker() for name, node in scenario.access_points.behaving().items()}
     classes |= dict(access_points or {})
     make_ue = user_equipment or scenario.user_equipment.maker()
     access_channel = access_channel_of(scenario, network, channel)
     require("channel", access_channel, AccessChannel)
+    budgets_w = dict(zip(network.ap_names, network.budgets_w(radio).tolist(), strict=True))
     keys = {
-        "transmit_power_w": radio.transmit_power_w,
         "comm_power_fraction": radio.comm_power_fraction,
         "noise_power_w": radio.noise_power_w,
         "n_antennas": network.n_antennas,
@@ -138,7 +140,9 @@ def build(
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
         central=_central(scenario, access_channel, central or scenario.central.maker(), **strategies),
         access_points=[
-            _access_point(name, classes[name], name=name, split=_split(scenario, split), **keys)
+            _access_point(
+                name, classes[name], name=name, transmit_power_w=budgets_w[name], split=_split(scenario, split), **keys
+            )
             for name in network.ap_names
         ],
         user_equipments=[

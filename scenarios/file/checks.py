@@ -17,6 +17,8 @@ __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers
 
 LEAST_DISTANCE_M = 1e-3
 _WHERE = "within a millimetre of where"
+EQUAL_POWERS = ("bound-greedy", "joint-greedy", "exhaustive")
+"""Selectors on the closed form of the bound, in which an AP counts the same as a transmitter and as a receiver."""
 NOT_BUILT = ("faults", "oscillators")
 
 
@@ -76,7 +78,7 @@ def _drop_without_effect(table: Table, row: dict[str, Any]) -> None:
 
 def cross_problems(scenario: ScenarioKeys, plugins: Iterable[str]) -> list[Problem]:
     """Return what is wrong between keys that are right by themselves."""
-    checks = (_lengths, _roles, _places, _slots, _topology)
+    checks = (_lengths, _roles, _powers, _places, _slots, _topology)
     found = [problem for check in checks for problem in check(scenario)]
     return found + [p for name, table in tables_of(scenario) for p in table.problems(name, scenario, plugins)]
 
@@ -104,6 +106,16 @@ def _roles(scenario: ScenarioKeys) -> Iterator[Problem]:
         yield Problem(("schedule.n_receivers", *rest), text)
     if scenario.selector.kind == "exhaustive":
         yield from _few_enough(n_aps, rest)
+
+
+def _powers(scenario: ScenarioKeys) -> Iterator[Problem]:
+    """Refuse selectors that take every access point for equally strong where one is not."""
+    if scenario.selector.kind not in EQUAL_POWERS:
+        return
+    for i, node in enumerate(scenario.access_points.node):
+        if node.transmit_power_dbm not in (None, scenario.radio.transmit_power_dbm):
+            text = f'got {node.transmit_power_dbm:g} dBm, but the kind "{scenario.selector.kind}" takes all for equal'
+            yield Problem((f"access_points.node[{i}].transmit_power_dbm", "selector.kind"), f"{text}; choose another")
 
 
 def _few_enough(n_aps: int, keys: tuple[str, ...]) -> Iterator[Problem]:
@@ -140,9 +152,11 @@ def _fixed_roles(scenario: ScenarioKeys) -> Iterator[Problem]:
 class _Nearby:
     """Finds which of some points is within a millimetre of another: too near for any channel."""
 
-    def __init__(self, points: Iterable[tuple[float, float]] | None) -> None:
+    def __init__(self, points: Iterable[tuple[float, float] | None] | None) -> None:
         self._cells: dict[tuple[int, int], list[tuple[int, tuple[float, float]]]] = {}
         for index, point in enumerate(points or ()):
+            if point is None:  # drawn later
+                continue
             self._cells.setdefault(self._cell(point), []).append((index, point))
 
     @staticmethod
@@ -158,7 +172,8 @@ class _Nearby:
 
 
 def _places(scenario: ScenarioKeys) -> Iterator[Problem]:
-    aps, ues = (_Nearby(table.positions_m) for table in (scenario.access_points, scenario.user_equipment))
+    placed = scenario.access_points
+    aps, ues = _Nearby(placed.each("position_m", placed.positions_m)), _Nearby(scenario.user_equipment.positions_m)
     for i, point in enumerate(scenario.user_equipment.positions_m or ()):
         if (ap := aps.index(point)) is not None:
             keys = (f"user_equipment.positions_m[{i}]", "access_points.positions_m")

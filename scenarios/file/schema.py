@@ -154,6 +154,61 @@ Angle = Annotated[Number, Field(ge=-3600, le=3600)]
 _POINTS = "a list of [x, y] pairs of numbers from -1e7 to 1e7 in m"
 
 
+class AccessPointKeys(Part):
+    """An access point that differs from the others; what is not given is as in the table of all."""
+
+    registry: ClassVar[Mapping[str, str]] = ACCESS_POINTS
+
+    name: Annotated[str, Strict()] = _key(..., "Which one, as ap-3.", "", OURS, allowed="the name of an access point")
+    position_m: Place | None = _key(
+        None, "Position [x, y].", "m", OURS, allowed="a pair [x, y] of numbers from -1e7 to 1e7 in m"
+    )
+    boresight_deg: Angle | None = _key(
+        None, "Direction in which its array looks, counter-clockwise from +x.", "degrees", OURS,
+        allowed="a number from -3600 to 3600 in degrees",
+    )  # fmt: skip
+    transmit_power_dbm: Number | None = _key(
+        None, "Its power budget.", "dBm", OURS, allowed="a number >= -100 and <= 100 in dBm", ge=-100, le=100
+    )
+    kind: Annotated[str, Strict()] | None = _key(
+        None, f'Its behaviour: {", ".join(ACCESS_POINTS)} or "module:Class"; left out: that of all, whose settings '
+        "may be given anew.", "", OURS, allowed='a name, or "module:Class"',
+    )  # fmt: skip
+
+    @property
+    def chosen(self) -> str:
+        """The kind, where one is named."""
+        return self.kind or next(iter(ACCESS_POINTS))
+
+    def behaving_as(self, others: "AccessPoints") -> "AccessPointKeys":
+        """Return this access point with the kind of the others, and its settings, if it names none."""
+        if self.kind is not None:
+            return self
+        return self.model_copy(update={"kind": others.kind} | others.own | self.own)
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with its name or its behaviour, or that contradicts the table of all."""
+        names, others = scenario.access_point_names, scenario.access_points
+        if self.name not in names:
+            hint = closest(self.name, names) if len(names) <= 100 else ""
+            text = f'got "{self.name}"; allowed: {names[0]} to {names[-1]}; {hint}'.rstrip("; ")
+            yield Problem((f"{name}.name", "access_points.count", "access_points.positions_m"), text)
+        elif [node.name for node in others.node].count(self.name) > 1:
+            yield Problem((f"{name}.name",), f'got "{self.name}", which stands there more than once; give one table')
+        else:
+            yield from self._contradictions(name, names.index(self.name), others)
+        if self.kind is not None or self.own:
+            yield from super(AccessPointKeys, self.behaving_as(others)).problems(name, scenario, plugins)
+
+    def _contradictions(self, name: str, index: int, others: "AccessPoints") -> Iterable[Problem]:
+        for key, of_all in (("position_m", others.positions_m), ("boresight_deg", others.boresights_deg)):
+            own = getattr(self, key)
+            if own is not None and of_all is not None and index < len(of_all) and of_all[index] != own:
+                key_of_all = f"access_points.{key.replace('_', 's_', 1)}"
+                text = f"got {own}, but {key_of_all} has {of_all[index]} for {self.name}; give one of the two"
+                yield Problem((f"{name}.{key}", key_of_all), text)
+
+
 class AccessPoints(_Placed):
     """The access points (APs): uniform linear arrays."""
 
@@ -172,6 +227,24 @@ class AccessPoints(_Placed):
     kind: Annotated[str, Strict()] = _key(
         "standard", f'Behaviour: {", ".join(ACCESS_POINTS)} or "module:Class".', "", OURS
     )
+    node: tuple[AccessPointKeys, ...] = _key(
+        (), "Single access points that differ.", "", OURS, allowed="tables [[access_points.node]]"
+    )
+
+    def without_effect(self) -> list[str]:
+        """Return what follows from other keys, and the list of single access points where it is empty."""
+        return super().without_effect() + ([] if self.node else ["node"])
+
+    def behaving(self) -> dict[str, AccessPointKeys]:
+        """Return the access points that differ, by name, each with its kind and the settings of it."""
+        return {node.name: node.behaving_as(self) for node in self.node}
+
+    def each(self, key: str, of_all: tuple[Any, ...] | None) -> list[Any]:
+        """Return a key of each access point, from the table of all or its own; None where neither gives it."""
+        own = {node.name: getattr(node, key) for node in self.node}
+        names = [f"ap-{i}" for i in range(self.count)]
+        given = of_all if of_all is not None else [None] * self.count
+        return [value if own.get(name) is None else own[name] for name, value in zip(names, given, strict=False)]
 
 
 class UserEquipmentKeys(_Placed):

@@ -54,21 +54,30 @@ def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
     ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
     return Network(
         ap_names=ap_names,
-        ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
+        ap_positions_m=_positions(scenario, streams, ap_names, aps.each("position_m", aps.positions_m)),
         boresights_rad=np.array([math.radians(b) for b in boresights_deg(scenario, streams)], dtype=float),
         n_antennas=aps.n_antennas,
         carrier_hz=scenario.radio.carrier_hz,
+        relative_power=_relative_power(scenario),
         ue_names=ue_names,
-        ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
+        ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m or [None] * ues.count),
     )
 
 
 def boresights_deg(scenario: ScenarioKeys, streams: Streams) -> Sequence[float]:
     """Return the boresights in degrees, so that a file that names those drawn means the same angles to the last bit."""
-    given, names = scenario.access_points.boresights_deg, scenario.access_point_names
-    if given is not None:
-        return given
-    return [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in names]
+    aps, names = scenario.access_points, scenario.access_point_names
+    return [
+        given if given is not None else math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi))
+        for name, given in zip(names, aps.each("boresight_deg", aps.boresights_deg), strict=True)
+    ]
+
+
+def _relative_power(scenario: ScenarioKeys) -> NDArray[np.float64]:
+    """Return the power budget of each AP as a multiple of that of all."""
+    common_dbm = scenario.radio.transmit_power_dbm
+    own_dbm = scenario.access_points.each("transmit_power_dbm", None)
+    return np.array([1.0 if dbm is None else db_to_linear(dbm - common_dbm) for dbm in own_dbm])
 
 
 def area_of(scenario: ScenarioKeys) -> Area:
@@ -164,11 +173,14 @@ def frame_of(scenario: ScenarioKeys) -> Frame:
 
 
 def _positions(
-    scenario: ScenarioKeys, streams: Streams, names: tuple[str, ...], given: tuple[tuple[float, float], ...] | None
+    scenario: ScenarioKeys, streams: Streams, names: tuple[str, ...], given: Sequence[tuple[float, float] | None]
 ) -> NDArray[np.float64]:
-    if given is None:
-        given = tuple(_random_position(scenario, streams, name) for name in names)
-    return np.array(given, dtype=float).reshape(len(names), 2)
+    """Return given positions as they are, the others drawn node by node."""
+    placed = [
+        point if point is not None else _random_position(scenario, streams, name)
+        for name, point in zip(names, given, strict=True)
+    ]
+    return np.array(placed, dtype=float).reshape(len(names), 2)
 
 
 def _random_position(scenario: ScenarioKeys, streams: Streams, name: str) -> tuple[float, float]:
