@@ -59,8 +59,15 @@ class Medium(Protocol):
     def place(self, index: int, positions_m: NDArray[np.float64], reflection: complex) -> None:
         """Take where a target is in each slot of the CPI that begins, and how it reflects."""
 
-    def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
-        """Take noise and fading of a UE for the CPI that begins."""
+    def join(
+        self,
+        name: str,
+        noise: Complex,
+        scattered: Complex,
+        los_phase_rad: float,
+        position_m: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Take noise, fading and, of one that moves, the place of a UE for the CPI that begins."""
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI."""

@@ -282,11 +282,14 @@ def rows_of(name):
         )
 
 
-def test_every_key_of_a_single_access_point_is_in_the_table_as_the_schema_has_it():
+@pytest.mark.parametrize(
+    ("table", "keys"), [("access_points", "AccessPointKeys"), ("user_equipment", "SingleUserEquipmentKeys")]
+)
+def test_every_key_of_a_single_node_is_in_the_table_as_the_schema_has_it(table, keys):
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
-    section = page.partition("### `[[access_points.node]]`\n")[2].partition("\n## ")[0]
+    section = page.partition(f"### `[[{table}.node]]`\n")[2].partition("\n## ")[0]
     shown = [line for line in section.splitlines() if line.startswith("| `")]
-    expected = list(rows_of("AccessPointKeys"))
+    expected = list(rows_of(keys))
     assert shown == expected, "docs/scenario.md: paste these rows\n" + "\n".join(expected)
 
 

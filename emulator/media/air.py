@@ -30,7 +30,7 @@ from emulator.slot import Slot
 from models.doors import FAILURES, FARTHEST_M, STRONGEST, Door, bounded, is_own
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
-from models.radio.geometry import clear_of_antennas
+from models.radio.geometry import clear_of_antennas, with_ues_at
 from models.radio.sensing import echo_amplitude_m2
 from models.readonly import frozen, sealed
 
@@ -81,6 +81,8 @@ class Air(Node):
         How many targets there are.
     effects
         What the air does to what is radiated; its fields add up at the receivers.
+    channel_at
+        The channels of the network with its UEs elsewhere; without it UEs stay where they are.
     """
 
     network: Network
@@ -88,6 +90,7 @@ class Air(Node):
     access_channel: AccessChannel
     n_targets: int
     effects: tuple[Effect, ...]
+    channel_at: Callable[[Network], AccessChannel] | None = None
 
     name: str = "air"
     slots_completed: int = 0
@@ -102,6 +105,8 @@ class Air(Node):
     _listeners: dict[int, float] = field(default_factory=dict, init=False)
     """Oscillator phases of those who listen, by AP index."""
     _fading: dict[int, tuple[Complex, Complex, float]] = field(default_factory=dict, init=False)
+    _ue_places: dict[int, Float] = field(default_factory=dict, init=False)
+    """Where UEs are that move."""
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
     _spent: dict[tuple[int, bool], list[float]] = field(init=False)
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
@@ -111,9 +116,8 @@ class Air(Node):
     """(AP indices, who held the token, energy of each) of the slots since the last audit."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
-        "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2", "_budget_w",
-        "_sensing_power_w",
+        "network", "radio", "access_channel", "channel_at", "n_targets", "_ap_doors", "_ue_doors", "_ap_index",
+        "_ue_index", "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2", "_budget_w", "_sensing_power_w",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -188,10 +192,13 @@ class Air(Node):
         """
         return _cleared(self.network, positions_m.tobytes()).reshape(positions_m.shape)
 
-    def join(self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float) -> None:
+    def join(
+        self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float, position_m: Float | None = None
+    ) -> None:
         """Take what a UE brings to the CPI that begins.
 
-        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), and its line-of-sight phase.
+        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), its line-of-sight phase, and where
+        it is, in m; None where the survey has it.
 
         Raises
         ------
@@ -201,6 +208,8 @@ class Air(Node):
         if not (bounded(noise) and bounded(scattered) and abs(los_phase_rad) <= STRONGEST):
             raise ValueError("noise, fading or phase is out of range: give finite numbers")
         self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad)
+        if position_m is not None:
+            self._ue_places[self._ue_index[name]] = position_m
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI, shape (n_ues, N): perfect channel state information."""
@@ -273,20 +282,30 @@ class Air(Node):
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
         reflection = np.array([r for _, r in placed], dtype=complex)
+        access = self._access_channel_now()
         asked = (
             np.array([f for _, f, _ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
             np.array([phase for _, _, phase in joined]),
-            places[0],
+            self._clear_of(access.network, places[0]),
             np.abs(reflection / self.unit_amplitude_m2) ** 2,
             np.angle(reflection),
         )
-        channel = self._realized(*asked)
+        channel = self._realized(access, *asked)
         noise = np.array([n for n, _, _ in joined]).reshape(n_ues, frame.n_samples)
         return CpiTruth(channel=channel, places_m=places, reflection=reflection, ue_noise=noise)
 
-    def _realized(self, *asked: Any) -> Complex:
+    def _access_channel_now(self) -> AccessChannel:
+        """Return the channels with those UEs that move where they are in the CPI."""
+        if not self._ue_places or self.channel_at is None:
+            return self.access_channel
+        return self.channel_at(with_ues_at(self.network, self._ue_places))
+
+    def _clear_of(self, network: Network, places_m: Float) -> Float:
+        """Return where targets count as being for UEs that have moved towards them."""
+        return places_m if network is self.network else clear_of_antennas(network, places_m)
+
+    def _realized(self, giver: AccessChannel, *asked: Any) -> Complex:
         """Return the channels of a CPI, shape (n_aps, n_ues, N), checked where they are a subclass's."""
-        giver = self.access_channel
         if is_own(giver.realize, AccessChannel.realize):
             return giver.realize(*asked)
         shape = (self.network.n_aps, self.network.n_ues, self.network.n_antennas)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
@@ -21,7 +22,7 @@ from models.radio.geometry import rays
 from models.radio.propagation import PathLoss, path_gain
 from models.radio.sensing import echo_amplitude_m2, leg_response
 
-__all__ = ["AccessChannel", "local_scattering_covariance"]
+__all__ = ["AccessChannel", "fading_correlation", "local_scattering_covariance"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -67,6 +68,15 @@ def local_scattering_covariance(angle_rad: ArrayLike, angular_std_rad: float | N
     row, column = np.ogrid[:n_antennas, :n_antennas]
     values = np.asarray(lag)[..., abs(row - column)]
     return np.where(row >= column, values, values.conj())
+
+
+def fading_correlation(speed_m_s: float, wavelength_m: float, time_s: float) -> float:
+    """Return the correlation J_0(2 pi f_D T), f_D = speed / wavelength, of isotropic scattering after a time T.
+
+    >>> fading_correlation(0.0, 0.1, 1.0)
+    1.0
+    """
+    return float(scipy.special.j0(2.0 * math.pi * speed_m_s / wavelength_m * time_s))
 
 
 def _root(covariance: Complex) -> Complex:

@@ -23,7 +23,7 @@ from emulator.randomness import Streams
 from emulator.trace import Tracing
 from models.doors import require
 from models.radio.channel import AccessChannel
-from models.trajectories import ConstantVelocity
+from models.trajectories import Trajectory
 from models.units import db_to_linear
 from scenarios.file.graphml import read_graph
 from scenarios.file.plugins import found, make
@@ -38,6 +38,8 @@ from scenarios.file.survey import (
     radio_of,
     scatter_phases_rad,
     target_starts_m,
+    trajectory_of,
+    ue_trajectories,
 )
 from scenarios.file.table import tables_of
 
@@ -118,7 +120,11 @@ def build(
     if access_point is None:
         classes |= {name: node.maker() for name, node in scenario.access_points.behaving().items()}
     classes |= dict(access_points or {})
-    make_ue = user_equipment or scenario.user_equipment.maker()
+    ue_classes = dict.fromkeys(network.ue_names, user_equipment or scenario.user_equipment.maker())
+    if user_equipment is None:
+        ue_classes |= {name: node.maker() for name, node in scenario.user_equipment.behaving().items()}
+    ways = ue_trajectories(scenario, network)
+    ue_keys = {name: _ue_keys(scenario, ways.get(name)) for name in network.ue_names}
     access_channel = access_channel_of(scenario, network, channel)
     require("channel", access_channel, AccessChannel)
     budgets_w = dict(zip(network.ap_names, network.budgets_w(radio).tolist(), strict=True))
@@ -136,6 +142,7 @@ def build(
             access_channel=access_channel,
             n_targets=len(scenario.targets),
             effects=(*_effects(scenario), *effects),
+            channel_at=partial(access_channel_of, scenario, maker=channel) if ways else None,
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
         central=_central(scenario, access_channel, central or scenario.central.maker(), **strategies),
@@ -146,7 +153,8 @@ def build(
             for name in network.ap_names
         ],
         user_equipments=[
-            _made(name, make_ue, name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names
+            _made(name, ue_classes[name], name=name, noise_power_w=radio.noise_power_w, **ue_keys[name])
+            for name in network.ue_names
         ],
         targets=_targets(scenario, streams, target),
         streams=streams,
@@ -154,6 +162,12 @@ def build(
         scoring=scoring,
         n_cpis=scenario.schedule.cpis,
     )
+
+
+def _ue_keys(scenario: ScenarioKeys, way: Trajectory | None) -> dict[str, Any]:
+    """Return how a UE moves and fades, where that is not as by default."""
+    fading = scenario.user_equipment.fading
+    return ({} if way is None else {"trajectory": way}) | ({} if fading == "block" else {"fading": fading})
 
 
 def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
@@ -217,8 +231,10 @@ def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
     network = network_of(scenario, streams)
     tables = [target.model_dump(mode="json", exclude_none=True) for target in scenario.targets]
     drawn = zip(target_starts_m(scenario, streams), scatter_phases_rad(scenario, streams), strict=True)
-    for table, (start, phase) in zip(tables, drawn, strict=True):
-        table |= {"position_m": list(start), "scatter_phase_rad": phase}
+    for table, keys, (start, phase) in zip(tables, scenario.targets, drawn, strict=True):
+        for name in keys.without_effect():
+            table.pop(name, None)
+        table |= {"scatter_phase_rad": phase} | ({} if "waypoints" in table else {"position_m": list(start)})
     return {
         "access_points.positions_m": network.ap_positions_m.tolist(),
         "access_points.boresights_deg": list(boresights_deg(scenario, streams)),
@@ -299,7 +315,7 @@ def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Targe
                 make or keys.maker(),
                 name=f"target-{s}",
                 index=s,
-                trajectory=ConstantVelocity(start_m=start, velocity_m_s=keys.velocity_m_s),
+                trajectory=trajectory_of(keys, start),
                 rcs_m2=db_to_linear(keys.rcs_dbsm),
                 scatter_phase_rad=keys.scatter_phase_rad,
             )

@@ -173,13 +173,20 @@ class _Nearby:
 
 def _places(scenario: ScenarioKeys) -> Iterator[Problem]:
     placed = scenario.access_points
-    aps, ues = _Nearby(placed.each("position_m", placed.positions_m)), _Nearby(scenario.user_equipment.positions_m)
-    for i, point in enumerate(scenario.user_equipment.positions_m or ()):
-        if (ap := aps.index(point)) is not None:
-            keys = (f"user_equipment.positions_m[{i}]", "access_points.positions_m")
+    users = scenario.user_equipment
+    aps = _Nearby(placed.each("position_m", placed.positions_m))
+    ues = _Nearby(users.each("position_m", users.positions_m))
+    listed = [(f"positions_m[{i}]", point) for i, point in enumerate(users.positions_m or ())]
+    single = [(f"node[{i}].position_m", node.position_m) for i, node in enumerate(users.node)]
+    for key, point in listed + single:
+        if point is not None and (ap := aps.index(point)) is not None:
+            keys = (f"user_equipment.{key}", "access_points.positions_m")
             yield Problem(keys, f"got {list(point)} m, {_WHERE} ap-{ap} is; move it away")
     for i, target in enumerate(scenario.targets):
-        yield from _target_place(f"targets[{i}].position_m", target.position_m, scenario.area.size_m, aps, ues)
+        key, start_m = "position_m", target.position_m
+        if target.waypoints is not None:
+            key, start_m = "waypoints[0]", target.waypoints[0][1:]
+        yield from _target_place(f"targets[{i}].{key}", start_m, scenario.area.size_m, aps, ues)
 
 
 def _target_place(

@@ -15,7 +15,20 @@ from pydantic_core import CoreSchema, core_schema
 from scenarios.file.plugins import implementation, role_of, setting_problems, settings_of
 from scenarios.file.problems import Problem
 
-__all__ = ["OURS", "PAPER", "Count", "Number", "OneOf", "Part", "Place", "Strategy", "Table", "key", "tables_of"]
+__all__ = [
+    "OURS",
+    "PAPER",
+    "Coordinate",
+    "Count",
+    "Number",
+    "OneOf",
+    "Part",
+    "Place",
+    "Strategy",
+    "Table",
+    "key",
+    "tables_of",
+]
 
 PAPER, OURS = "the paper's", "ours"
 
