@@ -21,6 +21,7 @@ from .messages import Assignment as Assignment
 from .messages import EchoReport as EchoReport
 from .messages import Message as Message
 from .messages import StatisticsReport as StatisticsReport
+from .messages import Telemetry as Telemetry
 from .messages import TransmissionRecord as TransmissionRecord
 from .nodes.access_point import AccessPoint as AccessPoint
 from .nodes.central_processor import CentralProcessor as CentralProcessor

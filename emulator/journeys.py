@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.messages import CENTRAL
+from emulator.messages import CENTRAL, Telemetry
 from emulator.trace import PREFIX, Kind
 
 __all__ = ["Event", "Hop", "Journeys", "Outcome", "Sent"]
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
     number: int
     given_ns: int
     what: str
-    """Name of its class: Assignment, TransmissionRecord, EchoReport, StatisticsReport or another."""
+    """Name of its class: Assignment, TransmissionRecord, EchoReport, StatisticsReport, Telemetry or another."""
     source: str
     destination: str
     cpi: int
@@ -156,7 +156,8 @@ class Journeys:
         if Kind.USE in kinds or Kind.LATE in kinds:
             return Outcome.FUSED if Kind.USE in kinds else Outcome.LATE
         sent = self.message(number)
-        decided = sent is not None and sent.destination == CENTRAL and sent.cpi in self._fused
+        fusible = sent is not None and sent.destination == CENTRAL and sent.what != Telemetry.__name__
+        decided = fusible and sent is not None and sent.cpi in self._fused
         return Outcome.UNUSED if decided else Outcome.ARRIVED
 
     @cached_property

@@ -24,6 +24,7 @@ __all__ = [
     "Message",
     "PilotReport",
     "StatisticsReport",
+    "Telemetry",
     "TransmissionRecord",
 ]
 
@@ -253,3 +254,31 @@ class Correction(Message):
     def content_bits(self) -> int:
         """Size of a number of the CPI, a time and two phases."""
         return 32 + 64 + 2 * 32
+
+
+@dataclass(eq=False, slots=True)
+class Telemetry(Message):
+    """What a node says of itself, such as its load or battery.
+
+    Attributes
+    ----------
+    cpi
+        The CPI that begins.
+    measured_ns
+        When it was said: 64 bits.
+    values
+        Finite numbers by name, 8 bits a byte of the name and 64 a number.
+    """
+
+    cpi: int
+    measured_ns: int
+    values: dict[str, float]
+
+    def seal(self) -> None:
+        """Take the values."""
+        self.values = dict(self.values)
+
+    @property
+    def content_bits(self) -> int:
+        """Size of time, names and numbers."""
+        return 64 + sum(8 * len(name.encode()) + 64 for name in self.values)

@@ -19,6 +19,7 @@ from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from models.doors import require
 from models.estimation.base import Estimator
+from models.radio.channel import AccessChannel
 from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
 from models.trajectories import Trajectory
@@ -53,6 +54,8 @@ def check_parts(
         If names or antennas differ from the survey, two nodes have one name, targets are not numbered 0, 1, ..., access
         points share a split, or a field of a node is out of range.
     """
+    require("central processor", central, CentralProcessor)
+    require("channel", air.access_channel, AccessChannel)
     require("selector", central.selector, ModeSelector)
     require("scheduler", central.scheduler, SlotScheduler)
     if central.estimator is not None:

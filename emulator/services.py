@@ -61,9 +61,15 @@ class Medium(Protocol):
         """Take where a target is in each slot of the CPI that begins, and how it reflects."""
 
     def join(
-        self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float, phase_rad: float | Float = 0.0
+        self,
+        name: str,
+        noise: Complex,
+        scattered: Complex,
+        los_phase_rad: float,
+        position_m: Float | None = None,
+        phase_rad: float | Float = 0.0,
     ) -> None:
-        """Take noise, fading and phases of a UE for the CPI that begins."""
+        """Take noise, fading, phases and, of one that moves, the place of a UE for the CPI that begins."""
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI."""

@@ -13,6 +13,8 @@ from .scoring import gospa as gospa
 from .scoring import score as score
 from .trajectories import ConstantVelocity as ConstantVelocity
 from .trajectories import Trajectory as Trajectory
+from .trajectories import Waypoints as Waypoints
+from .view import NodeReport as NodeReport
 from .view import View as View
 
 SCHEDULERS: dict[str, str]

@@ -76,6 +76,8 @@ class Network:
         Antennas of each AP.
     carrier_hz
         Carrier frequency in Hz.
+    relative_power
+        Power budget of each AP as a multiple of ``Radio.transmit_power_w``, shape (n_aps,); left out: 1 for all.
     """
 
     ap_names: tuple[str, ...]
@@ -85,9 +87,12 @@ class Network:
     carrier_hz: float
     ue_names: tuple[str, ...] = ()
     ue_positions_m: Float = field(default_factory=lambda: np.empty((0, 2)))
+    relative_power: Float = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        for name in ("ap_positions_m", "boresights_rad", "ue_positions_m"):
+        if not len(self.relative_power):
+            object.__setattr__(self, "relative_power", np.ones(self.n_aps))
+        for name in ("ap_positions_m", "boresights_rad", "ue_positions_m", "relative_power"):
             object.__setattr__(self, name, taken(getattr(self, name)))
 
     @property
@@ -115,6 +120,10 @@ class Network:
         """Unit vector along each array, from element 0 to element 1, shape (n_aps, 2)."""
         return np.stack([-np.sin(self.boresights_rad), np.cos(self.boresights_rad)], axis=-1)
 
+    def budgets_w(self, radio: "Radio") -> Float:
+        """Return the power budget P of each AP in W, shape (n_aps,)."""
+        return radio.transmit_power_w * self.relative_power
+
     def only(self, aps: Index) -> "Network":
         """Return the network of some APs, in this order, with all UEs."""
         return replace(
@@ -122,6 +131,7 @@ class Network:
             ap_names=tuple(self.ap_names[i] for i in aps),
             ap_positions_m=self.ap_positions_m[aps],
             boresights_rad=self.boresights_rad[aps],
+            relative_power=self.relative_power[aps],
         )
 
     def indices(self, names: tuple[str, ...]) -> Index:
@@ -140,7 +150,7 @@ class Radio:
     noise_power_w
         Noise power of a complex sample, sigma^2, in W.
     transmit_power_w
-        Power budget P of an AP in W.
+        Power budget P of an AP in W; `Network.budgets_w` has that of each.
     comm_power_fraction
         Share rho of the budget that carries communication, in [0, 1].
     illumination

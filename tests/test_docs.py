@@ -268,20 +268,37 @@ def key_rows(table):
     """Return the rows of docs/scenario.md for the keys of a table."""
     schema = Scenario.model_json_schema()
     prop = schema["properties"][table]
-    name = (prop.get("$ref") or prop["items"]["$ref"]).rsplit("/", 1)[1]
+    yield from rows_of((prop.get("$ref") or prop["items"]["$ref"]).rsplit("/", 1)[1])
+
+
+def rows_of(name):
+    """Return the rows for the keys of a definition of the JSON schema."""
+    schema = Scenario.model_json_schema()
     for key, said in schema["$defs"][name]["properties"].items():
         text = re.sub(r"( Unit: \S+\.)? Default: [^.]*\.$", "", said["description"])
         yield (
-            f"| `{key}` | {text} | {said['unit'] or '–'} | {limits(said)} | {toml_word(said['default'])} "
+            f"| `{key}` | {text} | {said['unit'] or '–'} | {limits(said)} | {toml_word(said.get('default'))} "
             f"| {said['default_from']} |"
         )
+
+
+@pytest.mark.parametrize(
+    ("table", "keys"), [("access_points", "AccessPointKeys"), ("user_equipment", "SingleUserEquipmentKeys")]
+)
+def test_every_key_of_a_single_node_is_in_the_table_as_the_schema_has_it(table, keys):
+    page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
+    section = page.partition(f"### `[[{table}.node]]`\n")[2].partition("\n## ")[0]
+    shown = [line for line in section.splitlines() if line.startswith("| `")]
+    expected = list(rows_of(keys))
+    assert shown == expected, "docs/scenario.md: paste these rows\n" + "\n".join(expected)
 
 
 @pytest.mark.parametrize("table", list(Scenario.model_json_schema()["properties"]))
 def test_every_key_is_in_the_table_as_the_schema_has_it(table):
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
-    heading = f"## `[[{table}]]`" if table == "targets" else f"## `[{table}]`"
-    section = page.partition(f"{heading}\n")[2].partition("\n## ")[0]
+    listed = Scenario.model_json_schema()["properties"][table].get("type") == "array"
+    heading = f"## `[[{table}]]`" if listed else f"## `[{table}]`"
+    section = re.split(r"\n###? ", page.partition(f"{heading}\n")[2])[0]
     shown = [line for line in section.splitlines() if line.startswith("| `") and line.count(" | ") >= 5]
     expected = list(key_rows(table))
     assert shown == expected, "docs/scenario.md: paste these rows\n" + "\n".join(expected)

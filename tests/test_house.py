@@ -21,15 +21,16 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from emulator import SPLITS, FunctionalSplit
+from emulator import SPLITS, AccessPoint, CentralProcessor, FunctionalSplit, Target, UserEquipment
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.effects import Effect
+from emulator.nodes import ACCESS_POINTS, CENTRAL_PROCESSORS, TARGETS, USER_EQUIPMENTS
 from models import SCHEDULERS, SlotScheduler
 from models.calibration import CALIBRATIONS, SERVOS, PhaseCalibration, Servo
 from models.estimation import ESTIMATORS, Estimator
-from models.radio import PATH_LOSS
+from models.radio import CHANNELS, PATH_LOSS, AccessChannel
 from models.selection import SELECTORS, ModeSelector
-from scenarios.file.plugins import found, implementation
+from scenarios.file.plugins import found, implementation, role_of
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.table import OURS, Number, Table, key
@@ -48,6 +49,11 @@ CLASSES = {
     "servos": (SERVOS, Servo, "models.calibration"),
     "splits": (SPLITS, FunctionalSplit, "emulator"),
     "effects": (EFFECTS, Effect, "emulator.media"),
+    "access points": (ACCESS_POINTS, AccessPoint, "emulator.nodes"),
+    "user equipments": (USER_EQUIPMENTS, UserEquipment, "emulator.nodes"),
+    "targets": (TARGETS, Target, "emulator.nodes"),
+    "central processors": (CENTRAL_PROCESSORS, CentralProcessor, "emulator.nodes"),
+    "channels": (CHANNELS, AccessChannel, "models.radio"),
 }
 FUNCTIONS = {"topologies": TOPOLOGIES, "path loss": PATH_LOSS}
 
@@ -79,6 +85,7 @@ def test_a_registry_holds_all_that_its_room_has_of_the_kind(registry, role, room
 def test_what_is_registered_is_a_dataclass_of_its_role(registry, role, room):
     for name in registry:
         assert issubclass(implementation(name, registry), role)
+    assert role_of(registry) is role
 
 
 @pytest.mark.parametrize("registry", FUNCTIONS.values(), ids=FUNCTIONS)
@@ -99,7 +106,7 @@ def test_contract_of_a_topology(name):
 
 @pytest.mark.parametrize(
     ("table", "key", "registry"),
-    [("Schedule", "order", SCHEDULERS), ("RadioKeys", "path_loss", PATH_LOSS), ("FronthaulKeys", "split", SPLITS)],
+    [("RadioKeys", "path_loss", PATH_LOSS), ("FronthaulKeys", "split", SPLITS)],
 )
 def test_the_schema_allows_what_is_registered(table, key, registry):
     assert Scenario.model_json_schema()["$defs"][table]["properties"][key]["enum"] == list(registry)
@@ -109,7 +116,9 @@ def test_the_schema_allows_what_is_registered(table, key, registry):
     ("table", "key", "registry"),
     [
         ("SelectorKeys", "kind", SELECTORS), ("EstimatorKeys", "kind", ESTIMATORS),
-        ("FronthaulKeys", "topology", TOPOLOGIES),
+        ("FronthaulKeys", "topology", TOPOLOGIES), ("EffectKeys", "kind", EFFECTS), ("ChannelKeys", "kind", CHANNELS),
+        ("AccessPoints", "kind", ACCESS_POINTS), ("UserEquipmentKeys", "kind", USER_EQUIPMENTS),
+        ("TargetKeys", "kind", TARGETS), ("CentralKeys", "kind", CENTRAL_PROCESSORS),
     ],
 )  # fmt: skip
 def test_the_schema_names_what_is_registered(table, key, registry):
@@ -122,7 +131,6 @@ def test_a_name_that_is_registered_later_counts(monkeypatch):
     assert (
         Scenario.checked({"schedule": {"order": "mine"}}).build(seed=1).central.scheduler == found(SCHEDULERS["mine"])()
     )
-    assert Scenario.model_json_schema()["$defs"]["Schedule"]["properties"]["order"]["enum"][-1] == "mine"
 
 
 class Mast(Table):

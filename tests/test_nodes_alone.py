@@ -172,7 +172,8 @@ def test_a_user_equipment_joins_each_cpi_with_noise_and_fading_of_its_own():
     for cpi in range(2):
         wake(ue, services, FRAME.cpi_start_ns(cpi))
     assert ue.wake_ns == FRAME.cpi_start_ns(2)
-    for name, noise, scattered, phase_rad in joined:
+    for name, noise, scattered, phase_rad, place_m in joined:
+        assert place_m is None, "it does not move"
         assert (name, noise.shape, scattered.shape) == ("ue-0", (FRAME.n_samples,), (3, N_ANTENNAS))
         assert np.mean(np.abs(noise) ** 2) == pytest.approx(NOISE_W, rel=0.5)  # five sigma of 100 samples
         assert -np.pi <= phase_rad <= np.pi

@@ -14,7 +14,7 @@ direct path between APs, clutter, the near field of an antenna (see ``Air.clear`
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 import scipy
@@ -27,10 +27,10 @@ from emulator.messages import CENTRAL
 from emulator.nodes.node import Node
 from emulator.services import Services
 from emulator.slot import Slot
-from models.doors import FAILURES, FARTHEST_M, STRONGEST, Door, bounded
+from models.doors import FAILURES, FARTHEST_M, STRONGEST, Door, bounded, is_own
 from models.network import Network, Radio
 from models.radio.channel import AccessChannel
-from models.radio.geometry import clear_of_antennas
+from models.radio.geometry import clear_of_antennas, with_ues_at
 from models.radio.sensing import echo_amplitude_m2
 from models.readonly import frozen, sealed
 
@@ -39,7 +39,7 @@ __all__ = ["Air", "AirRuleError", "energy_quantile"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 
-START, FIELD = Door("effect", "start"), Door("effect", "field")
+START, FIELD, REALIZED = Door("effect", "start"), Door("effect", "field"), Door("channel", "realize")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
 
@@ -81,6 +81,8 @@ class Air(Node):
         How many targets there are.
     effects
         What the air does to what is radiated; its fields add up at the receivers.
+    channel_at
+        The channels of the network with its UEs elsewhere; without it UEs stay where they are.
     """
 
     network: Network
@@ -88,6 +90,7 @@ class Air(Node):
     access_channel: AccessChannel
     n_targets: int
     effects: tuple[Effect, ...]
+    channel_at: Callable[[Network], AccessChannel] | None = None
 
     name: str = "air"
     slots_completed: int = 0
@@ -102,6 +105,8 @@ class Air(Node):
     _listeners: dict[int, float | Float] = field(default_factory=dict, init=False)
     """By which phases those who listen turn what they hear, by AP index; one, or one a slot."""
     _fading: dict[int, tuple[Complex, Complex, float, float | Float]] = field(default_factory=dict, init=False)
+    _ue_places: dict[int, Float] = field(default_factory=dict, init=False)
+    """Where UEs are that move."""
     _places: dict[int, tuple[Float, complex]] = field(default_factory=dict, init=False)
     _spent: dict[tuple[int, bool], list[float]] = field(init=False)
     """[energy, snapshots] by AP and whether it held the token: sensing power cannot be saved up in other slots."""
@@ -111,8 +116,8 @@ class Air(Node):
     """(AP indices, who held the token, energy of each) of the slots since the last audit."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
-        "network", "radio", "access_channel", "n_targets", "_ap_doors", "_ue_doors", "_ap_index", "_ue_index",
-        "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2",
+        "network", "radio", "access_channel", "channel_at", "n_targets", "_ap_doors", "_ue_doors", "_ap_index",
+        "_ue_index", "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2", "_budget_w", "_sensing_power_w",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -121,6 +126,9 @@ class Air(Node):
         self._ap_doors: dict[int, _ApDoors] = {}
         self._ue_doors: list[tuple[int, Callable[[Slot, Complex], None], Callable[..., Exception]]] = []
         self._audience: _Audience | None = None
+        budgets_w = self.network.budgets_w(self.radio)
+        self._budget_w = budgets_w.tolist()
+        self._sensing_power_w = ((1.0 - self.radio.comm_power_fraction) * budgets_w).tolist()
         self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
         self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
 
@@ -185,12 +193,19 @@ class Air(Node):
         return _cleared(self.network, positions_m.tobytes()).reshape(positions_m.shape)
 
     def join(
-        self, name: str, noise: Complex, scattered: Complex, los_phase_rad: float, phase_rad: float | Float = 0.0
+        self,
+        name: str,
+        noise: Complex,
+        scattered: Complex,
+        los_phase_rad: float,
+        position_m: Float | None = None,
+        phase_rad: float | Float = 0.0,
     ) -> None:
         """Take what a UE brings to the CPI that begins.
 
-        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), its line-of-sight phase, and by
-        how much it turns what it receives: a phase in rad, or one a slot, shape (n_slots,).
+        Its noise samples, shape (n_samples,), its fading CN(0, 1), shape (n_aps, N), its line-of-sight phase, where it
+        is, in m, or None where the survey has it, and by how much it turns what it receives: a phase in rad, or one a
+        slot, shape (n_slots,).
 
         Raises
         ------
@@ -200,6 +215,8 @@ class Air(Node):
         if not (bounded(noise) and bounded(scattered) and bounded(np.asarray([los_phase_rad, *np.ravel(phase_rad)]))):
             raise ValueError("noise, fading or phase is out of range: give finite numbers")
         self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad, phase_rad)
+        if position_m is not None:
+            self._ue_places[self._ue_index[name]] = position_m
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI, shape (n_ues, N): perfect channel state information."""
@@ -273,13 +290,15 @@ class Air(Node):
         placed = [self._places[s] for s in range(self.n_targets)]
         places = np.array([p for p, _ in placed]).reshape(self.n_targets, frame.n_slots, 2).transpose(1, 0, 2)
         reflection = np.array([r for _, r in placed], dtype=complex)
-        channel = self.access_channel.realize(
+        access = self._access_channel_now()
+        asked = (
             np.array([f for _, f, *_ in joined]).reshape(n_ues, self.network.n_aps, self.network.n_antennas),
             np.array([phase for _, _, phase, _ in joined]),
-            places[0],
+            self._clear_of(access.network, places[0]),
             np.abs(reflection / self.unit_amplitude_m2) ** 2,
             np.angle(reflection),
         )
+        channel = self._realized(access, *asked)
         noise = np.array([n for n, *_ in joined]).reshape(n_ues, frame.n_samples)
         turn = _factors(turns, frame.n_slots)
         return CpiTruth(
@@ -289,6 +308,23 @@ class Air(Node):
             ue_noise=noise,
             ue_turn=None if turn is None else turn[..., None],
         )
+
+    def _access_channel_now(self) -> AccessChannel:
+        """Return the channels with those UEs that move where they are in the CPI."""
+        if not self._ue_places or self.channel_at is None:
+            return self.access_channel
+        return self.channel_at(with_ues_at(self.network, self._ue_places))
+
+    def _clear_of(self, network: Network, places_m: Float) -> Float:
+        """Return where targets count as being for UEs that have moved towards them."""
+        return places_m if network is self.network else clear_of_antennas(network, places_m)
+
+    def _realized(self, giver: AccessChannel, *asked: Any) -> Complex:
+        """Return the channels of a CPI, shape (n_aps, n_ues, N), checked where they are a subclass's."""
+        if is_own(giver.realize, AccessChannel.realize):
+            return giver.realize(*asked)
+        shape = (self.network.n_aps, self.network.n_ues, self.network.n_antennas)
+        return REALIZED.numbers(giver, REALIZED.ask(giver, *asked), shape, f"finite channels of shape {shape}")
 
     def _refuse_absent(self) -> NoReturn:
         missing = [name for name, k in self._ue_index.items() if k not in self._fading]
@@ -340,9 +376,9 @@ class Air(Node):
 
     def _note(self, slot: Slot, truth: CpiTruth, emitted: Emitted, aps: tuple[int, ...], samples: Complex) -> None:
         """Keep what scoring and the next audit need."""
-        power_w = (1.0 - self.radio.comm_power_fraction) * self.radio.transmit_power_w
         precoders = tuple([emission.precoding for _, (emission, _) in emitted])
-        powers_w = tuple([0.0 if emission.sensing is None else power_w for _, (emission, _) in emitted])
+        power_w = self._sensing_power_w
+        powers_w = tuple([0.0 if emission.sensing is None else power_w[ap] for ap, (emission, _) in emitted])
         phases_rad = tuple([emission.phase_rad for _, (emission, _) in emitted])
         truth.radiated.append(SlotEmissions(slot.position, aps, precoders, powers_w, phases_rad))
         parts = samples.view(float).reshape(len(aps), -1)
@@ -362,8 +398,8 @@ class Air(Node):
     def _audit(self) -> None:
         """Compare what was radiated so far with the budget."""
         self._book()
-        budget_w = self.radio.transmit_power_w
         for (index, sensing), (energy, snapshots) in self._spent.items():
+            budget_w = self._budget_w[index]
             if snapshots and not energy <= budget_w * energy_quantile(int(snapshots)):
                 slots = "slots in which it holds the token" if sensing else "slots without the token"
                 raise AirRuleError(

@@ -7,12 +7,13 @@ Override a hook to change what an AP does, and leave the loop alone:
     sensing_waveform(slot)   the samples of the sensing part
     report(slot, echo)       what is given away of an echo, or None to keep it
     on_message(message)      a message that arrives
+    telemetry()              what the AP says of itself at the start of a CPI, as {"load": 0.3}, or None
 
 Perfect channel state information is assumed: the AP knows its own channels to all UEs, as its receive chain hears them
 when the CPI begins.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from emulator.emission import Emission
 from emulator.front_end import Corrected, FrontEnd, Turns, Wander
 from emulator.functional_split import FunctionalSplit, IqSplit, check_message
-from emulator.messages import CENTRAL, Assignment, Correction, Message, PilotReport, TransmissionRecord
+from emulator.messages import CENTRAL, Assignment, Correction, Message, PilotReport, Telemetry, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import symbols
 from emulator.pilots import heard_pilot, pilot_samples
@@ -42,8 +43,8 @@ Complex = NDArray[np.complex128]
 NOTHING_YET = (0, np.empty((0, 0, 0), dtype=complex))
 SAMPLES_AT_ONCE = 2048
 """Samples of the communication part that are worked out together: 32 kB an AP, whatever the length of a CPI."""
-TRANSMITTED, RADIATED, SENSED, REPORTED = (
-    Door("access point", method) for method in ("transmit", "radiate", "sensing_waveform", "report")
+TRANSMITTED, RADIATED, SENSED, REPORTED, TOLD = (
+    Door("access point", hook) for hook in ("transmit", "radiate", "sensing_waveform", "report", "telemetry")
 )
 PRECODED = Door("precoder")
 COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT, PILOT, CORRECT = map(
@@ -156,6 +157,14 @@ class AccessPoint(Node):
         """Return what is given away of an echo of shape (N, n_snapshots); None keeps all of it."""
         return echo
 
+    def telemetry(self) -> Mapping[str, float] | None:
+        """Return finite numbers by name that the central processor is to know, or None for nothing to say.
+
+        Asked when a CPI begins, before its plan is taken up; ``plan`` is that of the CPI that is over. It travels over
+        the fronthaul, and selectors and schedulers find what arrived last under ``View.reports``.
+        """
+        return None
+
     def on_message(self, message: Message) -> None:
         """Take a message: the plan of a CPI, the record of what a transmitter radiated, or a correction of phases."""
         if isinstance(message, Assignment):
@@ -189,6 +198,8 @@ class AccessPoint(Node):
             cpi = frame.cpi_at(now_ns)
             if cpi is not None:
                 self._close()
+                if not is_own(self.telemetry, AccessPoint.telemetry):
+                    self._tell(cpi)
                 self._open(cpi)
             self._next_ns = frame.next_cpi_ns(now_ns)
         while self._settle and self._settle[0][0] <= now_ns:
@@ -460,6 +471,17 @@ class AccessPoint(Node):
         if message is not None:
             message.cause = cause.sequence
             self._send(message)
+
+    def _tell(self, cpi: int) -> None:
+        """Send what the AP says of itself, if it says anything."""
+        said = TOLD.ask(self)
+        if said is None:
+            return
+        if not (isinstance(said, Mapping) and all(isinstance(name, str) and name for name in said)):
+            TOLD.refuse(self, said, "None or finite numbers by name")
+        numbers = TOLD.numbers(self, list(said.values()), (len(said),), "None or finite numbers by name", float)
+        values = dict(zip(said, numbers.tolist(), strict=True))
+        self._send(Telemetry(self.name, CENTRAL, cpi, self.services.now_ns, values))
 
     def _send(self, message: Message) -> None:
         self.services.fronthaul.send(message)

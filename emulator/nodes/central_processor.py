@@ -10,6 +10,7 @@ is worked out when it is published: results come one by one, however long the es
 
 import heapq
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 from emulator.calibrator import Calibrator, Knowledge
 from emulator.functional_split import radiated, reports_due, waveform_known
 from emulator.inbox import Inbox
-from emulator.messages import Assignment, Correction, EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.messages import (
+    Assignment,
+    Correction,
+    EchoReport,
+    Message,
+    StatisticsReport,
+    Telemetry,
+    TransmissionRecord,
+)
 from emulator.nodes.node import Node
 from emulator.payload import draw_payload
 from emulator.services import Services
@@ -35,7 +44,7 @@ from models.radio.statistics import Radiated, energy_statistic
 from models.readonly import frozen, sealed, taken
 from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
-from models.view import View
+from models.view import NodeReport, View
 
 __all__ = ["CentralProcessor"]
 
@@ -94,6 +103,8 @@ class CentralProcessor(Node):
     """What was fused and is not published yet."""
     known_phases: Knowledge = field(default=Knowledge(), init=False)
     """What is known of the phases of the APs."""
+    _told: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict, init=False)
+    """What nodes said of themselves last, by name: when, in ns, and what."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
@@ -245,6 +256,7 @@ class CentralProcessor(Node):
             alive=sealed(np.array([silent < DEAD_AFTER_CPIS for silent in self._silent_cpis])),
             estimate=self.published,
             cpi=cpi,
+            reports=MappingProxyType({name: NodeReport.of(*told) for name, told in self._told.items()}),
         )
 
     def plan(self, cpi: int) -> CpiPlan:
@@ -306,7 +318,15 @@ class CentralProcessor(Node):
     # -- what comes in --------------------------------------------------------------------------------------------
 
     def on_message(self, message: Message) -> None:
-        """Sort a report or record into the inbox of its CPI; what is late is counted and left."""
+        """Sort a report or record into the inbox of its CPI; what is late is counted and left.
+
+        What a node says of itself is never late: the last one counts.
+        """
+        if isinstance(message, Telemetry):
+            known_ns, _ = self._told.get(message.source, (-1, {}))
+            if message.measured_ns > known_ns:
+                self._told[message.source] = (message.measured_ns, message.values)
+            return
         cpi = message.cpi
         inbox = self.inboxes.get(cpi)
         if inbox is None or inbox.closed:

@@ -21,4 +21,5 @@ from .transmission import maximum_ratio as maximum_ratio
 from .transmission import precoding_matrix as precoding_matrix
 from .transmission import proportional_power as proportional_power
 
+CHANNELS: dict[str, str]
 PATH_LOSS: dict[str, str]

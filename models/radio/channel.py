@@ -8,10 +8,12 @@ Not modelled: multiple antennas at a UE, fading between the slots of an interval
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
@@ -20,7 +22,7 @@ from models.radio.geometry import rays
 from models.radio.propagation import PathLoss, path_gain
 from models.radio.sensing import echo_amplitude_m2, leg_response
 
-__all__ = ["AccessChannel", "local_scattering_covariance"]
+__all__ = ["AccessChannel", "fading_correlation", "local_scattering_covariance"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -68,6 +70,15 @@ def local_scattering_covariance(angle_rad: ArrayLike, angular_std_rad: float | N
     return np.where(row >= column, values, values.conj())
 
 
+def fading_correlation(speed_m_s: float, wavelength_m: float, time_s: float) -> float:
+    """Return the correlation J_0(2 pi f_D T), f_D = speed / wavelength, of isotropic scattering after a time T.
+
+    >>> fading_correlation(0.0, 0.1, 1.0)
+    1.0
+    """
+    return float(scipy.special.j0(2.0 * math.pi * speed_m_s / wavelength_m * time_s))
+
+
 def _root(covariance: Complex) -> Complex:
     """Return a matrix B with B B^H = covariance (positive semidefinite, possibly singular)."""
     value, vector = np.linalg.eigh(covariance)
@@ -93,7 +104,8 @@ def _legs(network: Network, packed_targets: bytes) -> tuple[Complex, Complex]:
 class AccessChannel:
     """What stays the same of the channels between all APs and all UEs, eqs (4)-(5).
 
-    Make one with `of` (from a path loss) or `from_gain` (from path gains).
+    Make one with `of` (from a path loss) or `from_gain` (from path gains). A channel of one's own is a subclass that
+    overrides `realize`.
 
     Attributes
     ----------
@@ -126,7 +138,13 @@ class AccessChannel:
 
     @classmethod
     def from_gain(
-        cls, network: Network, *, path_gain: Float, rician_k: ArrayLike, angular_std_rad: float | None
+        cls,
+        network: Network,
+        *,
+        path_gain: Float,
+        rician_k: ArrayLike,
+        angular_std_rad: float | None,
+        maker: "Callable[..., AccessChannel] | None" = None,
     ) -> "AccessChannel":
         """Return the channels of a network whose path gains are known.
 
@@ -140,6 +158,8 @@ class AccessChannel:
             K, a power ratio from 0 (Rayleigh) to infinity (line of sight only); a scalar or shape (n_aps, n_ues).
         angular_std_rad
             Standard deviation of local scattering about the line of sight; None or infinity: uncorrelated antennas.
+        maker
+            What is called with the attributes, as a partial with the settings of a subclass; by default the class.
 
         Raises
         ------
@@ -156,7 +176,7 @@ class AccessChannel:
         phase = np.exp(-1j * network.wavenumber_rad_m * ray.distance_m)
         amplitude = np.sqrt(path_gain * (1.0 - scattered_share))
         root = _root(local_scattering_covariance(angle, angular_std_rad, network.n_antennas))
-        return cls(
+        return (maker or cls)(
             network=network,
             path_gain=path_gain,
             rician_k=k_factor,

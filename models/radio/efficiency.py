@@ -114,7 +114,7 @@ class LargeScaleEfficiency:
         sine: Float,
         n_antennas: int,
         rician_k: float,
-        transmit_power_w: float,
+        transmit_power_w: float | Float,
         comm_power_fraction: float,
         noise_power_w: float,
     ) -> "LargeScaleEfficiency":
@@ -129,9 +129,10 @@ class LargeScaleEfficiency:
         rician_k
             K, a power ratio.
         transmit_power_w, comm_power_fraction, noise_power_w
-            P in W, rho in [0, 1], and sigma^2 in W.
+            P in W, of all or of each AP, shape (n_aps,); rho in [0, 1]; and sigma^2 in W.
         """
-        power = transmit_power_w * path_gain / path_gain.sum(axis=1, keepdims=True)
+        budget = np.broadcast_to(transmit_power_w, len(path_gain))[:, None]
+        power = budget * path_gain / path_gain.sum(axis=1, keepdims=True)
         response = steering(sine, n_antennas)
         alike = np.abs(response.conj() @ response.swapaxes(1, 2)) ** 2 / n_antennas
         specular = (1.0 - 1.0 / (1.0 + rician_k)) ** 2
@@ -139,7 +140,7 @@ class LargeScaleEfficiency:
         return cls(
             amplitude=np.sqrt(comm_power_fraction * n_antennas * power * path_gain),
             interference=comm_power_fraction * path_gain * (coupling @ power[..., None])[..., 0],
-            sensing=(1.0 - comm_power_fraction) * transmit_power_w * path_gain,
+            sensing=(1.0 - comm_power_fraction) * budget * path_gain,
             noise_power_w=noise_power_w,
         )
 

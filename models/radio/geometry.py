@@ -7,6 +7,8 @@
 A uniform linear array sees only u: a point and its mirror image behind the array axis look alike.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.network import Network
 
-__all__ = ["Rays", "clear_of", "clear_of_antennas", "on_access_point", "rays", "sines"]
+__all__ = ["Rays", "clear_of", "clear_of_antennas", "on_access_point", "rays", "sines", "with_ues_at"]
 
 Float = NDArray[np.float64]
 
@@ -91,6 +93,16 @@ def clear_of(places_m: Float, nearest_m: float, points_m: ArrayLike) -> Float:
         outward = offset / np.hypot(*offset) if offset.any() else np.array([1.0, 0.0])
         flat[point] = places_m[place] + nearest_m * outward
     return flat.reshape(points.shape)
+
+
+def with_ues_at(network: Network, places_m: Mapping[int, Float]) -> Network:
+    """Return the network with some UEs elsewhere, by index, in m; nearer than a wavelength to an AP counts as that."""
+    if not places_m:
+        return network
+    positions_m = network.ue_positions_m.copy()
+    indices = list(places_m)
+    positions_m[indices] = clear_of(network.ap_positions_m, network.wavelength_m, [places_m[i] for i in indices])
+    return replace(network, ue_positions_m=positions_m)
 
 
 def clear_of_antennas(network: Network, points_m: ArrayLike) -> Float:

@@ -5,8 +5,6 @@
 with delta_t = 1 for the one AP that senses in the slot, so that E ||x_t||^2 = rho P + delta_t (1 - rho) P <= P.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +45,7 @@ def proportional_power(channel: Complex, transmit_power_w: float) -> Float:
     return transmit_power_w * np.divide(strength, total, out=equal, where=total > 0.0)
 
 
-def precoding_matrix(channel: Complex, transmit_power_w: float, comm_power_fraction: float) -> Complex:
+def precoding_matrix(channel: Complex, transmit_power_w: float | Float, comm_power_fraction: float) -> Complex:
     """Return V with columns sqrt(rho p_k) w_k, the communication part of eq. (1), shape (..., N, n_ues).
 
     With maximum-ratio precoders and powers in proportion to the channels this is sqrt(rho P) H^H / ||H||_F, H the
@@ -58,12 +56,12 @@ def precoding_matrix(channel: Complex, transmit_power_w: float, comm_power_fract
     channel
         Shape (..., n_ues, N).
     transmit_power_w
-        Power budget P of an AP.
+        Power budget P of an AP, or of each, shape (...).
     comm_power_fraction
         rho, in [0, 1].
     """
     norm = np.sqrt((channel.real**2 + channel.imag**2).sum(axis=(-2, -1)))
-    scale = math.sqrt(comm_power_fraction * transmit_power_w) / np.where(norm > 0.0, norm, 1.0)
+    scale = np.sqrt(comm_power_fraction * transmit_power_w) / np.where(norm > 0.0, norm, 1.0)
     return scale[..., None, None] * np.swapaxes(channel.conj(), -1, -2)
 
 
@@ -86,7 +84,7 @@ def expected_gram(
     n_tx: int,
     n_antennas: int,
     n_snapshots: int,
-    transmit_power_w: float,
+    transmit_power_w: float | Float,
     comm_power_fraction: float,
     precoding: Complex | None = None,
 ) -> Complex:
@@ -101,7 +99,7 @@ def expected_gram(
     n_snapshots
         Snapshots L of a slot; the CPI has n_tx slots.
     transmit_power_w
-        Power budget P of an AP.
+        Power budget P of an AP, or of each, shape (n_tx,).
     comm_power_fraction
         rho, in [0, 1].
     precoding
@@ -114,7 +112,8 @@ def expected_gram(
     """
     size = n_tx * n_antennas
     gram: Complex = np.zeros((size, size), dtype=complex)  # np.eye takes 50 times as long where it is large
-    np.fill_diagonal(gram, n_snapshots * (1.0 - comm_power_fraction) * transmit_power_w / n_antennas)
+    energy = n_snapshots * (1.0 - comm_power_fraction) * np.broadcast_to(transmit_power_w, n_tx) / n_antennas
+    np.fill_diagonal(gram, np.repeat(energy, n_antennas))
     if precoding is not None:
         stacked = precoding.reshape(size, -1)
         gram += n_tx * n_snapshots * (stacked @ stacked.conj().T)

@@ -61,7 +61,8 @@ class CommunicationCentric(ModeSelector):
         """Return the assignment; ``rng`` is not used. All APs that take part and do not transmit receive."""
         pool = candidates(view)
         noise = view.radio.noise_power_w / view.radio.transmit_power_w
-        gain = np.sqrt(view.path_gain) if self.amplitude else view.path_gain
+        gain = view.network.relative_power[:, None] * view.path_gain
+        gain = np.sqrt(gain) if self.amplitude else gain
         noise = noise if self.amplitude else noise**2
 
         def metric(members: NDArray[np.bool_]) -> Float:

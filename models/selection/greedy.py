@@ -47,9 +47,10 @@ class SampledEfficiency:
     def of(cls, view: View, channels: Complex) -> "SampledEfficiency":
         """Return the efficiency under these channels, shape (n_draws, n_aps, n_ues, N)."""
         radio, h = view.radio, channels.swapaxes(0, 1)
-        left = (1.0 - radio.comm_power_fraction) * radio.transmit_power_w
+        budget = view.network.budgets_w(radio)[:, None]
+        left = (1.0 - radio.comm_power_fraction) * budget[..., None]
         return cls(
-            gain=h @ precoding_matrix(h, radio.transmit_power_w, radio.comm_power_fraction),
+            gain=h @ precoding_matrix(h, budget, radio.comm_power_fraction),
             sensing=left * (np.abs(h) ** 2).mean(axis=-1),
             noise_power_w=radio.noise_power_w,
         )
@@ -94,7 +95,7 @@ def large_scale_efficiency(view: View) -> LargeScaleEfficiency:
         sine=rays(network, network.ue_positions_m).sine,
         n_antennas=network.n_antennas,
         rician_k=radio.rician_k,
-        transmit_power_w=radio.transmit_power_w,
+        transmit_power_w=network.budgets_w(radio),
         comm_power_fraction=radio.comm_power_fraction,
         noise_power_w=radio.noise_power_w,
     )

@@ -107,7 +107,8 @@ def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap
     """Return the bound over the area, for the statistics that a CPI is expected to bring, as `dmimo bound` has it.
 
     With the sensing waveform alone it is the closed form; with communication that illuminates too (of the channels of
-    CPI 0), that of any illumination. The target has the radar cross section of the scenario's first, or the default.
+    CPI 0), or APs of different
+    power, that of any illumination. The target has the radar cross section of the scenario's first, or the default.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def _bounds_m(scenario: Scenario, seed: int, view: View, assignment: ModeAssignm
     rcs_m2 = db_to_linear(first.rcs_dbsm)
     off = ~on_access_point(network, points)
     found = np.full(len(points), np.nan)
-    if radio.illumination == "full" and network.n_ues:
+    if (radio.illumination == "full" and network.n_ues) or np.ptp(network.relative_power):
         gram = expected_illumination(scenario, seed, view, assignment)
         found[off] = any_gram_map_m(network, assignment, points[off], rcs_m2, gram, radio.noise_power_w, kind)
     else:

@@ -78,14 +78,15 @@ def planned_assignment(scenario: Scenario, view: View, streams: Streams) -> Mode
 def expected_illumination(scenario: Scenario, seed: int, view: View, assignment: ModeAssignment) -> Complex:
     """Return the expected Q of a CPI, shape (n_tx, N, n_tx, N), in W."""
     radio, network, precoding = view.radio, view.network, None
+    budgets_w = network.budgets_w(radio)[assignment.transmitters]
     if radio.illumination == "full" and network.n_ues:
         channel = first_channel(scenario, seed)[assignment.transmitters]
-        precoding = precoding_matrix(channel, radio.transmit_power_w, radio.comm_power_fraction)
+        precoding = precoding_matrix(channel, budgets_w, radio.comm_power_fraction)
     return expected_gram(
         len(assignment.transmitters),
         network.n_antennas,
         radio.n_snapshots,
-        radio.transmit_power_w,
+        budgets_w,
         radio.comm_power_fraction,
         precoding,
     )

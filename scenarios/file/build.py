@@ -21,11 +21,9 @@ from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.randomness import Streams
 from emulator.trace import Tracing
-from models import SCHEDULERS
 from models.doors import require
-from models.network import Network, Radio
 from models.radio.channel import AccessChannel
-from models.trajectories import ConstantVelocity
+from models.trajectories import Trajectory
 from models.units import db_to_linear
 from scenarios.file.graphml import read_graph
 from scenarios.file.plugins import found, make
@@ -40,6 +38,8 @@ from scenarios.file.survey import (
     radio_of,
     scatter_phases_rad,
     target_starts_m,
+    trajectory_of,
+    ue_trajectories,
 )
 from scenarios.file.table import tables_of
 
@@ -53,10 +53,12 @@ def build(
     scenario: ScenarioKeys,
     seed: int = 1,
     *,
-    access_point: Callable[..., AccessPoint] = AccessPoint,
+    access_point: Callable[..., AccessPoint] | None = None,
     access_points: Mapping[str, Callable[..., AccessPoint]] | None = None,
-    user_equipment: Callable[..., UserEquipment] = UserEquipment,
-    target: Callable[..., Target] = Target,
+    user_equipment: Callable[..., UserEquipment] | None = None,
+    target: Callable[..., Target] | None = None,
+    central: Callable[..., CentralProcessor] | None = None,
+    channel: Callable[..., AccessChannel] | None = None,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
     effects: Iterable[Effect] = (),
@@ -72,8 +74,9 @@ def build(
         The checked scenario.
     seed
         Seed of everything random.
-    access_point, user_equipment, target
-        Classes (or partials of them) to make the nodes of.
+    access_point, user_equipment, target, central, channel
+        Classes (or partials of them) to make the nodes and the channels between APs and UEs of; in place of the
+        scenario's.
     access_points
         Classes for single APs, by name.
     fronthaul
@@ -101,8 +104,11 @@ def build(
     _require_known(strategies)
     if not (isinstance(access_points or {}, Mapping) and all(isinstance(name, str) for name in access_points or ())):
         raise TypeError(f"access_points: got {access_points!r}; give classes by the names of access points")
-    makers = {"access_point": access_point, "user_equipment": user_equipment, "target": target}
-    _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
+    makers = {
+        "access_point": access_point, "user_equipment": user_equipment, "target": target, "central": central,
+        "channel": channel, "split": split,
+    }  # fmt: skip
+    _check_makers({name: maker for name, maker in makers.items() if maker is not None} | dict(access_points or {}))
     if not isinstance(effects, Iterable):
         raise TypeError(f"effects: got {effects!r}; give a list of objects of subclasses of Effect")
     if fronthaul is not None:
@@ -110,10 +116,19 @@ def build(
     streams = Streams(seed)
     network, radio = network_of(scenario, streams), radio_of(scenario)
     _require_names(access_points or {}, network.ap_names)
-    classes = dict.fromkeys(network.ap_names, access_point) | dict(access_points or {})
-    channel = access_channel_of(scenario, network)
+    classes = dict.fromkeys(network.ap_names, access_point or scenario.access_points.maker())
+    if access_point is None:
+        classes |= {name: node.maker() for name, node in scenario.access_points.behaving().items()}
+    classes |= dict(access_points or {})
+    ue_classes = dict.fromkeys(network.ue_names, user_equipment or scenario.user_equipment.maker())
+    if user_equipment is None:
+        ue_classes |= {name: node.maker() for name, node in scenario.user_equipment.behaving().items()}
+    ways = ue_trajectories(scenario, network)
+    ue_keys = {name: _ue_keys(scenario, ways.get(name)) for name in network.ue_names}
+    access_channel = access_channel_of(scenario, network, channel)
+    require("channel", access_channel, AccessChannel)
+    budgets_w = dict(zip(network.ap_names, network.budgets_w(radio).tolist(), strict=True))
     keys = {
-        "transmit_power_w": radio.transmit_power_w,
         "comm_power_fraction": radio.comm_power_fraction,
         "noise_power_w": radio.noise_power_w,
         "n_antennas": network.n_antennas,
@@ -124,18 +139,22 @@ def build(
         air=Air(
             network=network,
             radio=radio,
-            access_channel=channel,
+            access_channel=access_channel,
             n_targets=len(scenario.targets),
             effects=(*_effects(scenario), *effects),
+            channel_at=partial(access_channel_of, scenario, maker=channel) if ways else None,
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
-        central=_central(scenario, network, radio, channel, **strategies),
+        central=_central(scenario, access_channel, central or scenario.central.maker(), **strategies),
         access_points=[
-            _access_point(name, classes[name], name=name, split=_split(scenario, split), **keys)
+            _access_point(
+                name, classes[name], name=name, transmit_power_w=budgets_w[name], split=_split(scenario, split), **keys
+            )
             for name in network.ap_names
         ],
         user_equipments=[
-            _made(name, user_equipment, name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names
+            _made(name, ue_classes[name], name=name, noise_power_w=radio.noise_power_w, **ue_keys[name])
+            for name in network.ue_names
         ],
         targets=_targets(scenario, streams, target),
         streams=streams,
@@ -143,6 +162,12 @@ def build(
         scoring=scoring,
         n_cpis=scenario.schedule.cpis,
     )
+
+
+def _ue_keys(scenario: ScenarioKeys, way: Trajectory | None) -> dict[str, Any]:
+    """Return how a UE moves and fades, where that is not as by default."""
+    fading = scenario.user_equipment.fading
+    return ({} if way is None else {"trajectory": way}) | ({} if fading == "block" else {"fading": fading})
 
 
 def _tracing(scenario: ScenarioKeys, tracing: bool | Tracing) -> Tracing | None:
@@ -206,8 +231,10 @@ def drawn_settings(scenario: ScenarioKeys, seed: int) -> dict[str, Any]:
     network = network_of(scenario, streams)
     tables = [target.model_dump(mode="json", exclude_none=True) for target in scenario.targets]
     drawn = zip(target_starts_m(scenario, streams), scatter_phases_rad(scenario, streams), strict=True)
-    for table, (start, phase) in zip(tables, drawn, strict=True):
-        table |= {"position_m": list(start), "scatter_phase_rad": phase}
+    for table, keys, (start, phase) in zip(tables, scenario.targets, drawn, strict=True):
+        for name in keys.without_effect():
+            table.pop(name, None)
+        table |= {"scatter_phase_rad": phase} | ({} if "waypoints" in table else {"position_m": list(start)})
     return {
         "access_points.positions_m": network.ap_positions_m.tolist(),
         "access_points.boresights_deg": list(boresights_deg(scenario, streams)),
@@ -258,35 +285,37 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
 
 
 def _central(
-    scenario: ScenarioKeys, network: Network, radio: Radio, channel: AccessChannel, **strategies: Any
+    scenario: ScenarioKeys, channel: AccessChannel, make: Callable[..., CentralProcessor], **strategies: Any
 ) -> CentralProcessor:
     chosen = {
         "selector": scenario.selector.make,
         "estimator": scenario.estimator.make,
-        "scheduler": found(SCHEDULERS[scenario.schedule.order]),
+        "scheduler": scenario.schedule.make,
     }
-    return CentralProcessor(
-        network=network,
+    return _made(
+        "central",
+        make,
+        network=channel.network,
         area=area_of(scenario),
-        radio=radio,
+        radio=radio_of(scenario),
         path_gain=channel.path_gain,
         n_receivers=scenario.schedule.n_receivers,
         payload_bits_per_symbol=scenario.fronthaul.payload_bits_per_symbol,
         estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
-        **{role: strategies[role] if role in strategies else make() for role, make in chosen.items()},
+        **{role: strategies[role] if role in strategies else made() for role, made in chosen.items()},
     )
 
 
-def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Target]) -> list[Target]:
+def _targets(scenario: ScenarioKeys, streams: Streams, make: Callable[..., Target] | None) -> list[Target]:
     nodes = []
     for s, (keys, start) in enumerate(zip(scenario.targets, target_starts_m(scenario, streams), strict=True)):
         nodes.append(
             _made(
                 f"target-{s}",
-                make,
+                make or keys.maker(),
                 name=f"target-{s}",
                 index=s,
-                trajectory=ConstantVelocity(start_m=start, velocity_m_s=keys.velocity_m_s),
+                trajectory=trajectory_of(keys, start),
                 rcs_m2=db_to_linear(keys.rcs_dbsm),
                 scatter_phase_rad=keys.scatter_phase_rad,
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.media import TOPOLOGIES
 from scenarios.file.graphml import absolute, graph_problems
-from scenarios.file.plugins import is_plugin
+from scenarios.file.plugins import module_of
 from scenarios.file.problems import Problem
 from scenarios.file.schema import ScenarioKeys
 from scenarios.file.table import Strategy, Table, tables_of
@@ -17,6 +17,8 @@ __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers
 
 LEAST_DISTANCE_M = 1e-3
 _WHERE = "within a millimetre of where"
+EQUAL_POWERS = ("bound-greedy", "joint-greedy", "exhaustive")
+"""Selectors on the closed form of the bound, in which an AP counts the same as a transmitter and as a receiver."""
 NOT_BUILT = ("faults", "oscillators")
 
 
@@ -49,25 +51,34 @@ def absolute_topology(data: Mapping[str, Any], *folders: Path) -> dict[str, Any]
 
 def plugin_modules(scenario: ScenarioKeys) -> tuple[str, ...]:
     """Return the modules of the plug-ins that a scenario names."""
-    kinds = (table.kind for _, table in tables_of(scenario) if isinstance(table, Strategy))
-    return tuple(kind.partition(":")[0] for kind in kinds if is_plugin(kind))
+    strategies = (table for _, table in tables_of(scenario) if isinstance(table, Strategy))
+    modules = (module_of(table.chosen, table.registry) for table in strategies)
+    return tuple(module for module in modules if module is not None)
 
 
 def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
     """Drop the keys that have no effect because others decide: count beside positions, settings a kind lacks."""
-    for name, value in scenario:
-        tables, rows = ([value], [data[name]]) if isinstance(value, Table) else (value, data[name])
-        for table, row in zip(tables, rows, strict=True):
-            for key in table.without_effect():
-                row.pop(key, None)
-    if not data["trace"]:
-        del data["trace"]
+    _drop_without_effect(scenario, data)
+    for name in ("trace", "air", "channel", "central"):
+        if not data[name]:
+            del data[name]
     return data
+
+
+def _drop_without_effect(table: Table, row: dict[str, Any]) -> None:
+    for name, value in table:
+        if isinstance(value, Table):
+            _drop_without_effect(value, row[name])
+        elif isinstance(value, tuple):
+            for part, data in zip(value, row[name], strict=True):
+                _drop_without_effect(part, data) if isinstance(part, Table) else None
+    for name in table.without_effect():
+        row.pop(name, None)
 
 
 def cross_problems(scenario: ScenarioKeys, plugins: Iterable[str]) -> list[Problem]:
     """Return what is wrong between keys that are right by themselves."""
-    checks = (_lengths, _roles, _places, _slots, _topology)
+    checks = (_lengths, _roles, _powers, _places, _slots, _topology)
     found = [problem for check in checks for problem in check(scenario)]
     return found + [p for name, table in tables_of(scenario) for p in table.problems(name, scenario, plugins)]
 
@@ -95,6 +106,16 @@ def _roles(scenario: ScenarioKeys) -> Iterator[Problem]:
         yield Problem(("schedule.n_receivers", *rest), text)
     if scenario.selector.kind == "exhaustive":
         yield from _few_enough(n_aps, rest)
+
+
+def _powers(scenario: ScenarioKeys) -> Iterator[Problem]:
+    """Refuse selectors that take every access point for equally strong where one is not."""
+    if scenario.selector.kind not in EQUAL_POWERS:
+        return
+    for i, node in enumerate(scenario.access_points.node):
+        if node.transmit_power_dbm not in (None, scenario.radio.transmit_power_dbm):
+            text = f'got {node.transmit_power_dbm:g} dBm, but the kind "{scenario.selector.kind}" takes all for equal'
+            yield Problem((f"access_points.node[{i}].transmit_power_dbm", "selector.kind"), f"{text}; choose another")
 
 
 def _few_enough(n_aps: int, keys: tuple[str, ...]) -> Iterator[Problem]:
@@ -131,9 +152,11 @@ def _fixed_roles(scenario: ScenarioKeys) -> Iterator[Problem]:
 class _Nearby:
     """Finds which of some points is within a millimetre of another: too near for any channel."""
 
-    def __init__(self, points: Iterable[tuple[float, float]] | None) -> None:
+    def __init__(self, points: Iterable[tuple[float, float] | None] | None) -> None:
         self._cells: dict[tuple[int, int], list[tuple[int, tuple[float, float]]]] = {}
         for index, point in enumerate(points or ()):
+            if point is None:  # drawn later
+                continue
             self._cells.setdefault(self._cell(point), []).append((index, point))
 
     @staticmethod
@@ -149,13 +172,21 @@ class _Nearby:
 
 
 def _places(scenario: ScenarioKeys) -> Iterator[Problem]:
-    aps, ues = (_Nearby(table.positions_m) for table in (scenario.access_points, scenario.user_equipment))
-    for i, point in enumerate(scenario.user_equipment.positions_m or ()):
-        if (ap := aps.index(point)) is not None:
-            keys = (f"user_equipment.positions_m[{i}]", "access_points.positions_m")
+    placed = scenario.access_points
+    users = scenario.user_equipment
+    aps = _Nearby(placed.each("position_m", placed.positions_m))
+    ues = _Nearby(users.each("position_m", users.positions_m))
+    listed = [(f"positions_m[{i}]", point) for i, point in enumerate(users.positions_m or ())]
+    single = [(f"node[{i}].position_m", node.position_m) for i, node in enumerate(users.node)]
+    for key, point in listed + single:
+        if point is not None and (ap := aps.index(point)) is not None:
+            keys = (f"user_equipment.{key}", "access_points.positions_m")
             yield Problem(keys, f"got {list(point)} m, {_WHERE} ap-{ap} is; move it away")
     for i, target in enumerate(scenario.targets):
-        yield from _target_place(f"targets[{i}].position_m", target.position_m, scenario.area.size_m, aps, ues)
+        key, start_m = "position_m", target.position_m
+        if target.waypoints is not None:
+            key, start_m = "waypoints[0]", target.waypoints[0][1:]
+        yield from _target_place(f"targets[{i}].{key}", start_m, scenario.area.size_m, aps, ues)
 
 
 def _target_place(

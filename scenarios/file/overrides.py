@@ -8,6 +8,7 @@ from scenarios.file.plain import DEEPEST, plain_table
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import ScenarioError, short
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.table import Strategy
 
 __all__ = ["overridden"]
 
@@ -54,15 +55,17 @@ def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str,
     dropped = {rival} if f"{table}.{rival}" not in overrides else set()
     if key == "fronthaul.split" and "fronthaul.iq_bits" not in overrides:
         dropped = {"iq_bits"} - _settings(SPLITS, overrides[key])
-    if name == "kind" and keys.get("kind") != overrides[key]:
-        dropped = set(keys) - _settings(_registry(table), overrides[key]) - {"latency_s"}
+    strategy = _strategy(table)
+    if strategy is not None and name == strategy.kind_key and keys.get(name) != overrides[key]:
+        dropped = set(keys) - _settings(strategy.registry, overrides[key]) - strategy.staying()
     return {**data, table: {k: v for k, v in keys.items() if k not in dropped}}
 
 
-def _registry(table: str) -> Mapping[str, str]:
-    """Return the kinds of a table, if it has any."""
+def _strategy(table: str) -> type[Strategy] | None:
+    """Return the class of a table that has a kind."""
     field = ScenarioKeys.model_fields.get(table)
-    return getattr(field.annotation, "registry", {}) if field is not None else {}
+    cls = field.annotation if field is not None else None
+    return cls if isinstance(cls, type) and issubclass(cls, Strategy) else None
 
 
 def _settings(registry: Mapping[str, str], kind: Any) -> set[str]:

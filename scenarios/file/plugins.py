@@ -1,9 +1,11 @@
 """Registries: the names of a scenario file, what stands behind them, and plug-ins.
 
 A registry maps names to "module:name" and stands in the door of its room, so that it can be read without importing
-anything. Where plug-ins are allowed a kind is a name of the registry or "module:Class". A scenario file is data, and
-must not run a stranger's code: a module is imported only if the caller allows it by name. The settings of a kind are
-its dataclass fields.
+anything. What its classes have in common is their role, a base class. Where plug-ins are allowed a kind is a name of
+the registry, an entry point that an installed package has in the group "dmimo_isac.<role>", or "module:Class". A
+scenario file is data, and must not run a stranger's code: a module is imported only if it was installed as an entry
+point, or the caller allows it by name. The settings of a kind are its dataclass fields, without those of the role:
+these are given by other keys.
 """
 
 import dataclasses
@@ -12,11 +14,15 @@ import json
 import re
 from abc import ABC
 from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
 from scenarios.file.problems import closest, short
 
-__all__ = ["found", "implementation", "is_plugin", "make", "setting_problems", "settings_of"]
+__all__ = ["found", "implementation", "is_plugin", "make", "module_of", "role_of", "setting_problems", "settings_of"]
+
+GROUP = "dmimo_isac"
+"""What the groups of entry points begin with."""
 
 
 def is_plugin(kind: str) -> bool:
@@ -36,12 +42,29 @@ def implementation(kind: str, registry: Mapping[str, str], plugins: Iterable[str
     """
     if kind in registry:
         return _dataclass(registry[kind])
-    if not is_plugin(kind):
-        raise ValueError(f'got "{kind}"; allowed: {", ".join(registry)} or "module:Class"; {closest(kind, registry)}')
-    module = kind.partition(":")[0]
-    if plugins is not None and module not in plugins:
-        raise ValueError(f'"{kind}" would run code of the module "{module}"; allow it with --plugin {module}')
-    return _dataclass(kind, _role(registry))
+    if is_plugin(kind):
+        module = kind.partition(":")[0]
+        if plugins is not None and module not in plugins:
+            raise ValueError(f'"{kind}" would run code of the module "{module}"; allow it with --plugin {module}')
+        return _dataclass(kind, role_of(registry))
+    installed = _installed(registry)
+    if kind not in installed:
+        known = [*registry, *installed]
+        raise ValueError(f'got "{kind}"; allowed: {", ".join(known)} or "module:Class"; {closest(kind, known)}')
+    return _dataclass(installed[kind], role_of(registry))
+
+
+def module_of(kind: str, registry: Mapping[str, str]) -> str | None:
+    """Return the module of a kind that is not of the registry; None of one that is, or is unknown."""
+    if kind in registry:
+        return None
+    path = kind if is_plugin(kind) else _installed(registry).get(kind, "")
+    return path.partition(":")[0] or None
+
+
+def _installed(registry: Mapping[str, str]) -> dict[str, str]:
+    """Return the entry points of the role of a registry, name to "module:Class"."""
+    return {entry.name: entry.value for entry in entry_points(group=f"{GROUP}.{role_of(registry).__name__}")}
 
 
 def found(path: str) -> Any:
@@ -72,14 +95,16 @@ def _dataclass(path: str, role: type = object) -> type:
     return cls
 
 
-def _role(registry: Mapping[str, str]) -> type:
-    """Return the base class that the classes of a registry have in common: the role."""
-    bases = found(next(iter(registry.values()))).__mro__
-    return next(base for base in reversed(bases) if base not in (object, ABC))
+def role_of(registry: Mapping[str, str]) -> type:
+    """Return the base class that the classes of a registry have in common; of nodes the one below ``Node``."""
+    from emulator.nodes.node import Node
+
+    bases: tuple[type, ...] = found(next(iter(registry.values()))).__mro__
+    return next(base for base in reversed(bases) if base not in (object, ABC, Node))
 
 
-def settings_of(cls: type) -> dict[str, Any]:
-    """Return the settings of a strategy class, name to type.
+def settings_of(cls: type, role: type = object) -> dict[str, Any]:
+    """Return the settings of a class, name to type: its fields, without those of its role.
 
     Raises
     ------
@@ -90,24 +115,42 @@ def settings_of(cls: type) -> dict[str, Any]:
         hints = get_type_hints(cls)
     except Exception as error:
         raise ValueError(f"the types of the settings of {cls.__name__} cannot be read: {error}") from error
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init and f.name not in _fields(role)}
 
 
-def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what is wrong with the settings given for a strategy class, as pairs of key and text.
+def _fields(role: type) -> set[str]:
+    return {f.name for f in dataclasses.fields(role) if f.init} if dataclasses.is_dataclass(role) else set()
+
+
+def setting_problems(
+    cls: type, options: Mapping[str, Any], named: Iterable[str] = ("kind",), role: type = object
+) -> list[tuple[str, str]]:
+    """Return what is wrong with the settings given for a class, as pairs of key and text.
 
     Where the class itself refuses them, the key is the setting that its message begins with, as in "n_draws is 0: give
-    a whole number from 1 to 10000", or empty if it begins otherwise; class, method and error are named then.
+    a whole number from 1 to 10000", or empty if it begins otherwise; class, method and error are named then. A class
+    whose role has fields of its own is not made here: other keys give these.
+
+    Parameters
+    ----------
+    cls
+        The class.
+    options
+        The settings, by name.
+    named
+        Keys that may stand beside them.
+    role
+        The role of the class.
     """
-    known = settings_of(cls)
-    unknown = [(key, f"unknown key; {_nearest(key, known)}") for key in options if key not in known]
+    known = settings_of(cls, role)
+    unknown = [(key, f"unknown key; {_nearest(key, known, named)}") for key in options if key not in known]
     wrong = [(key, text) for key, value in options.items() if key in known and (text := _misfit(known[key], value))]
     missing = [
         (f.name, "required by this kind, not given")
         for f in dataclasses.fields(cls)
-        if f.init and f.name not in options and f.default is f.default_factory is dataclasses.MISSING
+        if f.name in known and f.name not in options and f.default is f.default_factory is dataclasses.MISSING
     ]
-    if unknown or wrong or missing:
+    if unknown or wrong or missing or _fields(role):
         return unknown + wrong + missing
     try:
         cls(**options)
@@ -116,8 +159,8 @@ def setting_problems(cls: type, options: Mapping[str, Any]) -> list[tuple[str, s
     return []
 
 
-def _nearest(key: str, known: Iterable[str]) -> str:
-    hint = closest(key, [*known, "kind", "latency_s"])
+def _nearest(key: str, known: Iterable[str], named: Iterable[str]) -> str:
+    hint = closest(key, [*known, *named])
     return hint if hint.startswith("did you mean") or known else "this kind has no settings"
 
 

@@ -4,28 +4,30 @@ Physical defaults stand here and nowhere else. Units are those of the file (dBm,
 turns them into SI.
 """
 
+import itertools
 import math
 import os
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
 from emulator import SPLITS
-from emulator.media import TOPOLOGIES
+from emulator.media import EFFECTS, TOPOLOGIES
+from emulator.nodes import ACCESS_POINTS, CENTRAL_PROCESSORS, TARGETS, USER_EQUIPMENTS
 from models import SCHEDULERS
 from models.estimation import ESTIMATORS
 from models.limits import MOST_CELLS
-from models.radio import PATH_LOSS
+from models.radio import CHANNELS, PATH_LOSS
 from models.selection import SELECTORS
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import Problem, closest
-from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Place, Strategy, Table
+from scenarios.file.table import OURS, PAPER, Coordinate, Count, Number, OneOf, Part, Place, Strategy, Table, tables_of
 from scenarios.file.table import key as _key
 
 __all__ = [
-    "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
-    "TargetKeys", "TraceKeys", "UserEquipmentKeys",
+    "AccessPoints", "Area", "CentralKeys", "ChannelKeys", "EffectKeys", "EstimatorKeys", "FronthaulKeys", "RadioKeys",
+    "ScenarioKeys", "Schedule", "SelectorKeys", "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
 
@@ -91,10 +93,51 @@ class Area(Table):
     )
 
 
-class _Placed(Table):
+class ChannelKeys(Part):
+    """The channels between access points and UEs."""
+
+    registry: ClassVar[Mapping[str, str]] = CHANNELS
+
+    kind: Annotated[str, Strict()] = _key("rician", f'Channel: {", ".join(CHANNELS)} or "module:Class".', "", PAPER)
+
+
+class CentralKeys(Part):
+    """The central processor."""
+
+    registry: ClassVar[Mapping[str, str]] = CENTRAL_PROCESSORS
+
+    kind: Annotated[str, Strict()] = _key(
+        "standard", f'Behaviour: {", ".join(CENTRAL_PROCESSORS)} or "module:Class".', "", OURS
+    )
+
+
+class EffectKeys(Strategy):
+    """Something that the air does beside the echoes of the targets."""
+
+    registry: ClassVar[Mapping[str, str]] = EFFECTS
+
+    kind: Annotated[str, Strict()] = _key(
+        ..., f'Effect: {", ".join(EFFECTS)} or "module:Class".', "", OURS, allowed='a name, or "module:Class"'
+    )
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind or its settings, or that the air does it already."""
+        others = (table for _, table in tables_of(scenario) if not isinstance(table, EffectKeys))
+        if self.kind in {kind for table in others for kind in table.effects()}:
+            yield Problem((f"{name}.kind",), f'got "{self.kind}", which another table brings; leave it out')
+        yield from super().problems(name, scenario, plugins)
+
+    def effects(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the effect with its settings."""
+        return {self.kind: self.own}
+
+
+class _Placed(Part):
     """Nodes given by their number, and then at random in the area, or by their positions."""
 
     least: ClassVar[int] = 0
+    prefix: ClassVar[str]
+    """What the names of the nodes begin with."""
 
     @model_validator(mode="before")
     @classmethod
@@ -104,20 +147,121 @@ class _Placed(Table):
             return {**data, "count": len(positions)}
         return data
 
-    def without_effect(self) -> Iterable[str]:
-        """Return the number of nodes where it follows from their positions."""
-        return ("count",) if dict(self)["positions_m"] is not None else ()
+    @property
+    def single(self) -> tuple[Any, ...]:
+        """The nodes that differ."""
+        return tuple(dict(self)["node"])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Node names, in the order of every array."""
+        return tuple(f"{self.prefix}-{i}" for i in range(dict(self)["count"]))
+
+    def without_effect(self) -> list[str]:
+        """Return the number of nodes where it follows from their positions, and an empty list of those that differ."""
+        idle = ["count"] if dict(self)["positions_m"] is not None else []
+        return super().without_effect() + idle + ([] if self.single else ["node"])
+
+    def behaving(self) -> dict[str, Any]:
+        """Return the nodes that differ, by name, each with its kind and the settings of it."""
+        return {node.name: node.behaving_as(self) for node in self.single}
+
+    def each(self, key: str, of_all: tuple[Any, ...] | None = None) -> list[Any]:
+        """Return a key of each node, from the table of all or its own; None where neither gives it."""
+        own, names = {node.name: getattr(node, key) for node in self.single}, self.names
+        given = of_all if of_all is not None else [None] * len(names)
+        return [value if own.get(name) is None else own[name] for name, value in zip(names, given, strict=False)]
 
 
 Speed = Annotated[Number, Field(ge=-1e5, le=1e5)]
+Waypoint = tuple[Annotated[Number, Field(ge=0, le=1e9)], Coordinate, Coordinate]
 Angle = Annotated[Number, Field(ge=-3600, le=3600)]
 _POINTS = "a list of [x, y] pairs of numbers from -1e7 to 1e7 in m"
+
+
+def _said(name: str, allowed: str, hint: str) -> str:
+    return f'got "{name}"; {allowed}; {hint}'.rstrip("; ")
+
+
+class _Single(Part):
+    """A node that differs from the others of its table; what is not given is as the table has it."""
+
+    table: ClassVar[str]
+    """The table of all."""
+    of_all: ClassVar[Mapping[str, str]] = {"position_m": "positions_m"}
+    """Keys that the table may give for each node in a list of its own."""
+
+    if TYPE_CHECKING:  # the fields stand in the subclasses, in the order of the documentation
+        name: str
+        kind: str | None
+
+    @property
+    def chosen(self) -> str:
+        """The kind, where one is named."""
+        return self.kind or next(iter(self.registry))
+
+    def behaving_as(self, others: "_Placed") -> Self:
+        """Return this node with the kind of the others, and its settings, if it names none."""
+        if self.kind is not None:
+            return self
+        return self.model_copy(update={"kind": others.chosen} | others.own | self.own)
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with its name or its behaviour, or that contradicts the table of all."""
+        others: _Placed = getattr(scenario, self.table)
+        names = others.names
+        if self.name not in names:
+            hint = closest(self.name, names) if len(names) <= 100 else ""
+            there = f"allowed: {names[0]} to {names[-1]}" if names else "there is none"
+            yield Problem(
+                (f"{name}.name", f"{self.table}.count", f"{self.table}.positions_m"), _said(self.name, there, hint)
+            )
+        elif [node.name for node in others.single].count(self.name) > 1:
+            yield Problem((f"{name}.name",), f'got "{self.name}", which stands there more than once; give one table')
+        else:
+            yield from self._contradictions(name, names.index(self.name), others)
+        if self.kind is not None or self.own:
+            yield from super(_Single, self.behaving_as(others)).problems(name, scenario, plugins)
+
+    def _contradictions(self, name: str, index: int, others: "_Placed") -> Iterable[Problem]:
+        for key, key_of_all in self.of_all.items():
+            own, of_all = getattr(self, key), getattr(others, key_of_all)
+            if own is not None and of_all is not None and index < len(of_all) and of_all[index] != own:
+                where = f"{self.table}.{key_of_all}"
+                text = f"got {own}, but {where} has {of_all[index]} for {self.name}; give one of the two"
+                yield Problem((f"{name}.{key}", where), text)
+
+
+class AccessPointKeys(_Single):
+    """An access point that differs from the others; what is not given is as in the table of all."""
+
+    table: ClassVar[str] = "access_points"
+    registry: ClassVar[Mapping[str, str]] = ACCESS_POINTS
+    of_all: ClassVar[Mapping[str, str]] = {"position_m": "positions_m", "boresight_deg": "boresights_deg"}
+
+    name: Annotated[str, Strict()] = _key(..., "Which one, as ap-3.", "", OURS, allowed="the name of an access point")
+    position_m: Place | None = _key(
+        None, "Position [x, y].", "m", OURS, allowed="a pair [x, y] of numbers from -1e7 to 1e7 in m"
+    )
+    boresight_deg: Angle | None = _key(
+        None, "Direction in which its array looks, counter-clockwise from +x.", "degrees", OURS,
+        allowed="a number from -3600 to 3600 in degrees",
+    )  # fmt: skip
+    transmit_power_dbm: Number | None = _key(
+        None, "Its power budget.", "dBm", OURS, allowed="a number >= -100 and <= 100 in dBm", ge=-100, le=100
+    )
+    kind: Annotated[str, Strict()] | None = _key(
+        None, f'Its behaviour: {", ".join(ACCESS_POINTS)} or "module:Class"; left out: that of all, whose settings '
+        "may be given anew.", "", OURS, allowed='a name, or "module:Class"',
+    )  # fmt: skip
 
 
 class AccessPoints(_Placed):
     """The access points (APs): uniform linear arrays."""
 
     least: ClassVar[int] = 2
+    prefix: ClassVar[str] = "ap"
+    registry: ClassVar[Mapping[str, str]] = ACCESS_POINTS
 
     count: Count = _key(12, "Number of access points, placed at random.", "", PAPER, ge=2, le=100_000)
     positions_m: tuple[Place, ...] | None = _key(
@@ -128,19 +272,86 @@ class AccessPoints(_Placed):
         allowed="a list of numbers from -3600 to 3600 in degrees, one for each access point",
     )  # fmt: skip
     n_antennas: Count = _key(8, "Antennas of an access point.", "", PAPER, ge=1, le=1024)
+    kind: Annotated[str, Strict()] = _key(
+        "standard", f'Behaviour: {", ".join(ACCESS_POINTS)} or "module:Class".', "", OURS
+    )
+    node: tuple[AccessPointKeys, ...] = _key(
+        (), "Single access points that differ.", "", OURS, allowed="tables [[access_points.node]]"
+    )
+
+
+def _waypoints() -> Any:
+    """Return the key with places at given times."""
+    return _key(
+        None, "Places [time in s, x, y] on its way, in straight lines between them; instead of position and velocity.",
+        "m", OURS, allowed="a list of [time, x, y]: times from 0 that ascend in s, x and y from -1e7 to 1e7 in m",
+        min_length=1,
+    )  # fmt: skip
+
+
+def _waypoint_problems(name: str, keys: Table, waypoints: tuple[Waypoint, ...] | None) -> Iterable[Problem]:
+    """Return what is wrong with waypoints, or given beside them without effect."""
+    if waypoints is None:
+        return
+    times = [time_s for time_s, _, _ in waypoints]
+    if any(later <= earlier for earlier, later in itertools.pairwise(times)):
+        yield Problem((f"{name}.waypoints",), f"got the times {times[:4]} s; allowed: times that ascend")
+    for other in ("position_m", "velocity_m_s"):
+        if other in keys.model_fields_set and getattr(keys, other) is not None:
+            yield Problem((f"{name}.{other}", f"{name}.waypoints"), "waypoints say where it is; leave it out")
+
+
+class SingleUserEquipmentKeys(_Single):
+    """A UE that differs from the others; what is not given is as in the table of all."""
+
+    table: ClassVar[str] = "user_equipment"
+    registry: ClassVar[Mapping[str, str]] = USER_EQUIPMENTS
+
+    name: Annotated[str, Strict()] = _key(..., "Which one, as ue-3.", "", OURS, allowed="the name of a UE")
+    position_m: Place | None = _key(
+        None, "Position [x, y] at the start.", "m", OURS, allowed="a pair [x, y] of numbers from -1e7 to 1e7 in m"
+    )
+    velocity_m_s: tuple[Speed, Speed] | None = _key(
+        None, "Velocity [x, y]; left out: it stays.", "m/s", OURS,
+        allowed="a pair [x, y] of numbers from -1e5 to 1e5 in m/s",
+    )  # fmt: skip
+    waypoints: tuple[Waypoint, ...] | None = _waypoints()
+    kind: Annotated[str, Strict()] | None = _key(
+        None, f'Its behaviour: {", ".join(USER_EQUIPMENTS)} or "module:Class"; left out: that of all, whose settings '
+        "may be given anew.", "", OURS, allowed='a name, or "module:Class"',
+    )  # fmt: skip
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with its name, behaviour, place or way."""
+        yield from super().problems(name, scenario, plugins)
+        yield from _waypoint_problems(name, self, self.waypoints)
 
 
 class UserEquipmentKeys(_Placed):
     """The user equipments (UEs): one antenna each."""
 
+    prefix: ClassVar[str] = "ue"
+    registry: ClassVar[Mapping[str, str]] = USER_EQUIPMENTS
+
     count: Count = _key(10, "Number of UEs, placed at random; 0 is valid.", "", PAPER, ge=0, le=100_000)
     positions_m: tuple[Place, ...] | None = _key(
         None, "Position [x, y] of each, instead of count.", "m", PAPER, allowed=_POINTS
     )
+    kind: Annotated[str, Strict()] = _key(
+        "standard", f'Behaviour: {", ".join(USER_EQUIPMENTS)} or "module:Class".', "", OURS
+    )
+    fading: Literal["block", "correlated"] = _key(
+        "block", "Fading from one CPI to the next: drawn anew, or correlated as the speed has it.", "", OURS
+    )
+    node: tuple[SingleUserEquipmentKeys, ...] = _key(
+        (), "Single UEs that differ or move.", "", OURS, allowed="tables [[user_equipment.node]]"
+    )
 
 
-class TargetKeys(Table):
+class TargetKeys(Part):
     """A point target."""
+
+    registry: ClassVar[Mapping[str, str]] = TARGETS
 
     position_m: Place | None = _key(
         None, "Position [x, y] at the start; left out: random.", "m", PAPER,
@@ -150,14 +361,28 @@ class TargetKeys(Table):
     velocity_m_s: tuple[Speed, Speed] = _key(
         (0.0, 0.0), "Velocity [x, y].", "m/s", OURS, allowed="a pair [x, y] of numbers from -1e5 to 1e5 in m/s"
     )
+    waypoints: tuple[Waypoint, ...] | None = _waypoints()
     scatter_phase_rad: Number | None = _key(
         None, "Scattering phase; left out: random, one for a run.", "rad", PAPER,
         allowed="a number from -1000 to 1000 in rad", ge=-1000, le=1000,
     )  # fmt: skip
+    kind: Annotated[str, Strict()] = _key("standard", f'Behaviour: {", ".join(TARGETS)} or "module:Class".', "", OURS)
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with its behaviour or its way."""
+        yield from super().problems(name, scenario, plugins)
+        yield from _waypoint_problems(name, self, self.waypoints)
+
+    def without_effect(self) -> list[str]:
+        """Return the velocity where waypoints say it."""
+        return super().without_effect() + ([] if self.waypoints is None else ["velocity_m_s"])
 
 
-class Schedule(Table):
+class Schedule(Strategy):
     """Slots and coherent processing intervals (CPIs); a CPI has one slot for each transmitter."""
+
+    registry: ClassVar[Mapping[str, str]] = SCHEDULERS
+    kind_key: ClassVar[str] = "order"
 
     snapshots_per_slot: Count = _key(10, "Snapshots (symbols) in a slot.", "", OURS, ge=1, le=1_000_000)
     n_receivers: Count = _key(
@@ -167,9 +392,10 @@ class Schedule(Table):
     cpis: Count = _key(5, "CPIs of a run.", "", OURS, ge=1, le=1_000_000_000)
     guard_symbols: Count = _key(0, "Silent symbols at the end of a slot.", "", OURS, ge=0, le=1_000_000)
     lead_s: Number = _key(200e-6, "How long before its start a CPI is planned.", "s", OURS, ge=0, le=3600)
-    order: Annotated[str, OneOf(SCHEDULERS)] = _key(
+    order: Annotated[str, Strict()] = _key(
         "round-robin",
-        "Order in which the transmitters take the sensing waveform: ascending, or backwards in every other CPI.",
+        "Order in which the transmitters take the sensing waveform: ascending (round-robin), backwards in every other "
+        'CPI (palindromic), or that of a scheduler "module:Class".',
         "",
         OURS,
     )
@@ -191,6 +417,11 @@ class SelectorKeys(Strategy):
         None, "Receiving access points, zero-based, with the kind fixed.", "", OURS,
         allowed="a list of zero-based indices of access points",
     )  # fmt: skip
+
+    @classmethod
+    def staying(cls) -> frozenset[str]:
+        """Return no key: the lists are those of the kind fixed."""
+        return frozenset()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -301,6 +532,10 @@ class ScenarioKeys(Table):
 
     radio: RadioKeys = RadioKeys()
     area: Area = Area()
+    channel: ChannelKeys = ChannelKeys()
+    air: tuple[EffectKeys, ...] = _key(
+        (), "What the air does beside the echoes of the targets.", "", OURS, allowed="tables [[air]]"
+    )
     access_points: AccessPoints = AccessPoints()
     user_equipment: UserEquipmentKeys = UserEquipmentKeys()
     targets: tuple[TargetKeys, ...] = _key(
@@ -310,6 +545,7 @@ class ScenarioKeys(Table):
         PAPER,
         allowed="tables [[targets]], or [] for none",
     )
+    central: CentralKeys = CentralKeys()
     schedule: Schedule = Schedule()
     selector: SelectorKeys = SelectorKeys()
     estimator: EstimatorKeys = EstimatorKeys()
@@ -319,9 +555,9 @@ class ScenarioKeys(Table):
     @property
     def access_point_names(self) -> tuple[str, ...]:
         """Node names of the access points, in the order of every array."""
-        return tuple(f"ap-{i}" for i in range(self.access_points.count))
+        return self.access_points.names
 
     @property
     def user_equipment_names(self) -> tuple[str, ...]:
         """Node names of the UEs, in the order of every array."""
-        return tuple(f"ue-{i}" for i in range(self.user_equipment.count))
+        return self.user_equipment.names

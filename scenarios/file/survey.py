@@ -1,7 +1,7 @@
 """The survey of a checked scenario, without emulating anything: dB become SI and random layouts are drawn."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,13 @@ from emulator.slot import Frame
 from models.network import Area, Network, Radio
 from models.radio import PATH_LOSS
 from models.radio.channel import AccessChannel
-from models.radio.geometry import clear_of_antennas, rays
+from models.radio.geometry import clear_of_antennas, rays, with_ues_at
 from models.radio.propagation import path_gain
+from models.trajectories import ConstantVelocity, Trajectory, Waypoints
 from models.units import db_to_linear, dbm_to_w, noise_power_w
 from models.view import View
 from scenarios.file.plugins import found
-from scenarios.file.schema import ScenarioKeys
+from scenarios.file.schema import ScenarioKeys, SingleUserEquipmentKeys, TargetKeys, UserEquipmentKeys
 
 __all__ = [
     "access_channel_of",
@@ -29,6 +30,8 @@ __all__ = [
     "radio_of",
     "scatter_phases_rad",
     "target_starts_m",
+    "trajectory_of",
+    "ue_trajectories",
     "view_of",
 ]
 
@@ -54,27 +57,58 @@ def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
     ap_names, ue_names = scenario.access_point_names, scenario.user_equipment_names
     return Network(
         ap_names=ap_names,
-        ap_positions_m=_positions(scenario, streams, ap_names, aps.positions_m),
+        ap_positions_m=_positions(scenario, streams, ap_names, aps.each("position_m", aps.positions_m)),
         boresights_rad=np.array([math.radians(b) for b in boresights_deg(scenario, streams)], dtype=float),
         n_antennas=aps.n_antennas,
         carrier_hz=scenario.radio.carrier_hz,
+        relative_power=_relative_power(scenario),
         ue_names=ue_names,
-        ue_positions_m=_positions(scenario, streams, ue_names, ues.positions_m),
+        ue_positions_m=_positions(scenario, streams, ue_names, _ue_starts_m(ues)),
     )
 
 
 def boresights_deg(scenario: ScenarioKeys, streams: Streams) -> Sequence[float]:
     """Return the boresights in degrees, so that a file that names those drawn means the same angles to the last bit."""
-    given, names = scenario.access_points.boresights_deg, scenario.access_point_names
-    if given is not None:
-        return given
-    return [math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi)) for name in names]
+    aps, names = scenario.access_points, scenario.access_point_names
+    return [
+        given if given is not None else math.degrees(streams.generator(name, "boresight").uniform(-np.pi, np.pi))
+        for name, given in zip(names, aps.each("boresight_deg", aps.boresights_deg), strict=True)
+    ]
+
+
+def _relative_power(scenario: ScenarioKeys) -> NDArray[np.float64]:
+    """Return the power budget of each AP as a multiple of that of all."""
+    common_dbm = scenario.radio.transmit_power_dbm
+    own_dbm = scenario.access_points.each("transmit_power_dbm", None)
+    return np.array([1.0 if dbm is None else db_to_linear(dbm - common_dbm) for dbm in own_dbm])
 
 
 def area_of(scenario: ScenarioKeys) -> Area:
     """Return where targets may be."""
     width, height = scenario.area.size_m
     return Area(width_m=width, height_m=height)
+
+
+def _ue_starts_m(ues: UserEquipmentKeys) -> list[tuple[float, float] | None]:
+    """Return where UEs start, as far as that is given: with the first waypoint, or in a position."""
+    ways = ues.each("waypoints")
+    given = ues.each("position_m", ues.positions_m)
+    return [place if way is None else way[0][1:] for way, place in zip(ways, given, strict=True)]
+
+
+def trajectory_of(keys: TargetKeys | SingleUserEquipmentKeys, start_m: tuple[float, float]) -> Trajectory:
+    """Return how a node moves that starts somewhere."""
+    if keys.waypoints is not None:
+        times_s, *places = zip(*keys.waypoints, strict=True)
+        return Waypoints(times_s=times_s, places_m=tuple(zip(*places, strict=True)))
+    return ConstantVelocity(start_m=start_m, velocity_m_s=keys.velocity_m_s or (0.0, 0.0))
+
+
+def ue_trajectories(scenario: ScenarioKeys, network: Network) -> dict[str, Trajectory]:
+    """Return how those UEs move that do, by name."""
+    starts = dict(zip(network.ue_names, network.ue_positions_m.tolist(), strict=True))
+    moving = (node for node in scenario.user_equipment.node if node.waypoints or node.velocity_m_s)
+    return {node.name: trajectory_of(node, tuple(starts[node.name])) for node in moving}
 
 
 def path_gain_of(scenario: ScenarioKeys, network: Network) -> Float:
@@ -85,9 +119,10 @@ def path_gain_of(scenario: ScenarioKeys, network: Network) -> Float:
 
 def target_starts_m(scenario: ScenarioKeys, streams: Streams) -> list[tuple[float, float]]:
     """Return where the targets start, in m: given positions as they are, the others drawn target by target."""
+    given = [keys.position_m if keys.waypoints is None else keys.waypoints[0][1:] for keys in scenario.targets]
     return [
-        keys.position_m if keys.position_m is not None else _random_position(scenario, streams, f"target-{s}")
-        for s, keys in enumerate(scenario.targets)
+        place if place is not None else _random_position(scenario, streams, f"target-{s}")
+        for s, place in enumerate(given)
     ]
 
 
@@ -107,12 +142,15 @@ def first_channel(scenario: ScenarioKeys, seed: int) -> NDArray[np.complex128]:
     network = network_of(scenario, streams)
     shape = network.n_aps, network.n_antennas
     drawn = [cpi_draw(streams.generator(name, "cpi", 0), frame.n_samples, shape) for name in network.ue_names]
-    start_m = np.array(target_starts_m(scenario, streams)).reshape(-1, 2)
-    velocity_m_s = np.array([target.velocity_m_s for target in scenario.targets]).reshape(-1, 2)
+    starts = zip(scenario.targets, target_starts_m(scenario, streams), strict=True)
+    places_m = [trajectory_of(keys, start).position_m(frame.slot_middle_s(0)) for keys, start in starts]
+    ways = ue_trajectories(scenario, network)
+    at_s = frame.cpi_middle_s(0)
+    network = with_ues_at(network, {network.ue_names.index(name): way.position_m(at_s) for name, way in ways.items()})
     return access_channel_of(scenario, network).realize(
         np.array([one.scattered for one in drawn]).reshape(network.n_ues, *shape),
         np.array([one.los_phase_rad for one in drawn]),
-        clear_of_antennas(network, start_m + frame.slot_middle_s(0) * velocity_m_s),
+        clear_of_antennas(network, np.array(places_m).reshape(-1, 2)),
         np.array([db_to_linear(target.rcs_dbsm) for target in scenario.targets]),
         np.array(scatter_phases_rad(scenario, streams)),
     )
@@ -132,8 +170,10 @@ def radio_of(scenario: ScenarioKeys) -> Radio:
     )
 
 
-def access_channel_of(scenario: ScenarioKeys, network: Network) -> AccessChannel:
-    """Return what stays the same of the channels between APs and UEs."""
+def access_channel_of(
+    scenario: ScenarioKeys, network: Network, maker: Callable[..., AccessChannel] | None = None
+) -> AccessChannel:
+    """Return what stays the same of the channels between APs and UEs, as the scenario or another maker makes it."""
     keys = scenario.radio
     spread = keys.angular_std_deg
     return AccessChannel.from_gain(
@@ -141,6 +181,7 @@ def access_channel_of(scenario: ScenarioKeys, network: Network) -> AccessChannel
         path_gain=path_gain_of(scenario, network),
         rician_k=db_to_linear(keys.rician_k_db),
         angular_std_rad=None if spread == "iid" else math.radians(float(spread)),
+        maker=maker or scenario.channel.maker(),
     )
 
 
@@ -161,11 +202,14 @@ def frame_of(scenario: ScenarioKeys) -> Frame:
 
 
 def _positions(
-    scenario: ScenarioKeys, streams: Streams, names: tuple[str, ...], given: tuple[tuple[float, float], ...] | None
+    scenario: ScenarioKeys, streams: Streams, names: tuple[str, ...], given: Sequence[tuple[float, float] | None]
 ) -> NDArray[np.float64]:
-    if given is None:
-        given = tuple(_random_position(scenario, streams, name) for name in names)
-    return np.array(given, dtype=float).reshape(len(names), 2)
+    """Return given positions as they are, the others drawn node by node."""
+    placed = [
+        point if point is not None else _random_position(scenario, streams, name)
+        for name, point in zip(names, given, strict=True)
+    ]
+    return np.array(placed, dtype=float).reshape(len(names), 2)
 
 
 def _random_position(scenario: ScenarioKeys, streams: Streams, name: str) -> tuple[float, float]:

@@ -5,16 +5,30 @@ written-out scenario, the objects of a run and the documentation follow from the
 ``Table``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
 from pydantic_core import CoreSchema, core_schema
 
-from scenarios.file.plugins import implementation, make, setting_problems, settings_of
+from scenarios.file.plugins import implementation, role_of, setting_problems, settings_of
 from scenarios.file.problems import Problem
 
-__all__ = ["OURS", "PAPER", "Count", "Number", "OneOf", "Place", "Strategy", "Table", "key", "tables_of"]
+__all__ = [
+    "OURS",
+    "PAPER",
+    "Coordinate",
+    "Count",
+    "Number",
+    "OneOf",
+    "Part",
+    "Place",
+    "Strategy",
+    "Table",
+    "key",
+    "tables_of",
+]
 
 PAPER, OURS = "the paper's", "ours"
 
@@ -90,8 +104,18 @@ class Strategy(Table):
     """The kinds, name to "module:Class"."""
     shared: ClassVar[tuple[str, ...]] = ()
     """Keys named in the class that are settings of those kinds that have them."""
+    kind_key: ClassVar[str] = "kind"
+    """The key that names the kind."""
 
-    kind: str
+    @property
+    def chosen(self) -> str:
+        """The kind."""
+        return str(getattr(self, self.kind_key))
+
+    @classmethod
+    def staying(cls) -> frozenset[str]:
+        """Return the keys that mean the same whatever the kind."""
+        return frozenset(cls.model_fields) - frozenset(cls.shared)
 
     @property
     def own(self) -> dict[str, Any]:
@@ -104,38 +128,55 @@ class Strategy(Table):
         lacking = set(self._lacking())
         return {name: getattr(self, name) for name in self.shared if name not in lacking} | self.own
 
+    def maker(self) -> Callable[..., Any]:
+        """Return the class of this kind, with its settings."""
+        cls, options = implementation(self.chosen, self.registry), self.options
+        return partial(cls, **options) if options else cls
+
     def make(self) -> Any:
         """Return the object of this kind."""
-        return make(self.kind, self.registry, self.options)
+        return self.maker()()
 
     def _lacking(self) -> list[str]:
         """Return the shared settings that this kind lacks."""
-        fields = settings_of(implementation(self.kind, self.registry)) if self.shared else {}
+        fields = settings_of(implementation(self.chosen, self.registry)) if self.shared else {}
         return [name for name in self.shared if name not in fields]
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is wrong with the kind or its settings."""
+        if self.chosen == type(self).model_fields[self.kind_key].default and not self.options:
+            return  # the kind by default needs no check, so that its class need not be imported
         try:
-            cls = implementation(self.kind, self.registry, plugins)
+            cls = implementation(self.chosen, self.registry, plugins)
         except ValueError as error:
-            yield Problem((f"{name}.kind",), str(error))
+            yield Problem((f"{name}.{self.kind_key}",), str(error))
             return
         for odd in self._lacking():
             if odd in self.model_fields_set:
-                text = f'the kind "{self.kind}" has no such setting; leave it out'
-                yield Problem((f"{name}.{odd}", f"{name}.kind"), text)
-        for setting, text in setting_problems(cls, self.options):
-            yield Problem((f"{name}.{setting or 'kind'}",), text)
+                text = f'the kind "{self.chosen}" has no such setting; leave it out'
+                yield Problem((f"{name}.{odd}", f"{name}.{self.kind_key}"), text)
+        role = role_of(self.registry)
+        for setting, text in setting_problems(cls, self.options, self.staying() | {self.kind_key}, role):
+            yield Problem((f"{name}.{setting or self.kind_key}",), text)
 
     def without_effect(self) -> list[str]:
         """Return the shared settings that this kind lacks."""
         return self._lacking()
 
 
-def tables_of(scenario: Table) -> Iterator[tuple[str, Table]]:
+class Part(Strategy):
+    """A strategy of which the first kind of its registry, the one by default, goes without saying."""
+
+    def without_effect(self) -> list[str]:
+        """Return the kind where it is the one by default."""
+        return [self.kind_key] if self.chosen == next(iter(self.registry)) else []
+
+
+def tables_of(scenario: Table, prefix: str = "") -> Iterator[tuple[str, Table]]:
     """Yield every table of a scenario with its name, those of a list one by one, as ("targets[0]", table)."""
     for name, value in scenario:
-        if isinstance(value, Table):
-            yield name, value
-        elif isinstance(value, tuple):
-            yield from ((f"{name}[{i}]", table) for i, table in enumerate(value))
+        listed = ((f"{name}[{i}]", part) for i, part in enumerate(value)) if isinstance(value, tuple) else ()
+        for path, table in listed if isinstance(value, tuple) else ((name, value),):
+            if isinstance(table, Table):
+                yield f"{prefix}{path}", table
+                yield from tables_of(table, f"{prefix}{path}.")

@@ -120,6 +120,7 @@ class _Case:
             "TransmissionRecord": f"the record of {self._transmitter(sent)} for CPI {sent.cpi}",
             "EchoReport": f"the report of {sent.source} on slot {self.slot_of(number)}",
             "StatisticsReport": f"the statistics of {sent.source} for CPI {sent.cpi}",
+            "Telemetry": f"what {sent.source} said of itself as CPI {sent.cpi} began",
         }
         return words.get(sent.what, f"a {sent.what} from {sent.source} to {sent.destination}")
 

@@ -1,0 +1,54 @@
+"""The worked examples run, draw a picture, and say what they say."""
+
+import importlib
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from scenarios.examples import load_aware, sleeping_ap, waypoints, weak_targets
+
+EXAMPLES = (load_aware, sleeping_ap, waypoints, weak_targets)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_an_example_draws_a_picture_and_says_what_it_found(example, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run = example.run
+    monkeypatch.setattr(example, "run", lambda: run(14 if example is sleeping_ap else 4))
+    example.main()
+    name = example.__name__.rpartition(".")[2]
+    assert f"Written: {name}.png" in capsys.readouterr().out
+    with Image.open(tmp_path / f"{name}.png") as image:
+        assert np.ptp(np.asarray(image.convert("L"))) > 100
+
+
+def test_hysteresis_changes_fewer_roles():
+    found = load_aware.run(40)
+    assert found["hysteresis"][2] < 0.5 * found["one threshold"][2]
+    assert found["hysteresis"][0] == found["one threshold"][0], "the load is the same"
+
+
+def test_a_centre_that_reads_the_reports_loses_less_while_two_sleep():
+    found = sleeping_ap.run(12)
+    assert np.median(found["read"][6:]) < 0.85 * np.median(found["not read"][6:])
+    np.testing.assert_array_equal(found["read"][:4], found["not read"][:4])
+
+
+def test_the_weak_target_gains():
+    found = weak_targets.run(5)
+    weak = {name: np.median(bounds[3:, 0]) for name, bounds in found.items()}
+    assert weak["weak first"] < weak["round-robin"]
+
+
+def test_the_walker_is_followed_to_the_millimetre():
+    found = waypoints.run(4)
+    assert found["resolved"].all()
+    assert np.linalg.norm(found["found_m"] - found["truth_m"], axis=1).max() < 5e-3
+
+
+def test_every_example_is_a_module_of_its_own():
+    for example in EXAMPLES:
+        assert importlib.import_module(example.__name__).main.__doc__
+        assert example.plot(example.run(2 if example is not sleeping_ap else 8), Figure().subplots())
