@@ -14,7 +14,8 @@ from emulator.inbox import Inbox
 from emulator.kernel import Bell, Kernel
 from emulator.losses import Losses
 from emulator.media.air import Air
-from emulator.media.fronthaul import Fronthaul, natural_order
+from emulator.media.fronthaul import Fronthaul
+from emulator.media.links import natural_order
 from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
@@ -100,10 +101,13 @@ class Emulation:
         """Return all owners of events in the order in which events of one instant are served.
 
         The air first (it ends the slot), then links (what arrives now is in time), then those who are in the air
-        (targets and UEs), those who use it (APs), and the central processor; by name within each.
+        (targets and UEs), those who use it (APs), and the central processor; by name within each. Switches come last:
+        nothing happens in them, but they may stand in the trace.
         """
         links = [link.name for link in self.fronthaul.links.values()]
-        groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name])
+        switches = [name for name in self.fronthaul.graph if name not in self.nodes]
+        groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name],
+                  switches)  # fmt: skip
         return [name for group in groups for name in sorted(group, key=natural_order)]
 
     # -- services to nodes ----------------------------------------------------------------------------------------
