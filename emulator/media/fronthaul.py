@@ -143,7 +143,8 @@ class Fronthaul:
         if not message.own:
             message = message.taken()
         self.sent += 1
-        self._given.append((self._link_from(message.source, message.destination), message, message.bits))
+        link = None if self._down else self._next.get((message.source, message.destination))
+        self._given.append((link or self._link_from(message.source, message.destination), message, message.bits))
         if not self._held:
             self._send_off()
 
@@ -205,7 +206,7 @@ class Fronthaul:
                     self._await(link, edge_ns)
 
     def _link_from(self, node: str, destination: str) -> Link | DeadEnd:
-        """Return the link to take at a node, or what stands for none."""
+        """Return the link to take at a node, or what stands for none; links that were down are looked at anew."""
         for link in tuple(self._down):
             link.read(self.now_ns)
         return self._next.get((node, destination)) or self._found(node, destination) or self._dead_end(node)

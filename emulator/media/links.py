@@ -37,6 +37,8 @@ from emulator.trace import Kind, row
 __all__ = ["DeadEnd", "Link", "Loss", "link_name", "natural_order"]
 
 SERIALISE, DELIVER = int(Kind.SERIALISE), int(Kind.DELIVER)
+DRAWS = 64
+"""Random numbers that are drawn at a time: an address costs as much as some fifty numbers."""
 MOST_MEANS = 10
 """Of the jitter: no message is delayed by more."""
 
@@ -133,6 +135,9 @@ class Link:
             raise ValueError(f"fronthaul link {self.name}: {error}") from error
         self.seen: dict[str, Any] | None = deepcopy(self._edge())
         """What the edge said when the link last looked, of which ``attributes`` are made; None if it was gone."""
+        self.has_windows = bool(self.attributes.down_ns)
+        self._jitter: tuple[int, list[float]] = (-1, [])
+        """Number of a block of draws, and the block."""
         self.reach_ns: int | None = self.attributes.latency_ns
         """The latency when the link last looked; None if it was down."""
 
@@ -155,11 +160,11 @@ class Link:
             changed = edge != self.seen
         except ValueError:  # arrays have no truth value
             changed = True
+        if not (changed or self.has_windows):
+            return self.attributes
         if changed:
             self.take(edge)
-        attributes = self.attributes
-        if attributes is not None and attributes.down_ns and attributes.is_down(now_ns):
-            attributes = None
+        attributes = self.attributes if not self._in_window(now_ns) else None
         reach_ns = None if attributes is None else attributes.latency_ns
         if changed or reach_ns != self.reach_ns:
             self.reach_ns = reach_ns
@@ -169,6 +174,10 @@ class Link:
     def take(self, edge: dict[str, Any] | None) -> None:
         """Take over what an edge says."""
         self.attributes, self.seen = self._checked(edge), deepcopy(edge)
+        self.has_windows = self.attributes is not None and bool(self.attributes.down_ns)
+
+    def _in_window(self, now_ns: int) -> bool:
+        return self.attributes is not None and self.attributes.is_down(now_ns)
 
     def _checked(self, edge: dict[str, Any] | None) -> LinkAttributes | None:
         if edge is None or edge.get("rate_bit_s") == 0.0:
@@ -186,14 +195,12 @@ class Link:
         attributes = self.read(now_ns)
         if attributes is None:
             return Loss.DOWN
-        idle = self.free_ns <= now_ns and not self.waiting
-        if (0 if idle else self.backlog_bits(now_ns)) + bits > attributes.queue_bits:
+        if self.free_ns > now_ns or self.waiting:
+            return self._wait(attributes, message, bits, now_ns)
+        if bits > attributes.queue_bits:
             return Loss.FULL
         self.entered += 1
-        if idle:
-            return self._send(attributes, message, bits, now_ns)
-        self._wait(message, bits, now_ns)
-        return None
+        return self._send(attributes, message, bits, now_ns)
 
     def backlog_bits(self, now_ns: int) -> float:
         """Return the bits that wait or are yet to be sent of the message in service."""
@@ -202,10 +209,14 @@ class Link:
         duration_ns, bits = self.service
         return self.waiting_bits + bits * (self.free_ns - now_ns) / duration_ns
 
-    def _wait(self, message: Message, bits: int, now_ns: int) -> None:
+    def _wait(self, attributes: LinkAttributes, message: Message, bits: int, now_ns: int) -> Loss | None:
+        if self.backlog_bits(now_ns) + bits > attributes.queue_bits:
+            return Loss.FULL
+        self.entered += 1
         heappush(self.waiting, (message.priority, self.entered, now_ns, bits, message))
         self.waiting_bits += bits
         self.queue.grew(len(self.waiting), self.waiting_bits)
+        return None
 
     def next(self, now_ns: int) -> tuple[Message, int, int | Loss]:
         """Take the next message that waits; return it, its bits, and when it arrives or why it is lost."""
@@ -229,8 +240,12 @@ class Link:
         return free_ns + attributes.latency_ns
 
     def _jitter_ns(self, mean_ns: float) -> int:
-        drawn = self.services.generator(self.name, "jitter", self.begun).exponential()
-        return round(min(drawn, MOST_MEANS) * mean_ns)
+        """Draw the jitter of a message, addressed by how many began; of a block of messages in one call."""
+        block, place = divmod(self.begun, DRAWS)
+        if self._jitter[0] != block:
+            drawn = self.services.generator(self.name, "jitter", block).exponential(size=DRAWS)
+            self._jitter = block, drawn.clip(max=MOST_MEANS).tolist()
+        return round(self._jitter[1][place] * mean_ns)
 
     def release(self, message: Message, bits: int, now_ns: int) -> Loss | None:
         """Take a message off the far end, or say why it is lost."""
