@@ -80,7 +80,10 @@ def row(load: str, options: argparse.Namespace) -> dict[str, Any]:
             best["before"] = max(best["before"], rate(options.against, load, 0.0, options.rounds))
         best["with jitter"] = max(best["with jitter"], rate(HERE, load, 1e-6, options.rounds))
     if options.against:
-        best |= {f"ratio{way}": best[key] / best["before"] for way, key in (("", "messages/s"), (" with jitter", "with jitter"))}
+        best |= {
+            f"ratio{way}": best[key] / best["before"]
+            for way, key in (("", "messages/s"), (" with jitter", "with jitter"))
+        }
     return {"load": load, **best}
 
 

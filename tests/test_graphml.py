@@ -221,7 +221,10 @@ def test_content_that_is_no_graphml_is_refused(written, name, data):
 
 @pytest.mark.parametrize("name", ["grid", "no/such.graphml", "", "a\0b", "x" * 5000, "net.xml"], ids=range(6))
 def test_a_topology_that_is_neither_word_nor_file_is_refused(name):
-    with pytest.raises(ScenarioError, match=r"star, ring, tree, stripe, mesh or the path of a GraphML or node-link JSON file.*no such file"):
+    with pytest.raises(
+        ScenarioError,
+        match=r"star, ring, tree, stripe, mesh or the path of a GraphML or node-link JSON file.*no such file",
+    ):
         load("paper", {"fronthaul.topology": name})
 
 

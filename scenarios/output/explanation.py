@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.journeys import Event, Hop, Journeys, Outcome, Sent
-from emulator.messages import CENTRAL
+from emulator.messages import ARROW, CENTRAL
 from emulator.trace import Kind
 from scenarios.file.problems import ScenarioError, closest
 from scenarios.output.results import cpis_of, load_result, load_trace
@@ -137,6 +137,8 @@ class _Case:
 
     def passage(self, hop: Hop) -> str:
         """Return what happened to a message on a link."""
+        if ARROW not in hop.link:
+            return f"lost at {_ms(hop.given_ns)}: no way led on from there"
         if hop.started_ns is None or hop.sent_ns is None:
             return f"refused at {_ms(hop.given_ns)}: the queue was full, or the link down"
         waited = f"waited {_span(hop.waited_ns)} behind {self._queued_behind(hop)}; " if hop.waited_ns else ""
