@@ -377,6 +377,7 @@ class Emulation:
         own = here["nodes"]
         here["nodes"] = {name: {} for name in own}  # nodes of one's own may come to have more
         here["fronthaul"]["edges"] = dict.fromkeys(here["fronthaul"]["edges"])  # and edges less
+        here["fronthaul"]["due"] = {}  # turns of links pass
         if state.get("trace") is None:
             here["trace"] = None
         if odd := next(misfits(state, here), ""):

@@ -55,6 +55,8 @@ Arrival = tuple[int, Link, Message, int]
 TURN = itemgetter(0)
 """Sort key that puts the link that is served first at the end."""
 RANK = attrgetter("rank")
+BEFORE_ALL = -0.5
+"""Rank of the turns of links: ends of service and windows come before all else of their instant."""
 
 
 class Fronthaul:
@@ -112,7 +114,7 @@ class Fronthaul:
         for link in self.links.values():
             link.start(services)
         first = min((link.rank for link in self.links.values()), default=0)  # theirs follow each other
-        self._bell, self._turn_bell = services.bell(first, self._arrive), services.bell(first - 0.5, self._take_turns)
+        self._bell, self._turn_bell = services.bell(first, self._arrive), services.bell(BEFORE_ALL, self._take_turns)
         for arrival_ns, together in self._in_flight.items():
             together[:] = [(-link.rank, link, message, bits) for _, link, message, bits in together]
             self._bell.set(arrival_ns)
@@ -236,8 +238,6 @@ class Fronthaul:
     def _enter(self, given: list[Given], now_ns: int) -> None:
         """Put messages into links, one after the other."""
         for link, message, bits in given:
-            if link.waiting and link.free_ns <= now_ns:
-                self._serve(link, now_ns)
             arrival_ns = link.accept(message, bits, now_ns)
             if arrival_ns is not None:
                 self._go(link, message, bits, arrival_ns)  # type: ignore[arg-type]  # a dead end only loses

@@ -1,7 +1,8 @@
 """The fronthaul as a GraphML or node-link JSON file: which file, reading it, and what is wrong with it.
 
-JSON is what ``networkx.node_link_data`` gives, its links called "edges" or "links". The content counts, not the suffix; it may be compressed with gzip. The ``<default>`` of a key holds for every edge that
-says nothing else. Where a drawing program gave nodes identifiers of its own, as yEd does, their labels are their names.
+JSON is what ``networkx.node_link_data`` gives, its links called "edges" or "links". The content counts,
+not the suffix; it may be compressed with gzip. The ``<default>`` of a key holds for every edge that says nothing else.
+Where a drawing program gave nodes identifiers of its own, as yEd does, their labels are their names.
 """
 
 import gzip

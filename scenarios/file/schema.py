@@ -243,9 +243,11 @@ class FronthaulKeys(Table):
     """The network between the access points and the central processor, and what travels on it."""
 
     topology: Annotated[str, Strict(), BeforeValidator(_text_of_path)] = _key(
-        "star", f"{', '.join(TOPOLOGIES)}, or the path of a GraphML or node-link JSON file (relative to the scenario file).",
-        "", OURS,
-    )  # fmt: skip
+        "star",
+        f"{', '.join(TOPOLOGIES)}, or the path of a GraphML or node-link JSON file (relative to the scenario file).",
+        "",
+        OURS,
+    )
     neighbours: Count = _key(
         3, "Nearest neighbours that a node of a mesh is linked with; with the topology mesh alone.", "", OURS, ge=1,
         le=100_000,

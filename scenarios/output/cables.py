@@ -1,7 +1,7 @@
 """The picture fronthaul.png of an output folder: the graph, how busy its links are, and where messages were lost.
 
-Each direction of a cable is drawn by itself, on the right as one looks along it. Nodes stand where the graph reads best:
-their places say nothing about where they are.
+Each direction of a cable is drawn by itself, on the right as one looks along it. Nodes stand where the graph reads
+best: their places say nothing about where they are.
 """
 
 from collections.abc import Mapping
@@ -102,11 +102,11 @@ def _widths(links: Links) -> dict[str, float]:
 
 
 def _draw_links(ax: Axes, links: Links, places: Mapping[str, Float], beside: float) -> None:
-    widths = _widths(links)
+    widths, most = _widths(links), max([LOWEST, *(link["utilisation"] for link in links.values())])
     lines = LineCollection(
         [_ends(name, places, beside) for name in links],
         linewidths=[widths[name] for name in links],
-        cmap=mpl.colormaps[COLOURS], norm=Normalize(0.0, max([LOWEST, *(link["utilisation"] for link in links.values())])),
+        cmap=mpl.colormaps[COLOURS], norm=Normalize(0.0, most),
         capstyle="butt", zorder=2,
     )  # fmt: skip
     lines.set_array(np.array([link["utilisation"] for link in links.values()]))
@@ -123,8 +123,8 @@ def _draw_losses(ax: Axes, links: Links, places: Mapping[str, Float], step: floa
             start, end = _ends(name, places, 0.2 * step)
             at = start + (end - start) / 3.0
             ax.plot(*at, "x", color=draw.VERMILION, ms=7, mew=2.0, zorder=4)
-            ax.annotate(str(lost), (at[0], at[1]), (5, 4), textcoords="offset points", fontsize=7.5, color=draw.VERMILION, zorder=6,
-                        path_effects=_halo())  # fmt: skip
+            ax.annotate(str(lost), (at[0], at[1]), (5, 4), textcoords="offset points", fontsize=7.5, zorder=6,
+                        color=draw.VERMILION, path_effects=_halo())  # fmt: skip
 
 
 def _draw_nodes(ax: Axes, places: Mapping[str, Float]) -> None:
