@@ -180,8 +180,9 @@ class Emulation:
             self.nodes[name].restore(state)
         for node in self.nodes.values():
             self._at_start(node, check_wake, node.wake_ns, self.now_ns)
-            kernel.process(node.run(kernel))  # type: ignore[arg-type]
-        for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
+            last = kernel.process(node.run(kernel))  # type: ignore[arg-type]
+        first_step = last.target
+        while last.target is first_step:  # SimPy's own first step of each process comes before what nodes do
             kernel.step()
         kernel.served = served
 
@@ -333,7 +334,7 @@ class Emulation:
         What a node was built with counts as it was then, if it is state, and as it is now, if it is wiring: the one is
         in the state, the other is not. Links count as they were built: what they have become is in the state.
         """
-        found = {"format": "2", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
+        found = {"format": "3", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
         for name in (self.central.name, *self.nodes):
             node = self.nodes[name]
             found |= self._built[name]
