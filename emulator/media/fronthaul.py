@@ -9,7 +9,7 @@ passed on later takes another way, if there is one. This is what is seen, and wh
 
 - a window of ``down_s`` opens or closes: at that time;
 - an edge changes in the graph, or goes: when a message enters or leaves the link, or would begin to be sent. The first
-  such message, and all that wait for the link, are lost with it;
+  such message, what is sent together with it, and all that wait for the link are lost with it;
 - a link that was down is there again: before any other message is sent or passed on.
 
 A message from a node without a way to its destination is lost there. Not modelled: edges that the graph lacked when the
@@ -198,7 +198,8 @@ class Fronthaul:
         self._down.pop(link, None)
         if link.reach_ns is None:
             self._down[link] = None
-            self._await(link, self.now_ns)
+            if link.waiting:
+                self._await(link, self.now_ns)
         self._await_windows(link)
 
     def _await_windows(self, link: Link) -> None:

@@ -55,7 +55,7 @@ def _trace(folder: Path) -> dict[str, Any]:
 
 
 def _check_node(node: str, nodes: list[str]) -> None:
-    if node in nodes:
+    if node in nodes[: nodes.index(CENTRAL) + 1]:  # switches come after
         return
     links = [name for name in nodes if node in name.split("->")]
     if links:
