@@ -13,10 +13,11 @@ from .media.air import AirRuleError as AirRuleError
 from .media.effects import Effect as Effect
 from .media.effects import TargetEchoes as TargetEchoes
 from .media.fronthaul import Fronthaul as Fronthaul
-from .media.fronthaul import ring as ring
-from .media.fronthaul import star as star
-from .media.fronthaul import stripe as stripe
-from .media.fronthaul import tree as tree
+from .media.topologies import mesh as mesh
+from .media.topologies import ring as ring
+from .media.topologies import star as star
+from .media.topologies import stripe as stripe
+from .media.topologies import tree as tree
 from .messages import Assignment as Assignment
 from .messages import EchoReport as EchoReport
 from .messages import Message as Message

@@ -14,7 +14,8 @@ from emulator.inbox import Inbox
 from emulator.kernel import Bell, Kernel
 from emulator.losses import Losses
 from emulator.media.air import Air
-from emulator.media.fronthaul import Fronthaul, natural_order
+from emulator.media.fronthaul import Fronthaul
+from emulator.media.links import natural_order
 from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
@@ -104,10 +105,13 @@ class Emulation:
         """Return all owners of events in the order in which events of one instant are served.
 
         The air first (it ends the slot), then links (what arrives now is in time), then those who are in the air
-        (targets and UEs), those who use it (APs), and the central processor; by name within each.
+        (targets and UEs), those who use it (APs), and the central processor; by name within each. Switches come last:
+        nothing happens in them, but they may stand in the trace.
         """
         links = [link.name for link in self.fronthaul.links.values()]
-        groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name])
+        switches = [name for name in self.fronthaul.graph if name not in self.nodes]
+        groups = ([self.air.name], links, self.targets, self.user_equipments, self.access_points, [self.central.name],
+                  switches)  # fmt: skip
         return [name for group in groups for name in sorted(group, key=natural_order)]
 
     # -- services to nodes ----------------------------------------------------------------------------------------
@@ -180,8 +184,9 @@ class Emulation:
             self.nodes[name].restore(state)
         for node in self.nodes.values():
             self._at_start(node, check_wake, node.wake_ns, self.now_ns)
-            kernel.process(node.run(kernel))  # type: ignore[arg-type]
-        for _ in self.nodes:  # SimPy's own first step of each process comes before anything else
+            last = kernel.process(node.run(kernel))  # type: ignore[arg-type]
+        first_step = last.target
+        while last.target is first_step:  # SimPy's own first step of each process comes before what nodes do
             kernel.step()
         kernel.served = served
 
@@ -333,7 +338,7 @@ class Emulation:
         What a node was built with counts as it was then, if it is state, and as it is now, if it is wiring: the one is
         in the state, the other is not. Links count as they were built: what they have become is in the state.
         """
-        found = {"format": "2", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
+        found = {"format": "3", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
         for name in (self.central.name, *self.nodes):
             node = self.nodes[name]
             found |= self._built[name]
@@ -377,6 +382,7 @@ class Emulation:
         own = here["nodes"]
         here["nodes"] = {name: {} for name in own}  # nodes of one's own may come to have more
         here["fronthaul"]["edges"] = dict.fromkeys(here["fronthaul"]["edges"])  # and edges less
+        here["fronthaul"]["due"] = {}  # turns of links pass
         if state.get("trace") is None:
             here["trace"] = None
         if odd := next(misfits(state, here), ""):

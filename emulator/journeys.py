@@ -42,7 +42,7 @@ class Hop(NamedTuple):
     """A message on one link. What did not happen, or not before the trace ended, is None."""
 
     link: str
-    """As "ap-3->central"."""
+    """As "ap-3->central"; of a message that was lost for want of a route, the node where it was."""
     given_ns: int
     """When it came to the link: from its source, or from the link before."""
     started_ns: int | None
@@ -73,7 +73,7 @@ class Outcome(StrEnum):
     LOST = "lost"
     """A link lost it on the way."""
     REFUSED = "refused"
-    """A link did not take it."""
+    """A link did not take it, or there was none to take."""
     UNDER_WAY = "under way"
     """The trace ended before it arrived."""
 

@@ -6,7 +6,7 @@ with its two identifiers (8 bytes).
 
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,9 @@ class Message:
 
     Attributes
     ----------
+    priority
+        Of the class: of the messages that wait for a link the least comes first. Plans 0, records 1, reports and all
+        others 2.
     source, destination
         Node names.
     sequence
@@ -54,6 +57,8 @@ class Message:
     own
         Whether it is the fronthaul's alone, arrays included: whoever made it changes it no more.
     """
+
+    priority: ClassVar[int] = 2
 
     source: str
     destination: str
@@ -95,6 +100,8 @@ class Assignment(Message):
         Data bits of the CPI, one byte string a UE; empty for an AP that does not transmit.
     """
 
+    priority = 0
+
     plan: CpiPlan
     payload: tuple[bytes, ...] = ()
 
@@ -120,6 +127,8 @@ class TransmissionRecord(Message):
     samples
         Shape (N, len(positions) x n_snapshots), complex64: 64 bits a sample.
     """
+
+    priority = 1
 
     cpi: int
     transmitter: str

@@ -112,8 +112,8 @@ class RunResult:
     errors_m
         Position errors, shape (n_cpis, n_targets), in m; NaN where a target was missed.
     fronthaul
-        Books of the fronthaul: messages_sent, messages_delivered, messages_dropped, messages_in_flight, and links with
-        bits delivered and utilisation.
+        Books of the fronthaul: messages_sent, messages_delivered, messages_dropped, messages_in_flight,
+        messages_without_route, and links with what ``emulator.media.links.Link.book`` tells of each.
     slots
         Slots of these CPIs.
     events

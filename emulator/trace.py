@@ -69,7 +69,9 @@ class Kind(IntEnum):
     DELIVER = 9
     """A link delivers a message [bits] *."""
     DROP = 10
-    """A link loses a message [bits] *: on the way, or at once where no row says that it started to send it."""
+    """A link loses a message [bits] *: on the way, or at once where no row says that it started to send it.
+
+    Where the node of the row is no link, that node had no way on to the message's destination."""
     LATE = 11
     """A message reached the central processor or an AP when it was of no use any more [CPI] *."""
     FUSE = 12

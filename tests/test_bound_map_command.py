@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from emulator.media.fronthaul import star
+from emulator.media.topologies import star
 from scenarios.commands.cli import app
 from scenarios.figures import bound_map
 from scenarios.file.files import load

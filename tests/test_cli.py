@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from emulator.media.fronthaul import star
+from emulator.media.topologies import star
 from scenarios.commands import cli
 from scenarios.commands.cli import app
 from scenarios.file.files import load
@@ -45,8 +45,8 @@ cpis = 2
 """
 
 FILES = [
-    ".dmimo.json", "cost_map.png", "map.png", "metrics.png", "result.json", "scenario.toml", "se.png", "timeline.png",
-    "trace.npz",
+    ".dmimo.json", "cost_map.png", "fronthaul.png", "map.png", "metrics.png", "result.json", "scenario.toml", "se.png",
+    "timeline.png", "trace.npz",
 ]  # fmt: skip
 
 
@@ -135,10 +135,14 @@ def test_run_json_has_the_agreed_shape(small):
     assert cpi["false_detections"] == len(cpi["false_positions_m"])
     fronthaul = data["fronthaul"]
     assert set(fronthaul) == {
-        "messages_sent", "messages_delivered", "messages_dropped", "messages_in_flight", "links",
+        "messages_sent", "messages_delivered", "messages_dropped", "messages_in_flight", "messages_without_route",
+        "links",
     }  # fmt: skip
     assert fronthaul["messages_sent"] == sum(fronthaul[f"messages_{w}"] for w in ("delivered", "dropped", "in_flight"))
-    assert set(fronthaul["links"]["ap-0->central"]) == {"bits", "utilisation"}
+    assert set(fronthaul["links"]["ap-0->central"]) == {
+        "bits", "utilisation", "rate_bit_s", "messages_entered", "messages_waiting_mean", "messages_waiting_max",
+        "bits_waiting_mean", "bits_waiting_max", "wait_mean_s", "wait_max_s", "lost",
+    }  # fmt: skip
     assert list(Path().iterdir()) == [Path(small)]
 
 
@@ -174,7 +178,7 @@ def test_run_writes_its_folder_and_tells_a_person(small):
     written = json.loads((folder / "result.json").read_text())
     assert "wall_s" not in written
     assert len(written["cpis"]) == 2
-    for name in ("map.png", "cost_map.png", "timeline.png", "se.png", "metrics.png"):
+    for name in ("map.png", "cost_map.png", "fronthaul.png", "timeline.png", "se.png", "metrics.png"):
         assert matplotlib.image.imread(folder / name).std() > 0.01
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from emulator.kernel import Bell, Kernel
 from emulator.media import TOPOLOGIES
-from emulator.media.fronthaul import Fronthaul, ring, star, stripe, tree
+from emulator.media.fronthaul import Fronthaul
+from emulator.media.topologies import ring, star, stripe, tree
 from emulator.messages import HEADER_BITS, Message
 from emulator.nodes.node import EmulationError
 from emulator.randomness import Streams
@@ -49,7 +50,8 @@ class Bench:
         return Bell(self.kernel, rank, ring)
 
     def rank(self, name):
-        return 10 + sorted(link.name for link in self.fronthaul.links.values()).index(name)
+        links = sorted(link.name for link in self.fronthaul.links.values())
+        return 10 + [*links, *self.fronthaul.graph].index(name)
 
     def at(self, time_ns, message):
         Bell(self.kernel, 0, lambda _: self.fronthaul.send(message)).set(time_ns)
@@ -272,9 +274,11 @@ def test_a_link_that_is_down_loses_what_would_enter_or_leave_it(how):
     for time_ns in (0, 18_000, 30_000, 50_000):  # arrives, on the cable when it is cut, cut, arrives
         bench.at(time_ns, Parcel(1000))
     assert [time_ns for time_ns, _ in bench.run()] == [6000, 56_000]
-    cut = ("link down", "ap-0->central")
-    assert fates == [(0, "delivered"), (1, *cut), (2, *cut), (3, "delivered")]
-    assert bench.fronthaul.books()["messages_dropped"] == 2
+    lost = [(1, "link down", "ap-0->central"), (2, "no route", "ap-0")]  # the first one shows that the cable is cut
+    assert fates == [(0, "delivered"), *lost, (3, "delivered")]
+    books = bench.fronthaul.books()
+    assert (books["messages_dropped"], books["messages_without_route"]) == (2, 1)
+    assert books["links"]["ap-0->central"]["lost"] == {"link down": 1}
 
 
 @pytest.mark.parametrize(
@@ -464,4 +468,4 @@ def test_the_state_holds_what_the_links_had_become(small):
 def test_the_books_of_a_fronthaul_that_has_not_started_are_empty():
     books = Fronthaul(star(("ap-0",))).books()
     assert books["messages_sent"] == 0
-    assert books["links"]["ap-0->central"] == {"bits": 0, "utilisation": 0.0}
+    assert not any(books["links"]["ap-0->central"][key] for key in ("bits", "utilisation", "wait_mean_s", "lost"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from emulator.media.fronthaul import stripe
+from emulator.media.topologies import stripe
 from emulator.nodes.access_point import AccessPoint
 from models.estimation.base import Estimator
 from models.observation import Estimate

@@ -66,7 +66,7 @@ def test_the_default_of_a_key_holds_for_edges_that_say_nothing(written, use):
     keys = key("rate_bit_s", default="1000", use=use) + key("queue_bits", "int", default="5000", use=use)
     graph = graph_of(written(site(keys, star_with(rate_bit_s="2e9"))), rate_bit_s=1e6, latency_s=3e-6)
     assert graph.edges["ap-0", "central"] == {"rate_bit_s": 2e9, "queue_bits": 5000, "latency_s": 3e-6,
-                                              "loss_probability": 0.0}  # fmt: skip
+                                              "loss_probability": 0.0, "jitter_s": 0.0}  # fmt: skip
     assert graph.edges["central", "ap-5"]["rate_bit_s"] == 1000.0
 
 
@@ -102,7 +102,7 @@ def test_attributes_of_drawing_programs_are_left_out(written):
     yed = '<key id="d9" for="edge" yfiles.type="edgegraphics"/>'
     line = "<y:PolyLineEdge><y:LineStyle color='#000000'/><y:EdgeLabel>fibre</y:EdgeLabel></y:PolyLineEdge>"
     graph = graph_of(written(site(keys + yed, star_with(d9=line))))
-    assert set(graph.edges["ap-0", "central"]) == {"rate_bit_s", "latency_s", "loss_probability"}
+    assert set(graph.edges["ap-0", "central"]) == {"rate_bit_s", "latency_s", "loss_probability", "jitter_s"}
     told = remarks(load("paper", {"fronthaul.topology": written(site(keys + yed, star_with(d9=line)))}))
     assert [text.rpartition(": ")[2] for text in told] == ["Edge Label, color, description, label, weight"]
     assert remarks(load("paper", {"fronthaul.topology": written(site())})) == []
@@ -219,15 +219,18 @@ def test_content_that_is_no_graphml_is_refused(written, name, data):
         graph_of(written(data, name))
 
 
-@pytest.mark.parametrize("name", ["mesh", "no/such.graphml", "", "a\0b", "x" * 5000, "net.xml"], ids=range(6))
+@pytest.mark.parametrize("name", ["grid", "no/such.graphml", "", "a\0b", "x" * 5000, "net.xml"], ids=range(6))
 def test_a_topology_that_is_neither_word_nor_file_is_refused(name):
-    with pytest.raises(ScenarioError, match=r"star, ring, tree, stripe or the path of a GraphML file.*no such file"):
+    with pytest.raises(
+        ScenarioError,
+        match=r"star, ring, tree, stripe, mesh or the path of a GraphML or node-link JSON file.*no such file",
+    ):
         load("paper", {"fronthaul.topology": name})
 
 
 @pytest.mark.parametrize(("name", "what"), [(".", "a folder"), (os.sep, "a folder"), (os.devnull, "no regular file")])
 def test_a_topology_that_is_no_file_is_called_what_it_is(name, what):
-    with pytest.raises(ScenarioError, match=f"the path of a GraphML file, and that is {what}$"):
+    with pytest.raises(ScenarioError, match=f"the path of a GraphML or node-link JSON file, and that is {what}$"):
         load("paper", {"fronthaul.topology": name})
 
 

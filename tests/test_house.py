@@ -98,7 +98,10 @@ def test_what_is_registered_is_a_public_function(registry):
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_contract_of_a_topology(name):
     names = tuple(f"ap-{i}" for i in range(7))
-    graph = found(TOPOLOGIES[name])(names, rate_bit_s=1e9, latency_s=1e-6)
+    make = found(TOPOLOGIES[name])
+    known = {"positions_m": np.arange(14.0).reshape(7, 2), "central_m": (0.0, 0.0), "neighbours": 2}
+    asked = {key: value for key, value in known.items() if key in inspect.signature(make).parameters}
+    graph = make(names, **asked, rate_bit_s=1e9, latency_s=1e-6)
     assert set(graph) == {"central", *names}
     assert nx.is_strongly_connected(graph)
     assert all(edge == {"rate_bit_s": 1e9, "latency_s": 1e-6} for _, _, edge in graph.edges(data=True))

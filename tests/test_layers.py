@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "emulator", "scenarios")
-DRAWING = {"emulator/timeline.py", *(f"scenarios/output/{name}.py" for name in ("draw", "pictures", "series"))}
+DRAWING = {
+    "emulator/timeline.py",
+    *(f"scenarios/output/{name}.py" for name in ("cables", "draw", "pictures", "series")),
+}
 OURS_AND_PYTHONS = {*PACKAGES, "benchmarks", *sys.stdlib_module_names}
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},

@@ -8,7 +8,7 @@ import pytest
 
 from emulator.functional_split import StatisticsSplit
 from emulator.losses import Cause
-from emulator.media.fronthaul import star, stripe
+from emulator.media.topologies import star, stripe
 from emulator.nodes.access_point import AccessPoint
 from scenarios.output.losses import loss_lines
 
@@ -65,7 +65,7 @@ def test_a_late_report_is_late_by_what_the_link_takes_more(small):
 
 @pytest.mark.parametrize(
     ("attribute", "value", "why"),
-    [("rate_bit_s", 0, "link down"), ("queue_bits", 800, "queue full"), ("loss_probability", 1.0, "lost on the link")],
+    [("queue_bits", 800, "queue full"), ("loss_probability", 1.0, "lost on the link")],
 )
 def test_what_a_link_lost_names_the_link(small, attribute, value, why):
     graph = network()

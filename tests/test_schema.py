@@ -117,7 +117,7 @@ def test_paper_is_the_default_scenario():
         ('estimator = {kind = "paper", training_cells = 0}', ["estimator.training_cells: got 0", "1 to 1000"]),
         ('estimator = {kind = "paper", guard_cells = -3}', ["estimator.guard_cells: got -3", "0 to 1000"]),
         ("estimator.false_alarm_probability = 0", ["estimator.false_alarm_probability", ">= 1e-100"]),
-        ('fronthaul.topology = "mesh"', ["fronthaul.topology", '"mesh"', "star, ring, tree, stripe"]),
+        ('fronthaul.topology = "grid"', ["fronthaul.topology", '"grid"', "star, ring, tree, stripe"]),
         ('fronthaul.topology = "no/such.graphml"', ["fronthaul.topology", "no such file"]),
         ("fronthaul.iq_bits = 25", ["fronthaul.iq_bits", "25 bit", "<= 24"]),
         ("fronthaul.queue_bits = 0", ["fronthaul.queue_bits", "0 bit", ">= 1"]),

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from emulator import lanes, timeline
 from emulator.journeys import Hop, Outcome
 from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline, Way
-from emulator.media.fronthaul import star
+from emulator.media.topologies import star
 from emulator.trace import Kind
 from models.network import Mode
 from scenarios import load

@@ -12,9 +12,10 @@ EFFECTS = {
 """What the air does to what is radiated. A table of the scenario file names the effects that it brings."""
 
 TOPOLOGIES = {
-    "star": "emulator.media.fronthaul:star",
-    "ring": "emulator.media.fronthaul:ring",
-    "tree": "emulator.media.fronthaul:tree",
-    "stripe": "emulator.media.fronthaul:stripe",
+    "star": "emulator.media.topologies:star",
+    "ring": "emulator.media.topologies:ring",
+    "tree": "emulator.media.topologies:tree",
+    "stripe": "emulator.media.topologies:stripe",
+    "mesh": "emulator.media.topologies:mesh",
 }
 """Graphs of the fronthaul: (names of the APs, attributes of every link) -> graph."""

@@ -1,6 +1,7 @@
 """What an edge of the fronthaul graph may say of its link: the names, their ranges, and what drawing programs add."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,15 +15,13 @@ __all__ = [
     "attribute_problems",
     "drawing_attributes",
     "serialisation_ns",
+    "windows_ns",
 ]
 
-LINK_ATTRIBUTES: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "rate_bit_s": (">= 1", lambda value: value >= 1.0),
-    "latency_s": (">= 0 and <= 3600", lambda value: 0.0 <= value <= 3600.0),
-    "queue_bits": ("> 0", lambda value: value > 0.0),
-    "loss_probability": ("in [0, 1]", lambda value: 0.0 <= value <= 1.0),
-}
-"""What each attribute may be, in words and as a test."""
+_NUMBER = r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*"
+_WINDOW = re.compile(f"{_NUMBER}-{_NUMBER}")
+LONGEST_NS = 2**62
+
 
 _EXACT = 2**53
 _MEANT = {
@@ -30,6 +29,8 @@ _MEANT = {
     "rate_bit_s": ("bandwidth", "capacity", "rate", "speed", "throughput"),
     "latency_s": ("delay", "latency"),
     "queue_bits": ("queue", "buffer"),
+    "jitter_s": ("jitter", "variation"),
+    "down_s": ("down", "outage", "window"),
 }
 """Words in other names that are used for an attribute."""
 _DRAWING = {
@@ -61,6 +62,8 @@ class LinkAttributes:
     latency_ns: int = 0
     queue_bits: float = math.inf
     loss_probability: float = 0.0
+    jitter_ns: float = 0.0
+    down_ns: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(cls, edge: Mapping[str, Any]) -> "LinkAttributes":
@@ -78,7 +81,13 @@ class LinkAttributes:
             latency_ns=round(_float(edge.get("latency_s", 0.0)) * 1e9),
             queue_bits=_float(edge.get("queue_bits", math.inf)),
             loss_probability=_float(edge.get("loss_probability", 0.0)),
+            jitter_ns=_float(edge.get("jitter_s", 0.0)) * 1e9,
+            down_ns=windows_ns(edge.get("down_s", ())),
         )
+
+    def is_down(self, now_ns: int) -> bool:
+        """Return whether a window in which the link is down holds this time."""
+        return any(start_ns <= now_ns < end_ns for start_ns, end_ns in self.down_ns)
 
     def duration_ns(self, bits: int) -> int:
         """Return how long a message of this size is serialised, in whole ns."""
@@ -99,14 +108,70 @@ def _float(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def windows_ns(value: Any) -> tuple[tuple[int, int], ...]:
+    """Return the windows in which a link is down, in whole ns.
+
+    Parameters
+    ----------
+    value
+        Pairs [from, until] in s, the end excluded, or text such as "0.001-0.002; 0.005-0.006".
+
+    Raises
+    ------
+    ValueError
+        If these are no pairs of numbers, or one ends before it begins.
+
+    >>> windows_ns("1e-3-2e-3; 0.005-0.006")
+    ((1000000, 2000000), (5000000, 6000000))
+    """
+    pairs = [_pair(part) for part in value.split(";") if part.strip()] if isinstance(value, str) else value
+    found = []
+    for start_s, end_s in pairs:
+        start, end = _float(start_s), _float(end_s)
+        if not 0.0 <= start < end < LONGEST_NS * 1e-9:
+            raise ValueError(f"{start_s!r} to {end_s!r}")
+        found.append((round(start * 1e9), round(end * 1e9)))
+    return tuple(sorted(found))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    match = _WINDOW.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not as 0.001-0.002")
+    return match[1], match[2]
+
+
+def _are_windows(value: Any) -> bool:
+    try:
+        windows_ns(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _number(valid: Callable[[float], bool]) -> Callable[[Any], bool]:
+    """Return the test for a real number of which something else holds, too."""
+    return lambda value: isinstance(value, Real) and not isinstance(value, bool) and valid(_float(value))
+
+
+LINK_ATTRIBUTES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "rate_bit_s": ("a number >= 1", _number(lambda value: value >= 1.0)),
+    "latency_s": ("a number >= 0 and <= 3600", _number(lambda value: 0.0 <= value <= 3600.0)),
+    "queue_bits": ("a number > 0", _number(lambda value: value > 0.0)),
+    "loss_probability": ("a number in [0, 1]", _number(lambda value: 0.0 <= value <= 1.0)),
+    "jitter_s": ("a number >= 0 and <= 3600", _number(lambda value: 0.0 <= value <= 3600.0)),
+    "down_s": ('pairs [from, until] in s, 0 <= from < until, or text as "0.001-0.002; 0.005-0.006"', _are_windows),
+}
+"""What each attribute may be, in words and as a test."""
+
+
 def attribute_problems(edge: Mapping[str, Any]) -> Iterator[AttributeProblem]:
     """Return what is wrong with the attributes of an edge."""
     for name, (allowed, valid) in LINK_ATTRIBUTES.items():
-        value = edge.get(name, 1.0)
-        value = _float(value) if isinstance(value, int) and abs(value) > _EXACT else value
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (number and valid(_float(value))):
-            yield AttributeProblem(name, f"is {value!r}; allowed: a number {allowed}")
+        if name in edge and not valid(edge[name]):
+            value = edge[name]
+            value = _float(value) if isinstance(value, int) and abs(value) > _EXACT else value
+            yield AttributeProblem(name, f"is {value!r}; allowed: {allowed}")
     for name in edge:
         if name not in LINK_ATTRIBUTES and _plain(name) not in _DRAWING:
             yield AttributeProblem(f'the attribute "{name}"', f"is unknown; {_hint(name)}")

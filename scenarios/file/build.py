@@ -144,7 +144,7 @@ def build(
             effects=(*_effects(scenario), *effects),
             channel_at=partial(access_channel_of, scenario, maker=channel) if ways else None,
         ),
-        fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
+        fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario, seed)),
         central=_central(scenario, access_channel, central or scenario.central.maker(), **strategies),
         access_points=[
             _access_point(
@@ -259,22 +259,27 @@ def _effects(scenario: ScenarioKeys) -> Iterator[Effect]:
             yield make(name, EFFECTS, settings)
 
 
-def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
-    """Return the graph of the fronthaul; links of a GraphML file keep what they say and take the rest from the keys.
+def fronthaul_graph(scenario: ScenarioKeys, seed: int = 1) -> nx.DiGraph:
+    """Return the graph of the fronthaul; links of a file keep what they say and take the rest from the keys.
+
+    A mesh of APs that are placed at random depends on the seed.
 
     Raises
     ------
     ValueError
-        If a GraphML file cannot be read or has parallel links.
+        If a file cannot be read or has parallel links.
     """
     keys = scenario.fronthaul
     attributes: dict[str, float] = {
         "rate_bit_s": keys.rate_bit_s, "latency_s": keys.latency_s, "loss_probability": keys.loss_probability,
+        "jitter_s": keys.jitter_s,
     }  # fmt: skip
     if keys.queue_bits is not None:
         attributes["queue_bits"] = keys.queue_bits
     if keys.topology in TOPOLOGIES:
-        made: nx.DiGraph = found(TOPOLOGIES[keys.topology])(scenario.access_point_names, **attributes)
+        make = found(TOPOLOGIES[keys.topology])
+        own = {name: value(scenario, seed) for name, value in _ASKED.items() if name in signature(make).parameters}
+        made: nx.DiGraph = make(scenario.access_point_names, **own, **attributes)
         return made
     graph = nx.DiGraph(read_graph(keys.topology))
     for *_, edge in graph.edges(data=True):
@@ -282,6 +287,14 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
         edge.clear()
         edge.update(attributes | own)
     return graph
+
+
+_ASKED: Mapping[str, Callable[[ScenarioKeys, int], Any]] = {
+    "positions_m": lambda scenario, seed: network_of(scenario, Streams(seed)).ap_positions_m,
+    "central_m": lambda scenario, seed: [0.5 * side for side in scenario.area.size_m],
+    "neighbours": lambda scenario, seed: scenario.fronthaul.neighbours,
+}
+"""What a topology may ask for by a parameter, besides names and attributes of links."""
 
 
 def _central(

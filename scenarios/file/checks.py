@@ -41,7 +41,7 @@ def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def absolute_topology(data: Mapping[str, Any], *folders: Path) -> dict[str, Any]:
-    """Make the path of a GraphML file, sought in these folders, absolute: a resolved scenario lies in another one."""
+    """Make the path of the file of a graph absolute, sought in these folders: a resolved scenario lies elsewhere."""
     fronthaul = data.get("fronthaul")
     topology = fronthaul.get("topology") if isinstance(fronthaul, Mapping) else None
     if not isinstance(topology, str | PathLike) or topology in TOPOLOGIES:

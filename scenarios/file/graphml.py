@@ -1,11 +1,13 @@
-"""The fronthaul as a GraphML file: which file, reading it, and what is wrong with it.
+"""The fronthaul as a GraphML or node-link JSON file: which file, reading it, and what is wrong with it.
 
-The content counts, not the suffix; it may be compressed with gzip. The ``<default>`` of a key holds for every edge that
-says nothing else. Where a drawing program gave nodes identifiers of its own, as yEd does, their labels are their names.
+JSON is what ``networkx.node_link_data`` gives, its links called "edges" or "links". The content counts,
+not the suffix; it may be compressed with gzip. The ``<default>`` of a key holds for every edge that says nothing else.
+Where a drawing program gave nodes identifiers of its own, as yEd does, their labels are their names.
 """
 
 import gzip
 import io
+import json
 import os
 import re
 import warnings
@@ -30,7 +32,7 @@ _TOPOLOGY = ("fronthaul.topology",)
 
 
 def absolute(topology: str | os.PathLike[str], *folders: Path) -> str:
-    """Return the path of a GraphML file, sought in these folders; a word that is no path as it is."""
+    """Return the path of a file, sought in these folders; a word that is no path as it is."""
     text = os.fspath(topology)
     paths = [os.path.abspath(folder / text) for folder in folders]
     found = next(filter(os.path.isfile, paths), None)
@@ -38,30 +40,53 @@ def absolute(topology: str | os.PathLike[str], *folders: Path) -> str:
 
 
 def read_graph(path: str) -> "nx.Graph":
-    """Return the graph of a GraphML file, defaults of its keys applied.
+    """Return the graph of a file, the defaults of its keys applied.
 
     Raises
     ------
     ValueError
-        If the file cannot be read, is no GraphML or has parallel links; with the reason.
+        If the file cannot be read, is neither GraphML nor node-link JSON, or has parallel links; with the reason.
     """
     import networkx as nx
 
+    form = "GraphML"
     try:
         data = Path(path).read_bytes()
         data = gzip.decompress(data) if data.startswith(_GZIP) else data
-        root = ElementTree.fromstring(data)
-        _check_keys(root)
-        with warnings.catch_warnings(action="ignore"):  # of what networkx leaves out, and no link has
-            graph = nx.read_graphml(io.BytesIO(data))
-        defaults = dict(_edge_defaults(root))
+        if data.lstrip().startswith(b"{"):
+            form = "node-link JSON"
+            graph = _of_json(data)
+        else:
+            graph = _of_graphml(data)
     except Exception as error:
-        raise ValueError(f"it cannot be read as GraphML: {type(error).__name__}: {error}") from error
+        raise ValueError(f"it cannot be read as {form}: {type(error).__name__}: {error}") from error
     if graph.is_multigraph():
         raise ValueError("it has parallel links, where one between two nodes is allowed")
+    return nx.relabel_nodes(graph, _names(graph))
+
+
+def _of_json(data: bytes) -> "nx.Graph":
+    import networkx as nx
+
+    table = json.loads(data)
+    links = "links" if "links" in table else "edges"
+    graph = nx.node_link_graph({**table, "multigraph": False}, edges=links)
+    if graph.number_of_edges() < len(table[links]):
+        return nx.node_link_graph({**table, "multigraph": True}, edges=links)
+    return nx.relabel_nodes(graph, {node: str(node) for node in graph})
+
+
+def _of_graphml(data: bytes) -> "nx.Graph":
+    import networkx as nx
+
+    root = ElementTree.fromstring(data)
+    _check_keys(root)
+    with warnings.catch_warnings(action="ignore"):  # of what networkx leaves out, and no link has
+        graph = nx.read_graphml(io.BytesIO(data))
+    defaults = dict(_edge_defaults(root))
     for *_, edge in graph.edges(data=True):
         edge.update(defaults | edge)
-    return nx.relabel_nodes(graph, _names(graph))
+    return graph
 
 
 def _check_keys(root: ElementTree.Element) -> None:
@@ -98,9 +123,9 @@ def _names(graph: "nx.Graph") -> dict[str, str]:
 
 
 def graph_problems(path: str, names: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Problem]:
-    """Return what is wrong with a GraphML file for these access points; ``words`` are topologies by name."""
+    """Return what is wrong with a file for these access points; ``words`` are topologies by name."""
     if not os.path.isfile(path):
-        allowed = f"{', '.join(words)} or the path of a GraphML file"
+        allowed = f"{', '.join(words)} or the path of a GraphML or node-link JSON file"
         hint = closest(path, words)
         said = f"; {hint}" if hint.startswith("did you mean") else ""
         other = "that is a folder" if os.path.isdir(path) else "that is no regular file"
@@ -120,7 +145,7 @@ def graph_problems(path: str, names: tuple[str, ...], words: tuple[str, ...]) ->
 
 
 def graph_remarks(path: str, names: tuple[str, ...]) -> Iterator[str]:
-    """Yield what is worth saying of a GraphML file that is valid for these access points: what has no effect in it."""
+    """Yield what is worth saying of a file that is valid for these access points: what has no effect in it."""
     graph = read_graph(path)
     if drawing := drawing_attributes(edge for *_, edge in graph.edges(data=True)):
         yield f"attributes of links that serve its drawing are ignored: {', '.join(drawing)}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from emulator.media.fronthaul import natural_order
+from emulator.media.links import natural_order
 
 __all__ = ["names_text"]
 

@@ -474,9 +474,20 @@ class FronthaulKeys(Table):
     """The network between the access points and the central processor, and what travels on it."""
 
     topology: Annotated[str, Strict(), BeforeValidator(_text_of_path)] = _key(
-        "star", f"{', '.join(TOPOLOGIES)}, or the path of a GraphML file (relative to the scenario file).", "", OURS,
+        "star",
+        f"{', '.join(TOPOLOGIES)}, or the path of a GraphML or node-link JSON file (relative to the scenario file).",
+        "",
+        OURS,
+    )
+    neighbours: Count = _key(
+        3, "Nearest neighbours that a node of a mesh is linked with; with the topology mesh alone.", "", OURS, ge=1,
+        le=100_000,
     )  # fmt: skip
     latency_s: Number = _key(25e-6, "Propagation delay of a link.", "s", OURS, ge=0, le=3600)
+    jitter_s: Number = _key(
+        0.0, "Mean of an exponential delay on top of it, new for each message and cut at ten times the mean; it may "
+        "reorder messages.", "s", OURS, ge=0, le=3600,
+    )  # fmt: skip
     rate_bit_s: Number = _key(1e9, "Rate of a link.", "bit/s", OURS, ge=1, le=1e15)
     queue_bits: Count | None = _key(
         None,
@@ -507,13 +518,21 @@ class FronthaulKeys(Table):
         return frozenset(settings_of(found(SPLITS[self.split])))
 
     def without_effect(self) -> Iterable[str]:
-        """Return the bits of samples where the split sends none."""
-        return () if "iq_bits" in self.split_fields else ("iq_bits",)
+        """Return the bits of samples where the split sends none, and the neighbours where there is no mesh."""
+        if "iq_bits" not in self.split_fields:
+            yield "iq_bits"
+        if self.topology != "mesh":
+            yield "neighbours"
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is given although it has no effect."""
-        for odd in {*self.without_effect()} & self.model_fields_set:
-            yield Problem((f"{name}.{odd}",), f'the split "{self.split}" sends no samples; leave it out')
+        why = {
+            "iq_bits": f'the split "{self.split}" sends no samples',
+            "neighbours": f'the topology "{self.topology}" takes no number of neighbours',
+        }
+        for odd in self.without_effect():
+            if odd in self.model_fields_set:
+                yield Problem((f"{name}.{odd}",), f"{why[odd]}; leave it out")
 
 
 class TraceKeys(Table):

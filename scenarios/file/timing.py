@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emulator.media.fronthaul import Fronthaul, Link
+from emulator.media.fronthaul import Fronthaul
 from emulator.media.link_attributes import LinkAttributes
+from emulator.media.links import Link
 from emulator.messages import CENTRAL, Assignment, EchoReport, StatisticsReport, TransmissionRecord
 from emulator.payload import draw_payload
 from emulator.slot import CpiPlan, Frame
@@ -240,7 +241,7 @@ def _zeros(kind: type[np.generic], *shape: int) -> np.ndarray:
 
 
 def _attributes(link: Link) -> LinkAttributes:
-    attributes = link.read()
+    attributes = link.attributes
     assert attributes is not None, "links are up when they are made"
     return attributes
 

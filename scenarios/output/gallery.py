@@ -10,7 +10,7 @@ import numpy as np
 
 from scenarios.output.metrics import curves
 from scenarios.output.painters import Picture
-from scenarios.output.results import cpi_data
+from scenarios.output.results import cpi_data, finite
 
 if TYPE_CHECKING:
     from emulator.lanes import Timeline
@@ -63,11 +63,16 @@ def _cost_map(result: "RunResult", grid_step_m: float) -> Picture:
     return Picture(f"{ROOM}:cost_map_figure", (result.network, result.area, cpi_data(last), cost))
 
 
+def _fronthaul(result: "RunResult", grid_step_m: float) -> Picture:
+    return Picture("scenarios.output.cables:fronthaul_figure", (finite(result.fronthaul),))
+
+
 PICTURES: Mapping[str, Source] = {
     "map.png": _map,
     "timeline.png": _timeline,
     "cost_map.png": _cost_map,
     "metrics.png": _metrics,
+    "fronthaul.png": _fronthaul,
     "se.png": _spectral_efficiency,
 }
 """By the name of the file. What takes longest to draw comes first: then painters end at about the same time."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from emulator.losses import LATE, NOT_SENT, PLAN, RECORD, REPORT, STATISTICS, UNDER_WAY, Cause, LostReports
-from emulator.media.fronthaul import Loss
+from emulator.media.links import Loss
 from scenarios.file.names import names_text
 
 __all__ = ["loss_lines"]
@@ -22,6 +22,7 @@ _FATE = {
     Loss.FULL: "met a full queue on {links}",
     Loss.DOWN: "met a link that was down, {links}",
     Loss.CHANCE: "was lost on {links}",
+    Loss.NO_ROUTE: "found no way on from {links}",
 }
 
 
