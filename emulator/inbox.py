@@ -33,6 +33,8 @@ class Inbox:
     statistics: dict[str, StatisticsReport] = field(default_factory=dict)
     closed: bool = False
     fused: int = 0
+    refused: list[Message] = field(default_factory=list)
+    """Messages about the CPI that were refused."""
     used: list[int] = field(default_factory=list)
     """Numbers of the messages that were fused: records of transmitters, and reports."""
 

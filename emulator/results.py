@@ -47,6 +47,8 @@ class CpiResult:
         From ``start_ns`` to ``published_ns``.
     reports_expected, reports_fused
         Reports due in the CPI, and those that were used.
+    faults
+        Kind, and name of the node or link, of the faults that were on between the plan of the CPI and its estimate.
     observation
         What was fused; of a run the last CPI keeps it, whatever its number of CPIs.
     """
@@ -65,6 +67,7 @@ class CpiResult:
     sensing_latency_s: float
     reports_expected: int
     reports_fused: int
+    faults: tuple[tuple[str, str], ...] = ()
     observation: Observation | None = None
 
     def without_observation(self) -> "CpiResult":
@@ -112,6 +115,8 @@ class RunResult:
         Kernel events served until the last estimate was published; the network has been running on meanwhile.
     late_reports
         Reports that came after their deadline.
+    refused_reports
+        Reports that the central processor refused, by cause: "check sequence" or "stale header".
     lost_reports
         Those that were not fused since the start, by cause, the commonest first.
     trace
@@ -126,6 +131,7 @@ class RunResult:
     slots: int
     events: int
     late_reports: int
+    refused_reports: dict[str, int]
     lost_reports: tuple[LostReports, ...]
     trace: Trace | None
 

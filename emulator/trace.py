@@ -78,6 +78,12 @@ class Kind(IntEnum):
     """The central processor published an estimate [targets]."""
     USE = 14
     """A report, or the record of a transmitter, went into the fusion of a CPI [CPI] *."""
+    FAULT = 15
+    """A fault of this AP or link begins, or the AP is still down as a CPI begins [place in ``FAULTS``; -1: none]."""
+    REPAIR = 16
+    """A fault of this AP or link ends [place in ``FAULTS``; -1: none]."""
+    REFUSE = 17
+    """The central processor refused a message, for its check sequence or its header [CPI] *."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,9 @@ from emulator.nodes.node import EmulationError
 from emulator.services import Services
 from emulator.trace import Kind, row
 
-__all__ = ["Fronthaul", "Link", "Loss", "Watcher", "link_name", "natural_order", "ring", "star", "stripe", "tree"]
+__all__ = [
+    "Fronthaul", "Link", "Loss", "Watcher", "link_name", "natural_order", "ring", "set_edge", "star", "stripe", "tree",
+]  # fmt: skip
 
 SERIALISE, DELIVER, DROP = int(Kind.SERIALISE), int(Kind.DELIVER), int(Kind.DROP)
 
@@ -429,7 +431,7 @@ class Fronthaul:
         for at_ns, together in state["in_flight"].items():
             self._in_flight[at_ns] = [(0, self.links[ends], message, bits) for ends, message, bits in together]
         for ends, edge in state["edges"].items():
-            _set_edge(self.graph, ends, edge)
+            set_edge(self.graph, ends, edge)
 
 
 def _ends(graph: nx.DiGraph) -> list[tuple[str, str]]:
@@ -454,7 +456,7 @@ def _ways(graph: nx.DiGraph, links: dict[tuple[str, str], Link]) -> nx.DiGraph:
     return ways
 
 
-def _set_edge(graph: nx.DiGraph, ends: tuple[str, str], edge: dict[str, Any] | None) -> None:
+def set_edge(graph: nx.DiGraph, ends: tuple[str, str], edge: dict[str, Any] | None) -> None:
     """Let an edge say this and nothing else; None takes it out."""
     if graph.has_edge(*ends):
         if edge is None:

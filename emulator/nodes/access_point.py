@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator import FAULTS
 from emulator.emission import Emission
 from emulator.functional_split import FunctionalSplit, IqSplit, check_message
 from emulator.messages import Assignment, Message, TransmissionRecord
@@ -39,9 +40,10 @@ SAMPLES_AT_ONCE = 2048
 """Samples of the communication part that are worked out together: 32 kB an AP, whatever the length of a CPI."""
 TRANSMITTED, SENSED, REPORTED = (Door("access point", m) for m in ("transmit", "sensing_waveform", "report"))
 PRECODED = Door("precoder")
-COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT = map(
-    int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT)
+COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT, FAULT = map(
+    int, (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT, Kind.FAULT)
 )
+DOWN = list(FAULTS).index("ap-down")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -87,9 +89,18 @@ class AccessPoint(Node):
     """Whether what ``transmit`` returns is to be checked: it is not this class's own."""
     _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
     """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
+    _serial: int = field(default=0, init=False)
+    """Messages sent."""
+    down: bool = field(default=False, init=False)
+    """Whether it is off; see ``shut_down``."""
+    recorded: dict[tuple[int, int], Message] = field(default_factory=dict, init=False, repr=False)
+    """Reports by CPI and slot position, as long as a fault keeps them."""
+    tampering: tuple[Any, ...] = field(default=(), init=False, repr=False)
+    """Faults of what it hears and reports, ``emulator.faults.Tampering``; set by them."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "transmit_power_w", "comm_power_fraction", "noise_power_w", "n_antennas", "illumination", "precoder",
+        "tampering",
     }  # fmt: skip
 
     # -- hooks --------------------------------------------------------------------------------------------------
@@ -139,7 +150,21 @@ class AccessPoint(Node):
         services.fronthaul.connect(self.name, self._take)
         services.air.connect_access_point(self.name, self._begin, self._radiate, self.on_echo, self._noise)
 
+    def shut_down(self) -> None:
+        """Stop whatever it is doing, and forget it: plans, echoes and records."""
+        self.down, self.plan, self._mode = True, None, Mode.IDLE
+        self._assignments, self._past, self._radiated, self._settle, self.recorded = {}, {}, [], [], {}
+        self._communication, self._symbols = NOTHING_YET, None
+        self.split.forget(self.services.frame.cpi_at(self.services.now_ns) or 0)
+        self.services.air.leave(self.name)
+
+    def come_back(self) -> None:
+        """Take messages again: the next plan that arrives is followed."""
+        self.down = False
+
     def _take(self, message: Message) -> None:
+        if self.down:
+            return
         try:
             self.on_message(message)
         except FAILURES as error:
@@ -196,6 +221,8 @@ class AccessPoint(Node):
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo; called by the air at slot end."""
+        for fault in self.tampering:
+            echo = sealed(fault.heard(self, slot, echo))
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:
@@ -208,8 +235,7 @@ class AccessPoint(Node):
             message = self._split(slot, given)
             if message is not None:
                 message.cause = self._past[slot.cpi].sequence
-                self._send(message)
-                number = message.sequence
+                number = self._send(message)
         if self.record is not None:
             at, end, index, cpi, rank = slot.start_ns, slot.end_ns, slot.index, slot.cpi, self.rank
             self.record(two_rows(at, LISTEN, rank, index, cpi, -1, end, kind, rank, index, cpi, number))
@@ -235,6 +261,8 @@ class AccessPoint(Node):
         if assignment is None:
             self.plan, self._mode = None, Mode.IDLE
             self.log(SILENT, cpi, cpi)
+            if self.down:
+                self.log(FAULT, DOWN, cpi)
             return
         self._past[cpi], self.plan = assignment, assignment.plan
         self._mode = assignment.plan.mode(self.name)
@@ -321,5 +349,10 @@ class AccessPoint(Node):
             message.cause = cause.sequence
             self._send(message)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message) -> int:
+        """Send a message under the next number of its source; return its number in the trace."""
+        message.serial, self._serial = self._serial, self._serial + 1
+        for fault in self.tampering:
+            message = fault.sent(self, message)
         self.services.fronthaul.send(message)
+        return message.sequence

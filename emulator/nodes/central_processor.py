@@ -9,6 +9,7 @@ is worked out when it is published: results come one by one, however long the es
 """
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from emulator.inbox import Inbox
 from emulator.messages import Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
 from emulator.nodes.node import Node
 from emulator.payload import draw_payload
+from emulator.serials import Seen
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
@@ -40,11 +42,14 @@ __all__ = ["CentralProcessor"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
+CORRUPT, STALE = "check sequence", "stale header"
+"""Why a message is refused: its content was changed, or its number has come before."""
 NEGLIGIBLE = 1e-3  # of the thermal noise: quantisation adds less where samples have 16 bits
 DEAD_AFTER_CPIS = 3
 SAMPLES_AT_ONCE = 1 << 18
 """Samples of echoes that are read together, 4 MB: those of a large network would not fit into the processor's cache."""
 NOTHING_FOUND = Estimate.at([])
+NOTHING_SEEN = Seen()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -79,6 +84,10 @@ class CentralProcessor(Node):
     name: str = "central"
     published: Estimate | None = field(default=None, init=False)
     late_reports: int = field(default=0, init=False)
+    refused_reports: Counter[str] = field(default_factory=Counter, init=False)
+    """Reports whose check sequence does not fit, and those with a header that came before."""
+    _seen: dict[str, Seen] = field(default_factory=dict, init=False)
+    """Numbers of messages that have come, by source."""
     inboxes: dict[int, Inbox] = field(default_factory=dict, init=False)
     _agenda: list[tuple[int, int, str]] = field(default_factory=lambda: [(0, 0, PLAN)], init=False)
     _oldest: int = field(default=0, init=False)
@@ -233,6 +242,9 @@ class CentralProcessor(Node):
         """Sort a report or record into the inbox of its CPI; what is late is counted and left."""
         cpi = message.cpi
         inbox = self.inboxes.get(cpi)
+        if why := self._refusal(message):
+            self._refuse(message, why, inbox)
+            return
         if inbox is None or inbox.closed:
             self.late_reports += isinstance(message, EchoReport | StatisticsReport)
             self.log(Kind.LATE, cpi, cpi, message.sequence)
@@ -241,6 +253,23 @@ class CentralProcessor(Node):
             self._pass_on(inbox.plan, message)
         if inbox.take(message):
             self._note(self.services.now_ns, cpi, FUSE)
+
+    def _refusal(self, message: Message) -> str | None:
+        """Return why a message is refused, or None; one that is not is remembered."""
+        if not message.intact:
+            return CORRUPT
+        if message.serial >= 0:  # a source of one's own may count none
+            seen = self._seen.get(message.source, NOTHING_SEEN)
+            if message.serial in seen:
+                return STALE
+            self._seen[message.source] = seen.and_(message.serial)
+        return None
+
+    def _refuse(self, message: Message, why: str, inbox: Inbox | None) -> None:
+        self.refused_reports[why] += isinstance(message, EchoReport | StatisticsReport)
+        self.log(Kind.REFUSE, message.cpi, message.cpi, message.sequence)
+        if inbox is not None:
+            inbox.refused.append(message)
 
     def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
         """Tell the receivers whose split needs it what a transmitter radiated."""

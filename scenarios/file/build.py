@@ -9,6 +9,7 @@ import networkx as nx
 
 from emulator import SPLITS
 from emulator.emulation import Emulation
+from emulator.faults import Fault
 from emulator.functional_split import FunctionalSplit
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.air import Air
@@ -60,6 +61,7 @@ def build(
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
     effects: Iterable[Effect] = (),
+    faults: Iterable[Fault] = (),
     tracing: bool | Tracing = True,
     scoring: bool = True,
     **strategies: Any,
@@ -82,6 +84,8 @@ def build(
         Makes the functional split of an AP, called once for each; in place of the scenario's.
     effects
         What the air does beside the effects of the scenario.
+    faults
+        What goes wrong beside the faults of the scenario.
     tracing
         Whether events are recorded, or how, instead of what the scenario says.
     scoring
@@ -105,6 +109,8 @@ def build(
     _check_makers(makers | {"split": split or FunctionalSplit} | dict(access_points or {}))
     if not isinstance(effects, Iterable):
         raise TypeError(f"effects: got {effects!r}; give a list of objects of subclasses of Effect")
+    if not isinstance(faults, Iterable):
+        raise TypeError(f"faults: got {faults!r}; give a list of objects of subclasses of Fault")
     if fronthaul is not None:
         require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
@@ -138,6 +144,7 @@ def build(
             _made(name, user_equipment, name=name, noise_power_w=radio.noise_power_w) for name in network.ue_names
         ],
         targets=_targets(scenario, streams, target),
+        faults=(*(keys.make() for keys in scenario.faults), *faults),
         streams=streams,
         tracing=_tracing(scenario, tracing),
         scoring=scoring,

@@ -17,7 +17,7 @@ __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers
 
 LEAST_DISTANCE_M = 1e-3
 _WHERE = "within a millimetre of where"
-NOT_BUILT = ("faults", "oscillators")
+NOT_BUILT = ("oscillators",)
 
 
 def unsupported(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
@@ -60,8 +60,9 @@ def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
         for table, row in zip(tables, rows, strict=True):
             for key in table.without_effect():
                 row.pop(key, None)
-    if not data["trace"]:
-        del data["trace"]
+    for name in ("faults", "trace"):
+        if not data[name]:
+            del data[name]
     return data
 
 

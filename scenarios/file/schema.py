@@ -11,21 +11,22 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
-from emulator import SPLITS
+from emulator import FAULTS, SPLITS
 from emulator.media import TOPOLOGIES
 from models import SCHEDULERS
 from models.estimation import ESTIMATORS
 from models.limits import MOST_CELLS
 from models.radio import PATH_LOSS
 from models.selection import SELECTORS
+from scenarios.file.graphml import link_names
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Place, Strategy, Table
 from scenarios.file.table import key as _key
 
 __all__ = [
-    "AccessPoints", "Area", "EstimatorKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys",
-    "TargetKeys", "TraceKeys", "UserEquipmentKeys",
+    "AccessPoints", "Area", "EstimatorKeys", "FaultKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule",
+    "SelectorKeys", "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
 
@@ -285,6 +286,47 @@ class FronthaulKeys(Table):
             yield Problem((f"{name}.{odd}",), f'the split "{self.split}" sends no samples; leave it out')
 
 
+class FaultKeys(Strategy):
+    """Something that goes wrong."""
+
+    registry: ClassVar[Mapping[str, str]] = FAULTS
+    shared: ClassVar[tuple[str, ...]] = ("at_s", "until_s", "node", "link")
+
+    kind: Annotated[str, Strict()] = _key("ap-down", f'Fault: {", ".join(FAULTS)} or "module:Class".', "", OURS)
+    at_s: Number = _key(0.0, "Emulated time at which it begins.", "s", OURS, ge=0, le=1e9)
+    until_s: Number | None = _key(
+        None, "When it ends, later than at_s; left out: never.", "s", OURS, ge=0, le=1e9,
+        allowed="a number >= 0 and <= 1e+09 in s",
+    )  # fmt: skip
+    node: Annotated[str, Strict()] | None = _key(
+        None, "Name of the access point.", "", OURS, allowed='the name of an access point, such as "ap-3"'
+    )
+    link: Annotated[str, Strict()] | None = _key(
+        None, "Name of the link.", "", OURS, allowed='the name of a link, such as "ap-7->central"'
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings with which the fault of this kind is made."""
+        return {name: value for name, value in super().options.items() if value is not None}
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind or its settings, and names of nodes or links that are not there."""
+        yield from super().problems(name, scenario, plugins)
+        known = {"node": scenario.access_point_names, "link": ()}
+        if self.link is not None:
+            known["link"] = link_names(scenario.fronthaul.topology, scenario.access_point_names)
+        for key, names in known.items():
+            given = getattr(self, key)
+            if given is not None and names and given not in names:
+                yield Problem((f"{name}.{key}",), f'got "{given}"; {_among(given, names)}')
+
+
+def _among(word: str, names: tuple[str, ...]) -> str:
+    hint = closest(word, names)
+    return hint if hint.startswith("did you mean") else f"allowed: {names[0]} to {names[-1]}"
+
+
 class TraceKeys(Table):
     """What is kept of the record of all events."""
 
@@ -314,6 +356,7 @@ class ScenarioKeys(Table):
     selector: SelectorKeys = SelectorKeys()
     estimator: EstimatorKeys = EstimatorKeys()
     fronthaul: FronthaulKeys = FronthaulKeys()
+    faults: tuple[FaultKeys, ...] = _key((), "What goes wrong, and when.", "", OURS, allowed="tables [[faults]]")
     trace: TraceKeys = TraceKeys()
 
     @property
