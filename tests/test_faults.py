@@ -45,7 +45,10 @@ def at(cpi, slot=0):
     return 1e-9 * (LEAD_NS + cpi * CPI_NS + slot * SLOT_NS)
 
 
-def planned(kind, begin_s=at(2), until_s=at(5)):
+BEGIN_S, END_S = at(2), at(5)
+
+
+def planned(kind, begin_s=BEGIN_S, until_s=END_S):
     """A table of the scenario file for a fault of a kind."""
     until = {} if kind == "restart" else {"until_s": until_s}
     return {"kind": kind, "at_s": begin_s, **until, **OWN[kind]}
@@ -65,7 +68,7 @@ def rows(result, *kinds):
     ]
 
 
-# -- what holds of every kind -------------------------------------------------------------------------------------------
+# -- what holds of every kind -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", FAULTS)
@@ -89,7 +92,7 @@ def test_a_fault_leaves_what_was_before_it_and_returns_what_comes_after(small, k
 def test_results_say_what_was_on(small, kind):
     result = small({"faults": [planned(kind)]}).build(seed=1, estimator=None).run(8)
     where = OWN[kind].get("node") or OWN[kind]["link"]
-    assert [cpi.faults for cpi in result.cpis if cpi.faults][0] == ((kind, where),)
+    assert next(cpi.faults for cpi in result.cpis if cpi.faults) == ((kind, where),)
     said = run_data(result, 1)["cpis"]
     assert said[3]["faults"] == [{"kind": kind, "link" if "link" in kind else "node": where}]
     assert "faults" not in said[0] or kind == "link-down"
@@ -151,7 +154,7 @@ def test_a_fault_of_ones_own_that_fails_is_named(small):
         run(small(), Broken(node=AP, at_s=at(2)))
 
 
-# -- by hand ------------------------------------------------------------------------------------------------------------
+# -- by hand ----------------------------------------------------------------------------------------------------------
 
 
 def test_faults_begin_and_end_by_hand_between_cpis(small):
@@ -185,7 +188,7 @@ def test_a_planned_end_after_one_by_hand_does_not_count(small):
     assert emulation.faults.on == ()
 
 
-# -- access points ------------------------------------------------------------------------------------------------------
+# -- access points ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("node", ["ap-0", "ap-1"])
@@ -230,7 +233,7 @@ def test_the_timeline_shows_when_an_access_point_was_down(small):
     assert cells[3][0] == Cell.DOWN != cells[3][1]
 
 
-# -- links --------------------------------------------------------------------------------------------------------------
+# -- links ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_link_is_put_back_as_it_was(small):
@@ -271,7 +274,7 @@ def test_a_flapping_link_is_down_for_its_share_of_a_period():
     assert seen == [(5, 0.0), (305, 1.0), (1005, 0.0), (1305, 1.0), (2005, 0.0), (2305, 1.0)]
 
 
-# -- what an access point says ------------------------------------------------------------------------------------------
+# -- what an access point says ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("split", ["iq", "statistics"])
@@ -347,7 +350,7 @@ def test_a_ghost_is_the_echo_of_a_target_at_one_receiver_alone(small):
     np.testing.assert_array_equal(here.cross[1:], there.cross[1:])
 
 
-# -- headers ------------------------------------------------------------------------------------------------------------
+# -- headers ----------------------------------------------------------------------------------------------------------
 
 
 def test_numbers_may_come_in_any_order_within_the_window():
