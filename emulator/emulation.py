@@ -424,6 +424,7 @@ class Emulation:
                 reports_expected=self.central.reports_expected(plan),
                 reports_fused=inbox.fused,
                 faults=tuple((kind_of(fault), fault.where) for fault in self._faults_of(plan)),
+                excluded=inbox.excluded,
                 observation=observation,
             )
         )

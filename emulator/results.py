@@ -49,6 +49,8 @@ class CpiResult:
         Reports due in the CPI, and those that were used.
     faults
         Kind, and name of the node or link, of the faults that were on between the plan of the CPI and its estimate.
+    excluded
+        Receivers that contradicted the others and were left out; the bounds are those without them.
     observation
         What was fused; of a run the last CPI keeps it, whatever its number of CPIs.
     """
@@ -68,6 +70,7 @@ class CpiResult:
     reports_expected: int
     reports_fused: int
     faults: tuple[tuple[str, str], ...] = ()
+    excluded: tuple[str, ...] = ()
     observation: Observation | None = None
 
     def without_observation(self) -> "CpiResult":

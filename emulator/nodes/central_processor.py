@@ -11,6 +11,7 @@ is worked out when it is published: results come one by one, however long the es
 import heapq
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from emulator.serials import Seen
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
+from models.consistency import ConsistencyTest
 from models.doors import estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
@@ -68,6 +70,8 @@ class CentralProcessor(Node):
         Data bits a symbol and UE that the downlink payload carries.
     estimator_latency_ns
         Emulated time that the estimation takes.
+    consistency
+        The test of each receiver against the others; None: all are believed.
     """
 
     network: Network
@@ -80,6 +84,7 @@ class CentralProcessor(Node):
     estimator: Estimator | None
     payload_bits_per_symbol: float
     estimator_latency_ns: int = 0
+    consistency: ConsistencyTest | None = None
 
     name: str = "central"
     published: Estimate | None = field(default=None, init=False)
@@ -94,12 +99,15 @@ class CentralProcessor(Node):
     """The CPI that is fused next."""
     _silent_cpis: list[int] = field(default_factory=list, init=False)
     """How often each AP was silent in its last CPIs with a task."""
+    excluded: dict[str, int] = field(default_factory=dict, init=False)
+    """Receivers that are left out, with the number of CPIs on end in which they agreed with the others."""
     _pending: dict[int, Observation | None] = field(default_factory=dict, init=False)
     """What was fused and is not published yet."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
         "_reports_due", "_needs_waveform", "_bell", "payload_bits_per_symbol", "estimator_latency_ns",
+        "consistency",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -181,11 +189,28 @@ class CentralProcessor(Node):
         return inbox is not None and (not inbox.due or inbox.plan.deadline_ns <= self.services.now_ns)
 
     def _publish(self, cpi: int) -> None:
-        observation, estimate = self._pending.pop(cpi), NOTHING_FOUND
+        inbox, observation, estimate = self.inboxes.pop(cpi), self._pending.pop(cpi), NOTHING_FOUND
         if observation is not None and self.estimator is not None:
-            estimate = estimated(self.estimator, observation)
+            estimate, observation = self._estimate(inbox, observation)
         self.publish(cpi, estimate)
-        self.services.on_publish(self.inboxes.pop(cpi), estimate, observation)
+        self.services.on_publish(inbox, estimate, observation)
+
+    def _estimate(self, inbox: Inbox, observation: Observation) -> tuple[Estimate, Observation]:
+        """Return what is found, and what it rests on; receivers that contradict the others may be left out."""
+        assert self.estimator is not None, "who asks has one"
+        locate = partial(estimated, self.estimator)
+        if self.consistency is None:
+            return locate(observation), observation
+        names = inbox.plan.receivers
+        known = {i for i, name in enumerate(names) if name in self.excluded}
+        verdict = self.consistency.judge(observation, locate, known)
+        inbox.excluded = tuple(names[i] for i in sorted(verdict.excluded))
+        for i in verdict.excluded:
+            agreed = self.excluded.get(names[i], 0) + 1 if i in verdict.agreeing else 0
+            self.excluded[names[i]] = agreed
+            if agreed >= self.consistency.agree_cpis:
+                del self.excluded[names[i]]
+        return verdict.estimate, frozen(verdict.observation)
 
     # -- what it decides ------------------------------------------------------------------------------------------
 

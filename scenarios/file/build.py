@@ -279,6 +279,7 @@ def _central(
         path_gain=channel.path_gain,
         n_receivers=scenario.schedule.n_receivers,
         payload_bits_per_symbol=scenario.fronthaul.payload_bits_per_symbol,
+        consistency=scenario.consistency.make(),
         estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
         **{role: strategies[role] if role in strategies else make() for role, make in chosen.items()},
     )

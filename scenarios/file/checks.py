@@ -60,7 +60,7 @@ def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
         for table, row in zip(tables, rows, strict=True):
             for key in table.without_effect():
                 row.pop(key, None)
-    for name in ("faults", "trace"):
+    for name in ("faults", "consistency", "trace"):
         if not data[name]:
             del data[name]
     return data

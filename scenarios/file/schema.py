@@ -25,8 +25,8 @@ from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Place, Strat
 from scenarios.file.table import key as _key
 
 __all__ = [
-    "AccessPoints", "Area", "EstimatorKeys", "FaultKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule",
-    "SelectorKeys", "TargetKeys", "TraceKeys", "UserEquipmentKeys",
+    "AccessPoints", "Area", "ConsistencyKeys", "EstimatorKeys", "FaultKeys", "FronthaulKeys", "RadioKeys",
+    "ScenarioKeys", "Schedule", "SelectorKeys", "TargetKeys", "TraceKeys", "UserEquipmentKeys",
 ]  # fmt: skip
 
 
@@ -327,6 +327,34 @@ def _among(word: str, names: tuple[str, ...]) -> str:
     return hint if hint.startswith("did you mean") else f"allowed: {names[0]} to {names[-1]}"
 
 
+class ConsistencyKeys(Table):
+    """The test of each receiver against the others."""
+
+    false_alarm_probability: Number | None = _key(
+        None, "Probability that a CPI leaves an honest receiver out; left out: all are believed.", "", OURS,
+        allowed="a number > 0 and < 1", gt=0, lt=1,
+    )  # fmt: skip
+    agree_cpis: Count = _key(
+        3,
+        "CPIs on end in which a receiver that was left out agrees until it is taken back.",
+        "",
+        OURS,
+        ge=1,
+        le=1_000_000,
+    )
+
+    def make(self) -> Any:
+        """Return the test, or None where there is none."""
+        if self.false_alarm_probability is None:
+            return None
+        test = found("models.consistency:ConsistencyTest")
+        return test(false_alarm_probability=self.false_alarm_probability, agree_cpis=self.agree_cpis)
+
+    def without_effect(self) -> Iterable[str]:
+        """Return the number of CPIs where nothing is left out."""
+        return ("agree_cpis",) if self.false_alarm_probability is None else ()
+
+
 class TraceKeys(Table):
     """What is kept of the record of all events."""
 
@@ -357,6 +385,7 @@ class ScenarioKeys(Table):
     estimator: EstimatorKeys = EstimatorKeys()
     fronthaul: FronthaulKeys = FronthaulKeys()
     faults: tuple[FaultKeys, ...] = _key((), "What goes wrong, and when.", "", OURS, allowed="tables [[faults]]")
+    consistency: ConsistencyKeys = ConsistencyKeys()
     trace: TraceKeys = TraceKeys()
 
     @property

@@ -6,6 +6,7 @@ lines below it, and over the CPIs in the picture of its panel.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -162,6 +163,11 @@ def _with_faults(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
     return f"in {count} of {len(cpis)} CPIs: {', '.join(found)}" if count else ""
 
 
+def _left_out(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
+    counts = Counter(name for cpi in cpis for name in cpi.excluded)
+    return ", ".join(f"{name} in {count} of {len(cpis)} CPIs" for name, count in sorted(counts.items()))
+
+
 # -- the metrics ---------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +269,11 @@ METRICS: list[Metric] = [
         name="faults", optional=True, of=_faults,
         about="Faults that were on at any time from the plan of the CPI to its estimate: kind, and node or link.",
         shown=Shown(heading="Faults", over_run=_with_faults),
+    ),
+    Metric(
+        name="excluded", optional=True, of=lambda cpi: list(cpi.excluded),
+        about="Receivers that contradicted the others and were left out of the estimate.",
+        shown=Shown(heading="Receivers left out", over_run=_left_out),
     ),
 ]  # fmt: skip
 """In the order in which they stand in the JSON."""
