@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks import study_exclusion
 from emulator import Rubbish
 from models.consistency import ConsistencyTest, contradictions, without
 from models.observation import Estimate
@@ -108,3 +109,10 @@ def test_a_receiver_is_left_out_of_a_run_and_taken_back(paper):
     assert result.cpis[0].observation is None  # only the last keeps it
     honest = scenario.build(seed=1, tracing=False).run(1)
     assert honest.cpis[0].peb_m[0] < result.cpis[0].peb_m[0] < 2.0 * honest.cpis[0].peb_m[0]
+
+
+def test_the_study_counts_culprits_and_honest_receivers_apart():
+    row = study_exclusion.law_row([2, 2, -1, 4], "turned", 30)
+    assert (row["culprit"]["share"], row["honest"]["share"]) == (0.5, 0.25)
+    assert study_exclusion.law_row([2, -1], "none", 30)["honest"]["share"] == 0.5
+    assert study_exclusion.law(1, 0, "rubbish", 40) == study_exclusion.CULPRIT
