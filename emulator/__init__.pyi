@@ -1,5 +1,19 @@
 from .emission import Emission as Emission
 from .emulation import Emulation as Emulation
+from .fault_plan import Faults as Faults
+from .faults import ApDown as ApDown
+from .faults import Corrupt as Corrupt
+from .faults import Fault as Fault
+from .faults import Ghost as Ghost
+from .faults import LinkDegraded as LinkDegraded
+from .faults import LinkDown as LinkDown
+from .faults import LinkFault as LinkFault
+from .faults import LinkFlapping as LinkFlapping
+from .faults import NodeFault as NodeFault
+from .faults import Replay as Replay
+from .faults import Restart as Restart
+from .faults import Rubbish as Rubbish
+from .faults import Tampering as Tampering
 from .functional_split import FunctionalSplit as FunctionalSplit
 from .functional_split import IqSplit as IqSplit
 from .functional_split import StatisticsSplit as StatisticsSplit
@@ -41,4 +55,5 @@ from .trace import Kind as Kind
 from .trace import Trace as Trace
 from .trace import Tracing as Tracing
 
+FAULTS: dict[str, str]
 SPLITS: dict[str, str]

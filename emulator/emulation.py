@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from emulator.fault_plan import Faults, kind_of
+from emulator.faults import ApDown, Fault
 from emulator.functional_split import FunctionalSplit
 from emulator.identity import differences, misfits, settings
 from emulator.inbox import Inbox
@@ -26,7 +28,7 @@ from emulator.parts import check_parts
 from emulator.randomness import Streams
 from emulator.results import CpiResult, CpiResults, RunResult
 from emulator.services import Bookkeeper, Recorder
-from emulator.slot import Frame
+from emulator.slot import CpiPlan, Frame
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
 from models.bounds.fisher import target_bounds_m
@@ -52,6 +54,8 @@ class Emulation:
         The medium, the fronthaul and the central processor.
     access_points, user_equipments, targets
         The other nodes, in any order: they start in the order given, and no result depends on it.
+    faults
+        What goes wrong, and when.
     streams
         The random numbers.
     tracing
@@ -72,6 +76,7 @@ class Emulation:
         access_points: Iterable[AccessPoint],
         user_equipments: Iterable[UserEquipment] = (),
         targets: Iterable[Target] = (),
+        faults: Iterable[Fault] = (),
         streams: Streams,
         tracing: Tracing | None = Tracing(),  # noqa: B008 - frozen
         scoring: bool = True,
@@ -84,6 +89,7 @@ class Emulation:
         self.user_equipments = {ue.name: ue for ue in user_equipments}
         self.targets = {target.name: target for target in targets}
         self.network, self.streams, self.scoring = central.network, streams, scoring
+        self.faults = Faults(self, faults)
         self.losses = fronthaul.watcher = Losses(frame, central.radio.illumination, fronthaul.in_flight)
         self.nodes: dict[str, Node] = {
             air.name: air, central.name: central,
@@ -98,6 +104,7 @@ class Emulation:
         self._kernel, self._started = Kernel(initial_time=0), False
         self._resumes: bool | None = None  # whether the state that was taken up is of one that had started
         self._built = {name: dict(settings(name, node)) for name, node in self.nodes.items()}
+        self._faults_built = tuple(self.faults.faults)
         self._links_built = dict(fronthaul.settings())
         self._blas = ThreadpoolController()  # one thread: the products are small, and two were many times slower
 
@@ -182,6 +189,7 @@ class Emulation:
             self._start_node(node)
         for name, state in kept.items():  # whatever the start of a subclass set, or changed in place
             self.nodes[name].restore(state)
+        self.faults.start()
         for node in self.nodes.values():
             self._at_start(node, check_wake, node.wake_ns, self.now_ns)
             last = kernel.process(node.run(kernel))  # type: ignore[arg-type]
@@ -298,6 +306,7 @@ class Emulation:
             slots=len(cpis) * self.frame.n_slots,
             events=self.events,
             late_reports=self.central.late_reports,
+            refused_reports=dict(self.central.refused_reports),
             lost_reports=self.losses.found(),
             trace=self.trace,
         )
@@ -323,6 +332,7 @@ class Emulation:
                 "events": self.events,
                 "nodes": {name: node.state() for name, node in self.nodes.items()},
                 "fronthaul": self.fronthaul.state(),
+                "faults": self.faults.state(),
                 "losses": self.losses.state(),
                 "outbox": self._outbox,
                 "trace": self.trace.state() if self.trace is not None else None,
@@ -339,6 +349,7 @@ class Emulation:
         in the state, the other is not. Links count as they were built: what they have become is in the state.
         """
         found = {"format": "3", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
+        found |= settings("faults", self._faults_built)
         for name in (self.central.name, *self.nodes):
             node = self.nodes[name]
             found |= self._built[name]
@@ -372,6 +383,7 @@ class Emulation:
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
         self.fronthaul.restore(state["fronthaul"])
+        self.faults.restore(state["faults"])
         self.losses.restore(state["losses"])
         if self.trace is not None and state["trace"] is not None:
             self.trace.restore(state["trace"])
@@ -423,9 +435,12 @@ class Emulation:
                 reports_expected=self.central.reports_expected(plan),
                 reports_fused=inbox.fused,
                 has_pilots=plan.has_pilots,
+                faults=tuple((kind_of(fault), fault.where) for fault in self._faults_of(plan)),
+                excluded=inbox.excluded,
                 observation=observation,
             )
         )
+        self.faults.forget(frame.cpi_start_ns(plan.cpi + 1) - frame.lead_ns)
         if self.trace is not None:
             self.trace.settle(plan.cpi)
 
@@ -433,7 +448,12 @@ class Emulation:
         plan, complete = inbox.plan, inbox.fused == self.central.reports_expected(inbox.plan)
         receivers = () if complete else plan.receivers
         due = {name: self.access_points[name].split.reports_expected(self.frame.n_slots) for name in receivers}
-        self.losses.settle(plan, due)
+        down = {fault.node for fault in self._faults_of(plan) if isinstance(fault, ApDown)}
+        self.losses.settle(plan, due, down, inbox.refused)
+
+    def _faults_of(self, plan: CpiPlan) -> tuple[Fault, ...]:
+        """Return the faults that were on at any time from the plan of a CPI to its fusion."""
+        return self.faults.during(self.frame.cpi_start_ns(plan.cpi) - self.frame.lead_ns, self.now_ns)
 
     def _bounds(
         self, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth

@@ -34,6 +34,10 @@ class Inbox:
     pilots: dict[str, PilotReport] = field(default_factory=dict)
     closed: bool = False
     fused: int = 0
+    refused: list[Message] = field(default_factory=list)
+    """Messages about the CPI that were refused."""
+    excluded: tuple[str, ...] = ()
+    """Receivers that contradict the others and were left out of the estimate."""
     used: list[int] = field(default_factory=list)
     """Numbers of the messages that were fused: records of transmitters, and reports."""
 

@@ -4,7 +4,7 @@ Nothing here draws (``emulator.timeline`` does), so that what is shown can be wo
 another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator import FAULTS
 from emulator.journeys import Hop, Journeys, Outcome
 from emulator.messages import CENTRAL
 from emulator.trace import PREFIX, Kind
@@ -36,6 +37,7 @@ Times = NDArray[np.int64]
 
 STATUSES = ("missed", "not-resolved", "resolved")
 """What can become of a target in a CPI, by the number that stands in its cell."""
+DOWN_KINDS = [place for place, name in enumerate(FAULTS) if name in ("ap-down", "restart")]
 MOST_SLOTS = 24
 """Slots that a timeline shows by default, unless two CPIs have more."""
 MOST_CHOSEN = 48
@@ -52,11 +54,14 @@ class Cell(IntEnum):
     LISTEN = 3
     SILENT = 4
     """It has no plan."""
+    DOWN = 5
+    """It is off."""
 
 
 DONE = {Kind.COMMUNICATE: Cell.COMMUNICATE, Kind.SENSE: Cell.SENSE, Kind.LISTEN: Cell.LISTEN}
 GROUPS = {
-    "transmit": (Cell.COMMUNICATE, Cell.SENSE), "listen": (Cell.LISTEN,), "silent": (Cell.SILENT,), "idle": (),
+    "transmit": (Cell.COMMUNICATE, Cell.SENSE), "listen": (Cell.LISTEN,), "silent": (Cell.SILENT, Cell.DOWN),
+    "idle": (),
 }  # fmt: skip
 
 
@@ -328,7 +333,22 @@ def _ap_cells(trace: Columns, grid: _Grid) -> NDArray[np.int8]:
     cells[lanes[trace["node"][silent]], trace["cpi"][silent] - grid.first] = Cell.SILENT
     flat: NDArray[np.int8] = cells.reshape(len(names), -1)
     flat[:, _unfinished(trace, grid, flat)] = Cell.NOTHING
+    for lane, start_ns, end_ns in _outages(trace, lanes):
+        flat[lane, (grid.slot_edges_ns[1:] > start_ns) & (grid.slot_edges_ns[:-1] < end_ns)] = Cell.DOWN
     return flat
+
+
+def _outages(trace: Columns, lanes: Times) -> Iterator[tuple[int, int, int]]:
+    """Yield the lane of an AP that was off, and from when to when, as far as the trace tells."""
+    about = np.isin(trace["kind"], [Kind.FAULT, Kind.REPAIR]) & np.isin(trace["value"], DOWN_KINDS)
+    since_ns: dict[int, int] = {}
+    for kind, node, time_ns in zip(*(trace[name][about].tolist() for name in ("kind", "node", "time_ns")), strict=True):
+        if kind == Kind.FAULT:
+            since_ns.setdefault(node, time_ns)
+        elif node in since_ns:
+            yield int(lanes[node]), since_ns.pop(node), time_ns
+    for node, start_ns in since_ns.items():
+        yield int(lanes[node]), start_ns, int(trace["time_ns"].max())
 
 
 def _unfinished(trace: Columns, grid: _Grid, cells: NDArray[np.int8]) -> NDArray[np.bool_]:

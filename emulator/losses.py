@@ -17,7 +17,7 @@ from emulator.slot import CpiPlan, Frame
 
 __all__ = ["Cause", "Losses", "LostReports"]
 
-LATE, UNDER_WAY, NOT_SENT = "late", "still under way", "not sent"
+LATE, UNDER_WAY, NOT_SENT, DOWN, REFUSED = "late", "still under way", "not sent", "access point down", "refused"
 PLAN, REPORT, STATISTICS, RECORD = "plan", "report", "statistics", "record"
 EMPTY = "empty statistics"
 """Of a receiver that knew no waveform; never a cause."""
@@ -31,7 +31,8 @@ class Cause(NamedTuple):
     what
         What did not come in time: "plan", "report", "statistics" or "record".
     fate
-        What became of it: "late", "still under way", "not sent", or the reason why a link lost it.
+        What became of it: "late", "still under way", "not sent", "access point down", "refused", or the
+        reason why a link lost it.
     link
         The link that lost it, or "".
     """
@@ -173,25 +174,44 @@ class Losses:
 
     # -- what is made of it -------------------------------------------------------------------------------------------
 
-    def settle(self, plan: CpiPlan, reports_due: Mapping[str, int]) -> None:
+    def settle(
+        self,
+        plan: CpiPlan,
+        reports_due: Mapping[str, int],
+        down: Set[str] = frozenset(),
+        refused: Iterable[Message] = (),
+    ) -> None:
         """Find the cause of every report of a CPI that was not fused, given how many each receiver owed.
 
         To be called for one CPI after the other, when it is published; with nobody owing, where all were fused.
+
+        Parameters
+        ----------
+        plan
+            The plan of the CPI.
+        reports_due
+            How many reports each receiver owed.
+        down
+            Names of the APs that were down at some time.
+        refused
+            Messages about the CPI that the central processor did not take.
         """
         self._settled = plan.cpi
         delivered, dropped = self._delivered.pop(plan.cpi, []), self._dropped.pop(plan.cpi, [])
         if not reports_due:
             return
         failed = {failure.subject: failure for failure in dropped}
+        unread = {about for message in refused if (about := _subject(message)) is not None}
+        failed |= {about: _Failure(about, _cause(about, REFUSED)) for about in unread}
         came = set()
         for now_ns, what, access_point, destination, position in delivered:
             subject = _Subject(plan.cpi, what, access_point, destination, position)
             if now_ns > _due_ns(self._frame, subject):
                 failed[subject] = self._late(subject, now_ns)
-            else:
+            elif subject not in unread:
                 came.add(subject)
         under_way = {about for message in self._under_way() if (about := _subject(message)) is not None}
-        for failure in _Inquest(plan, self._illumination, came, failed, under_way).failures(reports_due):
+        for failure in _Inquest(plan, self._illumination, came, failed, under_way, down).failures(reports_due):
             if failure.cause.fate == UNDER_WAY:
                 self._awaited[failure.subject] = self._awaited.get(failure.subject, 0) + 1
             else:
@@ -233,6 +253,7 @@ class _Inquest:
     came: Set[_Subject]
     failed: Mapping[_Subject, _Failure]
     under_way: Set[_Subject]
+    down: Set[str]
 
     def failures(self, reports_due: Mapping[str, int]) -> Iterator[_Failure]:
         """Yield the failure behind every lost report."""
@@ -244,7 +265,7 @@ class _Inquest:
             found = [*self._reports_failed.get(name, ()), *self._without_waveform(name)]
             lost = due - self._fused(name)
             silent = self._subject(REPORT, name, CENTRAL)
-            found += [_Failure(silent, _cause(silent, NOT_SENT))] * lost
+            found += [_Failure(silent, _cause(silent, self._unsent(name)))] * lost
             yield from found[:lost]
 
     @cached_property
@@ -300,5 +321,9 @@ class _Inquest:
         subject = self._subject(what, name, destination)
         if subject in self.came:
             return None
-        fate = UNDER_WAY if subject in self.under_way else NOT_SENT
+        fate = UNDER_WAY if subject in self.under_way else self._unsent(name)
         return self.failed.get(subject) or _Failure(subject, _cause(subject, fate))
+
+    def _unsent(self, name: str) -> str:
+        """Return what became of a message that an AP did not send."""
+        return DOWN if name in self.down else NOT_SENT

@@ -1,7 +1,8 @@
 """What travels over the fronthaul. The size of a message follows from what is in it.
 
 Every message is one frame: Ethernet preamble, header, check sequence and gap (38 bytes) and the eCPRI common header
-with its two identifiers (8 bytes).
+with its two identifiers (8 bytes). The identifiers carry what the message is about and its number at the source. The
+check sequence is not computed: whether it fits is an attribute.
 """
 
 from copy import copy
@@ -54,6 +55,10 @@ class Message:
         Number of the message that made the source send this one; -1 for none: a plan is made by the calendar.
     cpi
         The CPI that it is about; -1 for none.
+    serial
+        Counts the messages of the source, in the header; -1 where the source counts none.
+    intact
+        Whether the check sequence of the frame fits the content.
     own
         Whether it is the fronthaul's alone, arrays included: whoever made it changes it no more.
     """
@@ -65,6 +70,8 @@ class Message:
     sequence: int = field(default=-1, init=False)
     cause: int = field(default=-1, init=False)
     cpi: int = field(default=-1, init=False)
+    serial: int = field(default=-1, init=False)
+    intact: bool = field(default=True, init=False, repr=False)
     own: bool = field(default=False, init=False, repr=False, compare=False)
 
     def taken(self) -> Self:

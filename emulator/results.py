@@ -52,6 +52,10 @@ class CpiResult:
         Whether its slots were those of pilots: nothing was sensed or communicated.
     reports_expected, reports_fused
         Reports due in the CPI, and those that were used.
+    faults
+        Kind, and name of the node or link, of the faults that were on between the plan of the CPI and its estimate.
+    excluded
+        Receivers that contradicted the others and were left out; the bounds are those without them.
     observation
         What was fused; of a run the last CPI keeps it, whatever its number of CPIs.
     """
@@ -73,6 +77,8 @@ class CpiResult:
     reports_expected: int
     reports_fused: int
     has_pilots: bool = False
+    faults: tuple[tuple[str, str], ...] = ()
+    excluded: tuple[str, ...] = ()
     observation: Observation | None = None
 
     def without_observation(self) -> "CpiResult":
@@ -120,6 +126,8 @@ class RunResult:
         Kernel events served until the last estimate was published; the network has been running on meanwhile.
     late_reports
         Reports that came after their deadline.
+    refused_reports
+        Reports that the central processor refused, by cause: "check sequence" or "stale header".
     lost_reports
         Those that were not fused since the start, by cause, the commonest first.
     trace
@@ -134,6 +142,7 @@ class RunResult:
     slots: int
     events: int
     late_reports: int
+    refused_reports: dict[str, int]
     lost_reports: tuple[LostReports, ...]
     trace: Trace | None
 

@@ -77,6 +77,9 @@ class Medium(Protocol):
     def transmit(self, name: str) -> None:
         """Have an AP called at the start of every slot of the CPI that begins."""
 
+    def leave(self, name: str) -> None:
+        """Neither radiate nor listen any more in the CPI on the air."""
+
     def emit(self, slot: Slot, name: str, emission: Emission) -> None:
         """Radiate in the slot on the air."""
 

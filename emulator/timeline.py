@@ -32,6 +32,7 @@ BLACK, GREY, VERMILION, GREEN, YELLOW = "#1A1A1A", "#7F7F7F", "#D55E00", "#009E7
 CELLS = {
     Cell.COMMUNICATE: ("#9CC9E3", "communicates"), Cell.SENSE: ("#0072B2", "communicates and senses"),
     Cell.LISTEN: ("#E69F00", "listens"), Cell.SILENT: (VERMILION, "no plan: silent"),
+    Cell.DOWN: (BLACK, "down"),
 }  # fmt: skip
 SIZES = {"|": 14, "X": 7}
 STATUS_COLOURS = dict(zip(STATUSES, (VERMILION, YELLOW, GREEN), strict=True))

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pytest
 import typer
 from PIL import Image
 
+from emulator import FAULTS
 from models.estimation import ESTIMATORS
 from models.selection import SELECTORS
 from scenarios.commands.cli import app
@@ -306,16 +307,20 @@ def test_every_key_is_in_the_table_as_the_schema_has_it(table):
 
 def kind_rows(table, registry):
     """Return the rows of docs/scenario.md for the kinds of a strategy: the keys that the schema does not name."""
-    named = set(Scenario.model_fields[table].annotation.model_fields)
+    annotation = Scenario.model_fields[table].annotation
+    named = set((get_args(annotation) or [annotation])[0].model_fields)
     for kind in registry:
         own = sorted(set(settings_of(implementation(kind, registry))) - named)
         yield f"| `{kind}` | {', '.join(f'`{key}`' for key in own) or 'none'} |"
 
 
-@pytest.mark.parametrize(("table", "registry"), [("selector", SELECTORS), ("estimator", ESTIMATORS)])
+@pytest.mark.parametrize(
+    ("table", "registry"), [("selector", SELECTORS), ("estimator", ESTIMATORS), ("faults", FAULTS)]
+)
 def test_every_kind_is_listed_with_its_own_keys(table, registry):
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
-    section = page.partition(f"## `[{table}]`\n")[2].partition("\n## ")[0]
+    heading = f"## `[[{table}]]`" if table == "faults" else f"## `[{table}]`"
+    section = page.partition(f"{heading}\n")[2].partition("\n## ")[0]
     shown = re.findall(r"^\| `[\w-]+` \| [^|]* \|$", section, re.MULTILINE)
     expected = list(kind_rows(table, registry))
     assert shown == expected, "docs/scenario.md: paste these rows\n" + "\n".join(expected)

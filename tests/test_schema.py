@@ -122,7 +122,14 @@ def test_paper_is_the_default_scenario():
         ("fronthaul.iq_bits = 25", ["fronthaul.iq_bits", "25 bit", "<= 24"]),
         ("fronthaul.queue_bits = 0", ["fronthaul.queue_bits", "0 bit", ">= 1"]),
         ("fronthaul.loss_probability = 1.1", ["fronthaul.loss_probability", "1.1", "<= 1"]),
-        ('[[faults]]\nkind = "crash"', ["faults", "not supported in this version"]),
+        ('[[faults]]\nkind = "crash"', ["faults[0].kind", '"crash"', "ap-down"]),
+        ('[[faults]]\nnode = "ap-33"', ["faults[0].node", '"ap-33"', 'did you mean "ap-3"?']),
+        ('[[faults]]\nkind = "ap-down"', ["faults[0].node", "required"]),
+        ('[[faults]]\nkind = "link-down"\nlink = "ap-3->centre"', ["faults[0].link", 'did you mean "ap-3->central"?']),
+        ('[[faults]]\nnode = "ap-3"\nlink = "ap-3->central"', ["faults[0].link", "no such setting"]),
+        ('[[faults]]\nnode = "ap-3"\nat_s = 2\nuntil_s = 1', ["faults[0].until_s: got 1", "after at_s = 2"]),
+        ('[[faults]]\nkind = "restart"\nnode = "ap-3"\nlasts_s = 0', ["faults[0].lasts_s: got 0", "> 0"]),
+        ('[[faults]]\nkind = "corrupt"\nnode = "ap-3"\nshare = 2.0', ["faults[0].share: got 2.0"]),
         ("oscillators.cfo_std_hz = 1.0", ["oscillators", "not supported in this version"]),
     ],
 )
@@ -135,9 +142,9 @@ def test_a_mistake_is_named_alone(text, words):
 
 
 def test_every_mistake_is_named_at_once():
-    """Mistakes of shape, unknown keys, unsupported tables and contradictions between keys come in one error."""
+    """Mistakes of shape, unknown keys and tables, and contradictions between keys come in one error."""
     text = """
-        faults = []
+        oscilators = {}
         [radio]
         carrier_hz = -1
         bandwith_hz = 1
@@ -152,7 +159,7 @@ def test_every_mistake_is_named_at_once():
     problems = problems_of(text)
     keys = {problem.split(":")[0] for problem in problems}
     assert keys == {
-        "faults", "radio.carrier_hz", "radio.bandwith_hz", "targets[0].position_m", "targets[0].rcs_dbsm",
+        "oscilators", "radio.carrier_hz", "radio.bandwith_hz", "targets[0].position_m", "targets[0].rcs_dbsm",
         "schedule.n_receivers", "selector.kind",
     }  # fmt: skip
 
@@ -473,7 +480,7 @@ def test_bundled_scenarios_are_valid():
         assert load(name).access_point_names[0] == "ap-0"
 
 
-KEYS = [f"{table}.{key}" for table in Scenario.model_fields if table not in ("targets", "air")
+KEYS = [f"{table}.{key}" for table in Scenario.model_fields if table not in ("targets", "air", "faults")
         for key in Scenario.model_fields[table].annotation.model_fields]  # fmt: skip
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["iid", "fixed"]),

@@ -226,6 +226,13 @@ class Air(Node):
         """Have an AP called at the start of every slot of the CPI that begins."""
         self._transmitters.append(self._ap_index[name])
 
+    def leave(self, name: str) -> None:
+        """Neither radiate nor listen any more in the CPI on the air; what is radiated goes on until the slot ends."""
+        index = self._ap_index[name]
+        self._transmitters = [other for other in self._transmitters if other != index]
+        if self._listeners.pop(index, None) is not None:
+            self._audience = None
+
     def emit(self, slot: Slot, name: str, emission: Emission) -> None:
         """Radiate in the slot on the air: this is what leaves the antennas, whatever the AP believes.
 

@@ -33,7 +33,7 @@ from emulator.messages import ARROW, CENTRAL, Message
 from emulator.services import Services
 from emulator.trace import Kind, row
 
-__all__ = ["Fronthaul", "Watcher"]
+__all__ = ["Fronthaul", "Watcher", "set_edge"]
 
 DROP = int(Kind.DROP)
 
@@ -367,7 +367,7 @@ class Fronthaul:
             self._in_flight[at_ns] = [(0, self.links[ends], message, bits) for ends, message, bits in together]
         self._due = {at_ns: {self.links[ends]: None for ends in those} for at_ns, those in state["due"].items()}
         for ends, edge in state["edges"].items():
-            _set_edge(self.graph, ends, edge)
+            set_edge(self.graph, ends, edge)
 
 
 def _ends(graph: nx.DiGraph) -> list[tuple[str, str]]:
@@ -379,7 +379,7 @@ def _ends(graph: nx.DiGraph) -> list[tuple[str, str]]:
     return sorted(graph.edges)
 
 
-def _set_edge(graph: nx.DiGraph, ends: tuple[str, str], edge: dict[str, Any] | None) -> None:
+def set_edge(graph: nx.DiGraph, ends: tuple[str, str], edge: dict[str, Any] | None) -> None:
     """Let an edge say this and nothing else; None takes it out."""
     if graph.has_edge(*ends):
         if edge is None:

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator import FAULTS
 from emulator.emission import Emission
 from emulator.front_end import Corrected, FrontEnd, Turns, Wander
 from emulator.functional_split import FunctionalSplit, IqSplit, check_message
@@ -47,10 +48,21 @@ TRANSMITTED, RADIATED, SENSED, REPORTED, TOLD = (
     Door("access point", hook) for hook in ("transmit", "radiate", "sensing_waveform", "report", "telemetry")
 )
 PRECODED = Door("precoder")
-COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT, PILOT, CORRECT = map(
+COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT, PILOT, CORRECT, FAULT = map(
     int,
-    (Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN, Kind.REPORT, Kind.WITHHOLD, Kind.SILENT, Kind.PILOT, Kind.CORRECT),
+    (
+        Kind.COMMUNICATE,
+        Kind.SENSE,
+        Kind.LISTEN,
+        Kind.REPORT,
+        Kind.WITHHOLD,
+        Kind.SILENT,
+        Kind.PILOT,
+        Kind.CORRECT,
+        Kind.FAULT,
+    ),
 )
+DOWN = list(FAULTS).index("ap-down")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -114,10 +126,18 @@ class AccessPoint(Node):
     """(position of the slot, what it heard) of the pilots of the CPI."""
     _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
     """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
+    _serial: int = field(default=0, init=False)
+    """Messages sent."""
+    down: bool = field(default=False, init=False)
+    """Whether it is off; see ``shut_down``."""
+    recorded: dict[tuple[int, int], Message] = field(default_factory=dict, init=False, repr=False)
+    """Reports by CPI and slot position, as long as a fault keeps them."""
+    tampering: tuple[Any, ...] = field(default=(), init=False, repr=False)
+    """Faults of what it hears and reports, ``emulator.faults.Tampering``; set by them."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "transmit_power_w", "comm_power_fraction", "noise_power_w", "n_antennas", "illumination", "precoder",
-        "front_end", "servo",
+        "front_end", "servo", "tampering",
     }  # fmt: skip
 
     # -- hooks --------------------------------------------------------------------------------------------------
@@ -185,7 +205,27 @@ class AccessPoint(Node):
         services.fronthaul.connect(self.name, self._take)
         services.air.connect_access_point(self.name, self._begin, self._radiate, self.on_echo, self._noise)
 
+    def shut_down(self) -> None:
+        """Stop whatever it is doing, and forget it: plans, echoes and records."""
+        self.down, self.plan, self._mode = True, None, Mode.IDLE
+        self._assignments, self._past, self._radiated, self._settle, self.recorded = {}, {}, [], [], {}
+        self._communication, self._symbols, self._corrections, self._pilots = NOTHING_YET, None, [], []
+        self.split.forget(self.services.frame.cpi_at(self.services.now_ns) or 0)
+        self.services.air.leave(self.name)
+
+    def come_back(self) -> None:
+        """Take messages again: the next plan that arrives is followed."""
+        self.down = False
+
+    def restart_oscillator(self) -> None:
+        """Have an oscillator that starts anew, with a phase that nobody knows, and no corrections of it."""
+        self._corrected = None
+        if self.front_end is not None:
+            self._wander = self._wander.restarted(self.front_end, self.services.generator)
+
     def _take(self, message: Message) -> None:
+        if self.down:
+            return
         try:
             self.on_message(message)
         except FAILURES as error:
@@ -198,7 +238,7 @@ class AccessPoint(Node):
             cpi = frame.cpi_at(now_ns)
             if cpi is not None:
                 self._close()
-                if not is_own(self.telemetry, AccessPoint.telemetry):
+                if not (self.down or is_own(self.telemetry, AccessPoint.telemetry)):
                     self._tell(cpi)
                 self._open(cpi)
             self._next_ns = frame.next_cpi_ns(now_ns)
@@ -263,6 +303,8 @@ class AccessPoint(Node):
         if slot.is_pilot:
             self._measure(slot, echo)
             return
+        for fault in self.tampering:
+            echo = sealed(fault.heard(self, slot, echo))
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:
@@ -275,8 +317,7 @@ class AccessPoint(Node):
             message = self._split(slot, given)
             if message is not None:
                 message.cause = self._past[slot.cpi].sequence
-                self._send(message)
-                number = message.sequence
+                number = self._send(message)
         if self.record is not None:
             at, end, index, cpi, rank = slot.start_ns, slot.end_ns, slot.index, slot.cpi, self.rank
             self.record(two_rows(at, LISTEN, rank, index, cpi, -1, end, kind, rank, index, cpi, number))
@@ -313,6 +354,8 @@ class AccessPoint(Node):
         if assignment is None:
             self.plan, self._mode = None, Mode.IDLE
             self.log(SILENT, cpi, cpi)
+            if self.down:
+                self.log(FAULT, DOWN, cpi)
             return
         self._past[cpi], self.plan = assignment, assignment.plan
         self._mode = assignment.plan.mode(self.name)
@@ -483,5 +526,10 @@ class AccessPoint(Node):
         values = dict(zip(said, numbers.tolist(), strict=True))
         self._send(Telemetry(self.name, CENTRAL, cpi, self.services.now_ns, values))
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message) -> int:
+        """Send a message under the next number of its source; return its number in the trace."""
+        message.serial, self._serial = self._serial, self._serial + 1
+        for fault in self.tampering:
+            message = fault.sent(self, message)
         self.services.fronthaul.send(message)
+        return message.sequence

@@ -9,7 +9,9 @@ is worked out when it is published: results come one by one, however long the es
 """
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -30,10 +32,12 @@ from emulator.messages import (
 )
 from emulator.nodes.node import Node
 from emulator.payload import draw_payload
+from emulator.serials import Seen
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
 from models.calibration.base import PilotSlot
+from models.consistency import ConsistencyTest
 from models.doors import estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
@@ -51,11 +55,14 @@ __all__ = ["CentralProcessor"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
+CORRUPT, STALE = "check sequence", "stale header"
+"""Why a message is refused: its content was changed, or its number has come before."""
 NEGLIGIBLE = 1e-3  # of the thermal noise: quantisation adds less where samples have 16 bits
 DEAD_AFTER_CPIS = 3
 SAMPLES_AT_ONCE = 1 << 18
 """Samples of echoes that are read together, 4 MB: those of a large network would not fit into the processor's cache."""
 NOTHING_FOUND = Estimate.at([])
+NOTHING_SEEN = Seen()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -76,6 +83,8 @@ class CentralProcessor(Node):
         Emulated time that the estimation takes.
     calibrator
         Conducts calibrations of the phases of the APs; None where all are exact for ever.
+    consistency
+        The test of each receiver against the others; None: all are believed.
     """
 
     network: Network
@@ -89,16 +98,23 @@ class CentralProcessor(Node):
     payload_bits_per_symbol: float
     estimator_latency_ns: int = 0
     calibrator: Calibrator | None = None
+    consistency: ConsistencyTest | None = None
 
     name: str = "central"
     published: Estimate | None = field(default=None, init=False)
     late_reports: int = field(default=0, init=False)
+    refused_reports: Counter[str] = field(default_factory=Counter, init=False)
+    """Reports whose check sequence does not fit, and those with a header that came before."""
+    _seen: dict[str, Seen] = field(default_factory=dict, init=False)
+    """Numbers of messages that have come, by source."""
     inboxes: dict[int, Inbox] = field(default_factory=dict, init=False)
     _agenda: list[tuple[int, int, str]] = field(default_factory=lambda: [(0, 0, PLAN)], init=False)
     _oldest: int = field(default=0, init=False)
     """The CPI that is fused next."""
     _silent_cpis: list[int] = field(default_factory=list, init=False)
     """How often each AP was silent in its last CPIs with a task."""
+    excluded: dict[str, int] = field(default_factory=dict, init=False)
+    """Receivers that are left out, with the number of CPIs on end in which they agreed with the others."""
     _pending: dict[int, Observation | None] = field(default_factory=dict, init=False)
     """What was fused and is not published yet."""
     known_phases: Knowledge = field(default=Knowledge(), init=False)
@@ -109,7 +125,7 @@ class CentralProcessor(Node):
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
         "_reports_due", "_needs_waveform", "_bell", "payload_bits_per_symbol", "estimator_latency_ns",
-        "calibrator",
+        "calibrator", "consistency",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -201,11 +217,28 @@ class CentralProcessor(Node):
     def _publish(self, cpi: int) -> None:
         observation, estimate, inbox = self._pending.pop(cpi), NOTHING_FOUND, self.inboxes.pop(cpi)
         if observation is not None and self.estimator is not None:
-            estimate = estimated(self.estimator, observation)
+            estimate, observation = self._estimate(inbox, observation)
         if not inbox.plan.has_pilots:
             self.publish(cpi, estimate)
             self._look_at_phases(cpi, observation, estimate)
         self.services.on_publish(inbox, estimate, observation)
+
+    def _estimate(self, inbox: Inbox, observation: Observation) -> tuple[Estimate, Observation]:
+        """Return what is found, and what it rests on; receivers that contradict the others may be left out."""
+        assert self.estimator is not None, "who asks has one"
+        locate = partial(estimated, self.estimator)
+        if self.consistency is None:
+            return locate(observation), observation
+        names = inbox.plan.receivers
+        known = {i for i, name in enumerate(names) if name in self.excluded}
+        verdict = self.consistency.judge(observation, locate, known)
+        inbox.excluded = tuple(names[i] for i in sorted(verdict.excluded))
+        for i in verdict.excluded:
+            agreed = self.excluded.get(names[i], 0) + 1 if i in verdict.agreeing else 0
+            self.excluded[names[i]] = agreed
+            if agreed >= self.consistency.agree_cpis:
+                del self.excluded[names[i]]
+        return verdict.estimate, frozen(verdict.observation)
 
     # -- phases ---------------------------------------------------------------------------------------------------
 
@@ -329,6 +362,9 @@ class CentralProcessor(Node):
             return
         cpi = message.cpi
         inbox = self.inboxes.get(cpi)
+        if why := self._refusal(message):
+            self._refuse(message, why, inbox)
+            return
         if inbox is None or inbox.closed:
             self.late_reports += isinstance(message, EchoReport | StatisticsReport)
             self.log(Kind.LATE, cpi, cpi, message.sequence)
@@ -337,6 +373,23 @@ class CentralProcessor(Node):
             self._pass_on(inbox.plan, message)
         if inbox.take(message):
             self._note(self.services.now_ns, cpi, FUSE)
+
+    def _refusal(self, message: Message) -> str | None:
+        """Return why a message is refused, or None; one that is not is remembered."""
+        if not message.intact:
+            return CORRUPT
+        if message.serial >= 0:  # a source of one's own may count none
+            seen = self._seen.get(message.source, NOTHING_SEEN)
+            if message.serial in seen:
+                return STALE
+            self._seen[message.source] = seen.and_(message.serial)
+        return None
+
+    def _refuse(self, message: Message, why: str, inbox: Inbox | None) -> None:
+        self.refused_reports[why] += isinstance(message, EchoReport | StatisticsReport)
+        self.log(Kind.REFUSE, message.cpi, message.cpi, message.sequence)
+        if inbox is not None:
+            inbox.refused.append(message)
 
     def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
         """Tell the receivers whose split needs it what a transmitter radiated."""

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import networkx as nx
 
 from emulator import SPLITS
+from emulator.calibrator import Calibrator
 from emulator.emulation import Emulation
+from emulator.faults import Fault
 from emulator.functional_split import FunctionalSplit
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.air import Air
@@ -26,6 +28,7 @@ from models.radio.channel import AccessChannel
 from models.trajectories import Trajectory
 from models.units import db_to_linear
 from scenarios.file.graphml import read_graph
+from scenarios.file.phase_parts import calibrator_of, front_ends_of, servo_of
 from scenarios.file.plugins import found, make
 from scenarios.file.problems import closest
 from scenarios.file.schema import ScenarioKeys
@@ -62,6 +65,7 @@ def build(
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
     effects: Iterable[Effect] = (),
+    faults: Iterable[Fault] = (),
     tracing: bool | Tracing = True,
     scoring: bool = True,
     **strategies: Any,
@@ -85,6 +89,8 @@ def build(
         Makes the functional split of an AP, called once for each; in place of the scenario's.
     effects
         What the air does beside the effects of the scenario.
+    faults
+        What goes wrong beside the faults of the scenario.
     tracing
         Whether events are recorded, or how, instead of what the scenario says.
     scoring
@@ -111,6 +117,8 @@ def build(
     _check_makers({name: maker for name, maker in makers.items() if maker is not None} | dict(access_points or {}))
     if not isinstance(effects, Iterable):
         raise TypeError(f"effects: got {effects!r}; give a list of objects of subclasses of Effect")
+    if not isinstance(faults, Iterable):
+        raise TypeError(f"faults: got {faults!r}; give a list of objects of subclasses of Fault")
     if fronthaul is not None:
         require("fronthaul", fronthaul, nx.DiGraph)
     streams = Streams(seed)
@@ -124,7 +132,9 @@ def build(
     if user_equipment is None:
         ue_classes |= {name: node.maker() for name, node in scenario.user_equipment.behaving().items()}
     ways = ue_trajectories(scenario, network)
-    ue_keys = {name: _ue_keys(scenario, ways.get(name)) for name in network.ue_names}
+    front_ends = front_ends_of(scenario, streams)
+    radios = {name: {"front_end": end} for name, end in front_ends.items()}
+    ue_keys = {name: _ue_keys(scenario, ways.get(name)) | radios.get(name, {}) for name in network.ue_names}
     access_channel = access_channel_of(scenario, network, channel)
     require("channel", access_channel, AccessChannel)
     budgets_w = dict(zip(network.ap_names, network.budgets_w(radio).tolist(), strict=True))
@@ -133,7 +143,8 @@ def build(
         "noise_power_w": radio.noise_power_w,
         "n_antennas": network.n_antennas,
         "illumination": radio.illumination,
-    }
+    } | servo_of(scenario)
+    calibrator = calibrator_of(scenario, network, radio, front_ends)
     return Emulation(
         frame=frame_of(scenario),
         air=Air(
@@ -145,10 +156,15 @@ def build(
             channel_at=partial(access_channel_of, scenario, maker=channel) if ways else None,
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario, seed)),
-        central=_central(scenario, access_channel, central or scenario.central.maker(), **strategies),
+        central=_central(scenario, access_channel, central or scenario.central.maker(), calibrator, **strategies),
         access_points=[
             _access_point(
-                name, classes[name], name=name, transmit_power_w=budgets_w[name], split=_split(scenario, split), **keys
+                name,
+                classes[name],
+                name=name,
+                transmit_power_w=budgets_w[name],
+                split=_split(scenario, split),
+                **keys | radios.get(name, {}),
             )
             for name in network.ap_names
         ],
@@ -157,6 +173,7 @@ def build(
             for name in network.ue_names
         ],
         targets=_targets(scenario, streams, target),
+        faults=(*(keys.make() for keys in scenario.faults), *faults),
         streams=streams,
         tracing=_tracing(scenario, tracing),
         scoring=scoring,
@@ -298,7 +315,11 @@ _ASKED: Mapping[str, Callable[[ScenarioKeys, int], Any]] = {
 
 
 def _central(
-    scenario: ScenarioKeys, channel: AccessChannel, make: Callable[..., CentralProcessor], **strategies: Any
+    scenario: ScenarioKeys,
+    channel: AccessChannel,
+    make: Callable[..., CentralProcessor],
+    calibrator: Calibrator | None,
+    **strategies: Any,
 ) -> CentralProcessor:
     chosen = {
         "selector": scenario.selector.make,
@@ -314,6 +335,8 @@ def _central(
         path_gain=channel.path_gain,
         n_receivers=scenario.schedule.n_receivers,
         payload_bits_per_symbol=scenario.fronthaul.payload_bits_per_symbol,
+        consistency=scenario.consistency.make(),
+        calibrator=calibrator,
         estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
         **{role: strategies[role] if role in strategies else made() for role, made in chosen.items()},
     )

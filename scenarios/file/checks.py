@@ -13,20 +13,12 @@ from scenarios.file.problems import Problem
 from scenarios.file.schema import ScenarioKeys
 from scenarios.file.table import Strategy, Table, tables_of
 
-__all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers", "plugin_modules", "unsupported"]
+__all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers", "plugin_modules"]
 
 LEAST_DISTANCE_M = 1e-3
 _WHERE = "within a millimetre of where"
 EQUAL_POWERS = ("bound-greedy", "joint-greedy", "exhaustive")
 """Selectors on the closed form of the bound, in which an AP counts the same as a transmitter and as a receiver."""
-NOT_BUILT = ("faults", "oscillators")
-
-
-def unsupported(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the data without the tables whose effect is not built, and a problem for each."""
-    found = [key for key in NOT_BUILT if key in data]
-    kept = {key: value for key, value in data.items() if key not in found}
-    return kept, [Problem((key,), "not supported in this version; leave it out") for key in found]
 
 
 def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +51,8 @@ def plugin_modules(scenario: ScenarioKeys) -> tuple[str, ...]:
 def effective(scenario: ScenarioKeys, data: dict[str, Any]) -> dict[str, Any]:
     """Drop the keys that have no effect because others decide: count beside positions, settings a kind lacks."""
     _drop_without_effect(scenario, data)
-    for name in ("trace", "air", "channel", "central"):
-        if not data[name]:
+    for name in ("air", "channel", "central", "oscillators", "calibration", "faults", "consistency", "trace"):
+        if not data.get(name, True):
             del data[name]
     return data
 

@@ -17,13 +17,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emulator.media import TOPOLOGIES
 from emulator.media.link_attributes import LINK_ATTRIBUTES, attribute_problems, drawing_attributes
+from scenarios.file.plugins import found
 from scenarios.file.problems import Problem, closest
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["absolute", "graph_problems", "graph_remarks", "read_graph"]
+__all__ = ["absolute", "graph_problems", "graph_remarks", "link_names", "read_graph"]
 
 _GZIP = b"\x1f\x8b"
 _NUMBERS = {"int": int, "long": int, "float": float, "double": float}
@@ -87,6 +89,20 @@ def _of_graphml(data: bytes) -> "nx.Graph":
     for *_, edge in graph.edges(data=True):
         edge.update(defaults | edge)
     return graph
+
+
+def link_names(topology: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the links of a topology of some access points, a path or one of the names; () if it has none.
+
+    What is wrong with a file is said of the topology, by ``graph_problems``.
+    """
+    from emulator.messages import ARROW
+
+    try:
+        graph = found(TOPOLOGIES[topology])(names) if topology in TOPOLOGIES else read_graph(topology)
+    except ValueError:
+        return ()
+    return tuple(ARROW.join(ends) for ends in graph.to_directed().edges)
 
 
 def _check_keys(root: ElementTree.Element) -> None:

@@ -16,7 +16,6 @@ from scenarios.file.checks import (
     effective,
     follow_receivers,
     plugin_modules,
-    unsupported,
 )
 from scenarios.file.overrides import overridden
 from scenarios.file.plain import plain_table
@@ -68,12 +67,11 @@ class Scenario(ScenarioKeys):
         ScenarioError
             With every problem found.
         """
-        data, problems = unsupported(plain_table(data, source))
+        data = plain_table(data, source)
         data = absolute_topology(follow_receivers(data), *(tuple(folders) or (Path.cwd(),)))
         scenario, wrong = cls._shaped(data)
         bad = {p.keys[0] for p in wrong}
-        problems = problems + wrong
-        problems += [p for p in cross_problems(scenario, tuple(plugins)) if not _rests_on(p, bad)]
+        problems = wrong + [p for p in cross_problems(scenario, tuple(plugins)) if not _rests_on(p, bad)]
         if problems:
             raise ScenarioError(source, problems)
         return scenario

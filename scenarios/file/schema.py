@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
-from emulator import SPLITS
+from emulator import FAULTS, SPLITS
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.nodes import ACCESS_POINTS, CENTRAL_PROCESSORS, TARGETS, USER_EQUIPMENTS
 from models import SCHEDULERS
@@ -20,14 +20,17 @@ from models.estimation import ESTIMATORS
 from models.limits import MOST_CELLS
 from models.radio import CHANNELS, PATH_LOSS
 from models.selection import SELECTORS
+from scenarios.file.graphml import link_names
+from scenarios.file.phases import CalibrationKeys, OscillatorKeys
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Coordinate, Count, Number, OneOf, Part, Place, Strategy, Table, tables_of
 from scenarios.file.table import key as _key
 
 __all__ = [
-    "AccessPoints", "Area", "CentralKeys", "ChannelKeys", "EffectKeys", "EstimatorKeys", "FronthaulKeys", "RadioKeys",
-    "ScenarioKeys", "Schedule", "SelectorKeys", "TargetKeys", "TraceKeys", "UserEquipmentKeys",
+    "AccessPoints", "Area", "CentralKeys", "ChannelKeys", "ConsistencyKeys", "EffectKeys", "EstimatorKeys",
+    "FaultKeys", "FronthaulKeys", "RadioKeys", "ScenarioKeys", "Schedule", "SelectorKeys", "TargetKeys", "TraceKeys",
+    "UserEquipmentKeys",
 ]  # fmt: skip
 
 
@@ -535,6 +538,75 @@ class FronthaulKeys(Table):
                 yield Problem((f"{name}.{odd}",), f"{why[odd]}; leave it out")
 
 
+class FaultKeys(Strategy):
+    """Something that goes wrong."""
+
+    registry: ClassVar[Mapping[str, str]] = FAULTS
+    shared: ClassVar[tuple[str, ...]] = ("at_s", "until_s", "node", "link")
+
+    kind: Annotated[str, Strict()] = _key("ap-down", f'Fault: {", ".join(FAULTS)} or "module:Class".', "", OURS)
+    at_s: Number = _key(0.0, "Emulated time at which it begins.", "s", OURS, ge=0, le=1e9)
+    until_s: Number | None = _key(
+        None, "When it ends, later than at_s; left out: never.", "s", OURS, ge=0, le=1e9,
+        allowed="a number >= 0 and <= 1e+09 in s",
+    )  # fmt: skip
+    node: Annotated[str, Strict()] | None = _key(
+        None, "Name of the access point.", "", OURS, allowed='the name of an access point, such as "ap-3"'
+    )
+    link: Annotated[str, Strict()] | None = _key(
+        None, "Name of the link.", "", OURS, allowed='the name of a link, such as "ap-7->central"'
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings with which the fault of this kind is made."""
+        return {name: value for name, value in super().options.items() if value is not None}
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is wrong with the kind or its settings, and names of nodes or links that are not there."""
+        yield from super().problems(name, scenario, plugins)
+        known = {"node": scenario.access_point_names, "link": ()}
+        if self.link is not None:
+            known["link"] = link_names(scenario.fronthaul.topology, scenario.access_point_names)
+        for key, names in known.items():
+            given = getattr(self, key)
+            if given is not None and names and given not in names:
+                yield Problem((f"{name}.{key}",), f'got "{given}"; {_among(given, names)}')
+
+
+def _among(word: str, names: tuple[str, ...]) -> str:
+    hint = closest(word, names)
+    return hint if hint.startswith("did you mean") else f"allowed: {names[0]} to {names[-1]}"
+
+
+class ConsistencyKeys(Table):
+    """The test of each receiver against the others."""
+
+    false_alarm_probability: Number | None = _key(
+        None, "Probability that a CPI leaves an honest receiver out; left out: all are believed.", "", OURS,
+        allowed="a number > 0 and < 1", gt=0, lt=1,
+    )  # fmt: skip
+    agree_cpis: Count = _key(
+        3,
+        "CPIs on end in which a receiver that was left out agrees until it is taken back.",
+        "",
+        OURS,
+        ge=1,
+        le=1_000_000,
+    )
+
+    def make(self) -> Any:
+        """Return the test, or None where there is none."""
+        if self.false_alarm_probability is None:
+            return None
+        test = found("models.consistency:ConsistencyTest")
+        return test(false_alarm_probability=self.false_alarm_probability, agree_cpis=self.agree_cpis)
+
+    def without_effect(self) -> Iterable[str]:
+        """Return the number of CPIs where nothing is left out."""
+        return ("agree_cpis",) if self.false_alarm_probability is None else ()
+
+
 class TraceKeys(Table):
     """What is kept of the record of all events."""
 
@@ -569,6 +641,10 @@ class ScenarioKeys(Table):
     selector: SelectorKeys = SelectorKeys()
     estimator: EstimatorKeys = EstimatorKeys()
     fronthaul: FronthaulKeys = FronthaulKeys()
+    faults: tuple[FaultKeys, ...] = _key((), "What goes wrong, and when.", "", OURS, allowed="tables [[faults]]")
+    consistency: ConsistencyKeys = ConsistencyKeys()
+    oscillators: OscillatorKeys = OscillatorKeys()
+    calibration: CalibrationKeys = CalibrationKeys()
     trace: TraceKeys = TraceKeys()
 
     @property

@@ -3,7 +3,19 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from emulator.losses import LATE, NOT_SENT, PLAN, RECORD, REPORT, STATISTICS, UNDER_WAY, Cause, LostReports
+from emulator.losses import (
+    DOWN,
+    LATE,
+    NOT_SENT,
+    PLAN,
+    RECORD,
+    REFUSED,
+    REPORT,
+    STATISTICS,
+    UNDER_WAY,
+    Cause,
+    LostReports,
+)
 from emulator.media.links import Loss
 from scenarios.file.names import names_text
 
@@ -19,6 +31,8 @@ _FATE = {
     LATE: "came {late} late",
     UNDER_WAY: "was still under way at the end",
     NOT_SENT: "was not sent",
+    DOWN: "was not sent: access point down",
+    REFUSED: "was refused by the central processor",
     Loss.FULL: "met a full queue on {links}",
     Loss.DOWN: "met a link that was down, {links}",
     Loss.CHANCE: "was lost on {links}",

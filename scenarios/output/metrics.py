@@ -6,6 +6,7 @@ lines below it, and over the CPIs in the picture of its panel.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.messages import ARROW
 from scenarios.output.lengths import length_text
 
 if TYPE_CHECKING:
@@ -104,6 +106,8 @@ class Metric:
     of
         Computes it of the result of a CPI: a value, or a sequence with one of each target or UE; None or NaN where
         there is none.
+    optional
+        Whether the JSON leaves it out of a CPI in which there is nothing to say.
     about
         What it is, a sentence for the documentation.
     shown
@@ -115,6 +119,7 @@ class Metric:
     per: Per = Per.CPI
     of: "Callable[[CpiResult], Any]"
     about: str
+    optional: bool = False
     shown: Shown | None = None
 
     def text(self, value: Any) -> str:
@@ -151,6 +156,21 @@ def _if_any(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
 def _limited(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
     count = sum(map(metric.of, cpis))
     return f"in {count} of {len(cpis)} CPIs at its limit of operations; more might be found" if count else ""
+
+
+def _faults(cpi: "CpiResult") -> list[dict[str, str]]:
+    return [{"kind": kind, "link" if ARROW in where else "node": where} for kind, where in cpi.faults]
+
+
+def _with_faults(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
+    found = dict.fromkeys(f"{kind} of {where}" for cpi in cpis for kind, where in cpi.faults)
+    count = sum(bool(cpi.faults) for cpi in cpis)
+    return f"in {count} of {len(cpis)} CPIs: {', '.join(found)}" if count else ""
+
+
+def _left_out(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
+    counts = Counter(name for cpi in cpis for name in cpi.excluded)
+    return ", ".join(f"{name} in {count} of {len(cpis)} CPIs" for name, count in sorted(counts.items()))
 
 
 # -- the metrics ---------------------------------------------------------------------------------------------------
@@ -263,6 +283,16 @@ METRICS: list[Metric] = [
         about="Whether the search for targets stopped at its limit of operations: a higher one might find more.",
         shown=Shown(heading="Search stopped", over_run=_limited),
     ),
+    Metric(
+        name="faults", optional=True, of=_faults,
+        about="Faults that were on at any time from the plan of the CPI to its estimate: kind, and node or link.",
+        shown=Shown(heading="Faults", over_run=_with_faults),
+    ),
+    Metric(
+        name="excluded", optional=True, of=lambda cpi: list(cpi.excluded),
+        about="Receivers that contradicted the others and were left out of the estimate.",
+        shown=Shown(heading="Receivers left out", over_run=_left_out),
+    ),
 ]  # fmt: skip
 """In the order in which they stand in the JSON."""
 
@@ -275,7 +305,11 @@ def values(cpi: "CpiResult") -> dict[str, Any]:
     measured = [(metric, metric.of(cpi)) for metric in METRICS]
     of_targets = {metric.name: value for metric, value in measured if metric.per is Per.TARGET}
     targets = [{name: value[i] for name, value in of_targets.items()} for i in range(len(cpi.truth_m))]
-    others = {metric.name: value for metric, value in measured if metric.per is not Per.TARGET}
+    others = {
+        metric.name: value
+        for metric, value in measured
+        if metric.per is not Per.TARGET and not (metric.optional and not value)
+    }
     return {"targets": targets, **others}
 
 
