@@ -1,16 +1,22 @@
 """SimPy processes that exchange time slots: who does what, and when.
 
 What stands in this door is public. Names are imported when they are first used. ``SPLITS`` maps the functional splits
-that a scenario file may name to their classes; one line adds one.
+that a scenario file may name to their classes, ``LATE_REPORTS`` what becomes of late reports; one line adds one.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
-__all__ = [*_names, "SPLITS"]
+__all__ = [*_names, "LATE_REPORTS", "SPLITS"]
 
 SPLITS = {
     "iq": "emulator.functional_split:IqSplit",
     "statistics": "emulator.functional_split:StatisticsSplit",
 }
 """Functional splits, name to "module:Class"."""
+
+LATE_REPORTS = {
+    "drop": "emulator.late_reports:DropLate",
+    "next": "emulator.late_reports:FuseNext",
+}
+"""What becomes of reports that come after their CPI was fused, name to "module:Class"."""

@@ -289,6 +289,8 @@ class Emulation:
             slots=len(cpis) * self.frame.n_slots,
             events=self.events,
             late_reports=self.central.late_reports,
+            late_reports_used=self.central.late_reports_used,
+            late_reports_waiting=self.central.late_reports_waiting,
             lost_reports=self.losses.found(),
             trace=self.trace,
         )

@@ -21,12 +21,12 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from emulator import SPLITS, FunctionalSplit
+from emulator import LATE_REPORTS, SPLITS, FunctionalSplit, LateReports
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.effects import Effect
 from models import SCHEDULERS, SlotScheduler
 from models.estimation import ESTIMATORS, Estimator
-from models.radio import PATH_LOSS
+from models.radio import PATH_LOSS, QUANTISERS, Quantiser
 from models.selection import SELECTORS, ModeSelector
 from scenarios.file.plugins import found, implementation
 from scenarios.file.problems import ScenarioError
@@ -44,6 +44,8 @@ CLASSES = {
     "estimators": (ESTIMATORS, Estimator, "models.estimation"),
     "schedulers": (SCHEDULERS, SlotScheduler, "models"),
     "splits": (SPLITS, FunctionalSplit, "emulator"),
+    "late reports": (LATE_REPORTS, LateReports, "emulator"),
+    "quantisers": (QUANTISERS, Quantiser, "models.radio"),
     "effects": (EFFECTS, Effect, "emulator.media"),
 }
 FUNCTIONS = {"topologies": TOPOLOGIES, "path loss": PATH_LOSS}
@@ -96,7 +98,13 @@ def test_contract_of_a_topology(name):
 
 @pytest.mark.parametrize(
     ("table", "key", "registry"),
-    [("Schedule", "order", SCHEDULERS), ("RadioKeys", "path_loss", PATH_LOSS), ("FronthaulKeys", "split", SPLITS)],
+    [
+        ("Schedule", "order", SCHEDULERS),
+        ("RadioKeys", "path_loss", PATH_LOSS),
+        ("FronthaulKeys", "split", SPLITS),
+        ("FronthaulKeys", "quantiser", QUANTISERS),
+        ("FronthaulKeys", "late_reports", LATE_REPORTS),
+    ],
 )
 def test_the_schema_allows_what_is_registered(table, key, registry):
     assert Scenario.model_json_schema()["$defs"][table]["properties"][key]["enum"] == list(registry)

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import networkx as nx
 
-from emulator import SPLITS
+from emulator import LATE_REPORTS, SPLITS
 from emulator.emulation import Emulation
 from emulator.functional_split import FunctionalSplit
+from emulator.late_reports import LateReports
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.air import Air
 from emulator.media.effects import Effect
@@ -59,6 +60,7 @@ def build(
     target: Callable[..., Target] = Target,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
+    late_reports: LateReports | None = None,
     effects: Iterable[Effect] = (),
     tracing: bool | Tracing = True,
     scoring: bool = True,
@@ -80,6 +82,8 @@ def build(
         A graph to use instead of the scenario's.
     split
         Makes the functional split of an AP, called once for each; in place of the scenario's.
+    late_reports
+        What becomes of reports that come too late; in place of the scenario's.
     effects
         What the air does beside the effects of the scenario.
     tracing
@@ -129,7 +133,7 @@ def build(
             effects=(*_effects(scenario), *effects),
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario)),
-        central=_central(scenario, network, radio, channel, **strategies),
+        central=_central(scenario, network, radio, channel, late_reports, **strategies),
         access_points=[
             _access_point(name, classes[name], name=name, split=_split(scenario, split), **keys)
             for name in network.ap_names
@@ -220,8 +224,7 @@ def _split(scenario: ScenarioKeys, make_split: Callable[[], FunctionalSplit] | N
     if make_split is not None:
         return _made("split", make_split)
     keys = scenario.fronthaul
-    known = {"iq_bits": keys.iq_bits, "illumination": scenario.radio.illumination}
-    split: FunctionalSplit = make(keys.split, SPLITS, {key: known[key] for key in keys.split_fields & set(known)})
+    split: FunctionalSplit = make(keys.split, SPLITS, keys.split_settings(scenario.radio.illumination))
     return split
 
 
@@ -258,7 +261,12 @@ def fronthaul_graph(scenario: ScenarioKeys) -> nx.DiGraph:
 
 
 def _central(
-    scenario: ScenarioKeys, network: Network, radio: Radio, channel: AccessChannel, **strategies: Any
+    scenario: ScenarioKeys,
+    network: Network,
+    radio: Radio,
+    channel: AccessChannel,
+    late: LateReports | None,
+    **strategies: Any,
 ) -> CentralProcessor:
     chosen = {
         "selector": scenario.selector.make,
@@ -273,6 +281,7 @@ def _central(
         n_receivers=scenario.schedule.n_receivers,
         payload_bits_per_symbol=scenario.fronthaul.payload_bits_per_symbol,
         estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
+        late=late if late is not None else make(scenario.fronthaul.late_reports, LATE_REPORTS, {}),
         **{role: strategies[role] if role in strategies else make() for role, make in chosen.items()},
     )
 

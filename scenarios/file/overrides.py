@@ -7,7 +7,7 @@ from emulator import SPLITS
 from scenarios.file.plain import DEEPEST, plain_table
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import ScenarioError, short
-from scenarios.file.schema import ScenarioKeys
+from scenarios.file.schema import SPLIT_KEYS, ScenarioKeys
 
 __all__ = ["overridden"]
 
@@ -52,8 +52,9 @@ def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str,
         return data
     rival = {"count": "positions_m", "positions_m": "count"}.get(name, "")
     dropped = {rival} if f"{table}.{rival}" not in overrides else set()
-    if key == "fronthaul.split" and "fronthaul.iq_bits" not in overrides:
-        dropped = {"iq_bits"} - _settings(SPLITS, overrides[key])
+    if key == "fronthaul.split":
+        others = SPLIT_KEYS - _settings(SPLITS, overrides[key])
+        dropped = {key for key in others if f"fronthaul.{key}" not in overrides}
     if name == "kind" and keys.get("kind") != overrides[key]:
         dropped = set(keys) - _settings(_registry(table), overrides[key]) - {"latency_s"}
     return {**data, table: {k: v for k, v in keys.items() if k not in dropped}}

@@ -11,14 +11,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
-from emulator import SPLITS
+from emulator import LATE_REPORTS, SPLITS
 from emulator.media import TOPOLOGIES
 from models import SCHEDULERS
 from models.estimation import ESTIMATORS
 from models.limits import MOST_CELLS
-from models.radio import PATH_LOSS
+from models.radio import PATH_LOSS, QUANTISERS
 from models.selection import SELECTORS
-from scenarios.file.plugins import found, settings_of
+from scenarios.file.plugins import found, make, setting_problems, settings_of
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Place, Strategy, Table
 from scenarios.file.table import key as _key
@@ -239,6 +239,10 @@ class EstimatorKeys(Strategy):
             yield Problem((f"{name}.grid_step_m", "area.size_m"), f"{text}; {allowed}")
 
 
+SPLIT_KEYS = {"iq_bits", "quantiser", "statistics_bits"}
+"""Keys of the fronthaul that are settings of some functional split."""
+
+
 class FronthaulKeys(Table):
     """The network between the access points and the central processor, and what travels on it."""
 
@@ -263,6 +267,17 @@ class FronthaulKeys(Table):
     iq_bits: Count = _key(
         16, "Bits of a real number of the samples; with the split iq alone.", "bit", OURS, ge=1, le=24
     )
+    quantiser: Annotated[str, OneOf(QUANTISERS)] = _key(
+        "uniform", "How samples become so few bits; with the split iq alone. Block floating point has 2 to 16.", "",
+        OURS,
+    )  # fmt: skip
+    statistics_bits: Count = _key(
+        64, "Bits of a real number of the statistics, 8 to 32, or 64; with the split statistics alone.", "bit", OURS,
+        ge=8, le=64,
+    )  # fmt: skip
+    late_reports: Annotated[str, OneOf(LATE_REPORTS)] = _key(
+        "drop", "What becomes of reports that come too late: left, or fused with the next estimate.", "", OURS
+    )
     deadline_s: Number = _key(
         500e-6, "How long after the last slot missing reports are waited for.", "s", OURS, ge=0, le=3600
     )
@@ -275,14 +290,24 @@ class FronthaulKeys(Table):
         """Settings of the functional split."""
         return frozenset(settings_of(found(SPLITS[self.split])))
 
+    def split_settings(self, illumination: str) -> dict[str, Any]:
+        """Return the settings with which a functional split is made."""
+        keys = {"iq_bits": self.iq_bits, "statistics_bits": self.statistics_bits}
+        known = keys | {"quantiser": make(self.quantiser, QUANTISERS, {}), "illumination": illumination}
+        return {key: value for key, value in known.items() if key in self.split_fields}
+
     def without_effect(self) -> Iterable[str]:
-        """Return the bits of samples where the split sends none."""
-        return () if "iq_bits" in self.split_fields else ("iq_bits",)
+        """Return the settings of other splits."""
+        return sorted(SPLIT_KEYS - self.split_fields)
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
-        """Return what is given although it has no effect."""
+        """Return what is given although it has no effect, and bits that cannot be."""
         for odd in {*self.without_effect()} & self.model_fields_set:
-            yield Problem((f"{name}.{odd}",), f'the split "{self.split}" sends no samples; leave it out')
+            sent = "statistics" if odd == "statistics_bits" else "samples"
+            yield Problem((f"{name}.{odd}",), f'the split "{self.split}" sends no {sent}; leave it out')
+        options = self.split_settings(scenario.radio.illumination)
+        for setting, text in setting_problems(found(SPLITS[self.split]), options):
+            yield Problem((f"{name}.{setting or 'split'}",), text)
 
 
 class TraceKeys(Table):
