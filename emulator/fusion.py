@@ -71,11 +71,20 @@ def read_statistics(
         z, energy = z.astype(np.complex64).astype(complex), float(np.float32(energy))
     if report.n_bits < SINGLE:
         z, error = EQUAL_STEPS.quantised(z, report.n_bits, n_axes=3)
-    cross = np.zeros((z.shape[0], len(transmitters), z.shape[2]), dtype=complex)
-    heard = sent.within(report.positions)
-    radiated_w = [float(np.vdot(x, x).real) / len(x) for x in heard.samples]
-    for t, name in enumerate(transmitters):
-        if radiated_w[t] > 0.0 and name in report.transmitters:
-            cross[:, t] = z[:, report.transmitters.index(name)]
-    n_heard = sum(power > 0.0 for power in radiated_w)
-    return cross, energy, float(error) * n_heard / sum(radiated_w) if n_heard else 0.0
+    if report.transmitters != tuple(transmitters):
+        z = _in_order(z, report.transmitters, transmitters)
+    if not error:
+        return z, energy, 0.0
+    radiated_w = np.array([np.vdot(x, x).real / len(x) for x in sent.within(report.positions).samples])
+    heard = radiated_w > 0.0
+    return np.where(heard[:, None], z, 0.0), energy, float(error) * np.count_nonzero(heard) / float(radiated_w.sum())
+
+
+def _in_order(z: Complex, there: Sequence[str], wanted: Sequence[str]) -> Complex:
+    """Return Z of the transmitters that are wanted; zero for those that are not there."""
+    place = {name: t for t, name in enumerate(there)}
+    cross = np.zeros((z.shape[0], len(wanted), z.shape[2]), dtype=complex)
+    for t, name in enumerate(wanted):
+        if name in place:
+            cross[:, t] = z[:, place[name]]
+    return cross

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from emulator.functional_split import IqSplit
-from emulator.late_reports import DropLate, FuseNext, LateReports
+from emulator.fusion import read_statistics
+from emulator.late_reports import DropLate, FuseNext, LateReports, fits
 from emulator.media.fronthaul import star
+from emulator.messages import StatisticsReport
+from emulator.slot import CpiPlan, Frame
+from models.network import ModeAssignment
+from models.radio.statistics import Radiated
 
 NAMES = tuple(f"ap-{i}" for i in range(6))
 FIXED = {"selector.kind": "fixed", "selector.transmitters": [3, 4, 5], "selector.receivers": [0, 1, 2]}
@@ -166,3 +171,44 @@ def test_a_state_goes_on_with_what_is_late(small):
     assert counts(rest) == counts(whole)
     with pytest.raises(ValueError, match="late"):
         small(FIXED).build(estimator=None, fronthaul=slow_receiver()).restore(half.state())
+
+
+def plan_of(transmitters, receivers=(0, 1), senders=None):
+    assignment = ModeAssignment.of(6, transmitters, receivers)
+    senders = transmitters if senders is None else senders
+    frame = Frame(slot_ns=20, n_slots=len(senders), n_snapshots=2, lead_ns=0, deadline_ns=0)
+    slots = frame.slots(0, tuple(NAMES[i] for i in senders))
+    return CpiPlan(cpi=0, assignment=assignment, ap_names=NAMES, slots=slots, deadline_ns=0)
+
+
+def statistics_of(plan, source="ap-0", positions=(0, 1)):
+    cross = np.arange(plan.assignment.transmitters.size)[None, :, None] + np.zeros((2, 1, 2), complex)
+    return StatisticsReport(source, "central", plan.cpi, positions, plan.transmitters, cross, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("now", "illumination", "expected"),
+    [
+        (plan_of([3, 4, 5]), "sensing", True),
+        (plan_of([2, 3, 4], senders=[3, 4, 2]), "sensing", True),  # ap-5 illuminated none of the slots
+        (plan_of([2, 4, 5]), "sensing", False),  # ap-3 illuminated one
+        (plan_of([2, 3, 4, 5]), "full", True),
+        (plan_of([2, 3, 4]), "full", False),  # what ap-5 radiated is in all slots
+        (plan_of([3, 4, 5], receivers=[1, 2]), "sensing", False),
+    ],
+)
+def test_statistics_fit_where_all_that_was_heard_is_there_again(now, illumination, expected):
+    plan = plan_of([3, 4, 5])
+    assert fits(statistics_of(plan), plan, now, illumination) is expected
+
+
+def test_statistics_come_in_the_order_of_the_transmitters_of_now():
+    report = statistics_of(plan_of([3, 4, 5]))
+    cross, energy, error = read_statistics(report, ("ap-5", "ap-2", "ap-3"), Radiated((), ()))
+    assert cross[0, :, 0].tolist() == [2.0, 0.0, 0.0] and (energy, error) == (1.0, 0.0)
+    assert cross[1, :, 1].tolist() == [2.0, 0.0, 0.0]
+
+
+def test_one_that_is_not_of_the_role_is_refused(small):
+    with pytest.raises(TypeError, match=r"late reports: .*LateReports"):
+        small().build(estimator=None, late_reports="next")

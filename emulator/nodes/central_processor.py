@@ -9,6 +9,7 @@ is worked out when it is published: results come one by one, however long the es
 """
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -313,7 +314,7 @@ class CentralProcessor(Node):
                 n_samples=whole.n_samples,
                 noise_power_w=self.radio.noise_power_w,
                 quantisation_power_w=whole.rounding if coarse else None,
-                sensed_s=_sensed_s(plan, radiated(plan, inbox.records, self.network.n_antennas)),
+                sensed_s=_sensed_s(plan, inbox.records),
             )
         )
 
@@ -393,21 +394,22 @@ def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> tuple[
     reports = [received[position] for received in echoes for position in slots]
     samples = np.concatenate([report.samples for report in reports]).reshape(len(reports), *reports[0].samples.shape)
     error, ways = np.zeros(len(reports)), [(report.quantiser, report.iq_bits) for report in reports]
-    for quantiser, n_bits in dict.fromkeys(ways):
+    for way in dict.fromkeys(ways):
+        rows = slice(None) if ways.count(way) == len(ways) else [i for i, other in enumerate(ways) if other == way]
+        quantiser, n_bits = way
         if n_bits is None:
             continue
-        alike = [i for i, way in enumerate(ways) if way == (quantiser, n_bits)]
-        rows = slice(None) if len(alike) == len(ways) else alike
         samples[rows], error[rows] = quantiser.quantised(samples[rows], n_bits)
     shape = (len(echoes), len(slots))
     return samples.reshape(*shape, *samples.shape[1:]), error.reshape(shape).sum(axis=1)
 
 
-def _sensed_s(plan: CpiPlan, sent: Radiated) -> Float:
+def _sensed_s(plan: CpiPlan, records: Mapping[str, TransmissionRecord]) -> Float:
     """Return when each transmitter sensed, on average, from the middle of the CPI; 0 if that is not known."""
     first, last = plan.slots[0], plan.slots[-1]
     middle = (first.start_ns + last.end_ns) / 2.0
-    times = [[(plan.slots[at].start_ns + plan.slots[at].end_ns) / 2.0 - middle for at in own] for own in sent.slots]
+    sensed = [records[name].positions if name in records else () for name in plan.transmitters]
+    times = [[(plan.slots[at].start_ns + plan.slots[at].end_ns) / 2.0 - middle for at in own] for own in sensed]
     return np.array([1e-9 * sum(own) / len(own) if own else 0.0 for own in times])
 
 
