@@ -20,6 +20,9 @@ from .functional_split import StatisticsSplit as StatisticsSplit
 from .journeys import Hop as Hop
 from .journeys import Journeys as Journeys
 from .journeys import Outcome as Outcome
+from .late_reports import DropLate as DropLate
+from .late_reports import FuseNext as FuseNext
+from .late_reports import LateReports as LateReports
 from .losses import Cause as Cause
 from .losses import LostReports as LostReports
 from .media.air import Air as Air
@@ -56,4 +59,5 @@ from .trace import Trace as Trace
 from .trace import Tracing as Tracing
 
 FAULTS: dict[str, str]
+LATE_REPORTS: dict[str, str]
 SPLITS: dict[str, str]

@@ -307,6 +307,8 @@ class Emulation:
             events=self.events,
             late_reports=self.central.late_reports,
             refused_reports=dict(self.central.refused_reports),
+            late_reports_used=self.central.late_reports_used,
+            late_reports_waiting=self.central.late_reports_waiting,
             lost_reports=self.losses.found(),
             trace=self.trace,
         )

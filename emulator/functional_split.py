@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.messages import CENTRAL, EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.messages import (
+    CENTRAL,
+    DOUBLE,
+    EQUAL_STEPS,
+    SINGLE,
+    EchoReport,
+    Message,
+    StatisticsReport,
+    TransmissionRecord,
+)
 from emulator.slot import CpiPlan, Slot
-from models.doors import STRONGEST, Door, bounded
+from models.doors import STRONGEST, Door, bounded, require
+from models.radio.quantisation import Quantiser
 from models.radio.statistics import Radiated, energy_statistic
 
 __all__ = [
@@ -17,8 +27,8 @@ __all__ = [
 ]  # fmt: skip
 
 Complex = NDArray[np.complex128]
-WIDTHS = frozenset({None, *range(1, 65)})
-"""What ``iq_bits`` may be."""
+STATISTICS_WIDTHS = frozenset({*range(8, SINGLE + 1), DOUBLE})
+"""What ``statistics_bits`` may be."""
 LARGEST_SUM_W = 1e9 * STRONGEST**2
 """No statistic is larger: a sum over a thousand million samples."""
 
@@ -59,23 +69,30 @@ class IqSplit(FunctionalSplit):
     Attributes
     ----------
     iq_bits
-        Bits of a real component, 1 to 64; None sends samples unquantised (64 bits).
+        Bits of a real component, 1 to 64 with the default quantiser; None sends samples unquantised (64 bits).
+    quantiser
+        How samples become so few bits.
 
     Raises
     ------
     ValueError
-        If they are others.
+        If the quantiser does not have so many bits.
     """
 
     iq_bits: int | None
+    quantiser: Quantiser = EQUAL_STEPS
 
     def __post_init__(self) -> None:
-        if self.iq_bits not in WIDTHS:
-            raise ValueError(f"iq_bits is {self.iq_bits!r}: give a whole number from 1 to 64, or None")
+        require("quantiser", self.quantiser, Quantiser)
+        if not _has_width(self.quantiser, self.iq_bits):
+            widths = self.quantiser.widths
+            raise ValueError(
+                f"iq_bits is {self.iq_bits!r}: give a whole number from {widths[0]} to {widths[-1]}, or None"
+            )
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Return the report of the slot."""
-        return EchoReport(ap, "central", slot, echo, self.iq_bits)
+        return EchoReport(ap, "central", slot, echo, self.iq_bits, self.quantiser)
 
     def reports_expected(self, n_slots: int) -> int:
         """One report a slot."""
@@ -92,14 +109,17 @@ class StatisticsSplit(FunctionalSplit):
     ----------
     illumination
         "sensing": the waveform of a slot is that of its sensing transmitter; "full": that of all transmitters.
+    statistics_bits
+        Bits of a real number of Z, 8 to 32, or 64: see ``StatisticsReport``.
 
     Raises
     ------
     ValueError
-        If it is neither.
+        If it is neither, or the bits are others.
     """
 
     illumination: str
+    statistics_bits: int = DOUBLE
     needs_waveform = True
     echoes: dict[int, list[tuple[Slot, Complex]]] = field(default_factory=dict, init=False)
     records: dict[int, dict[str, TransmissionRecord]] = field(default_factory=dict, init=False)
@@ -107,6 +127,8 @@ class StatisticsSplit(FunctionalSplit):
     def __post_init__(self) -> None:
         if self.illumination not in ("sensing", "full"):
             raise ValueError(f'illumination is {self.illumination!r}: give "sensing" or "full"')
+        if self.statistics_bits not in STATISTICS_WIDTHS:
+            raise ValueError(f"statistics_bits is {self.statistics_bits!r}: give a whole number from 8 to 32, or 64")
 
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
         """Keep the echo until the waveforms are known."""
@@ -140,6 +162,7 @@ class StatisticsSplit(FunctionalSplit):
             transmitters=plan.transmitters,
             cross=sent.cross(received[None], positions)[0],
             energy=energy_statistic(received),
+            n_bits=self.statistics_bits,
         )
 
     def reports_expected(self, n_slots: int) -> int:
@@ -213,12 +236,17 @@ def _check_echo(door: Door, split: FunctionalSplit, report: EchoReport, plan: Cp
         and samples.shape == shape
         and np.can_cast(samples.dtype, complex, "same_kind")
         and bounded(samples)
-        and report.iq_bits in WIDTHS
+        and isinstance(report.quantiser, Quantiser)
+        and _has_width(report.quantiser, report.iq_bits)
         and report.destination == CENTRAL
     ):
-        content = f"finite samples of shape {shape}, iq_bits None or 1 to 64"
+        content = f"finite samples of shape {shape}, iq_bits None or what its quantiser has"
         expected = f"an EchoReport to central of a slot of CPI {plan.cpi}, {content}"
         door.refuse(split, report, expected)
+
+
+def _has_width(quantiser: Quantiser, n_bits: object) -> bool:
+    return n_bits is None or n_bits in quantiser.widths
 
 
 def _check_statistics(
@@ -234,6 +262,7 @@ def _check_statistics(
         and bounded(np.asarray(report.cross), LARGEST_SUM_W)
         and 0.0 <= report.energy <= LARGEST_SUM_W
         and report.destination == CENTRAL
+        and report.n_bits in STATISTICS_WIDTHS
     )
     if not valid:
         expected = (

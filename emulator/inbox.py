@@ -1,5 +1,6 @@
 """What came for one CPI."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,8 @@ class Inbox:
     """Receivers that contradict the others and were left out of the estimate."""
     used: list[int] = field(default_factory=list)
     """Numbers of the messages that were fused: records of transmitters, and reports."""
+    known: set[tuple[str, int]] = field(default_factory=set)
+    """Receiver and slot position of reports that came before the inbox was reopened; position -1 for statistics."""
 
     @property
     def heard_from(self) -> set[str]:
@@ -74,7 +77,31 @@ class Inbox:
             del self.due[source]
         return owed == 1 and not self.due
 
+    @property
+    def reports(self) -> list[EchoReport | StatisticsReport]:
+        """The reports that came."""
+        return [*self.statistics.values(), *(report for own in self.echoes.values() for report in own.values())]
+
+    def reopened(self) -> "Inbox":
+        """Return an inbox for what comes late: the waveforms stay, and reports that came are known."""
+        return self.holding([], self.known | {_place(report) for report in self.reports})
+
+    def holding(self, reports: Iterable[Message], known: Iterable[tuple[str, int]] = ()) -> "Inbox":
+        """Return an inbox with the same waveforms and these reports."""
+        other = Inbox(plan=self.plan, records=self.records, known=set(known))
+        for report in reports:
+            other.take(report)
+        return other
+
+    def is_new(self, report: EchoReport | StatisticsReport) -> bool:
+        """Return whether a report did not come before."""
+        return _place(report) not in self.known | {_place(other) for other in self.reports}
+
     def close(self) -> None:
         """Let go of what came: it was fused."""
         self.closed = True
         self.due, self.records, self.echoes, self.statistics, self.pilots = {}, {}, {}, {}, {}
+
+
+def _place(report: EchoReport | StatisticsReport) -> tuple[str, int]:
+    return report.source, report.slot.position if isinstance(report, EchoReport) else -1

@@ -63,7 +63,7 @@ class Outcome(StrEnum):
     """What became of a message."""
 
     FUSED = "fused"
-    """It went into the fusion of its CPI."""
+    """It went into the fusion of its CPI, or came late and went into that of a later one."""
     UNUSED = "not used"
     """It reached the central processor in time, and its CPI was fused without it."""
     LATE = "late"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.slot import CpiPlan, Slot
+from models.radio.quantisation import Quantiser, Uniform
 from models.readonly import taken
 
 __all__ = [
@@ -34,6 +35,9 @@ CENTRAL = "central"
 """Name of the central processor."""
 ARROW = "->"
 """What stands between two node names in the name of a link, and in no name of a node."""
+EQUAL_STEPS = Uniform()
+DOUBLE, SINGLE = 64, 32
+"""Bits of a real number of statistics that travel in double or single precision."""
 
 Complex = NDArray[np.complex128]
 
@@ -162,14 +166,17 @@ class EchoReport(Message):
         The slot.
     samples
         Shape (N, n_snapshots), before quantisation: what the link carries, and the central processor reads, is
-        ``models.radio.quantisation.quantise`` of them (many reports are quantised in one go when they are read).
+        what the quantiser makes of them (many reports are quantised in one go when they are read).
     iq_bits
         Bits of a real component on the link; None sends samples unquantised in 64.
+    quantiser
+        How samples become so few bits.
     """
 
     slot: Slot
     samples: Complex
     iq_bits: int | None
+    quantiser: Quantiser = EQUAL_STEPS
 
     def __post_init__(self) -> None:
         self.cpi = self.slot.cpi
@@ -181,7 +188,9 @@ class EchoReport(Message):
     @property
     def content_bits(self) -> int:
         """Size of the samples and of their common 32-bit scale."""
-        return 2 * (self.iq_bits or 64) * self.samples.size + 32
+        if self.iq_bits is None:
+            return 2 * 64 * self.samples.size + 32
+        return self.quantiser.content_bits(self.samples.size, self.iq_bits)
 
 
 @dataclass(eq=False, slots=True)
@@ -197,9 +206,12 @@ class StatisticsReport(Message):
     transmitters
         Names of the transmitters, in the order of the second axis of ``cross``.
     cross
-        Z_rt = sum_l y_r[l] x_t[l]^H, shape (N, n_tx, N).
+        Z_rt = sum_l y_r[l] x_t[l]^H, shape (N, n_tx, N), before quantisation.
     energy
         E_r = sum_l ||y_r[l]||^2.
+    n_bits
+        Bits of a real number of Z on the link: 64 and 32 are double and single precision, fewer are equal steps up to
+        the largest. E is in single precision then.
     """
 
     cpi: int
@@ -207,6 +219,7 @@ class StatisticsReport(Message):
     transmitters: tuple[str, ...]
     cross: Complex
     energy: float
+    n_bits: int = DOUBLE
 
     def seal(self) -> None:
         """Take the statistics."""
@@ -215,8 +228,10 @@ class StatisticsReport(Message):
 
     @property
     def content_bits(self) -> int:
-        """Size of slot positions, Z and E in double precision."""
-        return 16 * len(self.positions) + 8 * self.cross.nbytes + 64
+        """Size of slot positions, Z, E, and the scale where Z is quantised."""
+        scale_bits = SINGLE if self.n_bits < SINGLE else 0
+        energy_bits = DOUBLE if self.n_bits == DOUBLE else SINGLE
+        return 16 * len(self.positions) + 2 * self.n_bits * self.cross.size + scale_bits + energy_bits
 
 
 @dataclass(eq=False, slots=True)

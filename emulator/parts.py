@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 from emulator.functional_split import FunctionalSplit
+from emulator.late_reports import LateReports
 from emulator.media.air import Air
 from emulator.media.effects import Effect
 from emulator.nodes.access_point import AccessPoint
@@ -60,6 +61,7 @@ def check_parts(
     require("scheduler", central.scheduler, SlotScheduler)
     if central.estimator is not None:
         require("estimator", central.estimator, Estimator)
+    require("late reports", central.late, LateReports)
     for effect in air.effects:
         require("effect", effect, Effect)
     for nodes, base in ((access_points, AccessPoint), (user_equipments, UserEquipment), (targets, Target)):

@@ -125,11 +125,13 @@ class RunResult:
     events
         Kernel events served until the last estimate was published; the network has been running on meanwhile.
     late_reports
-        Reports that came after their deadline.
+        Reports that came after their CPI was fused.
+    late_reports_used, late_reports_waiting
+        Those of them that were fused with a later CPI, and those that wait for the next fusion.
     refused_reports
         Reports that the central processor refused, by cause: "check sequence" or "stale header".
     lost_reports
-        Those that were not fused since the start, by cause, the commonest first.
+        Those that were not fused with their CPI since the start, by cause, the commonest first.
     trace
         The recorded events, if tracing was on.
     """
@@ -145,6 +147,13 @@ class RunResult:
     refused_reports: dict[str, int]
     lost_reports: tuple[LostReports, ...]
     trace: Trace | None
+    late_reports_used: int = 0
+    late_reports_waiting: int = 0
+
+    @property
+    def late_reports_dropped(self) -> int:
+        """Late reports that were of no use."""
+        return self.late_reports - self.late_reports_used - self.late_reports_waiting
 
     @classmethod
     def of(cls, cpis: Iterable[CpiResult], *, n_targets: int, **books: Any) -> "RunResult":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from emulator.media.topologies import stripe
+from emulator.messages import StatisticsReport
 from emulator.nodes.access_point import AccessPoint
 from models.estimation.base import Estimator
 from models.observation import Estimate
@@ -138,3 +139,35 @@ def test_a_message_sent_twice_counts_once(small):
     cpi = next(small({"fronthaul.deadline_s": 1e-4}).build(estimator=None, access_point=Stutterer).cpis(1))
     assert cpi.published_ns == cpi.end_ns + 100_000
     assert cpi.reports_fused == 6
+
+
+# -- statistics of fewer bits -----------------------------------------------------------------------------------------
+
+
+def with_statistics(small, n_bits, power_dbm=80.0):
+    overrides = {"fronthaul.split": "statistics", "fronthaul.statistics_bits": n_bits}
+    return next(small(overrides | {"radio.transmit_power_dbm": power_dbm}).build(estimator=None).cpis(1))
+
+
+@pytest.mark.parametrize("n_bits", [8, 10, 12, 32])
+def test_error_of_statistics_is_what_it_is_said_to_be(small, n_bits):
+    """The error of Z over what an antenna radiated is the error power of a sample that the observation tells."""
+    exact, coarse = (with_statistics(small, bits).observation for bits in (64, n_bits))
+    sent = exact.gram.traces.mean() / exact.gram.n_antennas
+    error = np.mean(np.abs(coarse.cross - exact.cross) ** 2, axis=(1, 2, 3)) / sent
+    if n_bits == 32:
+        assert coarse.quantisation_power_w is None and (error < 1e-9 * exact.noise_power_w).all()
+    else:
+        assert np.mean(error / coarse.quantisation_power_w) == pytest.approx(1.0, rel=0.3)
+        assert coarse.energy == pytest.approx(exact.energy, rel=1e-6)
+
+
+def test_coarser_statistics_have_a_larger_bound(small):
+    fine, coarse = (with_statistics(small, bits) for bits in (64, 8))
+    assert (coarse.peb_m > fine.peb_m).all()
+
+
+@pytest.mark.parametrize(("n_bits", "bits"), [(64, 128 * 48 + 64), (32, 64 * 48 + 32), (10, 20 * 48 + 32 + 32)])
+def test_bits_of_statistics_are_counted_from_the_message(n_bits, bits):
+    report = StatisticsReport("ap-0", "central", 0, (0, 1), ("a", "b", "c"), np.zeros((4, 3, 4), complex), 1.0, n_bits)
+    assert report.content_bits == 2 * 16 + bits

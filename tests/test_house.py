@@ -21,14 +21,25 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from emulator import FAULTS, SPLITS, AccessPoint, CentralProcessor, Fault, FunctionalSplit, Target, UserEquipment
+from emulator import (
+    FAULTS,
+    LATE_REPORTS,
+    SPLITS,
+    AccessPoint,
+    CentralProcessor,
+    Fault,
+    FunctionalSplit,
+    LateReports,
+    Target,
+    UserEquipment,
+)  # fmt: skip
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.effects import Effect
 from emulator.nodes import ACCESS_POINTS, CENTRAL_PROCESSORS, TARGETS, USER_EQUIPMENTS
 from models import SCHEDULERS, SlotScheduler
 from models.calibration import CALIBRATIONS, SERVOS, PhaseCalibration, Servo
 from models.estimation import ESTIMATORS, Estimator
-from models.radio import CHANNELS, PATH_LOSS, AccessChannel
+from models.radio import CHANNELS, PATH_LOSS, QUANTISERS, AccessChannel, Quantiser
 from models.selection import SELECTORS, ModeSelector
 from scenarios.file.plugins import found, implementation, role_of
 from scenarios.file.problems import ScenarioError
@@ -48,6 +59,8 @@ CLASSES = {
     "calibrations": (CALIBRATIONS, PhaseCalibration, "models.calibration"),
     "servos": (SERVOS, Servo, "models.calibration"),
     "splits": (SPLITS, FunctionalSplit, "emulator"),
+    "late reports": (LATE_REPORTS, LateReports, "emulator"),
+    "quantisers": (QUANTISERS, Quantiser, "models.radio"),
     "effects": (EFFECTS, Effect, "emulator.media"),
     "access points": (ACCESS_POINTS, AccessPoint, "emulator.nodes"),
     "user equipments": (USER_EQUIPMENTS, UserEquipment, "emulator.nodes"),
@@ -112,7 +125,12 @@ def test_contract_of_a_topology(name):
 
 @pytest.mark.parametrize(
     ("table", "key", "registry"),
-    [("RadioKeys", "path_loss", PATH_LOSS), ("FronthaulKeys", "split", SPLITS)],
+    [
+        ("RadioKeys", "path_loss", PATH_LOSS),
+        ("FronthaulKeys", "split", SPLITS),
+        ("FronthaulKeys", "quantiser", QUANTISERS),
+        ("FronthaulKeys", "late_reports", LATE_REPORTS),
+    ],
 )
 def test_the_schema_allows_what_is_registered(table, key, registry):
     assert Scenario.model_json_schema()["$defs"][table]["properties"][key]["enum"] == list(registry)

@@ -523,7 +523,7 @@ def test_a_start_that_leaves_out_the_base_class_is_named(small):
         ({"scheduler": "round-robin"}, "scheduler: got 'round-robin'"),
         ({"split": lambda: None}, "split of ap-0: got None; give an object of a subclass of FunctionalSplit"),
         ({"split": lambda: IqSplit}, "split of ap-0: got the class IqSplit"),
-        ({"split": IqSplit(iq_bits=8)}, "split: got IqSplit(iq_bits=8); give what makes one when called without"),
+        ({"split": IqSplit(iq_bits=8)}, "split: got IqSplit(iq_bits=8, quantiser=Uniform()); give what makes one when"),
         ({"split": IqSplit}, "split: IqSplit, called without arguments: "),
         (
             {"split": IqSplit},

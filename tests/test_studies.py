@@ -18,6 +18,7 @@ from benchmarks import (
     study_estimator_speed,
     study_false_alarms,
     study_model_choice,
+    study_quantisation,
     study_threshold,
 )
 from models.bounds.fisher import target_bounds_m
@@ -317,3 +318,19 @@ def test_the_speed_of_a_checkout_against_itself_is_that_of_the_same_answers():
     assert row["same"] == "1 of 1"
     assert row["right lobe"] == "1 of 1"
     assert row["now"] > 0.0
+
+
+class TestQuantisation:
+    def test_the_direct_path_is_what_is_quantised(self):
+        found = study_quantisation.trial(9, 0, 30.0, (8, 16))
+        assert 45.0 < found["dnr_db"] < 65.0
+        coarse, fine = (found[f"block-floating-point, {n_bits}"] for n_bits in (8, 16))
+        assert coarse["predicted"] > 2.0 and coarse["sqnr_db"] == pytest.approx(45.0, abs=3.0)
+        assert fine["shift"] < 0.05 and fine["predicted"] == pytest.approx(1.0, abs=1e-3)
+        assert coarse["told"] == pytest.approx(
+            10.0 * np.log10(1.0 + 10.0 ** ((found["dnr_db"] - 45.0) / 10.0)), abs=4.0
+        )
+
+    def test_knee_is_where_the_loss_ends(self):
+        assert study_quantisation.knee({8: 1.2, 9: 1.04, 10: 1.05, 11: 1.0}) == 11
+        assert study_quantisation.knee({8: 1.2}) is None

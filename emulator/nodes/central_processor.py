@@ -10,8 +10,10 @@ is worked out when it is published: results come one by one, however long the es
 
 import heapq
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -20,7 +22,9 @@ from numpy.typing import NDArray
 
 from emulator.calibrator import Calibrator, Knowledge
 from emulator.functional_split import radiated, reports_due, waveform_known
+from emulator.fusion import Part, read_statistics
 from emulator.inbox import Inbox
+from emulator.late_reports import DropLate, LateReports, fits
 from emulator.messages import (
     Assignment,
     Correction,
@@ -38,12 +42,11 @@ from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
 from models.calibration.base import PilotSlot
 from models.consistency import ConsistencyTest
-from models.doors import estimated, ordered, selected
+from models.doors import Door, estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
 from models.observation import Estimate, Observation
 from models.radio.gram import Gram
-from models.radio.quantisation import quantised
 from models.radio.statistics import Radiated, energy_statistic
 from models.readonly import frozen, sealed, taken
 from models.schedulers import SlotScheduler
@@ -85,6 +88,8 @@ class CentralProcessor(Node):
         Conducts calibrations of the phases of the APs; None where all are exact for ever.
     consistency
         The test of each receiver against the others; None: all are believed.
+    late
+        What becomes of reports that come after their CPI was fused.
     """
 
     network: Network
@@ -99,6 +104,7 @@ class CentralProcessor(Node):
     estimator_latency_ns: int = 0
     calibrator: Calibrator | None = None
     consistency: ConsistencyTest | None = None
+    late: LateReports = field(default_factory=DropLate)
 
     name: str = "central"
     published: Estimate | None = field(default=None, init=False)
@@ -107,6 +113,8 @@ class CentralProcessor(Node):
     """Reports whose check sequence does not fit, and those with a header that came before."""
     _seen: dict[str, Seen] = field(default_factory=dict, init=False)
     """Numbers of messages that have come, by source."""
+    late_reports_used: int = field(default=0, init=False)
+    """Those of them that were fused with a later CPI."""
     inboxes: dict[int, Inbox] = field(default_factory=dict, init=False)
     _agenda: list[tuple[int, int, str]] = field(default_factory=lambda: [(0, 0, PLAN)], init=False)
     _oldest: int = field(default=0, init=False)
@@ -121,11 +129,13 @@ class CentralProcessor(Node):
     """What is known of the phases of the APs."""
     _told: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict, init=False)
     """What nodes said of themselves last, by name: when, in ns, and what."""
+    _reopened: dict[int, Inbox] = field(default_factory=dict, init=False)
+    """What came late since the last fusion, by the CPI that it is about."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
         "_reports_due", "_needs_waveform", "_bell", "payload_bits_per_symbol", "estimator_latency_ns",
-        "calibrator", "consistency",
+        "calibrator", "consistency", "late",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -201,6 +211,9 @@ class CentralProcessor(Node):
         if self.record is not None:
             self.record(rows_of(self.services.now_ns, int(Kind.USE), self.rank, cpi, cpi, inbox.used))
         self.log(Kind.FUSE, inbox.fused, cpi)
+        if self.late.keep_cpis:
+            self._reopened[cpi] = inbox.reopened()
+            self._reopened.pop(cpi - self.late.keep_cpis, None)
         inbox.close()
         if self._ready():
             self._note(self.services.now_ns, self._oldest, FUSE)
@@ -278,6 +291,11 @@ class CentralProcessor(Node):
 
     # -- what it decides ------------------------------------------------------------------------------------------
 
+    @property
+    def late_reports_waiting(self) -> int:
+        """Late reports that go into the next fusion, if it can use them."""
+        return sum(len(late.reports) for late in self._reopened.values())
+
     def view(self, cpi: int = 0) -> View:
         """Return what a plan of a CPI made now may be based on; its arrays are read-only."""
         return View(
@@ -341,7 +359,7 @@ class CentralProcessor(Node):
 
         One that rested gets another chance: a single silent CPI more, and it rests again.
         """
-        heard = inbox.heard_from
+        heard = inbox.heard_from | {report.source for late in self._reopened.values() for report in late.reports}
         for i, (name, mode) in enumerate(zip(inbox.plan.ap_names, inbox.plan.assignment.modes, strict=True)):
             if mode is Mode.IDLE:
                 self._silent_cpis[i] = min(self._silent_cpis[i], DEAD_AFTER_CPIS - 1)
@@ -351,7 +369,7 @@ class CentralProcessor(Node):
     # -- what comes in --------------------------------------------------------------------------------------------
 
     def on_message(self, message: Message) -> None:
-        """Sort a report or record into the inbox of its CPI; what is late is counted and left.
+        """Sort a report or record into the inbox of its CPI; what is late is counted, and may be of use later.
 
         What a node says of itself is never late: the last one counts.
         """
@@ -366,7 +384,8 @@ class CentralProcessor(Node):
             self._refuse(message, why, inbox)
             return
         if inbox is None or inbox.closed:
-            self.late_reports += isinstance(message, EchoReport | StatisticsReport)
+            if isinstance(message, EchoReport | StatisticsReport):
+                self._keep(message)
             self.log(Kind.LATE, cpi, cpi, message.sequence)
             return
         if isinstance(message, TransmissionRecord):
@@ -391,6 +410,13 @@ class CentralProcessor(Node):
         if inbox is not None:
             inbox.refused.append(message)
 
+    def _keep(self, report: EchoReport | StatisticsReport) -> None:
+        """Count a late report, and keep it for the next fusion if its waveforms are still known."""
+        self.late_reports += 1
+        kept = self._reopened.get(report.cpi)
+        if kept is not None and kept.is_new(report):
+            kept.take(report)
+
     def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
         """Tell the receivers whose split needs it what a transmitter radiated."""
         for name in plan.receivers:
@@ -413,31 +439,29 @@ class CentralProcessor(Node):
         """Return the statistics of what came for a CPI, read-only, or None if no report can be used."""
         inbox = self.inboxes[cpi]
         plan = inbox.plan
-        n_antennas, illumination = self.network.n_antennas, self.radio.illumination
-        sent = radiated(plan, inbox.records, n_antennas)
-        known = {s.position for s in plan.slots if waveform_known(plan, inbox.records, s.position, illumination)}
-        covered = [_covered(inbox, name, known) for name in plan.receivers]
-        numbers = [n for name, slots in zip(plan.receivers, covered, strict=True) for n in inbox.numbers(name, slots)]
-        inbox.fused = len(numbers)
-        if not numbers:
+        on_time = self._part(plan, inbox)
+        inbox.fused = len(on_time.numbers) if on_time is not None else 0
+        parts = [part for part in (on_time, *self._late_parts(plan)) if part is not None]
+        if not parts:
             return None
-        inbox.used = [*(record.sequence for record in inbox.records.values()), *numbers]
-        cross, energy, rounding = self._statistics(inbox, covered, sent)
-        if not np.isfinite(energy).all():
-            odd = [name for name, e in zip(plan.receivers, energy, strict=True) if not np.isfinite(e)]
+        whole = reduce(add, parts)
+        inbox.used = [*(record.sequence for record in inbox.records.values()), *whole.numbers]
+        if not np.isfinite(whole.energy).all():
+            odd = [name for name, e in zip(plan.receivers, whole.energy, strict=True) if not np.isfinite(e)]
             raise ValueError(f"reports of {odd} hold samples that are not finite; report gives numbers or None")
+        coarse = whole.rounding.max() > NEGLIGIBLE * self.radio.noise_power_w
         return frozen(
             Observation(
                 network=self.network,
                 area=self.area,
                 assignment=plan.assignment,
-                cross=cross,
-                gram=_gram(sent, covered),
-                energy=energy,
-                n_samples=np.array([len(slots) for slots in covered]) * plan.slots[0].n_snapshots * n_antennas,
+                cross=whole.cross,
+                gram=whole.gram,
+                energy=whole.energy,
+                n_samples=whole.n_samples,
                 noise_power_w=self.radio.noise_power_w,
-                quantisation_power_w=rounding if rounding.max() > NEGLIGIBLE * self.radio.noise_power_w else None,
-                sensed_s=_sensed_s(plan, sent),
+                quantisation_power_w=whole.rounding if coarse else None,
+                sensed_s=_sensed_s(plan, inbox.records),
                 phase_covariance_rad2=self._phase_covariance_rad2(plan),
             )
         )
@@ -449,18 +473,57 @@ class CentralProcessor(Node):
         middle_ns = (plan.slots[0].start_ns + plan.slots[-1].end_ns) // 2
         return self.calibrator.covariance_rad2(self.known_phases, plan.assignment, middle_ns)
 
-    def _statistics(self, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated) -> tuple[Complex, Float, Float]:
+    def _part(self, plan: CpiPlan, inbox: Inbox) -> Part | None:
+        """Return what the reports of an inbox say, in the order of the receivers and transmitters of a plan.
+
+        None if no report can be used.
+        """
+        n_antennas, illumination, slots = self.network.n_antennas, self.radio.illumination, inbox.plan.slots
+        sent = radiated(plan, inbox.records, n_antennas)
+        known = {s.position for s in slots if waveform_known(inbox.plan, inbox.records, s.position, illumination)}
+        covered = [_covered(inbox, name, known) for name in plan.receivers]
+        numbers = [n for name, own in zip(plan.receivers, covered, strict=True) for n in inbox.numbers(name, own)]
+        if not numbers:
+            return None
+        cross, energy, rounding = self._statistics(plan, inbox, covered, sent)
+        return Part(
+            numbers=numbers,
+            cross=cross,
+            gram=_gram(sent, covered),
+            energy=energy,
+            n_samples=np.array([len(own) for own in covered]) * slots[0].n_snapshots * n_antennas,
+            rounding=rounding,
+        )
+
+    def _late_parts(self, plan: CpiPlan) -> list[Part]:
+        """Return what came late since the last fusion and goes into that of a plan; what does not is dropped."""
+        parts = [self._part(plan, late.holding(self._usable(late, plan))) for late in self._reopened.values()]
+        self._reopened = {cpi: late.reopened() for cpi, late in self._reopened.items()}
+        used = [part for part in parts if part is not None]
+        self.late_reports_used += sum(len(part.numbers) for part in used)
+        return used
+
+    def _usable(self, late: Inbox, plan: CpiPlan) -> list[EchoReport | StatisticsReport]:
+        """Return the late reports on a CPI that go into the fusion of another one."""
+        door = Door("late reports", "use")
+        fitting = [report for report in late.reports if fits(report, late.plan, plan, self.radio.illumination)]
+        return [report for report in fitting if door.ask(self.late, report, late.plan, plan)]
+
+    def _statistics(
+        self, plan: CpiPlan, inbox: Inbox, covered: list[tuple[int, ...]], sent: Radiated
+    ) -> tuple[Complex, Float, Float]:
         """Return Z, (n_rx, N, n_tx, N), E and the error power of quantisation of all receivers.
 
         Those that cover the same slots go together.
         """
-        names, n_antennas = inbox.plan.receivers, self.network.n_antennas
+        names, n_antennas = plan.receivers, self.network.n_antennas
         cross = np.zeros((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
         energy, rounding = np.zeros((2, len(names)))
         by_slots: dict[tuple[int, ...], list[int]] = {}
         for i, (name, slots) in enumerate(zip(names, covered, strict=True)):
             if name in inbox.statistics:
-                cross[i], energy[i] = inbox.statistics[name].cross, inbox.statistics[name].energy
+                read = read_statistics(inbox.statistics[name], plan.transmitters, sent)
+                cross[i], energy[i], rounding[i] = read
             elif slots:
                 by_slots.setdefault(slots, []).append(i)
         for slots, rows in by_slots.items():
@@ -485,19 +548,23 @@ def _read(echoes: list[dict[int, EchoReport]], slots: tuple[int, ...]) -> tuple[
     """Return samples as the links delivered them, (n_rx, n_slots, N, n_snapshots), and their error power, (n_rx,)."""
     reports = [received[position] for received in echoes for position in slots]
     samples = np.concatenate([report.samples for report in reports]).reshape(len(reports), *reports[0].samples.shape)
-    error, widths = np.zeros(len(reports)), [report.iq_bits for report in reports]
-    for n_bits in {width for width in widths if width is not None}:
-        rows = slice(None) if widths.count(n_bits) == len(widths) else [i for i, w in enumerate(widths) if w == n_bits]
-        samples[rows], error[rows] = quantised(samples[rows], n_bits)
+    error, ways = np.zeros(len(reports)), [(report.quantiser, report.iq_bits) for report in reports]
+    for way in dict.fromkeys(ways):
+        rows = slice(None) if ways.count(way) == len(ways) else [i for i, other in enumerate(ways) if other == way]
+        quantiser, n_bits = way
+        if n_bits is None:
+            continue
+        samples[rows], error[rows] = quantiser.quantised(samples[rows], n_bits)
     shape = (len(echoes), len(slots))
     return samples.reshape(*shape, *samples.shape[1:]), error.reshape(shape).sum(axis=1)
 
 
-def _sensed_s(plan: CpiPlan, sent: Radiated) -> Float:
+def _sensed_s(plan: CpiPlan, records: Mapping[str, TransmissionRecord]) -> Float:
     """Return when each transmitter sensed, on average, from the middle of the CPI; 0 if that is not known."""
     first, last = plan.slots[0], plan.slots[-1]
     middle = (first.start_ns + last.end_ns) / 2.0
-    times = [[(plan.slots[at].start_ns + plan.slots[at].end_ns) / 2.0 - middle for at in own] for own in sent.slots]
+    sensed = [records[name].positions if name in records else () for name in plan.transmitters]
+    times = [[(plan.slots[at].start_ns + plan.slots[at].end_ns) / 2.0 - middle for at in own] for own in sensed]
     return np.array([1e-9 * sum(own) / len(own) if own else 0.0 for own in times])
 
 

@@ -7,6 +7,10 @@ from .geometry import Rays as Rays
 from .geometry import rays as rays
 from .gram import Gram as Gram
 from .propagation import path_gain as path_gain
+from .quantisation import BlockFloatingPoint as BlockFloatingPoint
+from .quantisation import ClippedUniform as ClippedUniform
+from .quantisation import Quantiser as Quantiser
+from .quantisation import Uniform as Uniform
 from .quantisation import quantise as quantise
 from .sensing import echo_amplitude_m2 as echo_amplitude_m2
 from .sensing import leg_response as leg_response
@@ -23,3 +27,4 @@ from .transmission import proportional_power as proportional_power
 
 CHANNELS: dict[str, str]
 PATH_LOSS: dict[str, str]
+QUANTISERS: dict[str, str]

@@ -84,6 +84,12 @@ class Gram:
         """Return Q times a factor, one for all receivers or one for each."""
         return Gram(self.values * np.reshape(factor, (-1, *(1,) * (self.values.ndim - 1))))
 
+    def __add__(self, other: "Gram") -> "Gram":
+        """Return Q of the snapshots of both, which are of the same transmitters."""
+        if self.overlapping == other.overlapping:
+            return Gram(self.values + other.values)
+        return Gram(self.full() + other.full())
+
     def of_pairs(self, receivers: NDArray[np.intp], transmitters: NDArray[np.intp]) -> "Gram":
         """Return Q of some receivers and transmitters."""
         values = self.values if self.shared else self.values[receivers]

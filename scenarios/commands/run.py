@@ -85,7 +85,7 @@ def print_summary(result: "RunResult", wall_s: float, console: "Console") -> Non
     else:
         console.print("No targets in this scenario.")
     wall = ("Wall-clock time", f"{wall_s:.2f} s for {result.slots} slots")
-    said = [*_reasons(result), *metrics.lines(result.cpis), *_losses(result), wall]
+    said = [*_reasons(result), *metrics.lines(result.cpis), *_losses(result), *_late(result), wall]
     width = max(len(heading) for heading, _ in said)
     for heading, text in said:
         console.print(f"{heading:<{width}}  {text}", markup=False)
@@ -101,6 +101,13 @@ def _reasons(result: "RunResult") -> list[tuple[str, str]]:
 
 def _losses(result: "RunResult") -> list[tuple[str, str]]:
     return [("" if number else "Reports lost", text) for number, text in enumerate(loss_lines(result.lost_reports))]
+
+
+def _late(result: "RunResult") -> list[tuple[str, str]]:
+    if not result.late_reports_used:
+        return []
+    text = f"{result.late_reports_used} of {result.late_reports} fused with a later CPI"
+    return [("Late reports", text)]
 
 
 def _targets_table(result: "RunResult") -> "Table":

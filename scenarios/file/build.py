@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 import networkx as nx
 
-from emulator import SPLITS
+from emulator import LATE_REPORTS, SPLITS
 from emulator.calibrator import Calibrator
 from emulator.emulation import Emulation
 from emulator.faults import Fault
 from emulator.functional_split import FunctionalSplit
+from emulator.late_reports import LateReports
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.media.air import Air
 from emulator.media.effects import Effect
@@ -64,6 +65,7 @@ def build(
     channel: Callable[..., AccessChannel] | None = None,
     fronthaul: nx.DiGraph | None = None,
     split: Callable[[], FunctionalSplit] | None = None,
+    late_reports: LateReports | None = None,
     effects: Iterable[Effect] = (),
     faults: Iterable[Fault] = (),
     tracing: bool | Tracing = True,
@@ -87,6 +89,8 @@ def build(
         A graph to use instead of the scenario's.
     split
         Makes the functional split of an AP, called once for each; in place of the scenario's.
+    late_reports
+        What becomes of reports that come too late; in place of the scenario's.
     effects
         What the air does beside the effects of the scenario.
     faults
@@ -156,7 +160,14 @@ def build(
             channel_at=partial(access_channel_of, scenario, maker=channel) if ways else None,
         ),
         fronthaul=Fronthaul(fronthaul if fronthaul is not None else fronthaul_graph(scenario, seed)),
-        central=_central(scenario, access_channel, central or scenario.central.maker(), calibrator, **strategies),
+        central=_central(
+            scenario,
+            access_channel,
+            central or scenario.central.maker(),
+            calibrator=calibrator,
+            late=late_reports if late_reports is not None else make(scenario.fronthaul.late_reports, LATE_REPORTS, {}),
+            **strategies,
+        ),
         access_points=[
             _access_point(
                 name,
@@ -264,8 +275,7 @@ def _split(scenario: ScenarioKeys, make_split: Callable[[], FunctionalSplit] | N
     if make_split is not None:
         return _made("split", make_split)
     keys = scenario.fronthaul
-    known = {"iq_bits": keys.iq_bits, "illumination": scenario.radio.illumination}
-    split: FunctionalSplit = make(keys.split, SPLITS, {key: known[key] for key in keys.split_fields & set(known)})
+    split: FunctionalSplit = make(keys.split, SPLITS, keys.split_settings(scenario.radio.illumination))
     return split
 
 
@@ -318,7 +328,9 @@ def _central(
     scenario: ScenarioKeys,
     channel: AccessChannel,
     make: Callable[..., CentralProcessor],
+    *,
     calibrator: Calibrator | None,
+    late: LateReports,
     **strategies: Any,
 ) -> CentralProcessor:
     chosen = {
@@ -338,6 +350,7 @@ def _central(
         consistency=scenario.consistency.make(),
         calibrator=calibrator,
         estimator_latency_ns=round(scenario.estimator.latency_s * 1e9),
+        late=late,
         **{role: strategies[role] if role in strategies else made() for role, made in chosen.items()},
     )
 

@@ -7,7 +7,7 @@ from emulator import SPLITS
 from scenarios.file.plain import DEEPEST, plain_table
 from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import ScenarioError, short
-from scenarios.file.schema import ScenarioKeys
+from scenarios.file.schema import SPLIT_KEYS, ScenarioKeys
 from scenarios.file.table import Strategy
 
 __all__ = ["overridden"]
@@ -53,8 +53,9 @@ def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str,
         return data
     rival = {"count": "positions_m", "positions_m": "count"}.get(name, "")
     dropped = {rival} if f"{table}.{rival}" not in overrides else set()
-    if key == "fronthaul.split" and "fronthaul.iq_bits" not in overrides:
-        dropped = {"iq_bits"} - _settings(SPLITS, overrides[key])
+    if key == "fronthaul.split":
+        others = SPLIT_KEYS - _settings(SPLITS, overrides[key])
+        dropped = {key for key in others if f"fronthaul.{key}" not in overrides}
     strategy = _strategy(table)
     if strategy is not None and name == strategy.kind_key and keys.get(name) != overrides[key]:
         dropped = set(keys) - _settings(strategy.registry, overrides[key]) - strategy.staying()

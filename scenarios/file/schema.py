@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema, model_validator
 
-from emulator import FAULTS, SPLITS
+from emulator import FAULTS, LATE_REPORTS, SPLITS
 from emulator.media import EFFECTS, TOPOLOGIES
 from emulator.nodes import ACCESS_POINTS, CENTRAL_PROCESSORS, TARGETS, USER_EQUIPMENTS
 from models import SCHEDULERS
 from models.estimation import ESTIMATORS
 from models.limits import MOST_CELLS
-from models.radio import CHANNELS, PATH_LOSS
+from models.radio import CHANNELS, PATH_LOSS, QUANTISERS
 from models.selection import SELECTORS
 from scenarios.file.graphml import link_names
 from scenarios.file.phases import CalibrationKeys, OscillatorKeys
-from scenarios.file.plugins import found, settings_of
+from scenarios.file.plugins import found, make, setting_problems, settings_of
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Coordinate, Count, Number, OneOf, Part, Place, Strategy, Table, tables_of
 from scenarios.file.table import key as _key
@@ -473,6 +473,10 @@ class EstimatorKeys(Strategy):
             yield Problem((f"{name}.grid_step_m", "area.size_m"), f"{text}; {allowed}")
 
 
+SPLIT_KEYS = {"iq_bits", "quantiser", "statistics_bits"}
+"""Keys of the fronthaul that are settings of some functional split."""
+
+
 class FronthaulKeys(Table):
     """The network between the access points and the central processor, and what travels on it."""
 
@@ -508,6 +512,17 @@ class FronthaulKeys(Table):
     iq_bits: Count = _key(
         16, "Bits of a real number of the samples; with the split iq alone.", "bit", OURS, ge=1, le=24
     )
+    quantiser: Annotated[str, OneOf(QUANTISERS)] = _key(
+        "uniform", "How samples become so few bits; with the split iq alone. Block floating point has 2 to 16.", "",
+        OURS,
+    )  # fmt: skip
+    statistics_bits: Count = _key(
+        64, "Bits of a real number of the statistics, 8 to 32, or 64; with the split statistics alone.", "bit", OURS,
+        ge=8, le=64,
+    )  # fmt: skip
+    late_reports: Annotated[str, OneOf(LATE_REPORTS)] = _key(
+        "drop", "What becomes of reports that come too late: left, or fused with the next estimate.", "", OURS
+    )
     deadline_s: Number = _key(
         500e-6, "How long after the last slot missing reports are waited for.", "s", OURS, ge=0, le=3600
     )
@@ -520,22 +535,28 @@ class FronthaulKeys(Table):
         """Settings of the functional split."""
         return frozenset(settings_of(found(SPLITS[self.split])))
 
+    def split_settings(self, illumination: str) -> dict[str, Any]:
+        """Return the settings with which a functional split is made."""
+        keys = {"iq_bits": self.iq_bits, "statistics_bits": self.statistics_bits}
+        known = keys | {"quantiser": make(self.quantiser, QUANTISERS, {}), "illumination": illumination}
+        return {key: value for key, value in known.items() if key in self.split_fields}
+
     def without_effect(self) -> Iterable[str]:
-        """Return the bits of samples where the split sends none, and the neighbours where there is no mesh."""
-        if "iq_bits" not in self.split_fields:
-            yield "iq_bits"
-        if self.topology != "mesh":
-            yield "neighbours"
+        """Return the settings of other splits, and the neighbours where there is no mesh."""
+        return sorted(SPLIT_KEYS - self.split_fields) + (["neighbours"] if self.topology != "mesh" else [])
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
-        """Return what is given although it has no effect."""
-        why = {
-            "iq_bits": f'the split "{self.split}" sends no samples',
-            "neighbours": f'the topology "{self.topology}" takes no number of neighbours',
-        }
-        for odd in self.without_effect():
-            if odd in self.model_fields_set:
-                yield Problem((f"{name}.{odd}",), f"{why[odd]}; leave it out")
+        """Return what is given although it has no effect, and bits that cannot be."""
+        for odd in {*self.without_effect()} & self.model_fields_set:
+            yield Problem((f"{name}.{odd}",), f"{self._why_idle(odd)}; leave it out")
+        options = self.split_settings(scenario.radio.illumination)
+        for setting, text in setting_problems(found(SPLITS[self.split]), options):
+            yield Problem((f"{name}.{setting or 'split'}",), text)
+
+    def _why_idle(self, odd: str) -> str:
+        if odd == "neighbours":
+            return f'the topology "{self.topology}" takes no number of neighbours'
+        return f'the split "{self.split}" sends no {"statistics" if odd == "statistics_bits" else "samples"}'
 
 
 class FaultKeys(Strategy):

@@ -155,7 +155,7 @@ class Strategy(Table):
             if odd in self.model_fields_set:
                 text = f'the kind "{self.chosen}" has no such setting; leave it out'
                 yield Problem((f"{name}.{odd}", f"{name}.{self.kind_key}"), text)
-        role = role_of(self.registry)
+        role = role_of(self.registry) if not self.shared else object  # shared keys may be the fields of the role
         for setting, text in setting_problems(cls, self.options, self.staying() | {self.kind_key}, role):
             yield Problem((f"{name}.{setting or self.kind_key}",), text)
 

@@ -160,9 +160,11 @@ class _Case:
         frame, n_antennas = self.frame, self._n_antennas
         if self.forms_statistics:
             cross = _zeros(np.complex128, n_antennas, frame.n_slots, n_antennas)
-            return StatisticsReport("", CENTRAL, 0, tuple(range(frame.n_slots)), (), cross, 0.0).bits
+            n_bits = self.scenario.fronthaul.statistics_bits
+            return StatisticsReport("", CENTRAL, 0, tuple(range(frame.n_slots)), (), cross, 0.0, n_bits).bits
         (slot, *_), echo = frame.slots(0, ("",)), _zeros(np.complex128, n_antennas, frame.n_snapshots)
-        return EchoReport("", CENTRAL, slot, echo, self.scenario.fronthaul.iq_bits).bits
+        settings = self.scenario.fronthaul.split_settings(self.scenario.radio.illumination)
+        return EchoReport("", CENTRAL, slot, echo, **settings).bits
 
     @property
     def _n_antennas(self) -> int:
