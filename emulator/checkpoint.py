@@ -49,6 +49,8 @@ CLASSES = (
     "models.observation:Observation", "models.radio.gram:Gram", "models.scoring:Score",
 )  # fmt: skip
 """Classes of this program of which objects may stand in a checkpoint."""
+NOBODYS = sys.stdlib_module_names | {"numpy"}
+"""Packages of which a checkpoint holds numbers, text and tables, and no other objects."""
 BEGIN_ANEW = "give the file as it was written, or begin anew without it"
 AS_IT_IS = (*PLAIN, np.ndarray, FunctionType, type, partial)
 
@@ -100,6 +102,8 @@ def read(path: Path, identity: Mapping[str, str], classes: Mapping[str, type]) -
         state, *results = (unpacked(chapter, classes) for chapter in chapters)
     except PlainError as error:
         raise CheckpointError(f"{path} does not fit this emulation: {error}; {BEGIN_ANEW}") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} does not fit this emulation: it holds no state; {BEGIN_ANEW}")
     return state, (cpi for some in results for cpi in some)
 
 
@@ -150,10 +154,11 @@ def classes_of(nodes: Iterable[Node]) -> dict[str, type]:
     nodes are made of: modules that are loaded already. None is imported because a file names it.
     """
     held = {type(part) for node in nodes for part in (node, *_parts(node, _built_with(node)).values())}
-    modules = {base.__module__ for kind in held for base in kind.__mro__} - {"builtins", "abc", "typing", "numpy"}
-    nearby = (each for module in sorted(modules) for each in vars(sys.modules[module]).values())
+    own = [base for kind in held for base in kind.__mro__ if base.__module__.partition(".")[0] not in NOBODYS]
+    modules = sorted({kind.__module__ for kind in own})
+    nearby = (each for module in modules for each in vars(sys.modules[module]).values())
     beside = [each for each in nearby if isinstance(each, type) and each.__module__ in modules]
-    known = (*map(_house_class, CLASSES), *beside, *held)
+    known = (*map(_house_class, CLASSES), *beside, *own)
     return {f"{kind.__module__}:{kind.__qualname__}": kind for kind in known}
 
 
