@@ -30,7 +30,8 @@ from emulator.nodes.node import Node
 from emulator.plain import PlainError, packed, unpacked
 
 __all__ = [
-    "CheckpointError", "classes_of", "keepers", "pieces", "read", "refuse_hidden_state", "strategies_of", "write_whole",
+    "CheckpointError", "classes_of", "keepers", "kept_by", "pieces", "read", "refuse_hidden_state", "strategies_of",
+    "write_whole",
 ]  # fmt: skip
 
 TITLE = b"dmimo-isac checkpoint"
@@ -198,7 +199,7 @@ def keepers(nodes: Iterable[Node]) -> dict[str, Any]:
 def refuse_hidden_state(nodes: Iterable[Node]) -> None:
     """Refuse strategies that keep a state and do not hand it out; raises CheckpointError."""
     for name, part in strategies_of(nodes).items():
-        if not _hands_out(part) and (kept := _kept_by(part)):
+        if not _hands_out(part) and (kept := kept_by(part)):
             raise CheckpointError(
                 f"{name}: {type(part).__qualname__} may keep a state in {kept}, which a checkpoint would lose: make it "
                 "a frozen dataclass of settings, or give it state() and restore(state)"
@@ -209,14 +210,14 @@ def _hands_out(part: object) -> bool:
     return all(callable(getattr(part, name, None)) for name in ("state", "restore")) and not isinstance(part, type)
 
 
-def _kept_by(part: object) -> str:
+def kept_by(part: object) -> str:
     """Return the attributes in which a strategy may keep a state; empty if it is a frozen dataclass of settings."""
     if isinstance(part, (*AS_IT_IS, Effect)):  # what an effect keeps may only save time
         return ""
     own = vars(part) if hasattr(part, "__dict__") else {}
     settings = [field.name for field in fields(part) if field.init] if is_dataclass(part) and _is_frozen(part) else []
     odd = [name for name in own if name not in settings and not _is_worked_out(part, name)]
-    return ", ".join(odd) or next((kept for name in settings if (kept := _kept_by(getattr(part, name)))), "")
+    return ", ".join(odd) or next((kept for name in settings if (kept := kept_by(getattr(part, name)))), "")
 
 
 def _is_frozen(part: object) -> bool:
