@@ -156,7 +156,7 @@ def classes_of(nodes: Iterable[Node]) -> dict[str, type]:
     """
     held = {type(part) for node in nodes for part in (node, *_parts(node, _built_with(node)).values())}
     own = [base for kind in held for base in kind.__mro__ if base.__module__.partition(".")[0] not in NOBODYS]
-    modules = sorted({kind.__module__ for kind in own})
+    modules = sorted({kind.__module__ for kind in own} & sys.modules.keys())
     nearby = (each for module in modules for each in vars(sys.modules[module]).values())
     beside = [each for each in nearby if isinstance(each, type) and each.__module__ in modules]
     known = (*map(_house_class, CLASSES), *beside, *own)

@@ -224,7 +224,7 @@ class _Reading:
         return tuple.__new__(self._class(kind), self._all(parts))
 
     def _instance(self, kind: str, attributes: dict[str, Any]) -> Any:
-        new = object.__new__(self._class(kind))
+        new: Any = object.__new__(self._class(kind))
         for name, part in attributes.items():
             if name.startswith("__"):
                 raise PlainError(f"an object of {kind} has no attribute {name} of its own")

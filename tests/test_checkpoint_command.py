@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from scenarios.commands.checkpoints import CHECKPOINT
+from scenarios.commands.checkpoints import CHECKPOINT, Checkpoints
 from scenarios.commands.cli import app
+from scenarios.file.problems import ScenarioError
+from scenarios.output.folders import OutputFolder
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -125,6 +127,27 @@ def test_a_damaged_checkpoint_is_refused_and_named(broken_off, harm):
             result = command(broken_off, *options)
             assert (result.exit_code, files(broken_off)) == (2, before)
             assert CHECKPOINT in result.stderr
+
+
+def test_what_cannot_be_written_is_known_before_the_run(small, tmp_path):
+    folder = OutputFolder(path=tmp_path / "out", command="run", names=("result.json",), settings={})
+    emulation = small().build(estimator=None)
+    emulation.central.helper = len
+    with pytest.raises(ScenarioError, match=r"--checkpoint-every: 1 problem\n.*nodes\.central\.helper is of the class"):
+        Checkpoints.of(folder, 2, False).begin(emulation, 4)
+    assert emulation.now_ns == 0
+    assert not folder.path.exists()
+
+
+def test_a_checkpoint_of_more_cpis_than_are_asked_for_is_refused(broken_off):
+    result = command(broken_off, "--cpis", "1", "--resume", "--overwrite")
+    assert (result.exit_code, "CPIs; allowed: up to 1 of this run" in result.stderr) == (2, True), result.stderr
+    assert (broken_off / CHECKPOINT).exists()
+
+
+def test_a_checkpoint_may_be_taken_further_than_was_asked_for(broken_off):
+    assert command(broken_off, "--cpis", "14", "--resume", "--overwrite").exit_code == 0
+    assert (CHECKPOINT in files(broken_off), "result.json" in files(broken_off)) == (False, True)
 
 
 def test_checkpoints_need_a_folder():
