@@ -65,7 +65,7 @@ def test_a_run_with_checkpoints_gives_the_same_bytes_and_removes_them(tmp_path, 
     assert files(tmp_path / "out") == uninterrupted
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_was_ended_is_taken_up_to_the_same_bytes(tmp_path, uninterrupted, number):
     folder = tmp_path / "out"
     assert killed(folder, (folder / CHECKPOINT).exists, number)
