@@ -1,7 +1,7 @@
 """SimPy processes that exchange time slots: who does what, and when.
 
 What stands in this door is public. Names are imported when they are first used. ``SPLITS``, ``LATE_REPORTS`` and
-``FAULTS`` map the functional splits, what becomes of late reports, and the faults that a scenario file may name to their
+``FAULTS`` map the functional splits, what becomes of late reports, and the faults that a scenario may name to their
 classes; one line adds one.
 """
 

@@ -1,3 +1,4 @@
+from .checkpoint import CheckpointError as CheckpointError
 from .emission import Emission as Emission
 from .emulation import Emulation as Emulation
 from .fault_plan import Faults as Faults

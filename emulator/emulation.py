@@ -1,13 +1,15 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from emulator.checkpoint import CheckpointError, classes_of, keepers, pieces, read, refuse_hidden_state, write_whole
 from emulator.fault_plan import Faults, kind_of
 from emulator.faults import ApDown, Fault
 from emulator.functional_split import FunctionalSplit
@@ -183,12 +185,16 @@ class Emulation:
         served = kernel.served
         self.fronthaul.start(self)
         kept = {name: node.state() for name, node in self.nodes.items()} if self._resumes else {}
+        strategies = keepers(self.nodes.values()) if self._resumes else {}
+        kept_by = [(part, part.state()) for part in strategies.values()]
         for name, state in deepcopy(kept).items():
             self.nodes[name].restore(state)
         for node in self.nodes.values():
             self._start_node(node)
         for name, state in kept.items():  # whatever the start of a subclass set, or changed in place
             self.nodes[name].restore(state)
+        for part, state in kept_by:
+            part.restore(state)
         self.faults.start()
         for node in self.nodes.values():
             self._at_start(node, check_wake, node.wake_ns, self.now_ns)
@@ -325,21 +331,58 @@ class Emulation:
         EmulationError
             If it is asked for from within a hook, or after an error: an event is half done then.
         """
+        return deepcopy(self._parts())
+
+    def _parts(self) -> dict[str, Any]:
+        """Return what ``state`` gives, not yet independent of this emulation."""
         self._refuse_if_half_done("give its state")
-        return deepcopy(
-            {
-                "identity": self._identity(),
-                "started": self._started or bool(self._resumes),
-                "now_ns": self.now_ns,
-                "events": self.events,
-                "nodes": {name: node.state() for name, node in self.nodes.items()},
-                "fronthaul": self.fronthaul.state(),
-                "faults": self.faults.state(),
-                "losses": self.losses.state(),
-                "outbox": self._outbox,
-                "trace": self.trace.state() if self.trace is not None else None,
-            }
-        )
+        return {
+            "identity": self._identity(),
+            "started": self._started or bool(self._resumes),
+            "now_ns": self.now_ns,
+            "events": self.events,
+            "nodes": {name: node.state() for name, node in self.nodes.items()},
+            "strategies": {name: part.state() for name, part in keepers(self.nodes.values()).items()},
+            "fronthaul": self.fronthaul.state(),
+            "faults": self.faults.state(),
+            "losses": self.losses.state(),
+            "outbox": self._outbox,
+            "trace": self.trace.state() if self.trace is not None else None,
+        }
+
+    def checkpoint(self, cpis: Sequence[CpiResult] = ()) -> list[bytes]:
+        """Return the content of a file that ``load`` reads, in pieces; see ``save``."""
+        refuse_hidden_state(self.nodes.values())
+        return pieces(self._identity(), self._parts(), cpis, classes_of(self.nodes.values(), self.faults.faults))
+
+    def save(self, path: Path | str, cpis: Sequence[CpiResult] = ()) -> None:
+        """Write the state and the results until now to a file of plain data; an earlier one stays until it is whole.
+
+        Raises
+        ------
+        CheckpointError
+            If a strategy keeps a state that it does not hand out, or a node something that is no plain data.
+        EmulationError
+            If it is asked for from within a hook, or after an error.
+        """
+        write_whole(Path(path), self.checkpoint(cpis))
+
+    def load(self, path: Path | str) -> CpiResults:
+        """Take over what ``save`` wrote of an emulation that was built alike; return the results until then.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is none, damaged, or of another emulation; this one is as it was before.
+        ValueError
+            If this emulation has started or has a state already.
+        """
+        self._refuse_if_taken_up()
+        state, cpis = read(Path(path), self._identity(), classes_of(self.nodes.values(), self.faults.faults))
+        if odd := self._damage(state):
+            raise CheckpointError(f"{path} does not fit this emulation ({odd}): begin anew without it")
+        self._take_up(state)
+        return CpiResults(cpis)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("an emulation cannot be copied or pickled: take its state(), and restore() it into a fresh one")
@@ -369,8 +412,7 @@ class Emulation:
             If this emulation has started or has a state already, if it was built with other settings than the one that
             the state was taken of, or if the state is not whole.
         """
-        if self._started or self._resumes is not None:
-            raise ValueError("an emulation that has started or was restored takes no state up: build a fresh one")
+        self._refuse_if_taken_up()
         if not isinstance(state, dict) or not isinstance(state.get("identity"), dict):
             raise ValueError(f"got {state!r:.60}: give what state() of an emulation returned")
         odd = differences(state["identity"], self._identity())
@@ -378,12 +420,21 @@ class Emulation:
             raise ValueError(f"the state is of another emulation ({odd}): build from the same scenario and seed")
         if odd := self._damage(state):
             raise ValueError(f"the state is damaged ({odd}): give what state() of an emulation returned")
-        state = deepcopy(state)
+        self._take_up(deepcopy(state))
+
+    def _refuse_if_taken_up(self) -> None:
+        if self._started or self._resumes is not None:
+            raise ValueError("an emulation that has started or was restored takes no state up: build a fresh one")
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        """Take over a state that is whole, and nobody else's."""
         self._kernel = Kernel(initial_time=state["now_ns"])
         self._kernel.served, self._resumes = state["events"], state["started"]
         self._outbox = state["outbox"]
         for name, node_state in state["nodes"].items():
             self.nodes[name].restore(node_state)
+        for name, part in keepers(self.nodes.values()).items():
+            part.restore(state["strategies"][name])
         self.fronthaul.restore(state["fronthaul"])
         self.faults.restore(state["faults"])
         self.losses.restore(state["losses"])
@@ -394,6 +445,7 @@ class Emulation:
         """Return what a state lacks, or has of another form than this emulation's; empty if it is whole."""
         here = self.state()
         own = here["nodes"]
+        here["strategies"] = dict.fromkeys(here["strategies"])
         here["nodes"] = {name: {} for name in own}  # nodes of one's own may come to have more
         here["fronthaul"]["edges"] = dict.fromkeys(here["fronthaul"]["edges"])  # and edges less
         here["fronthaul"]["due"] = {}  # turns of links pass

@@ -1,3 +1,13 @@
+from .contracts import ContractError as ContractError
+from .contracts import check_access_point as check_access_point
+from .contracts import check_effect as check_effect
+from .contracts import check_estimator as check_estimator
+from .contracts import check_scheduler as check_scheduler
+from .contracts import check_selector as check_selector
+from .contracts import check_split as check_split
+from .contracts import check_target as check_target
+from .contracts import check_trajectory as check_trajectory
+from .contracts import check_user_equipment as check_user_equipment
 from .file.files import bundled as bundled
 from .file.files import dump as dump
 from .file.files import load as load

@@ -21,6 +21,7 @@ from PIL import Image
 from emulator import FAULTS
 from models.estimation import ESTIMATORS
 from models.selection import SELECTORS
+from scenarios.commands.checkpoints import CHECKPOINT
 from scenarios.commands.cli import app
 from scenarios.commands.run import FILES
 from scenarios.file.files import load
@@ -329,7 +330,7 @@ def test_every_kind_is_listed_with_its_own_keys(table, registry):
 def test_every_file_of_an_output_folder_is_listed():
     section = (ROOT / "docs" / "output.md").read_text(encoding="utf-8").partition("## The folder of a run\n")[2]
     shown = re.findall(r"^\| `([\w.]+)` \|", section.partition("\n## ")[0], re.MULTILINE)
-    assert sorted(shown) == sorted([*FILES, MANIFEST])
+    assert sorted(shown) == sorted([*FILES, CHECKPOINT, MANIFEST])
 
 
 # -- links, pictures, names -------------------------------------------------------------------------------------------

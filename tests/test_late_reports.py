@@ -8,7 +8,7 @@ import pytest
 from emulator.functional_split import IqSplit
 from emulator.fusion import read_statistics
 from emulator.late_reports import DropLate, FuseNext, LateReports, fits
-from emulator.media.fronthaul import star
+from emulator.media.topologies import star
 from emulator.messages import StatisticsReport
 from emulator.slot import CpiPlan, Frame
 from models.network import ModeAssignment

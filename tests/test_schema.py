@@ -130,7 +130,7 @@ def test_paper_is_the_default_scenario():
         ('[[faults]]\nnode = "ap-3"\nat_s = 2\nuntil_s = 1', ["faults[0].until_s: got 1", "after at_s = 2"]),
         ('[[faults]]\nkind = "restart"\nnode = "ap-3"\nlasts_s = 0', ["faults[0].lasts_s: got 0", "> 0"]),
         ('[[faults]]\nkind = "corrupt"\nnode = "ap-3"\nshare = 2.0', ["faults[0].share: got 2.0"]),
-        ("oscillators.cfo_std_hz = 1.0", ["oscillators", "not supported in this version"]),
+        ("oscillators.cfo_std_hz = 1.0", ["oscillators.cfo_std_hz", "this kind has no settings"]),
     ],
 )
 def test_a_mistake_is_named_alone(text, words):

@@ -11,23 +11,21 @@ import numpy as np
 import pytest
 
 from emulator.emission import Emission
-from emulator.functional_split import FunctionalSplit, IqSplit, StatisticsSplit
+from emulator.functional_split import IqSplit, StatisticsSplit
 from emulator.media.effects import Effect, TargetEchoes
 from emulator.messages import EchoReport, StatisticsReport
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.node import EmulationError
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
-from models import SCHEDULERS
-from models.doors import Door, estimated, ordered, selected
-from models.estimation import ESTIMATORS, Estimator
+from models.doors import Door
+from models.estimation import Estimator
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate
 from models.readonly import sealed
 from models.schedulers import RoundRobin, SlotScheduler
-from models.selection import SELECTORS, ModeSelector
+from models.selection import ModeSelector
 from models.trajectories import Trajectory
-from scenarios.file.plugins import implementation, make
 from tests.outcome import essence
 
 
@@ -859,54 +857,6 @@ def test_a_target_near_an_antenna_counts_as_a_wavelength_away(small):
     near = air.clear(ap + apart)
     np.testing.assert_allclose(np.linalg.norm(near - ap, axis=1) / network.wavelength_m, [1.0, 1.0, 2.0], rtol=1e-9)
     assert near[1, 1] < ap[1]
-
-
-# -- the strategies of this package keep their own contract -----------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def seen():
-    """An observation and a view, as a run hands them out, and an observation in which reports are missing."""
-    from scenarios.file.files import load
-    from tests.conftest import SMALL
-
-    emulation = load("paper", SMALL | {"fronthaul.loss_probability": 0.3}).build(seed=2, estimator=None)
-    lossy = next(emulation.cpis(1)).observation
-    emulation = load("paper", SMALL).build(seed=1, estimator=None)
-    return next(emulation.cpis(1)).observation, lossy, emulation.central.view(1)
-
-
-@pytest.mark.parametrize("kind", ESTIMATORS)
-def test_every_estimator_passes_its_door(seen, kind):
-    estimator = implementation(kind, ESTIMATORS)(grid_step_m=25.0)
-    for observation in seen[:2]:
-        found = estimated(estimator, observation)
-        assert found.positions_m.shape == (len(found.resolved), 2)
-
-
-@pytest.mark.parametrize("kind", SELECTORS)
-def test_every_selector_passes_its_door(seen, kind):
-    settings = {"fixed": {"transmitters": (0, 1, 2), "receivers": (3, 4, 5)}}.get(kind, {})
-    selector, view = implementation(kind, SELECTORS)(**settings), seen[2]
-    views = [view, replace(view, alive=np.arange(6) > 0), replace(view, alive=np.zeros(6, bool))]
-    views += [replace(view, n_receivers=n) for n in (1, 5)] if kind != "fixed" else []
-    for each in views:
-        assert len(selected(selector, each, np.random.default_rng(1)).receivers) == each.n_receivers
-
-
-@pytest.mark.parametrize("kind", SCHEDULERS)
-def test_every_scheduler_passes_its_door(seen, kind):
-    view, assignment = seen[2], modes("rtrtt-")
-    for n_slots in (1, 3, 7):
-        assert len(ordered(make(kind, SCHEDULERS, {}), assignment, replace(view, cpi=1), n_slots)) == n_slots
-
-
-@pytest.mark.parametrize("split", [partial(IqSplit, iq_bits=None), partial(StatisticsSplit, illumination="full")])
-def test_every_split_passes_its_door(small, split):
-    scenario = small({"radio.illumination": "full"})
-    (cpi,) = scenario.build(split=split, estimator=None).run(1).cpis
-    assert cpi.reports_fused == cpi.reports_expected
-    assert issubclass(split.func, FunctionalSplit)
 
 
 # -- numbers that nature does not have --------------------------------------------------------------------------------

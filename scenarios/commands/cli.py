@@ -162,6 +162,19 @@ def run(
     as_json: JsonOption = False,
     plugins: PluginOption = None,
     overwrite: OverwriteOption = False,
+    every: Annotated[
+        int | None,
+        typer.Option(
+            "--checkpoint-every",
+            parser=whole(1, MOST_CPIS),
+            metavar="N",
+            help="Write checkpoint.dmimo to the folder each N CPIs; a run that is done removes it.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the folder's checkpoint, if there is one: the same bytes result."),
+    ] = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
     from scenarios.file.size import run_size
@@ -174,7 +187,16 @@ def run(
         announce_size(run_size(checked), scenario)
         folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
         _remark(checked, error=True)
-        _run_and_show(checked, seed, folder, as_json, overwrite, began_s, painters)
+        _require_folder(folder, every, resume)
+        _run_and_show(checked, seed, folder, as_json, overwrite, began_s, painters, every, resume)
+
+
+def _require_folder(folder: Path | None, every: int | None, resume: bool) -> None:
+    from scenarios.file.problems import ScenarioError
+
+    if folder is None and (resume or every is not None):
+        option = "--resume" if resume else "--checkpoint-every"
+        raise ScenarioError(option, ["got --json, which writes no folder; allowed: with --out DIR too"])
 
 
 def _remark(scenario: "Scenario", *, error: bool = False) -> None:
@@ -213,16 +235,22 @@ def _run_and_show(
     overwrite: bool,
     began_s: float,
     painters: "Painters",
+    every: int | None,
+    resume: bool,
 ) -> None:
     from scenarios.commands import run as run_command
     from scenarios.output import results
 
     complete = scenario.resolved(seed) if path is not None else scenario
     folder = run_command.output_folder(path, complete, seed, overwrite) if path is not None else None
-    if folder is not None:
+    checkpoints = run_command.Checkpoints.of(folder, every, resume) if folder is not None else None
+    if folder is not None and checkpoints is not None:
         folder.check()
-    result = run_command.execute(scenario, seed, folder)
+        checkpoints.check()
+    result = run_command.execute(scenario, seed, folder, checkpoints)
     paths = run_command.write_folder(folder, complete, seed, result, painters) if folder is not None else []
+    if checkpoints is not None:
+        checkpoints.end()
     wall_s = time.perf_counter() - began_s
     if as_json:
         sys.stdout.writelines(results.run_pieces(result, seed, wall_s=wall_s))

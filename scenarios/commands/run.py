@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scenarios.commands.terminal import show
+from scenarios.commands.checkpoints import Checkpoints
+from scenarios.commands.terminal import say, show
 from scenarios.file.contents import content_comments, contents
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
@@ -28,10 +29,13 @@ FILES = ("scenario.toml", "trace.npz", *PICTURES, "result.json")
 """Of an output folder; the last one completes it."""
 
 
-def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -> "RunResult":
+def execute(
+    scenario: Scenario, seed: int, folder: OutputFolder | None = None, checkpoints: Checkpoints | None = None
+) -> "RunResult":
     """Run the CPIs that a scenario asks for; return what came of them.
 
     Events are recorded where there is a folder to write them to; what memory is not to hold of them lies beside it.
+    With checkpoints the run goes on from the last one, and leaves further ones on its way.
     """
     from emulator.results import CpiResults
     from emulator.trace import Tracing
@@ -39,7 +43,14 @@ def execute(scenario: Scenario, seed: int, folder: OutputFolder | None = None) -
     n_cpis = scenario.schedule.cpis
     tracing = Tracing(last_cpis=scenario.trace.last_cpis, folder=folder.existing()) if folder is not None else False
     emulation = scenario.build(seed, tracing=tracing)
-    cpis = CpiResults(with_progress(emulation.cpis(n_cpis), n_cpis, "CPI", _found))
+    cpis = checkpoints.begin(emulation, n_cpis) if checkpoints is not None else CpiResults()
+    if checkpoints is not None and checkpoints.resume:
+        say(f"Goes on after {len(cpis)} of {n_cpis} CPIs" if cpis else "No checkpoint: begins anew", error=True)
+    left = n_cpis - len(cpis)
+    for cpi in with_progress(emulation.cpis(left), n_cpis, "CPI", _found, len(cpis)):
+        cpis.append(cpi)
+        if checkpoints is not None:
+            checkpoints.keep(emulation, cpis)
     return emulation.result(cpis)
 
 

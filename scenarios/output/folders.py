@@ -207,6 +207,23 @@ class OutputFolder:
         finally:
             fresh.unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Remove the files of this command, and what the manifest says of them.
+
+        Raises
+        ------
+        ScenarioError
+            If one of them is somebody else's; then all stay.
+        """
+        if not self.path.exists():
+            return
+        with _alone_in(self.path):
+            if entry := self._tidied(self._entry()):
+                self._check_foreign(entry)
+                for name in self.names:
+                    (self.path / name).unlink(missing_ok=True)
+                self._book({})
+
     def foreign(self) -> list[str]:
         """Return which files of our names the manifest does not know by their content."""
         if not self.path.exists():

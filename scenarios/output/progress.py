@@ -9,7 +9,9 @@ __all__ = ["with_progress"]
 T = TypeVar("T")
 
 
-def with_progress(items: Iterable[T], total: int, label: str, said: Callable[[T], str] = lambda _: "") -> Iterator[T]:
+def with_progress(
+    items: Iterable[T], total: int, label: str, said: Callable[[T], str] = lambda _: "", done: int = 0
+) -> Iterator[T]:
     """Yield the items, drawing a bar on standard error if that is a terminal.
 
     Parameters
@@ -20,6 +22,8 @@ def with_progress(items: Iterable[T], total: int, label: str, said: Callable[[T]
         What the items are, before the bar.
     said
         What stands behind the bar after an item.
+    done
+        How many of the total were there before.
     """
     if not sys.stderr.isatty():
         yield from items
@@ -39,7 +43,7 @@ def with_progress(items: Iterable[T], total: int, label: str, said: Callable[[T]
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
+        task = progress.add_task("", total=total, completed=done)
         for item in items:
             yield item
             progress.update(task, advance=1, description=said(item))
