@@ -1,8 +1,6 @@
 """What an access point radiates in a slot."""
 
 import cmath
-import math
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +62,7 @@ class Emission(NamedTuple):
 
 
 def _finite(phase_rad: float) -> float:
-    if not (isinstance(phase_rad, Real) and math.isfinite(phase_rad)):
+    if not (np.ndim(phase_rad) == 0 and np.can_cast(np.asarray(phase_rad).dtype, float) and np.isfinite(phase_rad)):
         raise ValueError(f"phase_rad = {phase_rad!r:.60}; give a finite number in rad")
     return float(phase_rad)
 

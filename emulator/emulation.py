@@ -41,7 +41,7 @@ from models.scoring import score
 
 __all__ = ["Emulation"]
 
-BOUNDS = ("non-coherent", "coherent", "structured", "hybrid", "ignoring")
+BOUNDS = ("non-coherent", "coherent", "structured")
 """Of positions, in each CPI."""
 
 
@@ -482,8 +482,8 @@ class Emulation:
                 score=score(estimate, positions, bounds["non-coherent"]),
                 peb_m=bounds["coherent"],
                 peb_structured_m=bounds["structured"],
-                peb_hybrid_m=bounds["hybrid"],
-                error_ignoring_m=bounds["ignoring"],
+                peb_hybrid_m=bounds.get("hybrid"),
+                error_ignoring_m=bounds.get("ignoring"),
                 se_bit_s_hz=self._spectral_efficiency(truth),
                 sensing_latency_s=(self.now_ns - start_ns) * 1e-9,
                 reports_expected=self.central.reports_expected(plan),
@@ -512,7 +512,7 @@ class Emulation:
     def _bounds(
         self, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth
     ) -> dict[str, Any]:
-        """Return the bounds of all targets together by name, those of `BOUNDS`."""
+        """Return the bounds of all targets together, by name; those with phase errors where there are any."""
         levels = None if observation.quantisation_power_w is None else observation.noise_levels
         known = (
             self.network,
@@ -523,12 +523,11 @@ class Emulation:
             observation.gram if levels is None else observation.gram * (1.0 / levels),
             observation.noise_power_w,
         )
-        found = {kind: target_bounds_m(*known, kind) for kind in BOUNDS[:3]}
-        covariance_rad2 = observation.phase_covariance_rad2
-        if covariance_rad2 is None:
-            return found | dict.fromkeys(BOUNDS[3:], found["coherent"])
-        with_phases = hybrid_bound_m(*known, covariance_rad2), ignoring_bound_m(*known, covariance_rad2)
-        return found | dict(zip(BOUNDS[3:], with_phases, strict=True))
+        found = {kind: target_bounds_m(*known, kind) for kind in BOUNDS}
+        phases = observation.phase_covariance_rad2
+        if phases is None:
+            return found
+        return found | {"hybrid": hybrid_bound_m(*known, phases), "ignoring": ignoring_bound_m(*known, phases)}
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
         if not self.scoring:

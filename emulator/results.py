@@ -42,7 +42,7 @@ class CpiResult:
         was fused, shape (n_targets,), in m; NaN where there is none.
     peb_hybrid_m, error_ignoring_m
         With what is known of errors of the APs' phases: the bound of an estimator that estimates the phases, too, and
-        the root mean square error of one that takes them for exact; as ``peb_m`` where they are, shape (n_targets,).
+        the root mean square error of one that takes them for exact, shape (n_targets,); None where they are.
     se_bit_s_hz
         Spectral efficiency of each UE, shape (n_ues,): (7) averaged over slots, times the share of symbols that are
         no guard.
@@ -70,8 +70,8 @@ class CpiResult:
     score: Score
     peb_m: Float
     peb_structured_m: Float
-    peb_hybrid_m: Float
-    error_ignoring_m: Float
+    peb_hybrid_m: Float | None
+    error_ignoring_m: Float | None
     se_bit_s_hz: Float
     sensing_latency_s: float
     reports_expected: int

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import chdtrc
 
 from models.estimation.likelihood import Echoes, clear_of_aps
 from models.estimation.signals import pair_products
@@ -250,7 +250,8 @@ def _each_against_the_others(receivers: tuple[_Rows, ...]) -> Float:
         covariance = np.linalg.pinv(sum(normal) - normal[r], rcond=NEGLIGIBLE, hermitian=True)
         innovation = y - design @ covariance @ (sum(right) - right[r])
         spread = np.eye(len(y)) + design @ covariance @ design.T
-        probability[r] = chdtrc(len(y), innovation @ np.linalg.solve(spread, innovation)) if len(y) else 1.0
+        distance = innovation @ np.linalg.solve(spread, innovation)
+        probability[r] = scipy.special.chdtrc(len(y), distance) if len(y) else 1.0
     return probability
 
 
@@ -265,5 +266,5 @@ def _each_scale_against_the_others(receivers: tuple[_Rows, ...]) -> Float:
         difference = own_inverse @ heard - others_inverse @ (sum(right) - heard)
         weight = np.linalg.pinv(own_inverse + others_inverse, rcond=NEGLIGIBLE, hermitian=True)
         rank = int(np.linalg.matrix_rank(own, rtol=NEGLIGIBLE, hermitian=True))
-        probability[r] = chdtrc(rank, difference @ weight @ difference) if rank else 1.0
+        probability[r] = scipy.special.chdtrc(rank, difference @ weight @ difference) if rank else 1.0
     return probability

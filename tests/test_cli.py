@@ -349,7 +349,7 @@ def test_run_that_is_interrupted_leaves_nothing(small, number, send):
         ("[radio]\ncarrier_hz = = 1", ["line 2"]),
         ("[radio]\ncarrier_hz = -1\nbandwith_hz = 3", ["radio.carrier_hz", "-1 Hz", "did you mean"]),
         ("schedule.n_receivers = 12", ["schedule.n_receivers", "1 to 11"]),
-        ("oscillators.cfo_std_hz = 1.0", ["oscillators", "not supported in this version"]),
+        ("oscillators.cfo_std_hz = 1.0", ["oscillators.cfo_std_hz", "this kind has no settings"]),
     ],
 )
 def test_bad_file_is_refused(command, text, words):

@@ -19,7 +19,9 @@ import typer
 from PIL import Image
 
 from emulator import FAULTS
+from models.calibration import CALIBRATIONS
 from models.estimation import ESTIMATORS
+from models.oscillators import OSCILLATORS
 from models.selection import SELECTORS
 from scenarios.commands.checkpoints import CHECKPOINT
 from scenarios.commands.cli import app
@@ -262,7 +264,8 @@ def limits(prop):
         return ", ".join(f'`"{word}"`' for word in prop["enum"])
     signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     bounds = " and ".join(f"{sign} {prop[key]:g}" for key, sign in signs.items() if key in prop)
-    kind = {"number": "number", "integer": "whole number", "string": "string", "array": "list"}[prop["type"]]
+    words = {"number": "number", "integer": "whole number", "boolean": "`true`, `false`"}
+    kind = {**words, "string": "string", "array": "list"}[prop["type"]]
     return f"{kind} {bounds}".strip()
 
 
@@ -285,7 +288,12 @@ def rows_of(name):
 
 
 @pytest.mark.parametrize(
-    ("table", "keys"), [("access_points", "AccessPointKeys"), ("user_equipment", "SingleUserEquipmentKeys")]
+    ("table", "keys"),
+    [
+        ("access_points", "AccessPointKeys"),
+        ("user_equipment", "SingleUserEquipmentKeys"),
+        ("oscillators", "NodeOscillator"),
+    ],
 )
 def test_every_key_of_a_single_node_is_in_the_table_as_the_schema_has_it(table, keys):
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
@@ -316,7 +324,14 @@ def kind_rows(table, registry):
 
 
 @pytest.mark.parametrize(
-    ("table", "registry"), [("selector", SELECTORS), ("estimator", ESTIMATORS), ("faults", FAULTS)]
+    ("table", "registry"),
+    [
+        ("selector", SELECTORS),
+        ("estimator", ESTIMATORS),
+        ("faults", FAULTS),
+        ("oscillators", OSCILLATORS),
+        ("calibration", CALIBRATIONS),
+    ],
 )
 def test_every_kind_is_listed_with_its_own_keys(table, registry):
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")

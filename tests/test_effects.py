@@ -13,7 +13,7 @@ from emulator.slot import Frame
 from models.network import Network
 from scenarios.file.plugins import make
 
-SETTINGS = {"target-echoes": {"illumination": "full"}}
+SETTINGS = {"target-echoes": {"illumination": "full"}, "direct-paths": {}}
 """Settings of every effect that is registered, for the contract."""
 
 FRAME = Frame(slot_ns=100, n_slots=2, n_snapshots=6, lead_ns=0, deadline_ns=0)
@@ -40,6 +40,14 @@ def truth_of(places_m):
     return CpiTruth(channel=none, places_m=places_m, reflection=reflection, ue_noise=np.empty((0, 12), dtype=complex))
 
 
+IN_PILOTS = {"direct-paths"}
+"""Effects that are there in the slots of pilots alone."""
+
+
+def slot_of(name):
+    return SLOT._replace(is_pilot=name in IN_PILOTS)
+
+
 TWO = truth_of(np.array([[[100.0, 100.0], [200.0, 40.0]], [[100.5, 100.0], [200.0, 41.0]]]))
 
 
@@ -64,7 +72,7 @@ def test_every_effect_keeps_the_contract():
 
 @contract
 def test_contract_a_field_at_every_antenna(name):
-    field = started(name).field(SLOT, TWO, radiated(), RECEIVERS)
+    field = started(name).field(slot_of(name), TWO, radiated(), RECEIVERS)
     assert field.shape == FIELD_SHAPE
     assert np.all(np.isfinite(field))
     assert np.any(field != 0.0)
@@ -73,17 +81,17 @@ def test_contract_a_field_at_every_antenna(name):
 @contract
 def test_contract_the_same_again_from_a_used_and_from_a_fresh_one(name):
     effect = started(name)
-    first, again = (effect.field(SLOT, TWO, radiated(), RECEIVERS).tobytes() for _ in range(2))
+    first, again = (effect.field(slot_of(name), TWO, radiated(), RECEIVERS).tobytes() for _ in range(2))
     other = truth_of(TWO.places_m + 1.0)
     used = started(name)
-    used.field(FRAME.slots(0, ("ap-0", "ap-2"))[0], other, radiated(), (3,))
-    assert first == again == used.field(SLOT, TWO, radiated(), RECEIVERS).tobytes()
+    used.field(FRAME.slots(0, ("ap-0", "ap-2"), name in IN_PILOTS)[0], other, radiated(), (3,))
+    assert first == again == used.field(slot_of(name), TWO, radiated(), RECEIVERS).tobytes()
 
 
 @contract
 def test_contract_a_receiver_hears_the_same_whoever_else_listens(name):
-    together = started(name).field(SLOT, TWO, radiated(), RECEIVERS)
-    alone = started(name).field(SLOT, TWO, radiated(), RECEIVERS[1:])
+    together = started(name).field(slot_of(name), TWO, radiated(), RECEIVERS)
+    alone = started(name).field(slot_of(name), TWO, radiated(), RECEIVERS[1:])
     np.testing.assert_allclose(alone[0], together[1], rtol=1e-12)
 
 

@@ -280,5 +280,5 @@ def test_docs_show_the_presets():
     for name, preset in PRESETS.items():
         numbers = [float(number) for number in re.findall(r"(?:= |^)([\d.]+(?:e-\d+)?)", shown[name])]
         settings = list(preset.settings.values())
-        expected = settings if preset.kind is TwoState else [1e12 * preset.settings["jitter_s"]]
+        expected = settings if preset.kind == "two-state" else [1e12 * preset.settings["jitter_s"]]
         assert numbers == pytest.approx(expected), name

@@ -1,9 +1,12 @@
 """Oscillators of the trade by name, each with the source of its numbers."""
 
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.oscillators.kinds import PhaseLocked, TwoState
-from models.oscillators.linear import LinearOscillator
+from models.oscillators import OSCILLATORS
+
+if TYPE_CHECKING:
+    from models.oscillators.linear import LinearOscillator
 
 __all__ = ["PRESETS", "Preset", "named"]
 
@@ -20,17 +23,18 @@ LOOP_HZ = 100.0
 class Preset(NamedTuple):
     """A kind of oscillator with settings, and where these come from."""
 
-    kind: type[LinearOscillator]
+    kind: str
+    """Of ``OSCILLATORS``."""
     settings: dict[str, float]
     source: str
 
 
 def _clock(h0_s: float, h_minus_2_per_s: float) -> Preset:
-    return Preset(TwoState, {"h0_s": h0_s, "h_minus_2_per_s": h_minus_2_per_s}, BROWN_HWANG)
+    return Preset("two-state", {"h0_s": h0_s, "h_minus_2_per_s": h_minus_2_per_s}, BROWN_HWANG)
 
 
 def _locked(jitter_s: float, source: str) -> Preset:
-    return Preset(PhaseLocked, {"jitter_s": jitter_s, "loop_hz": LOOP_HZ}, source)
+    return Preset("pll", {"jitter_s": jitter_s, "loop_hz": LOOP_HZ}, source)
 
 
 PRESETS = {
@@ -45,7 +49,7 @@ PRESETS = {
 """Presets by name."""
 
 
-def named(preset: str, **settings: Any) -> LinearOscillator:
+def named(preset: str, **settings: Any) -> "LinearOscillator":
     """Return the oscillator of a preset, with other settings of its kind besides or in place of its own.
 
     Raises
@@ -59,4 +63,6 @@ def named(preset: str, **settings: Any) -> LinearOscillator:
     if preset not in PRESETS:
         raise ValueError(f'preset is "{preset}": give one of {", ".join(PRESETS)}')
     kind, own, _ = PRESETS[preset]
-    return kind(**{**own, **settings})
+    module, _, name = OSCILLATORS[kind].partition(":")
+    made: LinearOscillator = getattr(import_module(module), name)(**{**own, **settings})
+    return made

@@ -127,7 +127,7 @@ def block_floating_point(values: Float, n_bits: int) -> tuple[Float, NDArray[np.
     The mean square error of a number is 4^e / 12. Of a whole number it is (4^e + 2) / 12, and 0 for e = 0.
 
     >>> block_floating_point(np.array([[100.0, -37.0, 3.0]]), 6)
-    (array([[100., -36.,   4.]]), array([[2]]))
+    (array([[100., -36.,   4.]]), array([2]))
     """
     magnitude = np.maximum(values.max(axis=-1), -values.min(axis=-1) - 1.0)  # -2^k takes no more bits than 2^k - 1
     exponents = np.maximum(np.frexp(np.maximum(magnitude, 0.0))[1].astype(np.int64) + 1 - n_bits, 0)

@@ -173,8 +173,8 @@ def build(
                 name,
                 classes[name],
                 name=name,
-                transmit_power_w=budgets_w[name],
                 split=_split(scenario, split),
+                transmit_power_w=budgets_w[name],
                 **keys | radios.get(name, {}),
             )
             for name in network.ap_names

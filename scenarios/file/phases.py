@@ -34,8 +34,7 @@ class _Oscillator(Strategy):
         """The kind."""
         if self.kind is not None or self.preset is None:
             return self.kind or IDEAL
-        cls = PRESETS[self.preset].kind
-        return next(kind for kind, path in OSCILLATORS.items() if path == f"{cls.__module__}:{cls.__name__}")
+        return PRESETS[self.preset].kind
 
     @classmethod
     def staying(cls) -> frozenset[str]:

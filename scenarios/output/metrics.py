@@ -228,11 +228,11 @@ METRICS: list[Metric] = [
         about="The same bound with structured amplitudes.",
     ),
     Metric(
-        name="peb_hybrid_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.peb_hybrid_m,
-        about="The bound of `peb_m` where the phases of the APs are known as well as they are, and estimated, too.",
+        name="peb_hybrid_m", unit="m", per=Per.TARGET, optional=True, of=lambda cpi: cpi.peb_hybrid_m,
+        about="The bound of `peb_m` with what is known of the phases of the APs, which are estimated, too.",
     ),
     Metric(
-        name="error_ignoring_m", unit="m", per=Per.TARGET, of=lambda cpi: cpi.error_ignoring_m,
+        name="error_ignoring_m", unit="m", per=Per.TARGET, optional=True, of=lambda cpi: cpi.error_ignoring_m,
         about="RMS error of the best estimator that takes these phases for exact.",
     ),
     Metric(
@@ -265,11 +265,6 @@ METRICS: list[Metric] = [
         ),
     ),
     Metric(
-        name="has_pilots", of=lambda cpi: cpi.has_pilots,
-        about="Whether its slots were those of pilots, to calibrate phases: nothing was sensed or communicated.",
-        shown=Shown(heading="CPIs of pilots", over_run=_if_any),
-    ),
-    Metric(
         name="reports_expected", of=lambda cpi: cpi.reports_expected,
         about="Reports due: one a receiver and slot with the split iq, one a receiver with statistics.",
     ),
@@ -293,6 +288,11 @@ METRICS: list[Metric] = [
         about="Receivers that contradicted the others and were left out of the estimate.",
         shown=Shown(heading="Receivers left out", over_run=_left_out),
     ),
+    Metric(
+        name="has_pilots", optional=True, of=lambda cpi: cpi.has_pilots,
+        about="Whether its slots were those of pilots, to calibrate phases: nothing was sensed or communicated.",
+        shown=Shown(heading="CPIs of pilots", over_run=_if_any),
+    ),
 ]  # fmt: skip
 """In the order in which they stand in the JSON."""
 
@@ -303,7 +303,11 @@ METRICS: list[Metric] = [
 def values(cpi: "CpiResult") -> dict[str, Any]:
     """Return all metrics of a CPI by name, those of targets as one table a target under "targets"."""
     measured = [(metric, metric.of(cpi)) for metric in METRICS]
-    of_targets = {metric.name: value for metric, value in measured if metric.per is Per.TARGET}
+    of_targets = {
+        metric.name: value
+        for metric, value in measured
+        if metric.per is Per.TARGET and not (metric.optional and value is None)
+    }
     targets = [{name: value[i] for name, value in of_targets.items()} for i in range(len(cpi.truth_m))]
     others = {
         metric.name: value
