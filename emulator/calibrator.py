@@ -7,6 +7,7 @@ oscillator. A round begins every so often, or when the phases of resolved target
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.calibration.coherence import CoherenceDetector, CoherenceState, cohe
 from models.doors import calibrated, piloted
 from models.network import Mode, ModeAssignment, Network
 from models.observation import Estimate, Observation
+from models.oscillators.base import Oscillator
 from models.readonly import sealed
 
 __all__ = ["Calibrator", "Knowledge", "Round"]
@@ -28,6 +30,8 @@ Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 BY_NOISE = "weak"
 """Why a target is not resolved although the phases may be right."""
+MOST_KEPT = 3
+"""Calibrations that are remembered."""
 PATIENCE_CPIS = 3
 """CPIs on end in which nothing is resolved any more, before the phases are taken for lost."""
 
@@ -55,15 +59,24 @@ class Round(NamedTuple):
         return (self.times_ns[0] + self.times_ns[-1]) // 2
 
 
+class Calibrated(NamedTuple):
+    """What a calibration left."""
+
+    from_cpi: int
+    """The first CPI in which its corrections count."""
+    measured_ns: int
+    """When the phases were known."""
+    covariance_rad2: Float
+    """Of the errors then, of tau and then of rho, shape (2 n_aps, 2 n_aps)."""
+
+
 class Knowledge(NamedTuple):
     """What the central processor knows of the phases; data, as it is kept from CPI to CPI."""
 
     due_ns: int = 0
     """When the next round is due; -1 for never."""
-    measured_ns: int = 0
-    """When the phases were known last."""
-    covariance_rad2: Float | None = None
-    """Of the errors then, of tau and then of rho, shape (2 n_aps, 2 n_aps); None before the first time."""
+    calibrated: tuple[Calibrated, ...] = ()
+    """The last calibrations: a CPI that is fused may be older than the latest."""
     round: Round | None = None
     coherence: CoherenceState = CoherenceState()
     """What targets said of the phases since."""
@@ -154,45 +167,57 @@ class Calibrator:
         """Return whether all that a round of pilots brings has come."""
         return known.round is not None and not (known.round.waiting or known.round.open_cpis)
 
-    def solved(self, known: Knowledge) -> tuple[Corrections, Knowledge]:
-        """Return what a round that is over tells of the phases, and what is known then."""
+    def solved(self, known: Knowledge, from_cpi: int) -> tuple[Corrections, Knowledge]:
+        """Return what a round that is over tells of the phases, and what is known once that counts."""
         this = known.round
         assert this is not None, "only a round can be over"
         snr = np.abs(this.inner) ** 2 / self.noise_power_w
         found = calibrated(self.calibration, Measurements(network=self.network, inner=this.inner, snr=snr))
-        return found, self._afresh(known, this.middle_ns, self._with_uncovered(known, found, this.middle_ns))
+        left = self._with_uncovered(known, found, from_cpi, this.middle_ns)
+        return found, self._afresh(known, Calibrated(from_cpi, this.middle_ns, sealed(left)))
 
-    def told(self, known: Knowledge, start_ns: int) -> Knowledge:
+    def told(self, known: Knowledge, cpi: int, start_ns: int) -> Knowledge:
         """Return what is known when the APs are told their phases at the start of a CPI."""
-        return self._afresh(known, start_ns, np.zeros((2 * self.network.n_aps, 2 * self.network.n_aps)))
+        nothing = np.zeros((2 * self.network.n_aps, 2 * self.network.n_aps))
+        return self._afresh(known, Calibrated(cpi, start_ns, sealed(nothing)))
 
-    def _afresh(self, known: Knowledge, now_ns: int, covariance_rad2: Float) -> Knowledge:
-        return Knowledge(due_ns=known.due_ns, measured_ns=now_ns, covariance_rad2=sealed(covariance_rad2))
+    def _afresh(self, known: Knowledge, calibrated: Calibrated) -> Knowledge:
+        return Knowledge(due_ns=known.due_ns, calibrated=(*known.calibrated, calibrated)[-MOST_KEPT:])
 
-    def _with_uncovered(self, known: Knowledge, found: Corrections, now_ns: int) -> Float:
+    def _with_uncovered(self, known: Knowledge, found: Corrections, cpi: int, now_ns: int) -> Float:
         """Return the covariance after a round: of an AP that it did not cover, what it was."""
-        before, covered = self._all_rad2(known, now_ns), found.covered.ravel()
+        before, covered = self._all_rad2(known, cpi, now_ns), found.covered.ravel()
         both = covered[:, None] & covered
         return np.where(both, found.covariance_rad2, np.where(covered[:, None] | covered, 0.0, before))
 
     # -- what is known of the phases ---------------------------------------------------------------------------------
 
-    def covariance_rad2(self, known: Knowledge, assignment: ModeAssignment, now_ns: int) -> Float | None:
-        """Return the covariance of the phases of the APs in their roles, (n_aps, n_aps); None where all are exact."""
-        if not any(self.front_ends) and known.covariance_rad2 is None:
+    def covariance_rad2(self, known: Knowledge, cpi: int, assignment: ModeAssignment, now_ns: int) -> Float | None:
+        """Return the covariance of the phases of the APs in their roles, (n_aps, n_aps); None where all are exact.
+
+        Parameters
+        ----------
+        known
+            What is known.
+        cpi, now_ns
+            The CPI, and a time in it.
+        assignment
+            The modes of the APs: of a receiver that of rho counts, else that of tau.
+        """
+        if not any(self.front_ends) and not known.calibrated:
             return None
         n_aps = self.network.n_aps
         roles = np.arange(n_aps) + n_aps * np.array([mode is Mode.RECEIVE for mode in assignment.modes])
-        found = self._all_rad2(known, now_ns)[np.ix_(roles, roles)]
+        found = self._all_rad2(known, cpi, now_ns)[np.ix_(roles, roles)]
         return found if found.any() else None
 
-    def _all_rad2(self, known: Knowledge, now_ns: int) -> Float:
-        """Return the covariance of tau, and then of rho, of all APs, at a time."""
-        since_s = 1e-9 * (now_ns - known.measured_ns)
-        drift = np.array([0.0 if end is None else end.drift_rad2(since_s) for end in self.front_ends])
-        wandered = self._of_oscillators(drift)
-        base = known.covariance_rad2
-        return wandered + (self._start_rad2() if base is None else base)
+    def _all_rad2(self, known: Knowledge, cpi: int, now_ns: int) -> Float:
+        """Return the covariance of tau, and then of rho, of all APs, at a time in a CPI."""
+        last = next((each for each in reversed(known.calibrated) if each.from_cpi <= cpi), None)
+        since_s = 1e-9 * max(now_ns - (0 if last is None else last.measured_ns), 0)
+        of_kind = [0.0 if end is None else end.drift_rad2(since_s) for end in self._kinds.values()]
+        wandered = self._of_oscillators(np.array(of_kind)[self._kind_of])
+        return wandered + (self._start_rad2() if last is None else last.covariance_rad2)
 
     def _start_rad2(self) -> Float:
         """Return the covariance of tau and rho at time 0, before anything was measured."""
@@ -202,9 +227,25 @@ class Calibrator:
 
     def _of_oscillators(self, variance_rad2: Float) -> Float:
         """Return the covariance of tau and rho for variances of theta; that of a shared reference is common to all."""
-        references = [None if end is None else end.reference for end in self.front_ends]
-        same = np.equal.outer(np.array(references, dtype=object), np.array(references, dtype=object)).astype(float)
-        return np.kron([[1.0, -1.0], [-1.0, 1.0]], same * np.sqrt(np.outer(variance_rad2, variance_rad2)))
+        std_rad = np.tile(np.sqrt(variance_rad2), 2)
+        return self._common * std_rad[:, None] * std_rad
+
+    @cached_property
+    def _kinds(self) -> dict[Oscillator | None, FrontEnd | None]:
+        """One front end for each law of oscillators that there is."""
+        return {None if end is None else end.oscillator: end for end in self.front_ends}
+
+    @cached_property
+    def _kind_of(self) -> list[int]:
+        """Which of them each AP has."""
+        places = {law: i for i, law in enumerate(self._kinds)}
+        return [places[None if end is None else end.oscillator] for end in self.front_ends]
+
+    @cached_property
+    def _common(self) -> Float:
+        """Correlation of tau and rho of all APs, for oscillators of which some may be the same."""
+        references = np.array([None if end is None else end.reference for end in self.front_ends], dtype=object)
+        return np.kron([[1.0, -1.0], [-1.0, 1.0]], np.equal.outer(references, references).astype(float))
 
     # -- whether it still holds ------------------------------------------------------------------------------------
 

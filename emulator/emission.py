@@ -56,9 +56,14 @@ class Emission(NamedTuple):
 
     def turned(self, phase_rad: float) -> "Emission":
         """Return both parts turned by a phase in rad; spectral efficiency follows, as if the precoders were turned."""
+        communication, sensing, precoding, before_rad = self
         factor = cmath.rect(1.0, phase_rad)
-        communication, sensing = (None if part is None else sealed(part * factor) for part in self[:2])
-        return Emission(communication, sensing, self.precoding, self.phase_rad + phase_rad)
+        return Emission(
+            None if communication is None else sealed(communication * factor),
+            None if sensing is None else sealed(sensing * factor),
+            precoding,
+            before_rad + phase_rad,
+        )
 
 
 def _finite(phase_rad: float) -> float:

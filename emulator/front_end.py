@@ -17,19 +17,14 @@ from models.calibration.servo import Servo, ServoState
 from models.oscillators.base import Oscillator, OscillatorState
 from models.readonly import sealed
 
-__all__ = ["Corrected", "FrontEnd", "Turns", "Wander"]
+__all__ = ["Corrected", "FrontEnd", "Wander"]
 
 Float = NDArray[np.float64]
 Draw = Callable[[str, str, int], np.random.Generator]
 """The random numbers of a node, for a purpose, at a counter."""
 PURPOSE = "oscillator"
-
-
-class Turns(NamedTuple):
-    """By how much a node turns what it sends and what it hears, slot by slot."""
-
-    transmit_rad: Float
-    receive_rad: Float
+BLOCK_CPIS = 16
+"""CPIs of which the phases are drawn together: a call for each took a third of the time of a small network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +52,9 @@ class FrontEnd:
     receive_rad: float = 0.0
     chains_std_rad: tuple[float, float] = (0.0, 0.0)
 
-    def turns(self, phases_rad: Float) -> Turns:
-        """Return tau and rho for phases theta of the oscillator."""
-        return Turns(phases_rad + self.transmit_rad, self.receive_rad - phases_rad)
+    def turns(self, phases_rad: Float) -> Float:
+        """Return tau and rho for phases theta of the oscillator in some slots, shape (2, n_slots)."""
+        return np.array([phases_rad + self.transmit_rad, self.receive_rad - phases_rad])
 
     def drift_rad2(self, since_s: float) -> float:
         """Return the variance of what theta has changed by since it was known."""
@@ -72,43 +67,54 @@ class FrontEnd:
 
 
 class Wander(NamedTuple):
-    """Where an oscillator is: its state at the middle of the last slot of a CPI, and its phase in each of the slots.
+    """Where an oscillator is: its phase in the slots of a block of CPIs, and its state at the middle of the last slot.
 
-    The numbers of a CPI are drawn at the address of the CPI, whether or not anybody asked in those before: who asks
-    when, and how often, changes no path.
+    The numbers of a block are drawn at the address of its first CPI, whether or not anybody asked in those before: who
+    asks when, and how often, changes no path.
     """
 
-    cpi: int = -1
-    """-1 before the first."""
+    first: int = 0
+    """First CPI of the block."""
     state: OscillatorState | None = None
     """None before it was drawn."""
-    phases_rad: Float = sealed(np.empty(0))
-    """Shape (n_slots,)."""
+    phases_rad: Float = sealed(np.empty((0, 0)))
+    """Shape (CPIs of the block, n_slots)."""
 
     def on_to(self, cpi: int, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
-        """Return where the oscillator is in a CPI that has come."""
+        """Return the block of a CPI that has come."""
         wander = self
-        while wander.cpi < cpi:
+        while wander.last < cpi:
             wander = wander._next(front, frame, draw)
         return wander
 
-    def _next(self, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
-        law, carrier_hz, state = front.oscillator, front.carrier_hz, self.state
-        if state is None:
-            state = law.initial(draw(front.reference, f"{PURPOSE} start", self.cpi + 1), carrier_hz)
-        steps_s = np.full(frame.n_slots, 1e-9 * frame.slot_ns)
-        if self.cpi < 0:
-            steps_s[0] = frame.slot_middle_s(0)
-        numbers = draw(front.reference, PURPOSE, self.cpi + 1)
-        phases_rad, state = law.advance(state, steps_s, numbers, carrier_hz)
-        return type(self)(self.cpi + 1, state, sealed(phases_rad))
+    @property
+    def last(self) -> int:
+        """Last CPI of the block; -1 before the first."""
+        return self.first + len(self.phases_rad) - 1
 
-    def restarted(self, front: FrontEnd, draw: Draw) -> Self:
-        """Return where the oscillator is when it starts anew, with a phase of its own that nobody knows."""
-        numbers = draw(front.reference, f"{PURPOSE} restart", self.cpi + 1)
+    def in_cpi(self, cpi: int) -> Float:
+        """Return the phases in the slots of a CPI of the block, shape (n_slots,)."""
+        phases_rad: Float = self.phases_rad[cpi - self.first]
+        return phases_rad
+
+    def _next(self, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
+        law, carrier_hz, state, first = front.oscillator, front.carrier_hz, self.state, self.last + 1
+        if state is None:
+            state = law.initial(draw(front.reference, f"{PURPOSE} start", first), carrier_hz)
+        n_cpis = BLOCK_CPIS - first % BLOCK_CPIS
+        steps_s = np.full(n_cpis * frame.n_slots, 1e-9 * frame.slot_ns)
+        if first == 0:
+            steps_s[0] = frame.slot_middle_s(0)
+        phases_rad, state = law.advance(state, steps_s, draw(front.reference, PURPOSE, first), carrier_hz)
+        return type(self)(first, state, sealed(phases_rad.reshape(n_cpis, frame.n_slots)))
+
+    def restarted(self, cpi: int, front: FrontEnd, draw: Draw) -> Self:
+        """Return where the oscillator is if it starts anew in a CPI, with a phase of its own that nobody knows."""
+        numbers = draw(front.reference, f"{PURPOSE} restart", cpi)
         state = front.oscillator.initial(numbers, front.carrier_hz)
         anywhere_s = numbers.uniform() / front.carrier_hz
-        return self._replace(state=state._replace(time_error_s=state.time_error_s + anywhere_s))
+        state = state._replace(time_error_s=state.time_error_s + anywhere_s)
+        return type(self)(cpi + 1, state, self.phases_rad[:0])
 
 
 class Corrected(NamedTuple):
@@ -123,7 +129,6 @@ class Corrected(NamedTuple):
         return type(self)(measured_ns, servo.update(self.state, errors_rad, step_s))
 
     def expected_rad(self, servo: Servo, times_ns: Float) -> Float:
-        """Return the phases tau and rho that are expected at some times in ns, shape (2, n_times)."""
+        """Return tau and rho as expected at some times in ns, shape (2, n_times), or (2, 1) if they stay."""
         state = ServoState(*(np.reshape(part, (2, 1)) for part in self.state))
-        expected = servo.predict(state, 1e-9 * (times_ns - self.measured_ns))
-        return np.broadcast_to(expected, (2, len(times_ns)))
+        return np.asarray(servo.predict(state, 1e-9 * (times_ns - self.measured_ns)))

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.calibration.base import PilotSlot
 from models.network import Mode, ModeAssignment
+from models.readonly import sealed
 
 __all__ = ["CpiPlan", "Frame", "Slot"]
 
@@ -92,6 +96,11 @@ class Frame:
     def next_cpi_ns(self, now_ns: int) -> int:
         """Return the first start of a CPI after now."""
         return self.lead_ns + max((now_ns - self.lead_ns) // self.cpi_ns + 1, 0) * self.cpi_ns
+
+    @cached_property
+    def slot_middles_ns(self) -> NDArray[np.float64]:
+        """Middles of the slots of a CPI from its start, shape (n_slots,)."""
+        return sealed(self.slot_ns * (np.arange(self.n_slots) + 0.5))
 
     def slot_middle_s(self, index: int) -> float:
         """Return the middle of a slot in seconds."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from emulator import FAULTS
 from emulator.emission import Emission
-from emulator.front_end import Corrected, FrontEnd, Turns, Wander
+from emulator.front_end import Corrected, FrontEnd, Wander
 from emulator.functional_split import FunctionalSplit, IqSplit, check_message
 from emulator.messages import CENTRAL, Assignment, Correction, Message, PilotReport, Telemetry, TransmissionRecord
 from emulator.nodes.node import Node
@@ -41,6 +41,7 @@ from models.readonly import sealed
 __all__ = ["AccessPoint"]
 
 Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
 NOTHING_YET = (0, np.empty((0, 0, 0), dtype=complex))
 SAMPLES_AT_ONCE = 2048
 """Samples of the communication part that are worked out together: 32 kB an AP, whatever the length of a CPI."""
@@ -114,10 +115,12 @@ class AccessPoint(Node):
     """Whether what ``transmit`` returns is to be checked: it is not this class's own."""
     _leaves_as_sent: bool = field(default=True, init=False)
     """Whether what leaves the antennas is what was sent: nothing turns it, and ``radiate`` is this class's own."""
+    _radiates_as_usual: bool = field(default=True, init=False)
+    """Whether ``radiate`` is this class's own."""
     _wander: Wander = field(default=Wander(), init=False)
     """Where its oscillator is."""
-    _turns: Turns | None = field(default=None, init=False)
-    """By how much it turns what it sends and hears in the slots of the CPI; None for not at all."""
+    _turns: Float | None = field(default=None, init=False)
+    """By how much it turns what it sends, and hears, in the slots of the CPI, (2, n_slots); None for not at all."""
     _corrections: list[Correction] = field(default_factory=list, init=False)
     """Those whose CPI has not come yet."""
     _corrected: Corrected | None = field(default=None, init=False)
@@ -158,7 +161,7 @@ class AccessPoint(Node):
         Echoes and spectral efficiency follow from what is returned here; the record that tells the central processor
         what was sent does not.
         """
-        return emission if self._turns is None else emission.turned(float(self._turns.transmit_rad[slot.position]))
+        return emission if self._turns is None else emission.turned(float(self._turns[0, slot.position]))
 
     def sensing_waveform(self, slot: Slot) -> Complex:
         """Return the sensing samples of a slot, shape (N, n_snapshots), of mean power (1 - rho) P; isotropic."""
@@ -221,7 +224,8 @@ class AccessPoint(Node):
         """Have an oscillator that starts anew, with a phase that nobody knows, and no corrections of it."""
         self._corrected = None
         if self.front_end is not None:
-            self._wander = self._wander.restarted(self.front_end, self.services.generator)
+            cpi = self.services.frame.cpi_at(self.services.now_ns)
+            self._wander = self._wander.restarted(-1 if cpi is None else cpi, self.front_end, self.services.generator)
 
     def _take(self, message: Message) -> None:
         if self.down:
@@ -284,7 +288,7 @@ class AccessPoint(Node):
     def _leaving(self, slot: Slot, emission: Emission) -> Emission:
         """Return what leaves the antennas; of a subclass's ``radiate``, checked, and silence where it gives None."""
         leaving = self.radiate(slot, emission)
-        if is_own(self.radiate, AccessPoint.radiate):
+        if self._radiates_as_usual:
             return leaving
         return self._checked(RADIATED, leaving, slot) or Emission(None)
 
@@ -365,7 +369,7 @@ class AccessPoint(Node):
             self._attend(self.plan)
         elif self._mode is Mode.TRANSMIT:
             self._checks = not is_own(self.transmit, AccessPoint.transmit)
-            self._leaves_as_sent = self._turns is None and is_own(self.radiate, AccessPoint.radiate)
+            self._look_at_radiate()
             self._prepare(cpi, assignment)
             self.services.air.transmit(self.name)
         elif self._mode is Mode.RECEIVE:
@@ -373,32 +377,36 @@ class AccessPoint(Node):
 
     def _attend(self, plan: CpiPlan) -> None:
         """Take part in a CPI of pilots: listen, and send in slots of its own."""
-        self._leaves_as_sent = self._turns is None and is_own(self.radiate, AccessPoint.radiate)
+        self._look_at_radiate()
         if self._mode is Mode.TRANSMIT:
             self.services.air.transmit(self.name)
         self._listen()
+
+    def _look_at_radiate(self) -> None:
+        self._radiates_as_usual = is_own(self.radiate, AccessPoint.radiate)
+        self._leaves_as_sent = self._turns is None and self._radiates_as_usual
 
     def _listen(self) -> None:
         if self._turns is None:
             self.services.air.hear(self.name)
         else:
-            self.services.air.hear(self.name, self._turns.receive_rad)
+            self.services.air.hear(self.name, self._turns[1])
 
-    def _turned(self, cpi: int, plan: CpiPlan) -> Turns | None:
-        """Return by how much the radio turns what it sends and hears in the slots of a CPI, corrections taken off."""
+    def _turned(self, cpi: int, plan: CpiPlan) -> Float | None:
+        """Return by how much the radio turns what it sends, and what it hears, corrections taken off, (2, n_slots)."""
         front, frame = self.front_end, self.services.frame
         if front is None and not (self._corrections or self._corrected):
             return None
-        phases_rad = np.zeros(frame.n_slots)
+        turns = np.zeros((2, frame.n_slots))
         if front is not None:
             self._wander = self._wander.on_to(cpi, front, frame, self.services.generator)
-            phases_rad = self._wander.phases_rad
-        turns = Turns(phases_rad, -phases_rad) if front is None else front.turns(phases_rad)
-        self._take_up(cpi)
+            turns = front.turns(self._wander.in_cpi(cpi))
+        if self._corrections:
+            self._take_up(cpi)
         first_ns = plan.slots[0].start_ns
         if plan.is_told:
             left = self._left(turns, first_ns)
-            self._correct(first_ns, float(left.transmit_rad[0]), float(left.receive_rad[0]))
+            self._correct(first_ns, *left[:, 0].tolist())
             self.log(CORRECT, cpi, cpi)
         return self._left(turns, first_ns)
 
@@ -415,13 +423,11 @@ class AccessPoint(Node):
         before = self._corrected or Corrected()
         self._corrected = before.updated(self.servo, measured_ns, np.array([transmit_rad, receive_rad]))
 
-    def _left(self, turns: Turns, first_ns: int) -> Turns:
+    def _left(self, turns: Float, first_ns: int) -> Float:
         """Return what corrections leave of turns in the slots of a CPI that starts then."""
         if self._corrected is None:
             return turns
-        middles_ns = first_ns + self.services.frame.slot_ns * (np.arange(len(turns.transmit_rad)) + 0.5)
-        expected = self._corrected.expected_rad(self.servo, np.asarray(middles_ns, dtype=float))
-        return Turns(turns.transmit_rad - expected[0], turns.receive_rad - expected[1])
+        return turns - self._corrected.expected_rad(self.servo, self.services.frame.slot_middles_ns + first_ns)
 
     def _noise(self, cpi: int) -> Complex:
         """Return the receiver noise of a CPI, shape (N, n_samples)."""
@@ -434,7 +440,7 @@ class AccessPoint(Node):
             return
         channel = self.services.air.channel(self.name, cpi)
         if self._turns is not None:
-            channel = channel * np.exp(1j * self._turns.receive_rad[0])
+            channel = channel * np.exp(1j * self._turns[1, 0])
         self._precoding = self._precoders(channel)
         self._symbols = symbols(assignment.payload, self.services.frame.n_samples)
 

@@ -263,15 +263,14 @@ class CentralProcessor(Node):
         inbox.used = [report.sequence for report in inbox.pilots.values()]
         if not calibrator.is_over(self.known_phases):
             return
-        found, self.known_phases = calibrator.solved(self.known_phases)
+        from_cpi = self._next_cpi
+        found, self.known_phases = calibrator.solved(self.known_phases, from_cpi)
         self.services.fronthaul.hold()
         for i, name in enumerate(self.network.ap_names):
             if found.covered[:, i].any():
                 transmit_rad, receive_rad = float(found.transmit_rad[i]), float(found.receive_rad[i])
-                told = Correction(
-                    self.name, name, self._next_cpi, self.known_phases.measured_ns, transmit_rad, receive_rad
-                )
-                self._send(told)
+                measured_ns = self.known_phases.calibrated[-1].measured_ns
+                self._send(Correction(self.name, name, from_cpi, measured_ns, transmit_rad, receive_rad))
         self.services.fronthaul.let_go()
         self.log(Kind.CALIBRATE, int(found.covered.any(axis=0).sum()), inbox.plan.cpi)
 
@@ -319,7 +318,7 @@ class CentralProcessor(Node):
             if pilots := self.calibrator.pilots(self.known_phases, frame.n_slots):
                 return self._pilot_plan(self.calibrator, cpi, pilots)
             if is_told := self.calibrator.is_told(self.known_phases):
-                self.known_phases = self.calibrator.told(self.known_phases, frame.cpi_start_ns(cpi))
+                self.known_phases = self.calibrator.told(self.known_phases, cpi, frame.cpi_start_ns(cpi))
         assignment = selected(self.selector, view, self.rng("selection", cpi))
         order = ordered(self.scheduler, assignment, view, frame.n_slots)
         return CpiPlan(
@@ -471,7 +470,7 @@ class CentralProcessor(Node):
         if self.calibrator is None:
             return None
         middle_ns = (plan.slots[0].start_ns + plan.slots[-1].end_ns) // 2
-        return self.calibrator.covariance_rad2(self.known_phases, plan.assignment, middle_ns)
+        return self.calibrator.covariance_rad2(self.known_phases, plan.cpi, plan.assignment, middle_ns)
 
     def _part(self, plan: CpiPlan, inbox: Inbox) -> Part | None:
         """Return what the reports of an inbox say, in the order of the receivers and transmitters of a plan.
