@@ -206,9 +206,9 @@ class Calibrator:
         """
         if not any(self.front_ends) and not known.calibrated:
             return None
-        n_aps = self.network.n_aps
-        roles = np.arange(n_aps) + n_aps * np.array([mode is Mode.RECEIVE for mode in assignment.modes])
-        found = self._all_rad2(known, cpi, now_ns)[np.ix_(roles, roles)]
+        roles = np.arange(self.network.n_aps)
+        roles[assignment.receivers] += self.network.n_aps
+        found = self._all_rad2(known, cpi, now_ns)[roles[:, None], roles]
         return found if found.any() else None
 
     def _all_rad2(self, known: Knowledge, cpi: int, now_ns: int) -> Float:

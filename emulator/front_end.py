@@ -53,8 +53,8 @@ class FrontEnd:
     chains_std_rad: tuple[float, float] = (0.0, 0.0)
 
     def turns(self, phases_rad: Float) -> Float:
-        """Return tau and rho for phases theta of the oscillator in some slots, shape (2, n_slots)."""
-        return np.array([phases_rad + self.transmit_rad, self.receive_rad - phases_rad])
+        """Return tau and rho for phases theta of the oscillator, shape (..., n_slots), as (..., 2, n_slots)."""
+        return np.stack([phases_rad + self.transmit_rad, self.receive_rad - phases_rad], axis=-2)
 
     def drift_rad2(self, since_s: float) -> float:
         """Return the variance of what theta has changed by since it was known."""
@@ -67,7 +67,7 @@ class FrontEnd:
 
 
 class Wander(NamedTuple):
-    """Where an oscillator is: its phase in the slots of a block of CPIs, and its state at the middle of the last slot.
+    """Where an oscillator is: what it turns in a block of CPIs, and its state at the middle of the last slot.
 
     The numbers of a block are drawn at the address of its first CPI, whether or not anybody asked in those before: who
     asks when, and how often, changes no path.
@@ -77,25 +77,25 @@ class Wander(NamedTuple):
     """First CPI of the block."""
     state: OscillatorState | None = None
     """None before it was drawn."""
-    phases_rad: Float = sealed(np.empty((0, 0)))
-    """Shape (CPIs of the block, n_slots)."""
+    turns: Float = sealed(np.empty((0, 2, 0)))
+    """tau and rho of the front end in each slot, shape (CPIs of the block, 2, n_slots), in rad."""
 
     def on_to(self, cpi: int, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
         """Return the block of a CPI that has come."""
         wander = self
-        while wander.last < cpi:
+        while wander.first + len(wander.turns) <= cpi:
             wander = wander._next(front, frame, draw)
         return wander
 
     @property
     def last(self) -> int:
         """Last CPI of the block; -1 before the first."""
-        return self.first + len(self.phases_rad) - 1
+        return self.first + len(self.turns) - 1
 
     def in_cpi(self, cpi: int) -> Float:
-        """Return the phases in the slots of a CPI of the block, shape (n_slots,)."""
-        phases_rad: Float = self.phases_rad[cpi - self.first]
-        return phases_rad
+        """Return tau and rho in the slots of a CPI of the block, shape (2, n_slots)."""
+        turns: Float = self.turns[cpi - self.first]
+        return turns
 
     def _next(self, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
         law, carrier_hz, state, first = front.oscillator, front.carrier_hz, self.state, self.last + 1
@@ -106,7 +106,7 @@ class Wander(NamedTuple):
         if first == 0:
             steps_s[0] = frame.slot_middle_s(0)
         phases_rad, state = law.advance(state, steps_s, draw(front.reference, PURPOSE, first), carrier_hz)
-        return type(self)(first, state, sealed(phases_rad.reshape(n_cpis, frame.n_slots)))
+        return type(self)(first, state, sealed(front.turns(phases_rad.reshape(n_cpis, frame.n_slots))))
 
     def restarted(self, cpi: int, front: FrontEnd, draw: Draw) -> Self:
         """Return where the oscillator is if it starts anew in a CPI, with a phase of its own that nobody knows."""
@@ -114,21 +114,21 @@ class Wander(NamedTuple):
         state = front.oscillator.initial(numbers, front.carrier_hz)
         anywhere_s = numbers.uniform() / front.carrier_hz
         state = state._replace(time_error_s=state.time_error_s + anywhere_s)
-        return type(self)(cpi + 1, state, self.phases_rad[:0])
+        return type(self)(cpi + 1, state, self.turns[:0])
 
 
 class Corrected(NamedTuple):
     """What a node takes off its phases: what its servo expects of tau and rho since they were measured."""
 
     measured_ns: int = 0
-    state: ServoState = ServoState(np.zeros(2), np.zeros(2))
+    state: ServoState = ServoState(np.zeros((2, 1)), np.zeros((2, 1)))
+    """Arrays of shape (2, 1)."""
 
     def updated(self, servo: Servo, measured_ns: int, errors_rad: Float) -> Self:
         """Return the corrections after a measurement of what they left of tau and rho, shape (2,)."""
         step_s = max(1e-9 * (measured_ns - self.measured_ns), 1e-9)
-        return type(self)(measured_ns, servo.update(self.state, errors_rad, step_s))
+        return type(self)(measured_ns, servo.update(self.state, errors_rad[:, None], step_s))
 
     def expected_rad(self, servo: Servo, times_ns: Float) -> Float:
         """Return tau and rho as expected at some times in ns, shape (2, n_times), or (2, 1) if they stay."""
-        state = ServoState(*(np.reshape(part, (2, 1)) for part in self.state))
-        return np.asarray(servo.predict(state, 1e-9 * (times_ns - self.measured_ns)))
+        return np.asarray(servo.predict(self.state, 1e-9 * (times_ns - self.measured_ns)))

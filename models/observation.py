@@ -114,7 +114,7 @@ def _covariance(values: ArrayLike, n_aps: int) -> Float:
             f"phase_covariance_rad2 has shape {covariance.shape}: give ({n_aps}, {n_aps}), or np.diag of the variances"
         )
     scale = np.abs(covariance).max(initial=0.0)
-    if not np.isfinite(scale) or not np.allclose(covariance, covariance.T, rtol=0.0, atol=ROUNDING * scale):
+    if not (np.isfinite(scale) and np.abs(covariance - covariance.T).max(initial=0.0) <= ROUNDING * scale):
         raise ValueError("phase_covariance_rad2 is not a covariance: give a symmetric matrix of finite numbers")
     least = np.linalg.eigvalsh(covariance).min(initial=0.0)
     if least < -ROUNDING * scale:

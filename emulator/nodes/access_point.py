@@ -397,10 +397,11 @@ class AccessPoint(Node):
         front, frame = self.front_end, self.services.frame
         if front is None and not (self._corrections or self._corrected):
             return None
-        turns = np.zeros((2, frame.n_slots))
-        if front is not None:
+        if front is None:
+            turns = np.zeros((2, frame.n_slots))
+        else:
             self._wander = self._wander.on_to(cpi, front, frame, self.services.generator)
-            turns = front.turns(self._wander.in_cpi(cpi))
+            turns = self._wander.in_cpi(cpi)
         if self._corrections:
             self._take_up(cpi)
         first_ns = plan.slots[0].start_ns

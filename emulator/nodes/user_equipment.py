@@ -87,7 +87,7 @@ class UserEquipment(Node):
     def _turn_rad(self, cpi: int, front: FrontEnd) -> NDArray[np.float64]:
         """Return by how much it turns what it receives in each slot of a CPI."""
         self._wander = self._wander.on_to(cpi, front, self.services.frame, self.services.generator)
-        return front.turns(self._wander.in_cpi(cpi))[1]
+        return self._wander.in_cpi(cpi)[1]
 
     def _place(self, cpi: int) -> NDArray[np.float64] | None:
         """Return where it is in the middle of a CPI; None where it does not move."""
