@@ -227,7 +227,7 @@ class Calibrator:
 
     def _of_oscillators(self, variance_rad2: Float) -> Float:
         """Return the covariance of tau and rho for variances of theta; that of a shared reference is common to all."""
-        std_rad = np.tile(np.sqrt(variance_rad2), 2)
+        std_rad = np.concatenate([np.sqrt(variance_rad2)] * 2)
         return self._common * std_rad[:, None] * std_rad
 
     @cached_property

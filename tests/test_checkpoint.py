@@ -364,3 +364,26 @@ def test_what_an_effect_keeps_may_only_save_time(small, tmp_path):
 def test_every_class_that_may_stand_in_a_file_is_there(small):
     known = classes_of(small().build().nodes.values())
     assert set(MODULES) <= {name.partition(":")[0] for name in known}
+
+
+def test_clocks_calibrations_faults_and_late_reports_are_taken_up_to_the_byte(small, tmp_path):
+    scenario = small(
+        {
+            "oscillators.preset": "high-tcxo", "oscillators.transmit_chain_std_rad": 2.0,
+            "oscillators.user_equipment": True,
+            "calibration.kind": "direct-path", "calibration.when_lost": True, "calibration.period_s": 2e-3,
+            "fronthaul.jitter_s": 1e-5, "fronthaul.late_reports": "next", "fronthaul.loss_probability": 0.02,
+            "faults": [
+                {"kind": "restart", "node": "ap-2", "at_s": 0.5e-3, "lasts_s": 0.3e-3},
+                {"kind": "link-degraded", "link": "ap-4->central", "at_s": 0.4e-3, "until_s": 2e-3, "rate_factor": 0.1},
+                {"kind": "corrupt", "node": "ap-5", "at_s": 1e-3},
+            ],
+        }
+    )  # fmt: skip
+    expected = essence(scenario.build(seed=3).run(14))
+    for n_first in (1, 2, 4, 7, 10):
+        before = scenario.build(seed=3)
+        before.save(tmp_path / "c", list(before.cpis(n_first)))
+        after = scenario.build(seed=3)
+        kept = after.load(tmp_path / "c")
+        assert essence(after.result([*kept, *after.cpis(14 - n_first)])) == expected, n_first
