@@ -47,7 +47,14 @@ fronthaul.start(Bench())
 for name in graph:
     fronthaul.connect(name, lambda message: None)
 
+bursts, done = iter(range(1, rounds // burst)), []
+gap_ns = 1000 * burst * (12 if load == "chain" else 1)
+
 def send(_):
+    if next(bursts, None) is None:
+        Bell(kernel, 0, done.append).set(kernel.now_ns + 10**9)
+    else:
+        every.set(kernel.now_ns + gap_ns)
     fronthaul.hold()
     for _ in range(burst):
         for name in senders:
@@ -57,11 +64,9 @@ def send(_):
     fronthaul.let_go()
 
 every = Bell(kernel, -1, send)
-gap_ns = 1000 * burst * (12 if load == "chain" else 1)
-for i in range(rounds // burst):
-    every.set(i * gap_ns)
+every.set(0)
 start = time.process_time()
-kernel.run()
+kernel.advance(done)
 print(fronthaul.delivered / (time.process_time() - start))
 """
 

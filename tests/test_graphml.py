@@ -1,8 +1,11 @@
 """The fronthaul as a GraphML file: defaults of keys, attributes, names of nodes, and where files are sought."""
 
 import gzip
+import json
 import math
 import os
+import resource
+import time
 from pathlib import Path
 
 import networkx as nx
@@ -273,3 +276,146 @@ def test_a_path_may_be_given_as_a_path(written):
     assert by_key == load("paper", {"fronthaul": {"topology": path, "latency_s": np.float64(25e-6)}})
     assert by_key == Scenario(fronthaul={"topology": path}) == load("paper").with_({"fronthaul.topology": path})
     assert load("paper", {"fronthaul.topology": Path("ring")}).fronthaul.topology == "ring"
+
+
+# -- files of strangers -----------------------------------------------------------------------------------------------
+
+ENTITY = '<!DOCTYPE graphml [<!ENTITY name "ap-0">]>'
+TEN_FOLD = "".join(f'<!ENTITY a{i} "{10 * f"&a{i - 1};"}">' for i in range(1, 10))
+LAUGHS = f'<!DOCTYPE graphml [<!ENTITY a0 "ha">{TEN_FOLD}]>'
+MOST_S, MOST_RSS_KB = 3.0, 400 << 10
+
+
+@pytest.fixture
+def bounded():
+    """Refuse a test that takes seconds of the processor, or hundreds of MB more than there were."""
+    began_s, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert time.process_time() - began_s < MOST_S
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_RSS_KB
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("declaration", "used"),
+    [
+        (ENTITY, "&name;"),
+        (LAUGHS, "&a9;"),
+        (f'<!DOCTYPE graphml [<!ENTITY a "{100_000 * "x"}">]>', 1000 * "&a;"),
+        ('<!DOCTYPE graphml [<!ENTITY x SYSTEM "file:///SECRET">]>', "&x;"),
+        ('<!DOCTYPE graphml [<!ENTITY % x SYSTEM "file:///SECRET"> %x;]>', ""),
+        ('<!DOCTYPE graphml SYSTEM "file:///SECRET">', ""),
+        ('<!DOCTYPE graphml PUBLIC "-//G//D" "http://127.0.0.1:9/graphml.dtd">', ""),
+    ],
+    ids=["entity", "billion laughs", "one long entity", "external", "parameter", "DTD in a file", "DTD elsewhere"],
+)
+def test_a_document_type_is_refused_before_anything_in_it_is_read(written, declaration, used, encoding):
+    text = site(nodes="".join(f'<node id="{name}"/>' for name in NAMES) + f"<node id='n'><desc>{used}</desc></node>")
+    secret = written("a word of mine", "secret.txt")
+    whole = f'<?xml version="1.0" encoding="{encoding}"?>{declaration}{text}'.replace("/SECRET", str(secret))
+    with pytest.raises(ScenarioError, match=r"declares a document type \(<!DOCTYPE graphml>\)") as refused:
+        graph_of(written(whole.encode(encoding)))
+    assert "a word of mine" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '<i:include xmlns:i="http://www.w3.org/2001/XInclude" href="SECRET" parse="text"/>',
+        '<locator xmlns:l="http://www.w3.org/1999/xlink" l:href="file://SECRET"/>',
+        '<?xml-stylesheet href="file://SECRET"?>',
+        "<desc>file://SECRET</desc>",
+        20_000 * "<a>" + 20_000 * "</a>",
+        200 * "<node id='x' yfiles.foldertype='group'><graph id='g' edgedefault='undirected'>"
+        + 200 * "</graph></node>",
+    ],
+    ids=["XInclude", "XLink", "instruction", "text", "deep", "groups in groups"],
+)
+def test_other_files_that_an_element_names_are_not_read(written, odd):
+    secret = written("a word of mine", "secret.txt")
+    nodes = odd.replace("SECRET", str(secret)) + "".join(f'<node id="{name}"/>' for name in NAMES)
+    graph = graph_of(written(site(nodes=nodes)))
+    assert set(NAMES) <= set(graph)
+    assert "a word of mine" not in repr(list(graph.nodes(data=True)))
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize(
+    ("keys", "edges", "words"),
+    [
+        (key("rate_bit_s", "int"), star_with(rate_bit_s=100_000 * "9"), "cannot be read as GraphML: ValueError"),
+        (
+            key("rate_bit_s", "double"),
+            star_with(rate_bit_s="file:///etc/hostname"),
+            "could not convert string to float",
+        ),
+        (key("down_s", "string"), star_with(down_s="__import__('os').abort()"), "down_s of the link central-ap-0"),
+    ],
+)
+def test_values_of_graphml_are_numbers_or_refused(written, keys, edges, words):
+    with pytest.raises(ScenarioError, match=words):
+        graph_of(written(site(keys, edges)))
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("head", [b"<graphml>", b"{", b""])
+def test_a_small_file_that_unpacks_to_much_is_refused(written, head):
+    """To 4 GiB."""
+    packed = gzip.compress(head) + 4096 * gzip.compress(b" " * (1 << 20))
+    with pytest.raises(ScenarioError, match="more than 16777216 bytes when unpacked"):
+        graph_of(written(packed, "net.graphml.gz"))
+
+
+def test_a_file_that_is_too_long_is_refused(written):
+    with pytest.raises(ScenarioError, match="more than 16777216 bytes"):
+        graph_of(written(site() + " " * (16 << 20)))
+
+
+JSON = json.dumps(nx.node_link_data(nx.star_graph(NAMES), edges="edges"))
+FIRST = '"target": "ap-0"'
+
+
+def json_with(said):
+    """Return a star as node-link JSON, of which the first link says something."""
+    assert FIRST in JSON
+    return JSON.replace(FIRST, f"{FIRST}, {said}")
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (json_with('"rate_bit_s": 1e9, "rate_bit_s": 5'), 'the key "rate_bit_s" stands twice in one object'),
+        (JSON[:-1] + ', "edges": []}', 'the key "edges" stands twice in one object'),
+        (json_with(f'"label": {15 * "["}{15 * "]"}'), "nest in more than 10 levels"),
+        (json_with(f'"label": {900 * "["}{900 * "]"}'), "nest in more than 10 levels"),
+        (json_with(f'"label": {200_000 * "["}{200_000 * "]"}'), "cannot be read as node-link JSON: RecursionError"),
+        (f'{{"nodes": {200_000 * "["}', "cannot be read as node-link JSON: RecursionError"),
+        (json_with(f'"rate_bit_s": {100_000 * "9"}'), "node-link JSON: ValueError: Exceeds the limit"),
+        (json_with('"rate_bit_s": NaN'), "rate_bit_s of the link central-ap-0 is nan"),
+        (json_with('"latency_s": Infinity'), "latency_s of the link central-ap-0 is inf"),
+        (json_with('"latency_s": 1e999'), "latency_s of the link central-ap-0 is inf"),
+        (json_with(f'"latency_s": {4000 * "9"}'), "latency_s of the link central-ap-0 is inf"),
+        (json_with('"down_s": [[NaN, 1]]'), "down_s of the link central-ap-0"),
+        (JSON.replace('{"id": "ap-3"}', '{"id": {"a": 1}}'), "cannot be read as node-link JSON: TypeError"),
+        (JSON.replace('"edges": [', '"edges": [5, '), "cannot be read as node-link JSON: TypeError"),
+        (json_with('"py/object": "os.system"'), 'the attribute "py/object" of the link central-ap-0'),
+    ],
+    ids=["twice", "links twice", "15 deep", "900 deep", "very deep", "unclosed", "digits", "NaN", "Infinity", "1e999",
+         "large", "NaN in a window", "identifier", "link", "object"],
+)  # fmt: skip
+def test_json_that_is_odd_is_refused_in_words(written, text, words):
+    with pytest.raises(ScenarioError) as refused:
+        graph_of(written(text, "net.json"))
+    assert words in str(refused.value)
+    assert len(str(refused.value)) < 1000
+
+
+def test_what_json_names_beside_links_is_not_followed(written):
+    secret = written("a word of mine", "secret.txt")
+    node = f'{{"id": "ap-3", "$ref": "file://{secret}", "py/object": "os.system", "__class__": "X"}}'
+    graph = graph_of(written(JSON.replace('{"id": "ap-3"}', node), "net.json"))
+    assert set(graph) == set(NAMES)
+    assert graph_of(written(json_with(f'"rate_bit_s": {4000 * "9"}'), "net.json")), "as good as infinite"

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator import AccessPoint, CentralProcessor, Effect, Target, UserEquipment
+from emulator import AccessPoint, ApDown, CentralProcessor, Effect, Target, UserEquipment
 from models import SlotScheduler
+from models.calibration import Genie
+from models.oscillators import Static
 from models.radio import AccessChannel
 
 
@@ -70,6 +72,21 @@ class OneOnly(SlotScheduler):
         return (int(assignment.transmitters[self.which]),) * n_slots
 
 
+@dataclass(frozen=True, kw_only=True)
+class Twisted(Static):
+    turns: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rumour(Genie):
+    doubt: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asleep(ApDown):
+    depth: int = 0
+
+
 @dataclass(kw_only=True, eq=False)
 class Hum(Effect):
     amplitude: float
@@ -114,6 +131,13 @@ EVERY_ROLE = {
     "channel": {"kind": "parts_of_mine:Deaf"},
     "schedule": {"order": "parts_of_mine:OneOnly", "which": 1},
     "air": [{"kind": "parts_of_mine:Hum", "amplitude": 1e-3}],
+    "oscillators": {"kind": "parts_of_mine:Twisted", "phase_std_rad": 0.1, "turns": 0.5},
+    "calibration": {"kind": "parts_of_mine:Rumour", "doubt": 0.5},
+    "faults": [{"kind": "parts_of_mine:Asleep", "node": "ap-1", "at_s": 1.0, "depth": 3}],
+}
+OF_SINGLE_NODES = {
+    "access_points": {"count": 5, "node": [{"name": "ap-1", "kind": "parts_of_mine:SomeSlots"}]},
+    "oscillators": {"node": [{"name": "ap-1", "kind": "parts_of_mine:Twisted", "phase_std_rad": 0.1}]},
 }
 
 
@@ -125,7 +149,12 @@ def test_every_role_is_made_of_the_class_that_the_file_names_with_its_settings(m
     assert (type(emulation.central).__name__, emulation.central.patience) == ("Hasty", 2)
     assert type(emulation.central.scheduler).__name__ == "OneOnly"
     assert type(emulation.air.access_channel).__name__ == "Deaf"
-    assert [type(effect).__name__ for effect in emulation.air.effects] == ["TargetEchoes", "Hum"]
+    assert [type(effect).__name__ for effect in emulation.air.effects] == ["TargetEchoes", "Hum", "DirectPaths"]
+    oscillator = emulation.access_points["ap-1"].front_end.oscillator
+    assert (type(oscillator).__name__, oscillator.turns) == ("Twisted", 0.5)
+    calibration = emulation.central.calibrator.calibration
+    assert (type(calibration).__name__, calibration.doubt) == ("Rumour", 0.5)
+    assert [(type(f).__name__, f.depth) for f in emulation.faults.faults] == [("Asleep", 3)]
     cpi = emulation.run(1).cpis[0]
     assert not cpi.se_bit_s_hz.any(), "nothing passes the channel"
     assert cpi.observation.energy.min() > 1e-7, "the hum is heard"
@@ -147,13 +176,25 @@ def test_the_standard_parts_are_not_written_out():
     assert "[[air]]" not in written
 
 
-@pytest.mark.parametrize("table", EVERY_ROLE)
-def test_a_module_that_is_not_allowed_is_refused_and_not_imported(mine, table):
-    tables = SMALL | {table: EVERY_ROLE[table]}
+@pytest.mark.parametrize(
+    ("table", "said"), [*EVERY_ROLE.items(), *OF_SINGLE_NODES.items()], ids=[*EVERY_ROLE, "node", "its oscillator"]
+)
+def test_a_module_that_is_not_allowed_is_refused_and_not_imported(mine, table, said):
     with pytest.raises(ScenarioError) as refused:
-        Scenario.checked(tables)
+        Scenario.checked(SMALL | {table: said})
     assert f"allow it with --plugin {mine}" in str(refused.value)
     assert mine not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("table", "said"), [*EVERY_ROLE.items(), *OF_SINGLE_NODES.items()], ids=[*EVERY_ROLE, "node", "its oscillator"]
+)
+def test_the_source_of_a_module_counts_as_a_setting_whatever_role_it_plays(mine, tmp_path, table, said):
+    checked = scenario(**{table: said})
+    (before,) = contents(checked).values()
+    (tmp_path / f"{mine}.py").write_text(f"{MODULE}\n# changed\n")
+    (after,) = contents(checked).values()
+    assert before != after
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,11 @@ from benchmarks import (
     study_false_alarms,
     study_model_choice,
     study_quantisation,
+    study_summed_map,
     study_threshold,
 )
 from models.bounds.fisher import target_bounds_m
+from models.estimation.likelihood import cost_map
 from models.estimation.two_stage import TwoStage
 from models.observation import Estimate
 from tests.simulate import AREA, NOISE_W, observe, random_truth, receive, summarise, waveform
@@ -334,3 +336,42 @@ class TestQuantisation:
     def test_knee_is_where_the_loss_ends(self):
         assert study_quantisation.knee({8: 1.2, 9: 1.04, 10: 1.05, 11: 1.0}) == 11
         assert study_quantisation.knee({8: 1.2}) is None
+
+
+class TestSummedMap:
+    STEP_M = 40.0
+
+    @pytest.mark.parametrize("lossy", [False, True])
+    def test_maps_of_the_receivers_add_up_to_that_of_all(self, lossy):
+        """Also where the receivers heard different slots."""
+        rng = np.random.default_rng(3)
+        missing = np.eye(6, dtype=bool) if lossy else None
+        observation = observe(rng, random_truth(rng, 1), missing=missing)
+        maps = study_summed_map.maps_of(observation, self.STEP_M)
+        x, y, whole = cost_map(observation, self.STEP_M)
+        np.testing.assert_allclose(study_summed_map.summed(maps, 30), whole.ravel(), rtol=1e-4)
+        highest = study_summed_map.highest_m(observation, whole.ravel(), self.STEP_M)
+        row, column = np.unravel_index(int(np.argmax(whole)), whole.shape)
+        assert np.abs(highest - [x[column], y[row]]).max() <= 0.5 * self.STEP_M
+
+    def test_few_bits_are_off_by_at_most_half_a_step_a_hop(self):
+        maps = [np.random.default_rng(i).exponential(size=50) for i in range(6)]
+        steps = [total.max() / 15.0 for total in np.cumsum(maps, axis=0)]
+        error = np.abs(study_summed_map.summed(maps, 4) - np.sum(maps, axis=0)).max()
+        assert 0.0 < error <= 0.5 * sum(steps) * 1.1  # the steps follow what was rounded before
+
+    def test_a_parabola_is_found_between_points(self):
+        observation = observe(np.random.default_rng(1), random_truth(np.random.default_rng(1), 1))
+        x, y = np.meshgrid(*observation.area.grid(self.STEP_M))
+        power = 1e6 - (x - 331.0) ** 2 - 2.0 * (y - 612.0) ** 2
+        assert study_summed_map.highest_m(observation, power.ravel(), self.STEP_M) == pytest.approx([331.0, 612.0])
+
+    def test_a_strong_target_is_found_and_its_cost_counted(self):
+        found = study_summed_map.trial(5, 0, 40.0)
+        assert 0.0 < found["structured"] < found["non-coherent"]
+        assert found["10.0, 12"] < 10.0
+        observation = observe(np.random.default_rng(1), random_truth(np.random.default_rng(1), 1))
+        row = next(r for r in study_summed_map.cells([found], observation) if (r["step m"], r["bits"]) == (10.0, 8))
+        n_points = np.prod([len(axis) for axis in observation.area.grid(10.0)])
+        assert row["kbit"] == pytest.approx(8e-3 * n_points, rel=1e-3)
+        assert row["break-even"] == pytest.approx(8 * n_points / (2 * 8 * 8 * 6 * 8), rel=0.02)

@@ -145,8 +145,7 @@ class Fronthaul:
         if not message.own:
             message = message.taken()
         self.sent += 1
-        link = None if self._down else self._next.get((message.source, message.destination))
-        self._given.append((link or self._link_from(message.source, message.destination), message, message.bits))
+        self._given.append((self._link_from(message.source, message.destination), message, message.bits))
         if not self._held:
             self._send_off()
 
@@ -250,35 +249,36 @@ class Fronthaul:
         if not isinstance(arrival_ns, int):
             self._drop(link, message, bits, arrival_ns)
             return
-        together = self._in_flight.get(arrival_ns)
+        arrival, together = (-link.rank, link, message, bits), self._in_flight.get(arrival_ns)
         if together is None:
-            self._in_flight[arrival_ns] = [(-link.rank, link, message, bits)]
+            self._in_flight[arrival_ns] = [arrival]
             self._bell.set(arrival_ns)
         elif together is self._arriving:  # it takes no time, and is handed over in the turn of its link
-            insort_left(together, (-link.rank, link, message, bits), key=TURN)
+            insort_left(together, arrival, key=TURN)
         else:
-            together.append((-link.rank, link, message, bits))
+            together.append(arrival)
 
     def _serve(self, link: Link, now_ns: int) -> None:
         """Let what waits for a link begin, or be lost with it."""
-        while link.waiting and (link.free_ns <= now_ns or link.read(now_ns) is None):
-            self._go(link, *link.next(now_ns))
+        attributes = link.read(now_ns)
+        while link.waiting and (link.free_ns <= now_ns or attributes is None):
+            self._go(link, *link.next(attributes, now_ns))
         if link.waiting:
             self._await(link, link.free_ns)
 
     def _await(self, link: Link, at_ns: int) -> None:
         """Have a link take its turn at a time."""
-        if at_ns not in self._due:
-            self._due[at_ns] = {}
+        links = self._due.get(at_ns)
+        if links is None:
+            links = self._due[at_ns] = {}
             if self.services is not None:
                 self._turn_bell.set(at_ns)
-        self._due[at_ns][link] = None
+        links[link] = None
 
     def _take_turns(self, _: object) -> None:
         """Serve the links that are free now, or of which a window opens or closes; not counted as an event."""
         now_ns = self.now_ns
         for link in sorted(self._due.pop(now_ns), key=RANK):
-            link.read(now_ns)
             self._serve(link, now_ns)
         self._turn_bell.count(-1)
 
@@ -293,24 +293,29 @@ class Fronthaul:
 
     def _arrive(self, _: object) -> None:
         """Hand over all messages that arrive now, link by link; of one link in the order in which they entered it."""
-        now_ns, served, handed_over = self.now_ns, 0, list[Message]()
+        assert self.services is not None, "it has started"
+        now_ns, served = self.services.now_ns, 0
+        handed_over: list[Message] = []
         arriving = self._arriving = self._in_flight[now_ns]
-        arriving.reverse()
-        arriving.sort(key=TURN)
+        if len(arriving) > 1:
+            arriving.reverse()
+            arriving.sort(key=TURN)
         while arriving:
             _, link, message, bits = arriving.pop()
             served += 1
             why = link.release(message, bits, now_ns)
+            node, destination = link.end, message.destination
             if why is not None:
                 self._drop(link, message, bits, why)
-            elif link.end == message.destination:
+            elif node == destination:
                 handed_over.append(message)
-                self._handlers[link.end](message)
+                self._handlers[node](message)
             else:
-                self._enter([(self._link_from(link.end, message.destination), message, bits)], now_ns)
+                self._enter([(self._link_from(node, destination), message, bits)], now_ns)
         del self._in_flight[now_ns]
         self._arriving = None
-        self._bell.count(served - 1)
+        if served > 1:
+            self._bell.count(served - 1)
         self.delivered += len(handed_over)
         if self.watcher is not None:
             self.watcher.delivered(handed_over, now_ns)

@@ -3,6 +3,10 @@
 JSON is what ``networkx.node_link_data`` gives, its links called "edges" or "links". The content counts,
 not the suffix; it may be compressed with gzip. The ``<default>`` of a key holds for every edge that says nothing else.
 Where a drawing program gave nodes identifiers of its own, as yEd does, their labels are their names.
+
+A file is data, and may be a stranger's: it opens no other file, and is read in bounded time and memory. XML with a
+document type, in which alone entities are declared, is refused as the declaration begins; XInclude and links to other
+files are elements and attributes like others. JSON may not nest deeply, nor say a key twice.
 """
 
 import gzip
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["absolute", "graph_problems", "graph_remarks", "link_names", "read_graph"]
 
 _GZIP = b"\x1f\x8b"
+MOST_BYTES = 16 << 20
+"""Of a file, and of what it unpacks to: a star of 100 000 access points is half as long."""
+DEEPEST = 10
+"""Levels of lists and objects in JSON; windows of links, in the file's list of links, take five."""
 _NUMBERS = {"int": int, "long": int, "float": float, "double": float}
 _AP_NAME = re.compile(r"ap-\d+")
 _TOPOLOGY = ("fronthaul.topology",)
@@ -53,8 +61,7 @@ def read_graph(path: str) -> "nx.Graph":
 
     form = "GraphML"
     try:
-        data = Path(path).read_bytes()
-        data = gzip.decompress(data) if data.startswith(_GZIP) else data
+        data = _content(path)
         if data.lstrip().startswith(b"{"):
             form = "node-link JSON"
             graph = _of_json(data)
@@ -67,10 +74,36 @@ def read_graph(path: str) -> "nx.Graph":
     return nx.relabel_nodes(graph, _names(graph))
 
 
+def _content(path: str) -> bytes:
+    """Return what a file holds, unpacked."""
+    with Path(path).open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        data = (gzip.GzipFile(fileobj=file) if packed else file).read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes{' when unpacked' if packed else ''}")
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, each key of which stands there once."""
+    if twice := [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]:
+        raise ValueError(f'the key "{twice[0]}" stands twice in one object; give it once')
+    return dict(pairs)
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    """Return whether lists and objects nest in more levels than these."""
+    inside = value.values() if isinstance(value, dict) else value
+    return isinstance(value, dict | list) and (not levels or any(_is_deep(part, levels - 1) for part in inside))
+
+
 def _of_json(data: bytes) -> "nx.Graph":
     import networkx as nx
 
-    table = json.loads(data)
+    table = json.loads(data, object_pairs_hook=_unique)
+    if _is_deep(table, DEEPEST):
+        raise ValueError(f"lists and objects nest in more than {DEEPEST} levels")
     links = "links" if "links" in table else "edges"
     graph = nx.node_link_graph({**table, "multigraph": False}, edges=links)
     if graph.number_of_edges() < len(table[links]):
@@ -78,10 +111,18 @@ def _of_json(data: bytes) -> "nx.Graph":
     return nx.relabel_nodes(graph, {node: str(node) for node in graph})
 
 
+class _NoDocumentType(ElementTree.TreeBuilder):
+    """Builds the tree of a document without a type, and so without entities of its own."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Refuse a declaration as it begins, before anything in it is read."""
+        raise ValueError(f"it declares a document type (<!DOCTYPE {name[:80]}>), which no GraphML needs; take it out")
+
+
 def _of_graphml(data: bytes) -> "nx.Graph":
     import networkx as nx
 
-    root = ElementTree.fromstring(data)
+    root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_NoDocumentType()))
     _check_keys(root)
     with warnings.catch_warnings(action="ignore"):  # of what networkx leaves out, and no link has
         graph = nx.read_graphml(io.BytesIO(data))
