@@ -203,7 +203,8 @@ def _draw_central(page: _Page) -> None:
 def _mark(page: _Page, kind: Kind, y: float) -> Line2D | None:
     """Mark when the central processor did something; return what explains the mark, if there are any."""
     marker, colour, label = MARKS[kind]
-    style = {"marker": marker, "color": colour, "markersize": SIZES.get(marker, 8), "markeredgewidth": 1.6, "ls": ""}
+    size = SIZES.get(marker, 8)
+    style: dict[str, Any] = {"marker": marker, "color": colour, "markersize": size, "markeredgewidth": 1.6, "ls": ""}
     times_ns = page.timeline.marks[kind]
     page.ax.plot(times_ns * 1e-6, np.full(len(times_ns), y), zorder=5, **style)
     return Line2D([], [], label=label, **style) if page.holds(times_ns) else None
