@@ -25,7 +25,7 @@ from scenarios.file.scenario import Scenario
 from scenarios.output import draw
 from scenarios.output.lengths import length_text
 
-__all__ = ["Coherence", "Course", "plot", "run"]
+__all__ = ["Coherence", "Course", "phases_left_rad", "plot", "run"]
 
 Float = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -87,7 +87,7 @@ class Course:
         cpis, phases = [], np.full(n + 1, np.nan)
         for cpi in _each_cpi(emulation, watched):
             cpis.append(cpi.without_observation())
-            phases[cpi.index + 1] = _phase_error_rad(emulation)  # the next one is on the air
+            phases[cpi.index + 1] = phases_left_rad(emulation)  # the next one is on the air
         return cls(
             start_ns=np.array([frame.cpi_start_ns(i) for i in range(n + 1)]),
             error_m=np.array([cpi.score.error_m for cpi in cpis]),
@@ -145,7 +145,7 @@ def _each_cpi(emulation: Emulation, watched: bool) -> Iterable[Any]:
         yield cpi
 
 
-def _phase_error_rad(emulation: Emulation) -> float:
+def phases_left_rad(emulation: Emulation) -> float:
     """Return what corrections leave of the phases of the APs in the CPI on the air, root mean square."""
     turns = [turns for ap in emulation.access_points.values() if (turns := ap.turns) is not None]
     off = [_less_common(np.array(phases)) for phases in zip(*turns, strict=True)]
