@@ -70,3 +70,8 @@ def test_it_is_drawn_over_one_time(short, monkeypatch):
 def test_it_is_one_run():
     with pytest.raises(ScenarioError, match="figure coherence is one run"):
         figure_coherence.run(2)
+
+
+def test_it_needs_a_target():
+    with pytest.raises(ScenarioError, match="targets: got none"):
+        figure_coherence.run(overrides={"targets": []})

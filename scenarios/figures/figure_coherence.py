@@ -83,21 +83,22 @@ class Course:
     @classmethod
     def of(cls, emulation: Emulation, watched: bool) -> "Course":
         """Return the course of an emulation, with its detector switched on in the middle or never."""
-        frame, n = emulation.frame, N_CPIS
-        cpis, phases = [], np.full(n + 1, np.nan)
+        start_ns = np.array([emulation.frame.cpi_start_ns(i) for i in range(N_CPIS + 1)])
+        cpis, phases = [], np.full(N_CPIS + 1, np.nan)
         for cpi in _each_cpi(emulation, watched):
             cpis.append(cpi.without_observation())
-            phases[cpi.index + 1] = phases_left_rad(emulation)  # the next one is on the air
+            on_air = np.searchsorted(start_ns, emulation.now_ns, side="right") - 1
+            phases[on_air] = phases_left_rad(emulation)
         return cls(
-            start_ns=np.array([frame.cpi_start_ns(i) for i in range(n + 1)]),
+            start_ns=start_ns,
             error_m=np.array([cpi.score.error_m for cpi in cpis]),
             peb_m=np.array([cpi.peb_m for cpi in cpis]),
             peb_hybrid_m=np.array([cpi.peb_hybrid_m for cpi in cpis]),
             resolved=np.array([[status == "resolved" for status in cpi.score.status] for cpi in cpis]),
-            phase_error_rad=phases[:n],
+            phase_error_rad=phases[:-1],
             sum_se_bit_s_hz=np.array([cpi.se_bit_s_hz.sum() for cpi in cpis]),
             has_pilots=np.array([cpi.has_pilots for cpi in cpis]),
-            marks_ns=_marks_ns(emulation, frame.cpi_start_ns(n)),
+            marks_ns=_marks_ns(emulation, int(start_ns[-1])),
         )
 
     @property
@@ -262,7 +263,10 @@ def run(
     if n_realizations != N_REALIZATIONS:
         raise ScenarioError("--realizations", [f"got {n_realizations}; figure coherence is one run, of a --seed"])
     given = dict(overrides or {})
-    task = partial(_course, scenario=load("paper", SETTINGS | given), seed=seed)
+    scenario = load("paper", SETTINGS | given)
+    if not scenario.targets:
+        raise ScenarioError("--set", ["targets: got none; figure coherence is about the position of one"])
+    task = partial(_course, scenario=scenario, seed=seed)
     watched, unwatched = each_realization(task, 2, workers, "coherence")
     return Coherence(seed=seed, setting=given, watched=watched, unwatched=unwatched)
 
