@@ -42,7 +42,8 @@ MOST_SLOTS = 24
 """Slots that a timeline shows by default, unless two CPIs have more."""
 MOST_CHOSEN = 48
 """APs that are given a lane each if asked for by name."""
-MARKS = (Kind.PLAN, Kind.FUSE, Kind.PUBLISH, Kind.LATE)
+MARKS = (Kind.PLAN, Kind.FUSE, Kind.PUBLISH, Kind.LATE, Kind.INCOHERENT, Kind.CALIBRATE)
+"""Of the central processor."""
 
 
 class Cell(IntEnum):
@@ -56,13 +57,19 @@ class Cell(IntEnum):
     """It has no plan."""
     DOWN = 5
     """It is off."""
+    PILOT = 6
+    """It sends a pilot that others listen to."""
 
 
-DONE = {Kind.COMMUNICATE: Cell.COMMUNICATE, Kind.SENSE: Cell.SENSE, Kind.LISTEN: Cell.LISTEN}
-GROUPS = {
-    "transmit": (Cell.COMMUNICATE, Cell.SENSE), "listen": (Cell.LISTEN,), "silent": (Cell.SILENT, Cell.DOWN),
-    "idle": (),
+DONE = {
+    Kind.COMMUNICATE: Cell.COMMUNICATE, Kind.SENSE: Cell.SENSE, Kind.LISTEN: Cell.LISTEN, Kind.PILOT: Cell.PILOT,
 }  # fmt: skip
+"""What a row of the trace says of a slot of its AP."""
+GROUPS = {
+    "transmit": (Cell.COMMUNICATE, Cell.SENSE), "listen": (Cell.LISTEN,), "send pilots": (Cell.PILOT, Cell.LISTEN),
+    "silent": (Cell.SILENT, Cell.DOWN), "idle": (),
+}  # fmt: skip
+"""What APs that do alike may do, by the title of their group."""
 
 
 class Lanes(NamedTuple):
@@ -109,13 +116,15 @@ class Timeline:
     ues
         Spectral efficiency of each UE in each CPI, in bit/s/Hz; NaN where there is no result.
     targets
-        Number of the status in ``STATUSES`` of each target in each CPI; -1 where there is no result.
+        Number of the status in ``STATUSES`` of each target in each CPI; -1 where there is no result, or were pilots.
     errors_m
         Position errors, in the shape of ``targets.cells``; NaN where there is none.
     loads
         How many links send, by direction.
     marks
         What the central processor did when.
+    corrections_ns
+        When each AP took up corrections of its phases, by name.
     sender, ways, traffic
         An AP whose messages are followed, their ways, and by link (start, end) in ns of all that it sent, at least of
         what is in the window.
@@ -132,6 +141,7 @@ class Timeline:
     errors_m: NDArray[np.float64]
     loads: tuple[Load, ...]
     marks: Mapping[Kind, Times]
+    corrections_ns: Mapping[str, Times] = field(default_factory=dict)
     sender: str = ""
     ways: tuple[Way, ...] = ()
     traffic: Mapping[str, Times] = field(default_factory=dict)
@@ -172,8 +182,8 @@ class Timeline:
             start_ns=start_ns, end_ns=end_ns, slot_edges_ns=grid.slot_edges_ns, aps=_aps(trace, grid, cpis, aps),
             cpi_numbers=grid.numbers, cpi_edges_ns=grid.cpi_edges_ns, ues=_ues(results, grid.numbers),
             targets=targets, errors_m=errors_m, loads=_loads(trace, (start_ns, end_ns)),
-            marks={kind: trace["time_ns"][(trace["kind"] == kind) & (trace["node"] == _number(trace, CENTRAL))]
-                   for kind in MARKS},
+            marks={kind: _times_ns(trace, kind, CENTRAL) for kind in MARKS},
+            corrections_ns={name: _times_ns(trace, Kind.CORRECT, name) for name in ap_names(trace)},
             sender=sender, ways=ways, traffic=_traffic(trace, ways),
         )  # fmt: skip
 
@@ -299,6 +309,12 @@ def _number(trace: Columns, name: str) -> int:
     return next(iter(np.flatnonzero(trace["nodes"] == name).tolist()), -1)
 
 
+def _times_ns(trace: Columns, kind: Kind, name: str) -> Times:
+    """Return when something happened at a node."""
+    times: Times = trace["time_ns"][(trace["kind"] == kind) & (trace["node"] == _number(trace, name))]
+    return times
+
+
 def _window(trace: Columns, grid: _Grid, cpis: range, asked_ns: tuple[int | None, int | None]) -> tuple[int, int]:
     """Return from when to when: from the plan of the first CPI to the estimate of the last, a CPI more at most."""
     cpi_ns = grid.n_slots * grid.slot_ns
@@ -359,12 +375,17 @@ def _unfinished(trace: Columns, grid: _Grid, cells: NDArray[np.int8]) -> NDArray
 
 
 def _groups(names: list[str], cells: NDArray[np.int8], columns: slice) -> tuple[Lanes, ...]:
-    """Return the APs by what they do in the CPIs that are shown: always the same, or now this and now that."""
-    left = np.ones(len(names), dtype=bool)
+    """Return the APs by what they do in the CPIs that are shown: always the same, or now this and now that.
+
+    Slots of pilots do not count beside others: in them most APs listen.
+    """
+    left, shown = np.ones(len(names), dtype=bool), cells[:, columns]
+    has_pilot = (shown == Cell.PILOT).any(axis=0)
+    shown = shown if has_pilot.all() else shown[:, ~has_pilot]
     found: list[Lanes] = []
     for title, allowed in GROUPS.items():
-        members = left & np.isin(cells[:, columns], [Cell.NOTHING, *allowed]).all(axis=1)
-        members &= np.isin(cells[:, columns], list(allowed)).any(axis=1) if allowed else True
+        members = left & np.isin(shown, [Cell.NOTHING, *allowed]).all(axis=1)
+        members &= np.isin(shown, list(allowed)).any(axis=1) if allowed else True
         left &= ~members
         found.append(_members(title, names, cells, members))
     found.append(_members("change modes", names, cells, left))
@@ -394,7 +415,7 @@ def _targets(results: Sequence[Mapping[str, Any]], numbers: Times) -> tuple[Lane
     cells = np.full((n_targets, len(numbers)), -1, dtype=np.int8)
     errors_m = np.full(cells.shape, np.nan)
     for column, cpi in enumerate(_by_number(results, numbers)):
-        for row, target in enumerate(cpi["targets"] if cpi is not None else ()):
+        for row, target in enumerate(() if cpi is None or cpi.get("has_pilots") else cpi["targets"]):
             cells[row, column] = STATUSES.index(target["status"])
             errors_m[row, column] = np.nan if target["error_m"] is None else target["error_m"]
     return Lanes("targets", tuple(f"target-{i}" for i in range(n_targets)), cells), errors_m

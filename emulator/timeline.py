@@ -1,8 +1,9 @@
 """The timeline drawn: who did what when.
 
-From the top: the central processor (plan, fuse, publish), the links to the APs and to the centre (how many send), the
-way of one AP's messages if asked for, the APs, the UEs (spectral efficiency) and the targets (found or not). Up to
-sixteen APs have a lane each; of more, those that do alike lie close together under their number.
+From the top: the central processor (plan, fuse, publish, phases lost and known), the links to the APs and to the
+centre (how many send), the way of one AP's messages if asked for, the APs, with the corrections of their phases, the
+UEs (spectral efficiency) and the targets (found or not). Up to sixteen APs have a lane each; of more, those that do
+alike lie close together under their number.
 """
 
 import math
@@ -19,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from emulator.journeys import Hop, Outcome
@@ -28,19 +30,20 @@ from emulator.trace import Kind
 __all__ = ["figure_of"]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision.
-BLACK, GREY, VERMILION, GREEN, YELLOW = "#1A1A1A", "#7F7F7F", "#D55E00", "#009E73", "#F0E442"
+BLACK, GREY, VERMILION, GREEN, YELLOW, PURPLE = "#1A1A1A", "#7F7F7F", "#D55E00", "#009E73", "#F0E442", "#CC79A7"
 CELLS = {
     Cell.COMMUNICATE: ("#9CC9E3", "communicates"), Cell.SENSE: ("#0072B2", "communicates and senses"),
     Cell.LISTEN: ("#E69F00", "listens"), Cell.SILENT: (VERMILION, "no plan: silent"),
-    Cell.DOWN: (BLACK, "down"),
+    Cell.DOWN: (BLACK, "down"), Cell.PILOT: (PURPLE, "sends a pilot"),
 }  # fmt: skip
 SIZES = {"|": 14, "X": 7}
 STATUS_COLOURS = dict(zip(STATUSES, (VERMILION, YELLOW, GREEN), strict=True))
 MARKS = {
     Kind.FUSE: ("o", GREEN, "fuse"), Kind.PUBLISH: (".", BLACK, "publish"), Kind.PLAN: ("|", BLACK, "plan"),
-    Kind.LATE: ("X", VERMILION, "late message"),
+    Kind.LATE: ("X", VERMILION, "late message"), Kind.INCOHERENT: ("v", VERMILION, "coherence found lost"),
+    Kind.CALIBRATE: ("D", PURPLE, "phases known anew"),
 }  # fmt: skip
-WAITS, SENT, OTHERS = "#CC79A7", "#1A1A1A", "#D9D9D9"
+WAITS, SENT, OTHERS = PURPLE, BLACK, "#D9D9D9"
 SENDING = ((WAITS, "waits"), (SENT, "is sent"), (OTHERS, "other messages are sent"))
 OUTCOMES = {
     Outcome.FUSED: ("o", GREEN, "arrives, is fused"), Outcome.UNUSED: (".", BLACK, "arrives, is not used"),
@@ -49,6 +52,10 @@ OUTCOMES = {
 }  # fmt: skip
 SHADES = ListedColormap(colormaps["Purples"](np.linspace(0.1, 1.0, 256)))
 LOST: dict[str, Any] = {"marker": "x", "color": VERMILION, "ls": ""}
+CORRECTION: dict[str, Any] = {
+    "marker": "D", "markersize": 5.5, "mfc": PURPLE, "mec": "white", "mew": 0.7, "ls": "",
+}  # fmt: skip
+NEVER = np.empty(0, dtype=np.int64)
 LABEL_SHARE = 0.06
 """Of the window, what the number of a CPI takes."""
 MOST_NAMED = 16
@@ -88,6 +95,10 @@ class _Page:
         """Whether slots are so wide that a line between them does not hide them."""
         edges = self.timeline.slot_edges_ns
         return bool(60 * (edges[1] - edges[0]) > self.timeline.end_ns - self.timeline.start_ns)
+
+    def holds(self, times_ns: NDArray[np.int64]) -> bool:
+        """Return whether one of some times is in the window."""
+        return bool(np.any((times_ns >= self.timeline.start_ns) & (times_ns <= self.timeline.end_ns)))
 
     def lane(self, name: str, pitch: float, share: float = 0.78, below: str = "") -> tuple[float, float]:
         """Return the upper and the lower edge of the next lane, and write its name beside it."""
@@ -192,16 +203,11 @@ def _draw_central(page: _Page) -> None:
 def _mark(page: _Page, kind: Kind, y: float) -> Line2D | None:
     """Mark when the central processor did something; return what explains the mark, if there are any."""
     marker, colour, label = MARKS[kind]
-    style: dict[str, Any] = {
-        "marker": marker,
-        "color": colour,
-        "markersize": SIZES.get(marker, 8),
-        "markeredgewidth": 1.6,
-        "ls": "",
-    }
-    times = page.timeline.marks[kind] * 1e-6
-    page.ax.plot(times, np.full(len(times), y), zorder=5, **style)
-    return Line2D([], [], label=label, **style) if len(times) else None
+    size = SIZES.get(marker, 8)
+    style: dict[str, Any] = {"marker": marker, "color": colour, "markersize": size, "markeredgewidth": 1.6, "ls": ""}
+    times_ns = page.timeline.marks[kind]
+    page.ax.plot(times_ns * 1e-6, np.full(len(times_ns), y), zorder=5, **style)
+    return Line2D([], [], label=label, **style) if page.holds(times_ns) else None
 
 
 def _draw_load(page: _Page, load: Load) -> None:
@@ -267,6 +273,12 @@ class _Block(NamedTuple):
     """One row for each lane, and, where they have names, a masked one for the space between two."""
     named: bool
 
+    @property
+    def middles(self) -> NDArray[np.float64]:
+        """The middle of each lane."""
+        lanes = self.heights.reshape(-1, 2) if self.named else sliding_window_view(self.heights, 2)
+        return np.asarray(lanes.mean(axis=1))
+
 
 def _blocks(page: _Page, groups: Sequence[Lanes], kind: str, pitch: float) -> Iterator[_Block]:
     """Yield the lanes of each group, each with its name and this pitch, or, if it is 0, close together."""
@@ -294,13 +306,24 @@ def _draw_aps(page: _Page) -> None:
     colours = ListedColormap([colour for colour, _ in CELLS.values()])
     chosen = not any(group.title for group in groups)
     pitch = 0.25 if sum(len(group.names) for group in groups) <= MOST_NAMED else 0.17 * chosen
-    for block in _blocks(page, groups, "APs", pitch):
+    corrections: list[Line2D] = []
+    for group, block in zip(groups, _blocks(page, groups, "APs", pitch), strict=True):
         active = block._replace(cells=np.ma.masked_equal(block.cells, Cell.NOTHING))
         line = {"edgecolors": "white", "linewidth": 0.5} if block.named and page.has_room_between_slots else {}
         page.cells(page.timeline.slot_edges_ns, active, cmap=colours, vmin=0.5, vmax=len(CELLS) + 0.5, **line)
+        corrections += _draw_corrections(page, group, block)
     seen = set().union(*(np.unique(group.cells).tolist() for group in groups))
-    page.legend(top + 0.04, [Patch(color=look[0], label=look[1]) for cell, look in CELLS.items() if cell in seen])
+    colours_seen = [Patch(color=look[0], label=look[1]) for cell, look in CELLS.items() if cell in seen]
+    page.legend(top + 0.04, [*colours_seen, *corrections[:1]])
     page.end_of_section()
+
+
+def _draw_corrections(page: _Page, group: Lanes, block: _Block) -> list[Line2D]:
+    """Mark when APs took up corrections; return what explains the marks, if there are any."""
+    of_each_ns = [page.timeline.corrections_ns.get(name, NEVER) for name in group.names]
+    times_ns, y = np.concatenate(of_each_ns), np.repeat(block.middles, [len(times) for times in of_each_ns])
+    page.ax.plot(times_ns * 1e-6, y, zorder=5, **CORRECTION)
+    return [Line2D([], [], label="takes up a correction", **CORRECTION)] if page.holds(times_ns) else []
 
 
 def _span(names: Sequence[str]) -> str:
@@ -330,8 +353,8 @@ def _draw_targets(page: _Page) -> None:
         line = {"edgecolors": "white", "linewidth": 0.5}
         page.cells(page.timeline.cpi_edges_ns, known, cmap=colours, vmin=-0.5, vmax=2.5, **line)
         if block.named:
-            for row, lane in enumerate(block.heights.reshape(-1, 2)):
-                _write_errors(page, row, float(lane.mean()))
+            for row, y in enumerate(block.middles.tolist()):
+                _write_errors(page, row, y)
     names = {"resolved": "resolved, error", "not-resolved": "found, not resolved", "missed": "missed"}
     page.legend(top + 0.04, [Patch(color=STATUS_COLOURS[status], label=label) for status, label in names.items()])
     page.end_of_section()

@@ -288,3 +288,40 @@ def test_a_broken_result_is_refused_only_where_it_is_needed(folder):
     (place / "result.json").write_text("{")
     assert "ap-3 in CPI 0" in said(place, "ap-3", 0)
     assert "cannot be read as a result" in refused(place, "ue-0", "--cpi", 0)
+
+
+# -- calibrations ------------------------------------------------------------------------------------------------------
+
+CALIBRATED = {"oscillators.preset": "ocxo", "calibration.kind": "direct-path"}
+
+
+def test_pilots_reports_of_them_and_corrections_are_told(folder):
+    place = folder(CALIBRATED, n_cpis=6)
+    text = said(place, "ap-1", 0)
+    assert text.startswith("ap-1 in CPI 0 sent a pilot in slot 1 and listened to those of others in slots 0 and 2; ")
+    assert re.search(r"What it heard of them; message \d+, .*: fused at", text)
+    assert "pilot of ap-1, 5 listened" in said(place, "air", 0)
+    assert "Correction" not in said(place, "ap-1", 3)
+    assert re.search(r"Correction of its phases; message \d+: arrived at .*; taken up at", said(place, "ap-1", 4))
+    central = said(place, "central", 1)
+    assert "Knew anew the phases of 6 APs at" in central and "Fused" not in central
+    assert "the correction of the phases of ap-1 from CPI 4 on" in said(place, "central->ap-1", 4)
+
+
+def test_an_ap_without_a_plan_sends_no_pilot_and_one_that_is_told_its_phases_says_so(folder):
+    text = said(folder(CALIBRATED, graph=lossy(("central", "ap-1"))), "ap-1", 0)
+    assert "it had no plan" in text
+    told = said(folder(CALIBRATED | {"calibration.kind": "genie"}), "ap-1", 0)
+    assert "Was told its phases" in told
+
+
+def test_coherence_that_is_lost_is_told_when_it_is_noticed(tmp_path):
+    """Twelve APs, as the phases of fewer pairs always fit a target somewhere; offsets of 20 Hz part them in 3 ms."""
+    drifting = CALIBRATED | {"oscillators.cfo_std_hz": 20.0, "calibration.when_lost": True, "targets": [{}]}
+    scenario = load("paper", drifting | {"estimator.max_operations": 1e9, "user_equipment.count": 0})
+    result = scenario.build(1, scoring=False).run(8)
+    save_trace(result.trace, tmp_path / "trace.npz")
+    (tmp_path / "result.json").write_text(json_text(run_data(result, 1)))
+    (noticed,) = Journeys(load_trace(tmp_path / "trace.npz")).cpis(Kind.INCOHERENT)
+    assert "Found that the phases do not fit any more" in said(tmp_path, "central", noticed)
+    assert "Found that the phases" not in said(tmp_path, "central", noticed - 1)

@@ -347,3 +347,45 @@ def test_marks_and_cells_stand_at_their_times(ran):
 
 def is_mesh(collection):
     return hasattr(collection, "get_coordinates")
+
+
+# -- calibrations ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calibrated(ran):
+    """What came of CPIs of which the first two are of pilots: six APs, three slots a CPI."""
+    return ran({"oscillators.preset": "ocxo", "calibration.kind": "direct-path"}, n_cpis=6)
+
+
+def test_pilots_have_cells_of_their_own_and_corrections_and_calibrations_marks(calibrated):
+    result, trace, data = calibrated
+    shown = Timeline.of(trace, data, range(5))
+    cells = cells_of(shown)
+    mine = np.array([cells[name][:2].ravel() for name in result.network.ap_names])
+    assert np.array_equal(mine == Cell.PILOT, np.eye(6, dtype=bool))
+    assert (mine[~np.eye(6, dtype=bool)] == Cell.LISTEN).all()
+    assert len(shown.marks[Kind.CALIBRATE]) == 1 and not len(shown.marks[Kind.INCOHERENT])
+    taken_up_ns = result.cpis[4].start_ns  # planned when phases were known
+    assert shown.corrections_ns == {name: [taken_up_ns] for name in cells}
+
+
+def test_slots_of_pilots_do_not_count_in_groups_unless_there_are_no_others(calibrated):
+    _, trace, data = calibrated
+    assert {group.title for group in Timeline.of(trace, data, range(4)).aps} == {"transmit", "listen"}
+    assert [group.title for group in Timeline.of(trace, data, range(2)).aps] == ["send pilots"]
+
+
+def test_a_target_is_not_missed_where_nobody_looked_for_it(calibrated):
+    _, trace, data = calibrated
+    shown = Timeline.of(trace, data, range(4)).targets.cells
+    assert (shown[:, :2] == -1).all() and (shown[:, 2:4] != -1).all()
+
+
+def test_what_is_not_in_the_window_is_not_explained(calibrated):
+    _, trace, data = calibrated
+    for cpis, explained in ((range(5), True), (range(1), False)):
+        figure = timeline.figure_of(Timeline.of(trace, data, cpis))
+        said = {text.get_text() for legend in figure.axes[0].artists for text in legend.get_texts()}
+        assert "sends a pilot" in said and ("takes up a correction" in said) is explained
+        assert ("phases known anew" in said) is explained

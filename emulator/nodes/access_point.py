@@ -143,6 +143,14 @@ class AccessPoint(Node):
         "front_end", "servo", "tampering",
     }  # fmt: skip
 
+    @property
+    def turns(self) -> Turns | None:
+        """By how much it turns what it sends and hears in the slots of the CPI on the air; None for not at all.
+
+        It is the truth, which the AP itself does not know.
+        """
+        return self._turns
+
     # -- hooks --------------------------------------------------------------------------------------------------
 
     def transmit(self, slot: Slot) -> Emission | None:

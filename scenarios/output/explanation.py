@@ -21,6 +21,13 @@ __all__ = ["explain"]
 
 MOST_NAMED = 3
 """Messages of a queue that are named one by one."""
+ACTIVE = (Kind.COMMUNICATE, Kind.SENSE, Kind.PILOT, Kind.LISTEN)
+"""What an AP does in a slot."""
+DONE = {
+    Kind.FUSE: ("Fused", "report"), Kind.PUBLISH: ("Published", "target"),
+    Kind.CALIBRATE: ("Knew anew the phases of", "AP"),
+}  # fmt: skip
+"""What the central processor did with how many of what."""
 
 
 def explain(folder: Path, node: str, cpi: int | None = None) -> list[str]:
@@ -120,6 +127,8 @@ class _Case:
             "TransmissionRecord": f"the record of {self._transmitter(sent)} for CPI {sent.cpi}",
             "EchoReport": f"the report of {sent.source} on slot {self.slot_of(number)}",
             "StatisticsReport": f"the statistics of {sent.source} for CPI {sent.cpi}",
+            "PilotReport": f"what {sent.source} heard of the pilots of CPI {sent.cpi}",
+            "Correction": f"the correction of the phases of {sent.destination} from CPI {sent.cpi} on",
             "Telemetry": f"what {sent.source} said of itself as CPI {sent.cpi} began",
         }
         return words.get(sent.what, f"a {sent.what} from {sent.source} to {sent.destination}")
@@ -234,13 +243,36 @@ class _Case:
 
 def _access_point(case: _Case) -> list[str]:
     heard, radiated = case.mine(Kind.LISTEN), case.mine(Kind.COMMUNICATE, Kind.SENSE)
-    if heard:
+    if case.way.about(case.cpi, Kind.PILOT):
+        head, *rest = _calibrated(case, heard)
+    elif heard:
         head, *rest = _receiver(case, heard)
     elif radiated:
         head, *rest = _transmitter(case, radiated)
     else:
         head, *rest = [_idle(case)]
-    return [f"{case.node} in CPI {case.cpi} {head}", *_plan(case), *rest]
+    return [f"{case.node} in CPI {case.cpi} {head}", *_plan(case), *_corrections(case), *rest]
+
+
+def _calibrated(case: _Case, heard: list[Event]) -> list[str]:
+    """Say what an AP did in a CPI of pilots."""
+    sent = [event.value for event in case.mine(Kind.PILOT)]
+    done = [f"sent a pilot in {_slots(sent)}"] if sent else []
+    done += [f"listened to those of others in {_slots([event.value for event in heard])}"] if heard else []
+    lines = [f"{_list(done)}; nothing was sensed or communicated." if done else _idle(case)]
+    for report in case.sent(what="PilotReport", source=case.node):
+        lines += _told(case, report, "What it heard of them")
+    return lines
+
+
+def _corrections(case: _Case) -> list[str]:
+    """Say which corrections of its phases an AP took up as a CPI began, and which it did not."""
+    taken = {event.message: event.time_ns for event in case.mine(Kind.CORRECT)}
+    lines = [f"  Was told its phases, and took them off at {_ms(taken[-1])}."] if -1 in taken else []
+    for told in case.sent(what="Correction", destination=case.node):
+        used = f"taken up at {_ms(taken[told.number])}" if told.number in taken else "not taken up in this CPI"
+        lines.append(f"  Correction of its phases; message {told.number}: {case.fate(told)}; {used}.")
+    return lines
 
 
 def _plan(case: _Case) -> list[str]:
@@ -263,7 +295,7 @@ def _idle(case: _Case) -> str:
     silent = case.mine(Kind.SILENT)
     if silent:
         return f"was silent: it had no plan when the CPI began, at {_ms(silent[0].time_ns)}."
-    begun = case.way.about(case.cpi, Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN)
+    begun = case.way.about(case.cpi, *ACTIVE)
     if not begun:
         return "did nothing: the CPI had not begun when the trace ended."
     if case.fused_ns is None and all(event.kind is not Kind.LISTEN for event in begun):
@@ -318,9 +350,14 @@ def _central(case: _Case) -> list[str]:
     coming = case.sent(destination=case.node)
     for source in [name for name in case.way.nodes if name in {sent.source for sent in coming}]:
         lines.append(f"  From {source}: {_received(case, [sent for sent in coming if sent.source == source])}.")
-    for event in case.mine(Kind.FUSE, Kind.PUBLISH):
-        done, what = ("Fused", "report") if event.kind is Kind.FUSE else ("Published", "target")
+    has_pilots = bool(case.way.about(case.cpi, Kind.PILOT))  # which are used, but not fused
+    for event in case.mine(*(kind for kind in DONE if kind is not Kind.FUSE or not has_pilots)):
+        done, what = DONE[event.kind]
         lines.append(f"  {done} {_counted(event.value, what)} at {_ms(event.time_ns)}.")
+    for event in case.mine(Kind.INCOHERENT):
+        lines.append(
+            f"  Found that the phases do not fit any more, and asked for a calibration, at {_ms(event.time_ns)}."
+        )
     return lines if case.fused_ns is not None else [*lines, "  Not fused before the trace ended."]
 
 
@@ -347,16 +384,19 @@ def _link(case: _Case) -> list[str]:
 
 
 def _air(case: _Case) -> list[str]:
-    events = case.way.about(case.cpi, Kind.COMMUNICATE, Kind.SENSE, Kind.LISTEN)
+    events = case.way.about(case.cpi, *ACTIVE)
     slots = sorted({event.value for event in events})
     lines = [f"{case.node} in CPI {case.cpi}: {'' if slots else 'no AP was active in '}{_slots(slots) or 'any slot'}."]
     for slot in slots:
         names = {kind: [e.node for e in events if (e.value, e.kind) == (slot, kind)] for kind in Kind}
-        sensing, others = _list(names[Kind.SENSE]) or "none", len(names[Kind.COMMUNICATE])
+        radiated = (
+            f"sensing waveform of {_list(names[Kind.SENSE]) or 'none'}, {len(names[Kind.COMMUNICATE])} more transmitted"
+        )
+        radiated = f"pilot of {_list(names[Kind.PILOT])}" if names[Kind.PILOT] else radiated
         heard = f"{len(names[Kind.LISTEN])} listened"
         if not names[Kind.LISTEN] and slot == slots[-1] and case.fused_ns is None:
             heard = "and it was not over when the trace ended"
-        lines.append(f"  Slot {slot}: sensing waveform of {sensing}, {others} more transmitted, {heard}.")
+        lines.append(f"  Slot {slot}: {radiated}, {heard}.")
     return lines
 
 
