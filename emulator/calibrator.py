@@ -188,15 +188,15 @@ class Calibrator:
 
     def _all_rad2(self, known: Knowledge, now_ns: int) -> Float:
         """Return the covariance of tau, and then of rho, of all APs, at a time."""
+        if known.covariance_rad2 is None:
+            return self._unmeasured_rad2(1e-9 * now_ns)
         since_s = 1e-9 * (now_ns - known.measured_ns)
         drift = np.array([0.0 if end is None else end.drift_rad2(since_s) for end in self.front_ends])
-        wandered = self._of_oscillators(drift)
-        base = known.covariance_rad2
-        return wandered + (self._start_rad2() if base is None else base)
+        return self._of_oscillators(drift) + known.covariance_rad2
 
-    def _start_rad2(self) -> Float:
-        """Return the covariance of tau and rho at time 0, before anything was measured."""
-        ends = [(0.0, 0.0, 0.0) if end is None else end.start_rad2() for end in self.front_ends]
+    def _unmeasured_rad2(self, time_s: float) -> Float:
+        """Return the covariance of tau and rho at a time before anything was measured."""
+        ends = [(0.0, 0.0, 0.0) if end is None else end.unmeasured_rad2(time_s) for end in self.front_ends]
         oscillator, transmit, receive = np.array(ends).T
         return self._of_oscillators(oscillator) + np.diag(np.concatenate([transmit, receive]))
 

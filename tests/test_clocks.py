@@ -386,6 +386,16 @@ def test_what_is_known_of_phases_grows_with_time_and_falls_with_a_calibration(pa
     np.testing.assert_allclose(np.diag(wild.observation.phase_covariance_rad2), 0.25, rtol=1e-3)
 
 
+def test_a_loop_that_nobody_measured_is_known_as_well_at_any_time(small):
+    """The phase of a locked oscillator has the same law at all times, so that waiting makes nothing of it worse."""
+    locked = named("white-rabbit")
+    expected = locked.start_variance_rad2(CARRIER_HZ)
+    for lead_s in (2e-4, 1.0):
+        scenario = small({"schedule.lead_s": lead_s, "oscillators.preset": "white-rabbit"})
+        found = scenario.build(seed=1).run(1).cpis[0].observation.phase_covariance_rad2
+        np.testing.assert_allclose(np.diag(found), expected)
+
+
 def test_without_phases_all_bounds_are_the_same(small):
     cpi = small().build(seed=1).run(1).cpis[0]
     assert np.array_equal(cpi.peb_hybrid_m, cpi.peb_m, equal_nan=True)
