@@ -263,7 +263,7 @@ def plot(result: Calibration, axes: Sequence[Axes]) -> Sequence[Axes]:
         periods_s, samples = result.of(preset)
         _draw_bars(rate, periods_s, [s.sum_se() for s in samples], preset, "estimated", "-")
     rate.axhline(result.exact_sum_se_bit_s_hz, color=draw.BLACK, lw=1.0, ls=":", zorder=1)
-    rate.annotate("exact clocks", (1e-3, result.exact_sum_se_bit_s_hz), (0, 4), textcoords="offset points")
+    rate.annotate("exact clocks", (1e-3, result.exact_sum_se_bit_s_hz), (0, -16), textcoords="offset points")
     error.set(ylabel="position error (mm)", yscale="log", title="Right lobes, in the median layout; lines: bounds")
     error.yaxis.set_major_formatter("{x:g}")
     right.set(ylabel="share of CPIs", ylim=(-0.03, 1.05), title="Target resolved, in the right lobe")
