@@ -191,19 +191,20 @@ def trial(seed: int, index: int, scene: str, power: str, std_rad: float, both: b
     hybrid, ignoring = (np.sqrt(np.trace(c, axis1=1, axis2=2)) for c in covariances_m2(case, std_rad))
     found: dict[str, Any] = {"hybrid": hybrid, "ignoring": ignoring}
     for phases in ("known", "estimated"):
-        found[phases, "local"] = local(case, observation, phases) if len(case.targets_m) == 1 else np.array([np.nan])
+        alone = len(case.targets_m) == 1
+        found[phases, "local"] = local(case.targets_m, observation, phases) if alone else np.array([np.nan])
         if both or phases == "estimated":
             found |= {(phases, k): v for k, v in whole(case, observation, phases, phase).items()}
     return found
 
 
-def local(case: Case, observation: Observation, phases: str) -> Float:
-    """Return the error of an estimate that was told the lobe, in m."""
+def local(target_m: Float, observation: Observation, phases: str) -> Float:
+    """Return the error of an estimate that was told the lobe of a target, shape (1, 2), in m."""
     echoes = Echoes.of(observation)
     if phases == "estimated":
         echoes = uncertain(echoes, observation.phase_covariance_rad2)
-    state = polish_lobes(echoes, case.targets_m, "structured", n_steps=20).state
-    return np.linalg.norm(state - case.targets_m, axis=1)
+    state = polish_lobes(echoes, target_m, "structured", n_steps=20).state
+    return np.linalg.norm(state - target_m, axis=1)
 
 
 def whole(case: Case, observation: Observation, phases: Any, phase: Float) -> dict[str, Any]:

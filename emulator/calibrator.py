@@ -214,14 +214,15 @@ class Calibrator:
     def _all_rad2(self, known: Knowledge, cpi: int, now_ns: int) -> Float:
         """Return the covariance of tau, and then of rho, of all APs, at a time in a CPI."""
         last = next((each for each in reversed(known.calibrated) if each.from_cpi <= cpi), None)
-        since_s = 1e-9 * max(now_ns - (0 if last is None else last.measured_ns), 0)
+        if last is None:
+            return self._unmeasured_rad2(1e-9 * now_ns)
+        since_s = 1e-9 * max(now_ns - last.measured_ns, 0)
         of_kind = [0.0 if end is None else end.drift_rad2(since_s) for end in self._kinds.values()]
-        wandered = self._of_oscillators(np.array(of_kind)[self._kind_of])
-        return wandered + (self._start_rad2() if last is None else last.covariance_rad2)
+        return self._of_oscillators(np.array(of_kind)[self._kind_of]) + last.covariance_rad2
 
-    def _start_rad2(self) -> Float:
-        """Return the covariance of tau and rho at time 0, before anything was measured."""
-        ends = [(0.0, 0.0, 0.0) if end is None else end.start_rad2() for end in self.front_ends]
+    def _unmeasured_rad2(self, time_s: float) -> Float:
+        """Return the covariance of tau and rho at a time before anything was measured."""
+        ends = [(0.0, 0.0, 0.0) if end is None else end.unmeasured_rad2(time_s) for end in self.front_ends]
         oscillator, transmit, receive = np.array(ends).T
         return self._of_oscillators(oscillator) + np.diag(np.concatenate([transmit, receive]))
 

@@ -43,6 +43,8 @@ __all__ = ["Emulation"]
 
 BOUNDS = ("non-coherent", "coherent", "structured")
 """Of positions, in each CPI."""
+WITH_PHASES = ("hybrid", "ignoring")
+"""And those where phases of APs are not exact for ever."""
 
 
 class Emulation:
@@ -466,7 +468,8 @@ class Emulation:
         targets = sorted(self.targets.values(), key=lambda t: t.index)
         middle_s = frame.cpi_middle_s(plan.cpi)
         positions = np.array([t.path_m([middle_s])[0] for t in targets]).reshape(-1, 2)
-        bounds = dict.fromkeys(BOUNDS, np.full(len(targets), np.nan))
+        names = BOUNDS if self.central.calibrator is None else BOUNDS + WITH_PHASES
+        bounds = dict.fromkeys(names, np.full(len(targets), np.nan))
         if self.scoring and observation is not None and targets:
             bounds = self._bounds(observation, self.air.clear(positions), targets, truth)
         start_ns = frame.cpi_start_ns(plan.cpi)
@@ -525,8 +528,10 @@ class Emulation:
         )
         found = {kind: target_bounds_m(*known, kind) for kind in BOUNDS}
         phases = observation.phase_covariance_rad2
-        if phases is None:
+        if self.central.calibrator is None:
             return found
+        if phases is None:
+            return found | dict.fromkeys(WITH_PHASES, found["coherent"])
         return found | {"hybrid": hybrid_bound_m(*known, phases), "ignoring": ignoring_bound_m(*known, phases)}
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:

@@ -60,10 +60,10 @@ class FrontEnd:
         """Return the variance of what theta has changed by since it was known."""
         return float(self.oscillator.phase_variance_rad2(since_s, self.carrier_hz))
 
-    def start_rad2(self) -> tuple[float, float, float]:
-        """Return the variances of theta at time 0, of the transmit chain and of the receive chain."""
+    def unmeasured_rad2(self, time_s: float) -> tuple[float, float, float]:
+        """Return the variances of theta at a time, of the transmit chain and of the receive chain, never measured."""
         transmit, receive = self.chains_std_rad
-        return float(self.oscillator.start_variance_rad2(self.carrier_hz)), transmit**2, receive**2
+        return self.oscillator.unmeasured_variance_rad2(time_s, self.carrier_hz), transmit**2, receive**2
 
 
 class Wander(NamedTuple):

@@ -42,7 +42,7 @@ class CpiResult:
         was fused, shape (n_targets,), in m; NaN where there is none.
     peb_hybrid_m, error_ignoring_m
         With what is known of errors of the APs' phases: the bound of an estimator that estimates the phases, too, and
-        the root mean square error of one that takes them for exact, shape (n_targets,); None where they are.
+        the root mean square error of one that takes them for exact, shape (n_targets,); None where all are, for ever.
     se_bit_s_hz
         Spectral efficiency of each UE, shape (n_ues,): (7) averaged over slots, times the share of symbols that are
         no guard.

@@ -381,11 +381,20 @@ def test_what_is_known_of_phases_grows_with_time_and_falls_with_a_calibration(pa
     law = named("ocxo", phase_std_rad=0.5)
     ends = ends_of(names_of(scenario), law)
     bounds = built(scenario, ends, Genie(), period_ns=1_800_000).run(6).cpis
-    told = [cpi.peb_hybrid_m if cpi.peb_hybrid_m is not None else cpi.peb_m for cpi in bounds]
-    assert all(np.all(hybrid >= cpi.peb_m * (1.0 - ROUND_OFF)) for hybrid, cpi in zip(told, bounds, strict=True))
+    assert all(np.all(cpi.peb_hybrid_m >= cpi.peb_m * (1.0 - ROUND_OFF)) for cpi in bounds)
     wild = built(scenario, ends, NoCalibration()).run(1).cpis[0]
     assert np.all(wild.peb_hybrid_m > 2.0 * wild.peb_m) and np.all(wild.error_ignoring_m > wild.peb_hybrid_m)
     np.testing.assert_allclose(np.diag(wild.observation.phase_covariance_rad2), 0.25, rtol=1e-3)
+
+
+def test_a_loop_that_nobody_measured_is_known_as_well_at_any_time(small):
+    """The phase of a locked oscillator has the same law at all times, so that waiting makes nothing of it worse."""
+    locked = named("white-rabbit")
+    expected = locked.start_variance_rad2(CARRIER_HZ)
+    for lead_s in (2e-4, 1.0):
+        scenario = small({"schedule.lead_s": lead_s, "oscillators.preset": "white-rabbit"})
+        found = scenario.build(seed=1).run(1).cpis[0].observation.phase_covariance_rad2
+        np.testing.assert_allclose(np.diag(found), expected)
 
 
 def test_where_phases_are_exact_there_is_no_bound_with_phases(small):

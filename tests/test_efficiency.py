@@ -98,7 +98,9 @@ def test_the_spectral_efficiency_is_the_mean_over_slots():
 
 def test_no_ue_no_rate():
     channel = CHANNEL[:, :0]
-    assert sinr(channel, precoding_matrix(channel, POWER_W, 0.5), sensing_power(0.5), NOISE_W).shape == (4, 0)
+    precoding = precoding_matrix(channel, POWER_W, 0.5)
+    for phase_rad in (None, np.zeros((4, len(channel)))):
+        assert sinr(channel, precoding, sensing_power(0.5), NOISE_W, phase_rad).shape == (4, 0)
 
 
 def make_closed_form(**changes):

@@ -211,6 +211,8 @@ def test_the_variance_of_a_locked_oscillator_is_that_of_its_jitter_at_all_times(
         ends.append(phases)
     expected = (TURN_RAD_S * 5e-12) ** 2
     np.testing.assert_allclose(np.var(ends, axis=0), expected, rtol=N_SIGMA * math.sqrt(2.0 / 4000))
+    for time_s in (0.0, 1e-4, 10.0):
+        assert oscillator.unmeasured_variance_rad2(time_s, CARRIER_HZ) == pytest.approx(expected)
 
 
 def test_the_line_of_a_free_running_oscillator_has_its_width():

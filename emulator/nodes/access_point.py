@@ -144,8 +144,8 @@ class AccessPoint(Node):
     }  # fmt: skip
 
     @property
-    def turns(self) -> Turns | None:
-        """By how much it turns what it sends and hears in the slots of the CPI on the air; None for not at all.
+    def turns(self) -> Float | None:
+        """By how much it turns what it sends, and hears, in the slots of the CPI on the air, (2, n_slots); None: not.
 
         It is the truth, which the AP itself does not know.
         """

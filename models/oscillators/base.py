@@ -65,3 +65,10 @@ class Oscillator(ABC):
 
         It is what is left of the phase when it was known exactly then, and that value is still believed.
         """
+
+    def unmeasured_variance_rad2(self, time_s: float, carrier_hz: float) -> float:
+        """Return the variance of the phase at a time, if it was never measured, in rad^2.
+
+        That at time 0 and what came since, which is right where what comes does not depend on what was.
+        """
+        return self.start_variance_rad2(carrier_hz) + float(self.phase_variance_rad2(time_s, carrier_hz))

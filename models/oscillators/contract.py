@@ -120,3 +120,18 @@ def _check_drift(oscillator: Oscillator, carrier_hz: float) -> None:
     found = np.mean([change_rad(np.random.default_rng([2, i])) ** 2 for i in range(N_DRAWS)])
     slack = N_SIGMA * variance[1] * math.sqrt(2.0 / N_DRAWS) + ROUNDING**2
     assert abs(found - variance[1]) <= slack, f"the phase changes by {found} rad^2 in 1 ms, said to be {variance[1]}"
+    _check_unmeasured(oscillator, carrier_hz)
+
+
+def _check_unmeasured(oscillator: Oscillator, carrier_hz: float) -> None:
+    """Check the variance of a phase that was never measured."""
+
+    def phase_rad(rng: np.random.Generator) -> float:
+        start = oscillator.initial(rng, carrier_hz)
+        return float(oscillator.advance(start, np.array([1e-3]), rng, carrier_hz)[0][0])
+
+    said = oscillator.unmeasured_variance_rad2(1e-3, carrier_hz)
+    found = np.mean([phase_rad(np.random.default_rng([2, i])) ** 2 for i in range(N_DRAWS)])
+    assert abs(found - said) <= N_SIGMA * said * math.sqrt(2.0 / N_DRAWS) + ROUNDING**2, (
+        f"unmeasured_variance_rad2 is {said} after 1 ms, the phases have the variance {found}"
+    )

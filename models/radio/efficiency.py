@@ -51,7 +51,8 @@ def sinr(
     """
     n_tx, n_ues, n_antennas = channel.shape
     if phase_rad is not None:
-        gain = (np.exp(1j * phase_rad) @ (channel @ precoding).reshape(n_tx, -1)).reshape(-1, n_ues, n_ues)
+        parts = (channel @ precoding).reshape(n_tx, n_ues * n_ues)
+        gain = (np.exp(1j * phase_rad) @ parts).reshape(len(phase_rad), n_ues, n_ues)
     else:
         stacked = precoding.reshape(*precoding.shape[:-3], n_tx * n_antennas, n_ues)
         gain = channel.swapaxes(0, 1).reshape(n_ues, n_tx * n_antennas) @ stacked

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,10 +28,7 @@ class FigureName(enum.StrEnum):
     SELECTION = "selection"
     COHERENCE = "coherence"
     PHASE_BUDGET = "phase-budget"
-
-
-WITH_SETTINGS = (FigureName.SELECTION, FigureName.COHERENCE, FigureName.PHASE_BUDGET)
-"""Figures that take other settings: they are not of the paper."""
+    CALIBRATION = "calibration"
 
 
 def run_figure(
@@ -45,13 +43,13 @@ def run_figure(
     Raises
     ------
     ScenarioError
-        If a number or setting is wrong, or settings are given for a figure of the paper, which has its own.
+        If a number or setting is wrong, or settings are given for a figure that has its own.
     """
     module = import_module(f"scenarios.figures.figure_{name.value.replace('-', '_')}")
-    if overrides and name not in WITH_SETTINGS:
+    if overrides and "overrides" not in signature(module.run).parameters:
         from scenarios.file.problems import ScenarioError
 
-        text = f"figure {name.value} has the settings of the paper; --set is for {', '.join(WITH_SETTINGS)}"
+        text = f"figure {name.value} has settings of its own; leave it out"
         raise ScenarioError("--set", [text])
     count = module.N_REALIZATIONS if n_realizations is None else n_realizations
     figure: Result = module.run(count, seed, workers, **({"overrides": overrides} if overrides else {}))
@@ -73,16 +71,14 @@ def register(app: typer.Typer) -> None:
     @app.command()
     @guarded
     def figure(
-        name: Annotated[
-            FigureName, typer.Argument(metavar="FIGURE", help="2, 3a, 3b, 3c, selection, coherence or phase-budget.")
-        ],
+        name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help=f"One of {', '.join(FigureName)}.")],
         n_realizations: Annotated[
             int | None,
             typer.Option(
                 "--realizations",
                 parser=whole(1, MOST_REALIZATIONS),
                 metavar="N",
-                help="Layouts or draws; default: 1, 30, 100, 100, 100, 1 or 30.",
+                help="Layouts or draws; each figure has a default of its own.",
             ),
         ] = None,
         seed: SeedOption = 1,
@@ -97,7 +93,7 @@ def register(app: typer.Typer) -> None:
         overrides: SetOption = None,
         overwrite: OverwriteOption = False,
     ) -> None:
-        """Compute and draw a figure of the paper or one beyond it; --set is for the latter."""
+        """Compute and draw a figure of the paper or one beyond it; --set is for some of the latter."""
         from scenarios.file.files import parse_override
 
         settings = dict(map(parse_override, overrides or ()))

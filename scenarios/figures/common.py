@@ -19,12 +19,13 @@ from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
     "Interval", "Result", "each_realization", "file_names", "mean_interval", "median_interval", "realization_seed",
-    "save", "share_interval",
+    "rms_interval", "save", "share_interval",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
 T = TypeVar("T")
 CONFIDENCE = 0.95
+FEWEST_FOR_RMS, N_RESAMPLES = 10, 2000
 
 
 class Result(Protocol):
@@ -147,6 +148,15 @@ def share_interval(count: int, n: int) -> Interval:
     low = beta.ppf(tail, count, n - count + 1) if count else 0.0
     high = beta.ppf(1.0 - tail, count + 1, n - count) if count < n else 1.0
     return Interval(*np.array([count / n, low, high]))
+
+
+def rms_interval(ratio: Float) -> Interval:
+    """Return the root mean square of errors over bounds with its bootstrap interval; NaN for fewer than ten."""
+    if len(ratio) < FEWEST_FOR_RMS:
+        return Interval(*np.full(3, np.nan))
+    picks = np.random.default_rng(len(ratio)).integers(len(ratio), size=(N_RESAMPLES, len(ratio)))
+    low, high = np.quantile(np.sqrt(np.mean(ratio[picks] ** 2, axis=1)), (0.025, 0.975))
+    return Interval(np.sqrt(np.mean(ratio**2)), low, high)
 
 
 def file_names(name: str) -> tuple[str, ...]:

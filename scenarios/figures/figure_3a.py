@@ -20,7 +20,7 @@ from models.estimation.base import Estimator
 from models.estimation.paper import PaperEstimator
 from models.estimation.two_stage import TwoStage
 from models.scoring import score
-from scenarios.figures.common import Interval, each_realization, realization_seed, share_interval
+from scenarios.figures.common import Interval, each_realization, realization_seed, rms_interval, share_interval
 from scenarios.figures.figure_2 import expected_bounds_m, layout_scenario
 from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
@@ -37,7 +37,6 @@ ESTIMATORS: tuple[Estimator, Estimator] = (TwoStage(), PaperEstimator())
 LAYOUTS = ("figure 2", "random")
 RIGHT_BOUNDS = 5.0
 """An error below this many bounds tells of the right lobe of the carrier phase."""
-FEWEST_FOR_RMS, N_RESAMPLES = 10, 2000
 
 
 class Tally(NamedTuple):
@@ -112,7 +111,7 @@ class Errors:
             found=int(np.sum(~np.isnan(ratio))),
             resolved=int(self.resolved[power].sum()),
             right=len(right),
-            rms_over_peb=_rms_interval(right),
+            rms_over_peb=rms_interval(right),
             found_gradient=int(np.sum(~np.isnan(gradient))),
             right_gradient=int(np.sum(gradient < RIGHT_BOUNDS)),
         )
@@ -170,15 +169,6 @@ class Figure3a:
             figure = Figure(figsize=(14.2, 4.9), layout="constrained")
             plot(self, figure.subplots(1, 3, sharex=True, sharey=True))
         return figure
-
-
-def _rms_interval(ratio: Float) -> Interval:
-    """Return the root mean square of errors over bounds with its bootstrap interval; NaN for fewer than ten."""
-    if len(ratio) < FEWEST_FOR_RMS:
-        return Interval(*np.full(3, np.nan))
-    picks = np.random.default_rng(len(ratio)).integers(len(ratio), size=(N_RESAMPLES, len(ratio)))
-    low, high = np.quantile(np.sqrt(np.mean(ratio[picks] ** 2, axis=1)), (0.025, 0.975))
-    return Interval(np.sqrt(np.mean(ratio**2)), low, high)
 
 
 def _summary(tally: Tally) -> str:
