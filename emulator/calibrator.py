@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from emulator.front_end import FrontEnd
 from emulator.messages import PilotReport
+from emulator.pilots import direct_inner
 from emulator.slot import CpiPlan
 from models.calibration.base import Corrections, Measurements, PhaseCalibration, PilotSlot
 from models.calibration.coherence import CoherenceDetector, CoherenceState, coherence_loss
@@ -180,6 +181,23 @@ class Calibrator:
         """Return what is known when the APs are told their phases at the start of a CPI."""
         nothing = np.zeros((2 * self.network.n_aps, 2 * self.network.n_aps))
         return self._afresh(known, Calibrated(cpi, start_ns, sealed(nothing)))
+
+    def foreseen(self, energy_w: Float) -> Knowledge:
+        """Return what will be known after a first round whose pilots come along the direct paths, without noise.
+
+        ``energy_w`` is the sum of the squares of the samples of each AP's pilot, shape (n_aps,). Time is counted from
+        the round; where nothing is calibrated, from the start of the run.
+        """
+        if self.calibration.needs_truth:
+            return self.told(Knowledge(), 0, 0)
+        n_aps = self.network.n_aps
+        pilots = piloted(self.calibration, self.network, range(n_aps))
+        if not pilots:
+            return Knowledge()
+        inner = np.full((n_aps, n_aps), complex(np.nan, np.nan))
+        for sender, receivers in pilots:
+            inner[list(receivers), sender] = direct_inner(self.network, sender, energy_w[sender], receivers)
+        return self.solved(Knowledge(round=Round((), (), inner, (0, 0))), 0)[1]
 
     def _afresh(self, known: Knowledge, calibrated: Calibrated) -> Knowledge:
         return Knowledge(due_ns=known.due_ns, calibrated=(*known.calibrated, calibrated)[-MOST_KEPT:])

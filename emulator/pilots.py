@@ -15,7 +15,7 @@ from models.radio.arrays import steering
 from models.radio.transmission import isotropic_sensing_samples
 from models.readonly import sealed
 
-__all__ = ["direct_field", "heard_pilot", "pilot_samples"]
+__all__ = ["direct_field", "direct_inner", "heard_pilot", "pilot_samples"]
 
 Complex = NDArray[np.complex128]
 Index = int | np.intp | NDArray[np.intp]
@@ -48,11 +48,26 @@ def direct_field(network: Network, sender: int, samples: Complex, receivers: tup
     It is the gain of free space between isotropic antennas; APs nearer than a wavelength count as a wavelength apart.
     """
     others = np.array(receivers)
-    distance_m = np.linalg.norm(network.ap_positions_m[others] - network.ap_positions_m[sender], axis=1)
-    distance_m = np.maximum(distance_m, network.wavelength_m)
-    gain = network.wavelength_m / (4.0 * np.pi * distance_m) * np.exp(-1j * network.wavenumber_rad_m * distance_m)
+    gain = _direct_gain(network, sender, others)
     arriving = (gain * (others != sender))[:, None] * (_response(network, sender, others) @ samples)
     return np.asarray(_response(network, others, sender)[..., None] * arriving[:, None, :])
+
+
+def direct_inner(network: Network, sender: int, energy_w: float, receivers: tuple[int, ...]) -> Complex:
+    """Return what `heard_pilot` gives without noise where the direct path is all that is heard, shape (n_rx,).
+
+        H_lj sqrt(N energy), N antennas
+
+    ``energy_w`` is the sum of the squares of an isotropic pilot's samples; phases of oscillators and chains are 0.
+    """
+    return _direct_gain(network, sender, np.array(receivers)) * np.sqrt(network.n_antennas * energy_w)
+
+
+def _direct_gain(network: Network, sender: int, receivers: NDArray[np.intp]) -> Complex:
+    distance_m = np.linalg.norm(network.ap_positions_m[receivers] - network.ap_positions_m[sender], axis=1)
+    distance_m = np.maximum(distance_m, network.wavelength_m)
+    phase = np.exp(-1j * network.wavenumber_rad_m * distance_m)
+    return np.asarray(network.wavelength_m / (4.0 * np.pi * distance_m) * phase)
 
 
 def _response(network: Network, aps: Index, towards: Index) -> Complex:

@@ -1,9 +1,17 @@
 from .contracts import ContractError as ContractError
 from .contracts import check_access_point as check_access_point
+from .contracts import check_calibration as check_calibration
+from .contracts import check_central_processor as check_central_processor
+from .contracts import check_channel as check_channel
 from .contracts import check_effect as check_effect
 from .contracts import check_estimator as check_estimator
+from .contracts import check_fault as check_fault
+from .contracts import check_late_reports as check_late_reports
+from .contracts import check_oscillator as check_oscillator
+from .contracts import check_quantiser as check_quantiser
 from .contracts import check_scheduler as check_scheduler
 from .contracts import check_selector as check_selector
+from .contracts import check_servo as check_servo
 from .contracts import check_split as check_split
 from .contracts import check_target as check_target
 from .contracts import check_trajectory as check_trajectory

@@ -10,7 +10,7 @@ What is checked is how parts work together with an emulation, not whether they a
 passes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -21,15 +21,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.checkpoint import kept_by
+from emulator.faults import Fault
 from emulator.functional_split import FunctionalSplit
+from emulator.late_reports import LateReports
 from emulator.media.effects import Effect
 from emulator.nodes.access_point import AccessPoint
+from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.target import Target
 from emulator.nodes.user_equipment import UserEquipment
 from emulator.plain import packed
-from models.doors import FAILURES, estimated, ordered, selected
+from models.calibration.contract import check_calibration, check_servo
+from models.contract import FROZEN, ContractError, called, require, rule
+from models.doors import estimated, ordered, selected
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate, Observation
+from models.oscillators.contract import check_oscillator
+from models.radio.channel import AccessChannel
+from models.radio.contract import check_quantiser
 from models.view import View
 from scenarios.file.files import load
 from scenarios.output.results import run_data
@@ -43,8 +51,10 @@ if TYPE_CHECKING:
     from models.trajectories import Trajectory
 
 __all__ = [
-    "NETWORK", "ContractError", "check_access_point", "check_effect", "check_estimator", "check_scheduler",
-    "check_selector", "check_split", "check_target", "check_trajectory", "check_user_equipment",
+    "NETWORK", "ContractError", "check_access_point", "check_calibration", "check_central_processor", "check_channel",
+    "check_effect", "check_estimator", "check_fault", "check_late_reports", "check_oscillator", "check_quantiser",
+    "check_scheduler", "check_selector", "check_servo", "check_split", "check_target", "check_trajectory",
+    "check_user_equipment",
 ]  # fmt: skip
 
 NETWORK: Mapping[str, Any] = {
@@ -62,40 +72,18 @@ NETWORKS: tuple[Mapping[str, Any], ...] = (
     {"fronthaul.split": "statistics", "radio.illumination": "full", "fronthaul.loss_probability": 0.2},
 )
 """How it is changed for a second try."""
+LATE = {"fronthaul.jitter_s": 1e-4, "fronthaul.deadline_s": 1e-4}
+"""Settings with which many reports come too late."""
+NEVER_S = 3600.0
 CPIS, SAVED_AFTER = 4, 2
-FROZEN = "make it @dataclass(frozen=True, kw_only=True) whose fields are its settings"
 OWN_NUMBERS = "draw from the generator that is given: rng, self.rng(purpose, counter), services.generator"
-
-
-class ContractError(AssertionError):
-    """A part breaks a rule of its role; the text says which, what was found, and how to mend it."""
-
-
-@contextmanager
-def _rule(who: str, rule: str, mend: str) -> Iterator[None]:
-    """Say of what goes wrong which rule it breaks."""
-    try:
-        yield
-    except ContractError:
-        raise
-    except FAILURES as error:
-        raise _broken(who, rule, f"{type(error).__name__}: {error}", mend) from error
-
-
-def _require(holds: bool, who: str, rule: str, found: str, mend: str) -> None:
-    if not holds:
-        raise _broken(who, rule, found, mend)
-
-
-def _broken(who: str, rule: str, found: str, mend: str) -> ContractError:
-    return ContractError(f"{who} breaks a rule: {rule}.\n  found: {found}\n  to mend it: {mend}")
 
 
 @contextmanager
 def _draws_nothing_of_its_own(who: str) -> Iterator[None]:
     before = _global_numbers()
     yield
-    _require(
+    require(
         _global_numbers() == before,
         who,
         "it leaves NumPy's global random numbers alone",
@@ -125,10 +113,10 @@ def check_estimator(estimator: "Estimator") -> None:
     who = _check_strategy("estimator", estimator)
     for observation in _observations():
         mend = "models.doors.estimated says what an Estimate may hold; it must do with missing reports"
-        with _draws_nothing_of_its_own(who), _rule(who, "it passes its door", mend):
+        with _draws_nothing_of_its_own(who), rule(who, "it passes its door", mend):
             first, again = (estimated(estimator, observation) for _ in range(2))
         same = packed(vars(first), {}) == packed(vars(again), {})
-        _require(same, who, "the same observation gives the same estimate", f"{first}, then {again}", FROZEN)
+        require(same, who, "the same observation gives the same estimate", f"{first}, then {again}", FROZEN)
     _check_in_a_run(who, estimator=estimator)
 
 
@@ -153,10 +141,10 @@ def check_selector(selector: "ModeSelector", n_receivers: tuple[int, ...] = (1, 
     who = _check_strategy("selector", selector)
     mend = "return a ModeAssignment with view.n_receivers receivers and a transmitter, also where few are alive"
     for view in [replace(view, n_receivers=n) for view in _views() for n in n_receivers]:
-        with _draws_nothing_of_its_own(who), _rule(who, "it passes its door", mend):
+        with _draws_nothing_of_its_own(who), rule(who, "it passes its door", mend):
             first, again = (selected(selector, view, np.random.default_rng(1)) for _ in range(2))
         found = f"{first.modes}, then {again.modes}"
-        _require(first.modes == again.modes, who, "the same view and generator give the same modes", found, OWN_NUMBERS)
+        require(first.modes == again.modes, who, "the same view and generator give the same modes", found, OWN_NUMBERS)
     _check_in_a_run(who, selector=selector)
 
 
@@ -174,9 +162,9 @@ def check_scheduler(scheduler: "SlotScheduler") -> None:
     who = _check_strategy("scheduler", scheduler)
     mend = "return n_slots indices out of assignment.transmitters, which may be more or fewer than the slots"
     for assignment, view, n_slots in ((a, v, n) for a in _assignments() for v in _views() for n in (1, 3, 7)):
-        with _draws_nothing_of_its_own(who), _rule(who, "it passes its door", mend):
+        with _draws_nothing_of_its_own(who), rule(who, "it passes its door", mend):
             first, again = (ordered(scheduler, assignment, view, n_slots) for _ in range(2))
-        _require(first == again, who, "the same view gives the same order", f"{first}, then {again}", FROZEN)
+        require(first == again, who, "the same view gives the same order", f"{first}, then {again}", FROZEN)
     _check_in_a_run(who, scheduler=scheduler)
 
 
@@ -190,28 +178,26 @@ def check_trajectory(trajectory: "Trajectory") -> None:
     """
     who = _check_strategy("trajectory", trajectory)
     target = Target(name="target-0", index=0, trajectory=trajectory, rcs_m2=1.0)
-    with _draws_nothing_of_its_own(who), _rule(who, "it has a place at any time", "return two finite coordinates in m"):
+    with _draws_nothing_of_its_own(who), rule(who, "it has a place at any time", "return two finite coordinates in m"):
         forth, back = target.path_m([0.0, 1.0, 100.0]), target.path_m([100.0, 1.0, 0.0])[::-1]
     same = np.array_equal(forth, back)
-    _require(same, who, "its place depends on the time alone", f"{forth.tolist()}, then {back.tolist()}", FROZEN)
+    require(same, who, "its place depends on the time alone", f"{forth.tolist()}, then {back.tolist()}", FROZEN)
     _check_in_a_run(who, target=lambda **keys: Target(**keys | {"trajectory": trajectory}))
 
 
 def _check_strategy(role: str, strategy: object) -> str:
     """Check what holds for all strategies; return what to call this one."""
-    name = getattr(strategy, "__qualname__", type(strategy).__qualname__)
-    who = f"{role} {name}"
-    _require(not isinstance(strategy, type), who, "a strategy is an object", "a class", f"give {name}(...)")
+    who = called(role, strategy)
     hands_out = all(hasattr(strategy, name) for name in ("state", "restore"))
     kept = "" if hands_out else kept_by(strategy)
-    _require(not kept, who, "it keeps no state between calls", f"attributes that may change: {kept}", FROZEN)
+    require(not kept, who, "it keeps no state between calls", f"attributes that may change: {kept}", FROZEN)
     return who
 
 
 def _check_in_a_run(who: str, **parts: Any) -> None:
     mend = "see the error: it names the role, the method and what is expected"
     for overrides in NETWORKS:
-        with _rule(who, "it works in an emulation", mend):
+        with rule(who, "it works in an emulation", mend):
             _network(overrides).build(seed=2, **parts).run(2)
 
 
@@ -274,7 +260,7 @@ def check_split(kind: Callable[[], FunctionalSplit]) -> None:
     cpi = next(_network({"radio.illumination": "full"}).build(split=kind, estimator=None).cpis(1))
     found = f"{cpi.reports_fused} of {cpi.reports_expected} were fused"
     mend = "send as many reports a CPI as reports_expected says, within the deadline"
-    _require(cpi.reports_fused == cpi.reports_expected, who, "all reports that are due come", found, mend)
+    require(cpi.reports_fused == cpi.reports_expected, who, "all reports that are due come", found, mend)
 
 
 def check_effect(kind: Callable[[], Effect]) -> None:
@@ -290,25 +276,84 @@ def check_effect(kind: Callable[[], Effect]) -> None:
     _check_part(_name("effect", kind), lambda: {"effects": [kind()]})
 
 
+def check_central_processor(kind: Callable[..., CentralProcessor]) -> None:
+    """Check that a central processor keeps the rules of its role; see ``check_user_equipment``.
+
+    Raises
+    ------
+    ContractError
+        If it breaks a rule.
+    """
+    _check_part(_name("central processor", kind), lambda: {"central": kind})
+
+
+def check_channel(kind: Callable[..., AccessChannel]) -> None:
+    """Check that channels between access points and UEs keep the rules of their role; see ``check_user_equipment``.
+
+    Raises
+    ------
+    ContractError
+        If one breaks a rule.
+    """
+    _check_part(_name("channel", kind), lambda: {"channel": kind})
+
+
+def check_late_reports(late: LateReports) -> None:
+    """Check that what becomes of late reports keeps the rules of its role.
+
+    It is a frozen dataclass, and keeps those of nodes, see ``check_user_equipment``, where many reports are late.
+
+    Raises
+    ------
+    ContractError
+        If it breaks a rule.
+    """
+    who = _check_strategy("late reports", late)
+    _check_part(who, lambda: {"late_reports": late}, [network | LATE for network in map(dict, NETWORKS)])
+
+
+def check_fault(fault: Fault) -> None:
+    """Check that a fault keeps the rules of its role; of a node or link of ``NETWORK``, as "ap-2" or "ap-2->central".
+
+    It is a frozen dataclass, keeps those of nodes, see ``check_user_equipment``, and changes nothing before it begins.
+
+    Raises
+    ------
+    ContractError
+        If it breaks a rule.
+    """
+    who = _check_strategy("fault", fault)
+    with rule(who, "it can be planned for any time", "keep the fields of Fault"):
+        later = replace(fault, at_s=NEVER_S, until_s=None)
+    _check_part(who, lambda: {"faults": [fault]})
+    found, mend = "another result", "act in begin, not before"
+    for overrides in NETWORKS:
+        network = _network(overrides)
+        same = _told(network.build(seed=2, faults=[later])) == _told(network.build(seed=2))
+        require(same, who, "a fault that never begins changes nothing", found, mend)
+
+
 def _name(role: str, kind: Callable[..., object]) -> str:
     return f"{role} {getattr(getattr(kind, 'func', kind), '__qualname__', repr(kind))}"
 
 
-def _check_part(who: str, parts: Callable[[], dict[str, Any]]) -> None:
+def _check_part(
+    who: str, parts: Callable[[], dict[str, Any]], networks: Iterable[Mapping[str, Any]] = NETWORKS
+) -> None:
     """Check a part in each network: that it runs, and that the result is its seed's alone."""
-    for overrides in NETWORKS:
+    for overrides in networks:
 
         def build(overrides: Mapping[str, Any] = overrides) -> "Emulation":
             return _network(overrides).build(seed=2, **parts())
 
-        with _draws_nothing_of_its_own(who), _rule(who, "it works in an emulation", "see the error: it names the hook"):
+        with _draws_nothing_of_its_own(who), rule(who, "it works in an emulation", "see the error: it names the hook"):
             expected = _told(build())
         mend = f"{OWN_NUMBERS}; keep nothing in the class or the module"
-        _require(_told(build()) == expected, who, "the same seed gives the same result", "another one", mend)
+        require(_told(build()) == expected, who, "the same seed gives the same result", "another one", mend)
         turned = build()
         turned.nodes = dict(reversed(turned.nodes.items()))
         mend = "do in wake or in hooks what depends on other nodes, not in start"
-        _require(_told(turned) == expected, who, "no result depends on which node starts first", "one does", mend)
+        require(_told(turned) == expected, who, "no result depends on which node starts first", "one does", mend)
         _check_that_it_goes_on(who, build, expected)
 
 
@@ -317,12 +362,12 @@ def _check_that_it_goes_on(who: str, build: Callable[[], "Emulation"], expected:
         "keep what lasts in attributes of nodes, as plain data, arrays, or dataclasses of your module; list in wiring "
         "only what a node was built with"
     )
-    rule = "an emulation with it that is saved goes on elsewhere to the same result"
-    with TemporaryDirectory() as folder, _rule(who, rule, mend):
+    what = "an emulation with it that is saved goes on elsewhere to the same result"
+    with TemporaryDirectory() as folder, rule(who, what, mend):
         before, after = build(), build()
         before.save(Path(folder) / "checkpoint", list(before.cpis(SAVED_AFTER)))
         told = _told(after, after.load(Path(folder) / "checkpoint"))
-    _require(told == expected, who, rule, "to another one", mend)
+    require(told == expected, who, what, "to another one", mend)
 
 
 def _told(emulation: "Emulation", before: "list[CpiResult] | Any" = ()) -> str:

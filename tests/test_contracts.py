@@ -6,18 +6,42 @@ from functools import partial
 import numpy as np
 import pytest
 
-from emulator import AccessPoint, Effect, IqSplit, StatisticsSplit, Target, TargetEchoes, UserEquipment
+from emulator import (
+    FAULTS,
+    LATE_REPORTS,
+    AccessPoint,
+    CentralProcessor,
+    Effect,
+    IqSplit,
+    LateReports,
+    StatisticsSplit,
+    Target,
+    TargetEchoes,
+    UserEquipment,
+)  # fmt: skip
+from emulator.media.effects import DirectPaths
 from models import SCHEDULERS, ConstantVelocity, Estimate, ModeAssignment, SlotScheduler, Trajectory
+from models.calibration import CALIBRATIONS, SERVOS, Immediate
 from models.estimation import ESTIMATORS, Estimator
+from models.oscillators import PRESETS, Ideal, named
+from models.radio import QUANTISERS, AccessChannel, Uniform
 from models.schedulers import RoundRobin
 from models.selection import SELECTORS, FarthestPoint, ModeSelector
 from scenarios import (
     ContractError,
     check_access_point,
+    check_calibration,
+    check_central_processor,
+    check_channel,
     check_effect,
     check_estimator,
+    check_fault,
+    check_late_reports,
+    check_oscillator,
+    check_quantiser,
     check_scheduler,
     check_selector,
+    check_servo,
     check_split,
     check_target,
     check_trajectory,
@@ -55,11 +79,56 @@ def test_every_split_keeps_its_contract(kind):
     check_split(kind)
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_oscillator_keeps_its_contract(preset):
+    check_oscillator(named(preset, phase_std_rad=0.3))
+
+
+@pytest.mark.parametrize("kind", CALIBRATIONS)
+def test_every_calibration_keeps_its_contract(kind):
+    check_calibration(make(kind, CALIBRATIONS, {}))
+
+
+@pytest.mark.parametrize("kind", SERVOS)
+@pytest.mark.parametrize("loop_hz", [0.01, 1.0, 100.0])
+def test_every_servo_keeps_its_contract(kind, loop_hz):
+    check_servo(make(kind, SERVOS, {"loop_hz": loop_hz} if kind == "proportional-integral" else {}))
+
+
+@pytest.mark.parametrize("kind", QUANTISERS)
+def test_every_quantiser_keeps_its_contract(kind):
+    check_quantiser(make(kind, QUANTISERS, {}))
+
+
+@pytest.mark.parametrize("kind", LATE_REPORTS)
+def test_every_way_with_late_reports_keeps_its_contract(kind):
+    check_late_reports(make(kind, LATE_REPORTS, {}))
+
+
+FAULT_SETTINGS = {
+    "restart": {"lasts_s": 3e-4, "until_s": None},
+    "link-degraded": {"loss_probability": 0.5},
+    "link-flapping": {"period_s": 4e-4},
+    "corrupt": {"share": 0.5},
+    "replay": {"delay_cpis": 1},
+    "ghost": {"position_m": (300.0, 300.0)},
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_fault_keeps_its_contract(kind):
+    where = {"link": "ap-2->central"} if kind.startswith("link") else {"node": "ap-2"}
+    check_fault(make(kind, FAULTS, {"at_s": 3e-4, "until_s": 9e-4} | where | FAULT_SETTINGS.get(kind, {})))
+
+
 def test_the_other_parts_keep_their_contracts():
+    check_central_processor(CentralProcessor)
+    check_channel(AccessChannel)
     check_user_equipment(UserEquipment)
     check_target(Target)
     check_trajectory(ConstantVelocity(start_m=(100.0, 200.0), velocity_m_s=(10.0, 0.0)))
     check_effect(partial(TargetEchoes, illumination="full"))
+    check_effect(DirectPaths)
 
 
 # -- who breaks a rule ------------------------------------------------------------------------------------------------
@@ -107,7 +176,45 @@ class Stuck(Trajectory):
         return np.array([1.0 / time_s, 0.0])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Overshooting(Immediate):
+    """Corrects three times as much as was found."""
+
+    def update(self, state, phase_error_rad, step_s):
+        return super().update(state, 3.0 * phase_error_rad, step_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimistic(Uniform):
+    """Says a tenth of its error."""
+
+    def quantised(self, samples, n_bits, n_axes=2):
+        got, error = super().quantised(samples, n_bits, n_axes)
+        return got, 0.1 * error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jumping(Ideal):
+    """Says that it is ideal, and is not."""
+
+    def advance(self, state, steps_s, rng, carrier_hz):
+        phases, after = super().advance(state, steps_s, rng, carrier_hz)
+        return phases + 1.0, after._replace(loop_phase_rad=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undecided(LateReports):
+    """Says no, and yes, in turn."""
+
+    keep_cpis: int = 2
+
+    def use(self, report, plan, now):
+        total["asked"] += 1
+        return total["asked"] % 2 == 0
+
+
 fresh = np.random.default_rng()
+total = {"slots": 0, "asked": 0}
 
 
 @pytest.mark.parametrize(
@@ -132,14 +239,19 @@ fresh = np.random.default_rng()
         (lambda: check_scheduler(OneOnly()), "scheduler OneOnly breaks a rule.*3 indices, one a slot"),
         (lambda: check_trajectory(Stuck()), "it has a place at any time.*ZeroDivisionError"),
         (lambda: check_estimator(RoundRobin()), "estimator RoundRobin breaks a rule"),
+        (lambda: check_oscillator(Jumping()), "oscillator Jumping breaks a rule: the phase of an ideal one is 0"),
+        (lambda: check_oscillator(Ideal), "oscillator Ideal breaks a rule: a strategy is an object.*give Ideal"),
+        (lambda: check_oscillator(RoundRobin()), "oscillator RoundRobin breaks a rule: its methods answer.*initial"),
+        (lambda: check_calibration(Immediate()), "calibration Immediate breaks a rule: its methods answer"),
+        (lambda: check_servo(Overshooting()), "servo Overshooting breaks a rule: the error of a clock that keeps time"),
+        (lambda: check_quantiser(Optimistic()), "quantiser Optimistic.*the error power is what it says.* 6 bits"),
+        (lambda: check_late_reports(Undecided()), "late reports Undecided breaks a rule: the same seed gives the same"),
+        (lambda: check_fault(RoundRobin()), "fault RoundRobin breaks a rule: it can be planned for any time"),
     ],
 )
 def test_a_strategy_that_breaks_a_rule_is_told_which(check, words):
     with pytest.raises(ContractError, match=f"(?s){words}"):
         check()
-
-
-total = {"slots": 0}
 
 
 @dataclass(kw_only=True, eq=False)

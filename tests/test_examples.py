@@ -1,15 +1,16 @@
 """The worked examples run, draw a picture, and say what they say."""
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from scenarios.examples import load_aware, sleeping_ap, waypoints, weak_targets
+from scenarios.examples import load_aware, own_clock, sleeping_ap, waypoints, weak_targets
 
-EXAMPLES = (load_aware, sleeping_ap, waypoints, weak_targets)
+EXAMPLES = (load_aware, own_clock, sleeping_ap, waypoints, weak_targets)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda module: module.__name__.rpartition(".")[2])
@@ -46,6 +47,22 @@ def test_the_walker_is_followed_to_the_millimetre():
     found = waypoints.run(4)
     assert found["resolved"].all()
     assert np.linalg.norm(found["found_m"] - found["truth_m"], axis=1).max() < 5e-3
+
+
+def test_one_clock_that_is_off_ruins_what_takes_it_for_exact():
+    found = own_clock.run(6)
+    resolved = {name: one["resolved"][3:] for name, one in found.items()}
+    assert not resolved["taken for exact"].any()
+    assert resolved["calibrated once"].all() and resolved["estimated along"].all()
+    efficiency = {name: one["se_bit_s_hz"][3:].mean() for name, one in found.items()}
+    assert efficiency["calibrated once"] > efficiency["taken for exact"] == efficiency["estimated along"]
+
+
+def test_the_page_of_examples_has_all_of_them():
+    page = (Path(__file__).parent.parent / "docs" / "examples.md").read_text()
+    for example in EXAMPLES:
+        name = example.__name__.rpartition(".")[2]
+        assert f"$ python -m {example.__name__}\n" in page and f"images/{name}.png" in page
 
 
 def test_every_example_is_a_module_of_its_own():

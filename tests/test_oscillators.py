@@ -202,6 +202,27 @@ def test_allan_deviation_of_locked_oscillators(preset, jitter_s):
         assert allan_deviation(time_error, tau0, m) == pytest.approx(theory, rel=ALLAN_RTOL)
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_allan_deviation_is_that_of_allantools(preset):
+    """Where AllanTools is installed: no test needs it, as it brings 37 packages along (docs/design/027)."""
+    allantools = pytest.importorskip("allantools")
+    tau0, oscillator = 1e-3, named(preset)
+    start = oscillator.initial(np.random.default_rng(9), CARRIER_HZ)
+    time_error = path(oscillator, np.full(400_000, tau0), start=start)[0] / TURN_RAD_S
+    taus, found, *_ = allantools.oadev(time_error, rate=1.0 / tau0, data_type="phase", taus=[3 * tau0, 30 * tau0])
+    for tau, theirs in zip(taus, found, strict=True):
+        assert allan_deviation(time_error, tau0, round(tau / tau0)) == pytest.approx(theirs, rel=1e-6)
+        assert theory_of(oscillator, tau) == pytest.approx(theirs, rel=ALLAN_RTOL)
+
+
+def theory_of(oscillator, tau):
+    """Return the Allan deviation of an oscillator from the constants of its equation."""
+    law = oscillator.law(CARRIER_HZ)
+    jitter_s, decay = law.loop_phase_std_rad / TURN_RAD_S, math.exp(-law.loop_rate_per_s * tau)
+    clock = law.white_fm_s / tau + law.walk_fm_per_s * tau / 3.0
+    return math.sqrt(clock + jitter_s**2 * (3.0 - 4.0 * decay + decay**2) / tau**2)
+
+
 def test_the_variance_of_a_locked_oscillator_is_that_of_its_jitter_at_all_times():
     oscillator = PhaseLocked(jitter_s=5e-12, loop_hz=200.0)
     ends = []

@@ -24,6 +24,14 @@ STRUCTURED_RTOL = 1e-2  # one amplitude for all pairs of APs tells a little more
 FINITE_DIFFERENCE_RTOL = 1e-5
 ROUNDING = 1e-9
 FEW_BOUNDS = 5.0
+SMALL_AND_STRONG = {
+    "access_points.count": 8,
+    "user_equipment.count": 4,
+    "schedule.n_receivers": 4,
+    "radio.transmit_power_dbm": 40.0,
+    "estimator.grid_step_m": 20.0,
+    "targets": [{"position_m": [520.0, 340.0]}],
+}
 
 
 def observed(seed, std_rad, n_targets=1, said_rad=None, **how):
@@ -262,3 +270,14 @@ class TestDoor:
     def test_refuses_phases_that_are_none(self, phases):
         with pytest.raises(DoorError, match=r"Told\.estimate returned"):
             estimated(self.Told(**phases), observed(15, 0.0)[1])
+
+
+@pytest.mark.parametrize("seed", [2, 5])
+def test_in_a_run_with_oscillators_errors_come_near_the_hybrid_bound(paper, seed):
+    keys = SMALL_AND_STRONG | {"oscillators": {"kind": "static", "phase_std_rad": 0.1}}
+    known, estimated = (
+        paper(keys | {"estimator.phases": phases}).build(seed=seed).run(1).cpis[0] for phases in ("known", "estimated")
+    )
+    assert estimated.score.error_m[0] < 3.0 * estimated.peb_hybrid_m[0]
+    assert known.score.error_m[0] > 30.0 * known.peb_hybrid_m[0]
+    assert estimated.score.status[0] == "resolved" != known.score.status[0]

@@ -9,6 +9,7 @@ from .coherence import CoherenceDetector as CoherenceDetector
 from .coherence import CoherenceState as CoherenceState
 from .coherence import coherence_loss as coherence_loss
 from .contract import check_calibration as check_calibration
+from .contract import check_servo as check_servo
 from .direct_path import DirectPath as DirectPath
 from .over_the_air import OverTheAir as OverTheAir
 from .servo import Immediate as Immediate

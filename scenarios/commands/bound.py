@@ -54,12 +54,15 @@ def check_map_options(mapped: bool, kind: str | None, out: Path | None) -> None:
         raise ScenarioError(option, ["it has no effect without a map; add --map, or leave it out"])
 
 
-def map_folder(path: Path, scenario: "Scenario", seed: int, kind: str, overwrite: bool) -> OutputFolder:
+def map_folder(
+    path: Path, scenario: "Scenario", seed: int, kind: str, overwrite: bool, since_s: float | None = None
+) -> OutputFolder:
     """Return the folder for a map, checked."""
     from scenarios.figures.bound_map import FILES
     from scenarios.file.contents import contents
 
-    settings = {"seed": seed, "kind": kind, **flat_settings(scenario.data()), **contents(scenario)}
+    since = {} if since_s is None else {"since_s": since_s}
+    settings = {"seed": seed, "kind": kind, **since, **flat_settings(scenario.data()), **contents(scenario)}
     folder = OutputFolder(path=path, command="bound", names=FILES, settings=settings, overwrite=overwrite)
     folder.check()
     return folder
@@ -71,7 +74,8 @@ def bounds_table(found: dict[str, Any]) -> "Table":
     from rich.table import Table
 
     table = Table(title="Position error bounds", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("point", "position (m)", "coherent (mm)", "non-coherent (m)", "jointly (mm)"):
+    with_phases = ("hybrid (mm)", "ignoring phases (mm)") if "since_s" in found else ()
+    for name in ("point", "position (m)", "coherent (mm)", "non-coherent (m)", "jointly (mm)", *with_phases):
         table.add_column(name, justify="right")
     joint = found["joint"]
     for i, row in enumerate(found["targets"]):
@@ -79,7 +83,8 @@ def bounds_table(found: dict[str, Any]) -> "Table":
         name = f"target {i}" if i < len(joint) else "--at"
         x, y = row["position_m"]
         sharp, blunt = _number(row["peb_coherent_m"], 1e3), _number(row["peb_noncoherent_m"])
-        table.add_row(name, f"{x:.2f}, {y:.2f}", sharp, blunt, together)
+        blurred = [_number(row[key], 1e3) for key in ("peb_hybrid_m", "error_ignoring_m") if key in row]
+        table.add_row(name, f"{x:.2f}, {y:.2f}", sharp, blunt, together, *blurred)
     return table
 
 

@@ -74,6 +74,13 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return one_of(f"a whole number >= {least}" + (f" and <= {most}" if most is not None else ""), kind)
 
 
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0.0 <= number <= LONGEST_S:
+        raise ValueError
+    return number
+
+
 def _path(text: str) -> Path:
     if not text:
         raise ValueError
@@ -81,6 +88,8 @@ def _path(text: str) -> Path:
 
 
 WORTH_SAYING_S = 60.0
+LONGEST_S = 3600.0
+"""The longest time since a calibration, that of its period."""
 path_given = one_of("a path, or leave the option out", _path)
 """The parser of an option that takes a path: nothing at all is not the current folder."""
 
@@ -266,6 +275,8 @@ class BoundKind(enum.StrEnum):
 
     COHERENT = "coherent"
     NONCOHERENT = "noncoherent"
+    HYBRID = "hybrid"
+    IGNORING = "ignoring"
 
     @property
     def prefix(self) -> str:
@@ -285,7 +296,16 @@ def bound(
     ] = None,
     mapped: Annotated[bool, typer.Option("--map", help="Map the bound over the area, too.")] = False,
     kind: Annotated[BoundKind | None, typer.Option("--kind", help="Bound to map; default: coherent.")] = None,
-    out: Annotated[Path | None, out_option("Folder for the map", "bound[-noncoherent]-<scenario>-<seed>")] = None,
+    since: Annotated[
+        float | None,
+        typer.Option(
+            "--since",
+            parser=one_of(f"a number >= 0 and <= {LONGEST_S:g} in s", _seconds),
+            metavar="S",
+            help="Time since the last calibration of phases; default: its period, or 0.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, out_option("Folder for the map", "bound[-<kind>]-<scenario>-<seed>")] = None,
     as_json: JsonOption = False,
     plugins: PluginOption = None,
     overwrite: OverwriteOption = False,
@@ -300,15 +320,17 @@ def bound(
     checked = load_scenario(scenario, overrides, plugins)
     announce_size(bound_size(checked, len(points)), scenario)
     path = out if out is not None or as_json else default_folder(shown.prefix, scenario, checked, seed)
-    folder = map_folder(path, checked, seed, shown.value, overwrite) if mapped and path is not None else None
-    found = bounds(checked, seed, points)
-    _show_bounds(found, _map_of(checked, seed, shown, folder) if mapped else None, as_json)
+    folder = map_folder(path, checked, seed, shown.value, overwrite, since) if mapped and path is not None else None
+    found = bounds(checked, seed, points, since)
+    _show_bounds(found, _map_of(checked, seed, shown, since, folder) if mapped else None, as_json)
 
 
-def _map_of(scenario: "Scenario", seed: int, kind: BoundKind, folder: "OutputFolder | None") -> "MappedBound":
+def _map_of(
+    scenario: "Scenario", seed: int, kind: BoundKind, since_s: float | None, folder: "OutputFolder | None"
+) -> "MappedBound":
     from scenarios.figures.bound_map import bound_map, write
 
-    result = bound_map(scenario, seed, kind.value)
+    result = bound_map(scenario, seed, kind.value, since_s)
     return result, tuple(write(result, folder)) if folder is not None else ()
 
 
@@ -320,6 +342,8 @@ def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: b
         say(results.json_text(found | ({"map": mapped[0].data(mapped[1])} if mapped else {})).rstrip())
         return
     show(bounds_table(found), console())
+    if "since_s" in found:
+        say(f"Phases as known {found['since_s']:g} s after a calibration; without one, after the start")
     for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
         say(line)
 

@@ -73,13 +73,14 @@ def plot(found: dict[str, tuple[list[float], list[np.ndarray], int]], ax: Axes) 
     """Draw the load of ap-5, and below it when it received."""
     ax.plot(found["hysteresis"][0], color=GREY, label="load of ap-5")
     for limit in (0.4, 0.6):
-        ax.axhline(limit, color=BLUE, lw=0.8, ls=":")
+        ax.axhline(limit, color=BLUE, lw=0.8, ls=":", label="thresholds with hysteresis" if limit == 0.4 else None)
+    ax.axhline(0.5, color=VERMILION, lw=0.8, ls=":", label="one threshold")
     for height, (name, colour) in enumerate((("one threshold", VERMILION), ("hysteresis", BLUE))):
         _, receive, changes = found[name]
         at = np.flatnonzero([roles[5] for roles in receive])
         label = f"ap-5 receives, {name} ({changes} changes of role in all)"
         ax.scatter(at, np.full(len(at), 0.14 - 0.05 * height), marker="s", s=12, color=colour, label=label)
-    ax.set(xlabel="CPI", ylabel="load", ylim=(0.05, 1.05), title="Roles that follow the load")
+    ax.set(xlabel="CPI", ylabel="load", ylim=(0.05, 1.0), title="Roles that follow the load")
     ax.legend(loc="upper left")
     return ax
 

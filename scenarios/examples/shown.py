@@ -19,10 +19,11 @@ SMALL = {
 """A network in which a CPI takes a moment."""
 
 
-def picture(name: str, plot: Callable[[Axes], Axes]) -> None:
-    """Draw on one pair of axes, save it as name.png and say so."""
+def picture(name: str, *plots: Callable[[Axes], Axes]) -> None:
+    """Draw each on axes of its own, one below the other, save it all as name.png and say so."""
     with draw.styled():
-        figure = Figure(figsize=(8.0, 4.2), layout="constrained")
-        plot(figure.subplots())
+        figure = Figure(figsize=(8.0, 2.4 + 1.8 * len(plots)), layout="constrained")
+        for plot, ax in zip(plots, figure.subplots(len(plots), sharex=True, squeeze=False).flat, strict=True):
+            plot(ax)
     draw.save(figure, path := Path(f"{name}.png"))
     print(f"Written: {path}")

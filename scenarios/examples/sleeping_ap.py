@@ -79,7 +79,11 @@ def plot(found: dict[str, NDArray], ax: Axes) -> Axes:
     for start in range(6, len(found["read"]), 12):
         ax.axvspan(start - 0.5, start + 5.5, color="#EEEEEE", zorder=0)
     ax.set(yscale="log", xlabel="CPI", ylabel="median bound (mm)", title="Two of eight APs sleep in the grey CPIs")
-    ax.legend()
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_yticks([3, 5, 10], minor=False)
+    ax.set_yticks([], minor=True)
+    ax.set_ylim(top=18.0)
+    ax.legend(loc="upper right", ncols=2)
     return ax
 
 

@@ -54,13 +54,13 @@ def plot(found: dict[str, np.ndarray], ax: Axes) -> Axes:
         zorder=3,
     )
     inside = ~good & (np.abs(places).max(axis=1) < 25.0)
-    ax.scatter(
-        places[inside, 0], places[inside, 1], s=26, color=VERMILION, marker="x", label=f"not resolved ({inside.sum()})"
-    )
-    ax.set(xlabel="x about the corner (mm)", ylabel="y about the corner (mm)", xlim=(-22, 10), ylim=(-8, 22))
+    if inside.any():
+        at, label = places[inside], f"not resolved ({inside.sum()})"
+        ax.scatter(at[:, 0], at[:, 1], s=26, color=VERMILION, marker="x", label=label)
+    ax.set(xlabel="x about the corner (mm)", ylabel="y about the corner (mm)", xlim=(-22, 14), ylim=(-4, 22))
     ax.set_aspect("equal")
     ax.set_title("A walker turns a corner")
-    ax.legend(loc="upper left")
+    ax.legend(loc="upper left", bbox_to_anchor=(0.0, 0.95))
     return ax
 
 

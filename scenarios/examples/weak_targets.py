@@ -69,7 +69,8 @@ def plot(found: dict[str, np.ndarray], ax: Axes) -> Axes:
             label = f"{name}, {('weak', 'strong')[target]} target"
             ax.plot(1e3 * bounds[:, target], ls=style, marker="o", ms=3, color=colour, label=label)
     ax.set(yscale="log", xlabel="CPI", ylabel="bound (mm)", title="Sensing slots for the weakest target")
-    ax.legend()
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.legend(loc="center right")
     return ax
 
 

@@ -13,13 +13,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from emulator.randomness import Streams
-from models.bounds.closed_form import coverage, information_gain, sensing_energy_w
+from models.bounds.closed_form import coverage, information_gain, position_error_bound_m, sensing_energy_w
+from models.bounds.hybrid import hybrid_information, ignoring_covariance_m2
 from models.bounds.maps import any_gram_map_m, closed_form_map_m
 from models.network import Area, ModeAssignment, Network
 from models.radio.geometry import on_access_point
 from models.units import db_to_linear
 from models.view import View
+from scenarios.figures.phases_known import known_phases_rad2, since_calibration_s
 from scenarios.figures.point_bounds import expected_illumination, planned_assignment
+from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
 from scenarios.file.size import bound_size, require_fit
@@ -37,8 +40,19 @@ Float = NDArray[np.float64]
 FILES = ("bound_map.png", "bound_map.npz")
 PIXELS_PER_SIDE = 200
 THRESHOLD_WAVELENGTHS = 0.1
-KINDS = {"coherent": "coherent", "noncoherent": "non-coherent"}
+KINDS = {
+    "coherent": "coherent bound",
+    "noncoherent": "non-coherent bound",
+    "hybrid": "hybrid bound",
+    "ignoring": "error that ignores phases",
+}
 """Kinds of bound by their name on the command line."""
+WITH_PHASES = ("hybrid", "ignoring")
+"""Kinds that depend on how well phases are known."""
+LIKE = {"coherent": "coherent", "noncoherent": "non-coherent"}
+"""The others, as `models.bounds` names them."""
+CHUNK_ELEMENTS = 4_000_000
+"""Elements of the matrices of points whose phases are eliminated together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +62,7 @@ class BoundMap:
     Attributes
     ----------
     kind
-        "coherent" (real free amplitudes) or "noncoherent".
+        One of `KINDS`: "coherent" (real free amplitudes), "noncoherent", or of those with phases that are not exact.
     peb_m
         Position error bound in m, shape (n_y, n_x); NaN where there is none.
     x_m, y_m
@@ -57,6 +71,8 @@ class BoundMap:
         Largest bound at which a pixel counts as covered, a tenth of a wavelength.
     targets_m
         Where the targets of the scenario start, shape (n_targets, 2).
+    since_s
+        How long ago phases were measured; None for a kind without phases.
     """
 
     kind: str
@@ -68,6 +84,7 @@ class BoundMap:
     peb_m: Float
     threshold_m: float
     targets_m: Float
+    since_s: float | None = None
 
     @property
     def covered(self) -> float:
@@ -93,17 +110,29 @@ class BoundMap:
                 "receivers": self.assignment.receivers,
             }
         )
-        return data | {"path": picture and str(picture), "data_path": arrays and str(arrays)}
+        since = {} if self.since_s is None else {"since_s": self.since_s}
+        return data | since | {"path": picture and str(picture), "data_path": arrays and str(arrays)}
 
     def summary(self) -> str:
         """Return the map in a sentence."""
         return (
-            f"{self.kind} bound over {len(self.x_m)} x {len(self.y_m)} pixels: coverage {self.covered:.3f} "
+            f"{self._name} over {len(self.x_m)} x {len(self.y_m)} pixels: coverage {self.covered:.3f} "
             f"at {length_text(self.threshold_m)} (λ/10), median {length_text(self.median_peb_m)}"
         )
 
+    @property
+    def _name(self) -> str:
+        return KINDS[self.kind] if self.kind in WITH_PHASES else f"{self.kind} bound"
 
-def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap:
+    @property
+    def title(self) -> str:
+        """What a picture of it is called."""
+        if self.since_s is None:
+            return KINDS[self.kind].replace("bound", "position error bound").capitalize()
+        return f"{KINDS[self.kind].capitalize()}, {self.since_s:g} s after phases were known"
+
+
+def bound_map(scenario: Scenario, seed: int, kind: str = "coherent", since_s: float | None = None) -> BoundMap:
     """Return the bound over the area, for the statistics that a CPI is expected to bring, as `dmimo bound` has it.
 
     With the sensing waveform alone it is the closed form; with communication that illuminates too (of the channels of
@@ -117,8 +146,16 @@ def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap
     seed
         Seed of its random layout.
     kind
-        "coherent" or "noncoherent".
+        One of `KINDS`.
+    since_s
+        Time since the last calibration in s; by default its period, or 0.
+
+    Raises
+    ------
+    ScenarioError
+        If a kind with phases is asked for where phases are exact, or of another illumination or powers.
     """
+    since_s = _since_s(scenario, kind, since_s)
     require_fit(bound_size(scenario))
     streams = Streams(seed)
     view = view_of(scenario, streams)
@@ -132,26 +169,70 @@ def bound_map(scenario: Scenario, seed: int, kind: str = "coherent") -> BoundMap
         assignment=assignment,
         x_m=x,
         y_m=y,
-        peb_m=_bounds_m(scenario, seed, view, assignment, points, KINDS[kind]).reshape(len(y), len(x)),
+        peb_m=_bounds_m(scenario, seed, view, assignment, points, kind, since_s).reshape(len(y), len(x)),
         threshold_m=THRESHOLD_WAVELENGTHS * view.network.wavelength_m,
         targets_m=np.array(target_starts_m(scenario, streams)).reshape(-1, 2),
+        since_s=since_s,
     )
 
 
-def _bounds_m(scenario: Scenario, seed: int, view: View, assignment: ModeAssignment, points: Float, kind: str) -> Float:
+def _since_s(scenario: Scenario, kind: str, asked_s: float | None) -> float | None:
+    """Return the time since the last calibration, for a kind that depends on it; None for others."""
+    since_s = since_calibration_s(scenario, asked_s)
+    if kind not in WITH_PHASES:
+        return None
+    if since_s is None:
+        raise ScenarioError("--kind", [f"got {kind}, but phases are exact here; give [oscillators], or coherent"])
+    return since_s
+
+
+def _bounds_m(
+    scenario: Scenario, seed: int, view: View, assignment: ModeAssignment, points: Float, kind: str,
+    since_s: float | None,
+) -> Float:  # fmt: skip
     """Return the bound at each point, NaN exactly on an access point."""
     network, radio = view.network, view.radio
     first = scenario.targets[0] if scenario.targets else TargetKeys()
     rcs_m2 = db_to_linear(first.rcs_dbsm)
     off = ~on_access_point(network, points)
     found = np.full(len(points), np.nan)
-    if (radio.illumination == "full" and network.n_ues) or np.ptp(network.relative_power):
-        gram = expected_illumination(scenario, seed, view, assignment)
-        found[off] = any_gram_map_m(network, assignment, points[off], rcs_m2, gram, radio.noise_power_w, kind)
+    is_even = not ((radio.illumination == "full" and network.n_ues) or np.ptp(network.relative_power))
+    gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), rcs_m2, radio.noise_power_w)
+    if since_s is not None:
+        _require_even(is_even, kind)
+        phases_rad2 = known_phases_rad2(scenario, view, assignment, since_s)
+        found[off] = _with_phases_m(network, assignment, points[off], gain, kind, phases_rad2)
+    elif is_even:
+        found[off] = closed_form_map_m(network, assignment, points[off], gain, LIKE[kind])
     else:
-        gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), rcs_m2, radio.noise_power_w)
-        found[off] = closed_form_map_m(network, assignment, points[off], gain, kind)
+        gram = expected_illumination(scenario, seed, view, assignment)
+        found[off] = any_gram_map_m(network, assignment, points[off], rcs_m2, gram, radio.noise_power_w, LIKE[kind])
     return found
+
+
+def _require_even(is_even: bool, kind: str) -> None:
+    if not is_even:
+        text = f'got {kind}, which is mapped with radio.illumination = "sensing" and equal powers; --at bounds points'
+        raise ScenarioError("--kind", [text])
+
+
+def _with_phases_m(
+    network: Network, assignment: ModeAssignment, points: Float, gain: float, kind: str, phases_rad2: Float
+) -> Float:
+    """Return the hybrid bound, or the error that ignores phases, at each point, some points at a time."""
+    n_chunks = 1 + len(points) * network.n_aps**2 // CHUNK_ELEMENTS
+    bound_m = _hybrid_m if kind == "hybrid" else _ignoring_m
+    chunks = np.array_split(points, n_chunks)
+    return np.concatenate([bound_m(network, assignment, chunk, gain, phases_rad2) for chunk in chunks])
+
+
+def _hybrid_m(network: Network, assignment: ModeAssignment, points: Float, gain: float, phases_rad2: Float) -> Float:
+    return position_error_bound_m(hybrid_information(network, assignment, points, gain, phases_rad2))
+
+
+def _ignoring_m(network: Network, assignment: ModeAssignment, points: Float, gain: float, phases_rad2: Float) -> Float:
+    covariance = ignoring_covariance_m2(network, assignment, points, gain, phases_rad2)
+    return np.asarray(np.sqrt(np.trace(covariance, axis1=-2, axis2=-1)))
 
 
 def write(result: BoundMap, folder: OutputFolder) -> list[Path]:
@@ -200,7 +281,7 @@ def plot(result: BoundMap, ax: Axes) -> Axes:
     draw.draw_access_points(ax, result.network, result.assignment, on_image=True)
     draw.draw_targets(ax, result.targets_m, np.empty((0, 2)), on_image=True)
     ax.set_title(
-        f"{KINDS[result.kind].capitalize()} position error bound\n"
+        f"{result.title}\n"
         f"coverage {result.covered:.3f} at λ/10 = {length_text(result.threshold_m)}, "
         f"median {length_text(result.median_peb_m)}"
     )
@@ -221,5 +302,5 @@ def _draw_bounds(result: BoundMap, ax: Axes, known: Float) -> None:
     share = min(1.0, result.area.height_m / result.area.width_m)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.046 * share, pad=0.02, extend="both", ticks=ticks, format=labels)
     bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.set_label(f"position error bound ({unit})")
+    bar.set_label(f"position error{' bound' if result.kind != 'ignoring' else ''} ({unit})")
     bar.outline.set_visible(False)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from emulator.messages import CENTRAL
 from emulator.randomness import Streams
 from models.bounds.fisher import target_bounds_m
+from models.bounds.hybrid import hybrid_bound_m, ignoring_bound_m
 from models.network import ModeAssignment, Network
 from models.radio.gram import Gram
 from models.radio.transmission import expected_gram, precoding_matrix
 from models.units import db_to_linear
 from models.view import View
+from scenarios.figures.phases_known import known_phases_rad2, since_calibration_s
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.file.schema import TargetKeys
@@ -24,14 +26,20 @@ from scenarios.file.survey import first_channel, target_starts_m, view_of
 __all__ = ["bounds", "expected_illumination", "planned_assignment"]
 
 Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
 
 
-def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]] = ()) -> dict[str, Any]:
+def bounds(
+    scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]] = (), since_s: float | None = None
+) -> dict[str, Any]:
     """Return the bounds of `dmimo bound`: each target alone, then further points; and the targets together.
 
     The statistics are the expected ones, amplitudes are real and free. A target stands where it starts, with its
     scattering phase, or 0 where that is left out; a further point gets the radar cross section of the first target, or
     the default where there is none, and the phase 0.
+
+    With oscillators or a calibration, `since_s` is how long ago phases were measured, and the hybrid bound and the
+    error of an estimator that ignores phases stand beside the bounds.
 
     Parameters
     ----------
@@ -41,12 +49,15 @@ def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]
         Seed of its random layout and, where communication illuminates too, of the channels of CPI 0.
     points_m
         Further points, in m.
+    since_s
+        Time since the last calibration in s; by default its period, or 0.
 
     Raises
     ------
     ScenarioError
-        If a point is exactly on an access point.
+        If a point is exactly on an access point, or ``since_s`` is given where phases are exact.
     """
+    since_s = since_calibration_s(scenario, since_s)
     require_fit(bound_size(scenario))
     streams = Streams(seed)
     view = view_of(scenario, streams)
@@ -56,10 +67,13 @@ def bounds(scenario: Scenario, seed: int, points_m: Sequence[tuple[float, float]
     phases = [target.scatter_phase_rad or 0.0 for target in scenario.targets]
     rcs_elsewhere = rcs[0] if rcs else db_to_linear(TargetKeys().rcs_dbsm)
     assignment = planned_assignment(scenario, view, streams)
-    bound = partial(_rows, view, assignment, Gram.of(expected_illumination(scenario, seed, view, assignment)))
+    phases_rad2 = None if since_s is None else known_phases_rad2(scenario, view, assignment, since_s)
+    gram = Gram.of(expected_illumination(scenario, seed, view, assignment))
+    bound = partial(_rows, view, assignment, gram, phases_rad2)
     alone = [*zip(positions, rcs, phases, strict=True), *((point, rcs_elsewhere, 0.0) for point in points_m)]
     rows = [row for point, area, phase in alone for row in bound([point], [area], [phase])]
-    return {"targets": rows, "joint": bound(positions, rcs, phases) if positions else []}
+    found = {"targets": rows, "joint": bound(positions, rcs, phases) if positions else []}
+    return found if since_s is None else found | {"since_s": since_s}
 
 
 def _check_points(network: Network, points_m: Sequence[tuple[float, float]]) -> None:
@@ -96,24 +110,28 @@ def _rows(
     view: View,
     assignment: ModeAssignment,
     gram: Gram,
+    phases_rad2: Float | None,
     points_m: Sequence[tuple[float, float]],
     rcs_m2: Sequence[float],
     scatter_phase_rad: Sequence[float],
 ) -> list[dict[str, Any]]:
-    coherent, noncoherent = (
-        target_bounds_m(
-            view.network,
-            assignment,
-            np.array(points_m),
-            np.array(rcs_m2),
-            np.array(scatter_phase_rad),
-            gram,
-            view.radio.noise_power_w,
-            kind,
-        )
-        for kind in ("coherent", "non-coherent")
+    known = (
+        view.network,
+        assignment,
+        np.array(points_m),
+        np.array(rcs_m2),
+        np.array(scatter_phase_rad),
+        gram,
+        view.radio.noise_power_w,
     )
+    found = {
+        "peb_coherent_m": target_bounds_m(*known, "coherent"),
+        "peb_noncoherent_m": target_bounds_m(*known, "non-coherent"),
+    }
+    if phases_rad2 is not None:
+        found["peb_hybrid_m"] = hybrid_bound_m(*known, phases_rad2)
+        found["error_ignoring_m"] = ignoring_bound_m(*known, phases_rad2)
     return [
-        {"position_m": list(point), "peb_coherent_m": float(sharp), "peb_noncoherent_m": float(blunt)}
-        for point, sharp, blunt in zip(points_m, coherent, noncoherent, strict=True)
+        {"position_m": list(point)} | {name: float(values[i]) for name, values in found.items()}
+        for i, point in enumerate(points_m)
     ]

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emulator import SPLITS
 from scenarios.file.plain import DEEPEST, plain_table
-from scenarios.file.plugins import found, settings_of
 from scenarios.file.problems import ScenarioError, short
-from scenarios.file.schema import SPLIT_KEYS, ScenarioKeys
-from scenarios.file.table import Strategy
+from scenarios.file.schema import ScenarioKeys
+from scenarios.file.table import Table
 
 __all__ = ["overridden"]
 
@@ -16,8 +14,8 @@ __all__ = ["overridden"]
 def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested data with other values of some dotted keys.
 
-    Of two keys that exclude each other the new one wins: count drops positions_m and the reverse, another kind drops
-    the settings that it lacks, and receivers by name drop their number.
+    Of two keys that exclude each other the new one wins, as ``Table.outdated`` says: count drops positions_m and the
+    reverse, another kind the settings that it lacks. Receivers by name drop their number.
 
     Raises
     ------
@@ -29,7 +27,7 @@ def overridden(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[st
         raise ScenarioError("--set", [f"{short(key)}: got a key of more than {DEEPEST} parts" for key in long])
     result = _without_number_of_receivers(data) if _names_receivers(overrides) else dict(data)
     for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
-        result = _with_rivals_dropped(result, key, overrides)
+        result = _with_outdated_dropped(result, key, overrides)
         result = _set(result, key.split("."), overrides[key], key)
     return result
 
@@ -46,32 +44,20 @@ def _without_number_of_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "schedule": {key: value for key, value in schedule.items() if key != "n_receivers"}}
 
 
-def _with_rivals_dropped(data: dict[str, Any], key: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    table, _, name = key.partition(".")
-    keys = data.get(table)
-    if not isinstance(keys, dict):
+def _with_outdated_dropped(data: dict[str, Any], key: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    name, _, inside = key.partition(".")
+    keys, table = data.get(name), _table(name)
+    if not isinstance(keys, dict) or table is None:
         return data
-    rival = {"count": "positions_m", "positions_m": "count"}.get(name, "")
-    dropped = {rival} if f"{table}.{rival}" not in overrides else set()
-    if key == "fronthaul.split":
-        others = SPLIT_KEYS - _settings(SPLITS, overrides[key])
-        dropped = {key for key in others if f"fronthaul.{key}" not in overrides}
-    strategy = _strategy(table)
-    if strategy is not None and name == strategy.kind_key and keys.get(name) != overrides[key]:
-        dropped = set(keys) - _settings(strategy.registry, overrides[key]) - strategy.staying()
-    return {**data, table: {k: v for k, v in keys.items() if k not in dropped}}
+    outdated = table.outdated(inside, overrides[key], keys)
+    return {**data, name: {k: v for k, v in keys.items() if k not in outdated or f"{name}.{k}" in overrides}}
 
 
-def _strategy(table: str) -> type[Strategy] | None:
-    """Return the class of a table that has a kind."""
-    field = ScenarioKeys.model_fields.get(table)
+def _table(name: str) -> type[Table] | None:
+    """Return the class of a table."""
+    field = ScenarioKeys.model_fields.get(name)
     cls = field.annotation if field is not None else None
-    return cls if isinstance(cls, type) and issubclass(cls, Strategy) else None
-
-
-def _settings(registry: Mapping[str, str], kind: Any) -> set[str]:
-    """Return the settings of a kind of a registry; none of one that is not there."""
-    return set(settings_of(found(registry[kind]))) if isinstance(kind, str) and kind in registry else set()
+    return cls if isinstance(cls, type) and issubclass(cls, Table) else None
 
 
 def _set(data: Any, path: list[str], value: Any, key: str) -> Any:

@@ -7,7 +7,7 @@ from pydantic import Strict
 
 from models.calibration import CALIBRATIONS, SERVOS
 from models.oscillators import OSCILLATORS, PRESETS
-from scenarios.file.plugins import make
+from scenarios.file.plugins import make, settings_of
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Number, OneOf, Part, Strategy, key
 
@@ -41,6 +41,14 @@ class _Oscillator(Strategy):
         """Return the keys that mean the same whatever the kind."""
         return super().staying() - {"preset"}
 
+    @classmethod
+    def outdated(cls, key: str, value: Any, given: Mapping[str, Any]) -> set[str]:
+        """Return the settings that another kind or preset lacks; of kind and preset the other."""
+        if key != "preset" or given.get(key) == value:
+            return super().outdated(key, value, given)
+        has = settings_of(PRESETS[value].kind) if isinstance(value, str) and value in PRESETS else ()
+        return {"kind"} | set(given) - set(has) - cls.staying()
+
     @property
     def options(self) -> dict[str, Any]:
         """The settings: those of the preset, and those given."""
@@ -58,7 +66,9 @@ class _Oscillator(Strategy):
 class NodeOscillator(_Oscillator):
     """The oscillator of a single node, in place of that of all."""
 
-    name: Annotated[str, Strict()] = key(..., 'Name of the node, such as "ap-3" or "ue-0".', "", OURS)
+    name: Annotated[str, Strict()] = key(
+        ..., 'Name of the node, such as "ap-3" or "ue-0".', "", OURS, allowed="the name of an access point or a UE"
+    )
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is wrong with the name or the oscillator."""
@@ -104,6 +114,11 @@ class OscillatorKeys(_Oscillator):
         return [name for name, field in type(self).model_fields.items() if getattr(self, name) == field.default]
 
 
+_WITH_LOOP = "proportional-integral"
+_LOOP = ("loop_hz", "damping")
+_DETECTOR = ("false_alarm_probability", "memory_cpis", "tolerance_rad")
+
+
 class CalibrationKeys(Part):
     """How the phases of the access points are measured, and corrected."""
 
@@ -136,13 +151,21 @@ class CalibrationKeys(Part):
         0.1, "With when_lost: error of the phase of a pair that is not worth a calibration.", "rad", OURS, ge=0, le=1
     )
 
+    @classmethod
+    def outdated(cls, key: str, value: Any, given: Mapping[str, Any]) -> set[str]:
+        """Return the settings that another kind lacks, and what has no effect without a loop or a detector."""
+        if key == "kind" and value == "none":
+            return set(given)
+        idle = {"servo": _LOOP if value != _WITH_LOOP else (), "when_lost": _DETECTOR if value is False else ()}
+        return super().outdated(key, value, given) | set(idle.get(key, ()))
+
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is wrong with the kind or its settings, or given without effect."""
         yield from super().problems(name, scenario, plugins)
         given = self.model_fields_set & set(self._idle())
         for odd in sorted(given):
             yield Problem((f"{name}.{odd}",), self._why_idle(odd))
-        if self.servo == "proportional-integral" and self.loop_hz is None and self.kind != "none":
+        if self.servo == _WITH_LOOP and self.loop_hz is None and self.kind != "none":
             yield Problem((f"{name}.loop_hz",), "required by the servo proportional-integral, not given")
 
     def _idle(self) -> list[str]:
@@ -150,13 +173,13 @@ class CalibrationKeys(Part):
         every = [field for field in type(self).model_fields if field != "kind"]
         if self.kind == "none":
             return every
-        loop = [] if self.servo == "proportional-integral" else ["loop_hz", "damping"]
-        return loop + ([] if self.when_lost else ["false_alarm_probability", "memory_cpis", "tolerance_rad"])
+        loop = () if self.servo == _WITH_LOOP else _LOOP
+        return [*loop, *(() if self.when_lost else _DETECTOR)]
 
     def _why_idle(self, odd: str) -> str:
         if self.kind == "none":
             return 'the kind "none" measures nothing; leave it out'
-        if odd in ("loop_hz", "damping"):
+        if odd in _LOOP:
             return f'the servo "{self.servo}" has no loop; leave it out'
         return "has no effect without when_lost = true; leave it out"
 

@@ -19,7 +19,10 @@ from typing import Any, get_type_hints
 
 from scenarios.file.problems import closest, short
 
-__all__ = ["found", "implementation", "is_plugin", "make", "module_of", "role_of", "setting_problems", "settings_of"]
+__all__ = [
+    "found", "implementation", "is_plugin", "make", "module_of", "role_of", "setting_problems", "settings_of",
+    "settings_of_kind",
+]  # fmt: skip
 
 GROUP = "dmimo_isac"
 """What the groups of entry points begin with."""
@@ -116,6 +119,11 @@ def settings_of(cls: type, role: type = object) -> dict[str, Any]:
     except Exception as error:
         raise ValueError(f"the types of the settings of {cls.__name__} cannot be read: {error}") from error
     return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init and f.name not in _fields(role)}
+
+
+def settings_of_kind(kind: Any, registry: Mapping[str, str]) -> set[str]:
+    """Return the names of the settings of a kind of a registry; none of one that is not there."""
+    return set(settings_of(found(registry[kind]))) if isinstance(kind, str) and kind in registry else set()
 
 
 def _fields(role: type) -> set[str]:

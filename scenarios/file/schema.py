@@ -22,7 +22,7 @@ from models.radio import CHANNELS, PATH_LOSS, QUANTISERS
 from models.selection import SELECTORS
 from scenarios.file.graphml import link_names
 from scenarios.file.phases import CalibrationKeys, OscillatorKeys
-from scenarios.file.plugins import found, make, setting_problems, settings_of
+from scenarios.file.plugins import found, make, setting_problems, settings_of, settings_of_kind
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Coordinate, Count, Number, OneOf, Part, Place, Strategy, Table, tables_of
 from scenarios.file.table import key as _key
@@ -149,6 +149,12 @@ class _Placed(Part):
         if isinstance(positions, list | tuple) and "count" not in data and len(positions) >= cls.least:
             return {**data, "count": len(positions)}
         return data
+
+    @classmethod
+    def outdated(cls, key: str, value: Any, given: Mapping[str, Any]) -> set[str]:
+        """Return the settings that another kind lacks; of the number of nodes and their positions the other."""
+        other = {"count": "positions_m", "positions_m": "count"}.get(key)
+        return super().outdated(key, value, given) | ({other} if other is not None else set())
 
     @property
     def single(self) -> tuple[Any, ...]:
@@ -544,6 +550,11 @@ class FronthaulKeys(Table):
     def without_effect(self) -> Iterable[str]:
         """Return the settings of other splits, and the neighbours where there is no mesh."""
         return sorted(SPLIT_KEYS - self.split_fields) + (["neighbours"] if self.topology != "mesh" else [])
+
+    @classmethod
+    def outdated(cls, key: str, value: Any, given: Mapping[str, Any]) -> set[str]:
+        """Return the settings of other splits."""
+        return SPLIT_KEYS - settings_of_kind(value, SPLITS) if key == "split" else set()
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is given although it has no effect, and bits that cannot be."""

@@ -1,7 +1,7 @@
 """What a table of a scenario file is made of: keys with a unit and a source, and what a table may say beyond them.
 
 A table is a class of its own, and one line in ``scenarios.file.schema.ScenarioKeys`` adds it. Schema, checks, the
-written-out scenario, the objects of a run and the documentation follow from the class: its keys, and the three hooks of
+written-out scenario, the objects of a run and the documentation follow from the class: its keys, and the four hooks of
 ``Table``.
 """
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
 from pydantic_core import CoreSchema, core_schema
 
-from scenarios.file.plugins import implementation, role_of, setting_problems, settings_of
+from scenarios.file.plugins import implementation, role_of, setting_problems, settings_of, settings_of_kind
 from scenarios.file.problems import Problem
 
 __all__ = [
@@ -94,6 +94,11 @@ class Table(BaseModel):
         """Return what the table adds to the air: settings of effects, by their names in ``emulator.media.EFFECTS``."""
         return {}
 
+    @classmethod
+    def outdated(cls, key: str, value: Any, given: Mapping[str, Any]) -> set[str]:
+        """Return which of the keys given make no sense any more with a new value of one: an override drops them."""
+        return set()
+
 
 class Strategy(Table):
     """A kind and its settings; keys beyond those named in the class are settings of the kind, checked against it."""
@@ -162,6 +167,13 @@ class Strategy(Table):
     def without_effect(self) -> list[str]:
         """Return the shared settings that this kind lacks."""
         return self._lacking()
+
+    @classmethod
+    def outdated(cls, key: str, value: Any, given: Mapping[str, Any]) -> set[str]:
+        """Return the settings that another kind lacks."""
+        if key != cls.kind_key or given.get(key) == value:
+            return set()
+        return set(given) - settings_of_kind(value, cls.registry) - cls.staying()
 
 
 class Part(Strategy):
