@@ -1,4 +1,4 @@
-"""The command `dmimo figure`: the paper's figures as JSON, CSV, PNG and PDF."""
+"""The command `dmimo figure`: the paper's figures and others as JSON, CSV, PNG and PDF."""
 
 import enum
 from collections.abc import Mapping
@@ -25,6 +25,10 @@ class FigureName(enum.StrEnum):
     COVERAGE = "3b"
     TRADE_OFF = "3c"
     SELECTION = "selection"
+    LINK_RATE = "link-rate"
+    IQ_BITS = "iq-bits"
+    LOSS = "loss"
+    FAILURE = "failure"
 
 
 def run_figure(
@@ -39,13 +43,13 @@ def run_figure(
     Raises
     ------
     ScenarioError
-        If a number or setting is wrong, or settings are given for a figure of the paper, which has its own.
+        If a number or setting is wrong, or settings are given for a figure that has its own.
     """
-    module = import_module(f"scenarios.figures.figure_{name.value}")
+    module = import_module(f"scenarios.figures.figure_{name.value.replace('-', '_')}")
     if overrides and name is not FigureName.SELECTION:
         from scenarios.file.problems import ScenarioError
 
-        text = f"figure {name.value} has the settings of the paper; --set is for the figure selection"
+        text = f"figure {name.value} has settings of its own; --set is for the figure selection"
         raise ScenarioError("--set", [text])
     count = module.N_REALIZATIONS if n_realizations is None else n_realizations
     figure: Result = module.run(count, seed, workers, **({"overrides": overrides} if overrides else {}))
@@ -67,14 +71,15 @@ def register(app: typer.Typer) -> None:
     @app.command()
     @guarded
     def figure(
-        name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help="2, 3a, 3b, 3c or selection.")],
+        name: Annotated[FigureName, typer.Argument(metavar="FIGURE", help=f"{', '.join(FigureName)}.")],
         n_realizations: Annotated[
             int | None,
             typer.Option(
                 "--realizations",
+                "--trials",
                 parser=whole(1, MOST_REALIZATIONS),
                 metavar="N",
-                help="Layouts or draws; default: 1, 30, 100, 100 or 100.",
+                help="Layouts or draws; by default as many as take minutes.",
             ),
         ] = None,
         seed: SeedOption = 1,
@@ -89,7 +94,7 @@ def register(app: typer.Typer) -> None:
         overrides: SetOption = None,
         overwrite: OverwriteOption = False,
     ) -> None:
-        """Compute and draw a figure of the paper, or the study of selectors; --set is for the latter."""
+        """Compute and draw a figure of the paper or beyond it; --set is for the figure selection."""
         from scenarios.file.files import parse_override
 
         settings = dict(map(parse_override, overrides or ()))
