@@ -25,7 +25,7 @@ JITTERY = {"fronthaul.jitter_s": JITTER_S, "schedule.lead_s": 2e-3}
 """Where the deadline matters, delays vary; plans are sent early enough to be in time all the same."""
 AXES: dict[str, tuple[Float, dict[str, Any]]] = {
     "loss_probability": (np.array([0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3]), {}),
-    "deadline_s": (1e-6 * np.array([50, 100, 150, 200, 300, 400, 600, 900, 1200]), JITTERY),
+    "deadline_s": (np.array([50, 100, 150, 200, 300, 400, 600, 900, 1200]) / 1e6, JITTERY),
 }
 SPLITS = ("iq", "statistics")
 RECORD_S = 5e-6
@@ -38,7 +38,7 @@ class Loss(Curves):
     def picture(self) -> Figure:
         """Return the figure drawn."""
         with draw.styled():
-            figure = Figure(figsize=(12.4, 9.6), layout="constrained")
+            figure = Figure(figsize=(11.4, 8.2), layout="constrained")
             plot(self, figure.subplots(3, 2, sharex="col", sharey="row", height_ratios=(1.4, 1.0, 1.0)))
         return figure
 
