@@ -58,9 +58,9 @@ def test_what_a_calibration_leaves_is_foreseen_as_it_comes(small, kind):
     emulation = scenario.build(seed=1, estimator=None)
     emulation.run(6)
     central = emulation.central
-    at_ns = central.known_phases.measured_ns
+    last = central.known_phases.calibrated[-1]
     assignment = planned_assignment(scenario, view_of(scenario, Streams(1)), Streams(1))
-    came = central.calibrator.covariance_rad2(central.known_phases, assignment, at_ns)
+    came = central.calibrator.covariance_rad2(central.known_phases, last.from_cpi, assignment, last.measured_ns)
     np.testing.assert_allclose(np.diag(known(scenario, 0.0)), np.diag(came), rtol=0.5)
 
 

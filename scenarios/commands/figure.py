@@ -1,4 +1,4 @@
-"""The command `dmimo figure`: the paper's figures as JSON, CSV, PNG and PDF."""
+"""The command `dmimo figure`: the paper's figures and others as JSON, CSV, PNG and PDF."""
 
 import enum
 from collections.abc import Mapping
@@ -29,6 +29,10 @@ class FigureName(enum.StrEnum):
     COHERENCE = "coherence"
     PHASE_BUDGET = "phase-budget"
     CALIBRATION = "calibration"
+    LINK_RATE = "link-rate"
+    IQ_BITS = "iq-bits"
+    LOSS = "loss"
+    FAILURE = "failure"
 
 
 def run_figure(
@@ -76,9 +80,10 @@ def register(app: typer.Typer) -> None:
             int | None,
             typer.Option(
                 "--realizations",
+                "--trials",
                 parser=whole(1, MOST_REALIZATIONS),
                 metavar="N",
-                help="Layouts or draws; each figure has a default of its own.",
+                help="Layouts or draws; by default as many as take minutes.",
             ),
         ] = None,
         seed: SeedOption = 1,

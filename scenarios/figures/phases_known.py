@@ -44,7 +44,7 @@ def known_phases_rad2(scenario: Scenario, view: View, assignment: ModeAssignment
     calibrator = calibrator_of(scenario, view.network, view.radio, front_ends)
     assert calibrator is not None, "a scenario without phases has no covariance of them"
     known = calibrator.foreseen(_pilot_energies_w(scenario, view))
-    found = calibrator.covariance_rad2(known, assignment, known.measured_ns + round(1e9 * since_s))
+    found = calibrator.covariance_rad2(known, 0, assignment, round(1e9 * since_s))
     return np.zeros(2 * (view.network.n_aps,)) if found is None else found
 
 

@@ -7,7 +7,7 @@ from pydantic import Strict
 
 from models.calibration import CALIBRATIONS, SERVOS
 from models.oscillators import OSCILLATORS, PRESETS
-from scenarios.file.plugins import make, settings_of
+from scenarios.file.plugins import make, settings_of_kind
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Number, OneOf, Part, Strategy, key
 
@@ -46,7 +46,8 @@ class _Oscillator(Strategy):
         """Return the settings that another kind or preset lacks; of kind and preset the other."""
         if key != "preset" or given.get(key) == value:
             return super().outdated(key, value, given)
-        has = settings_of(PRESETS[value].kind) if isinstance(value, str) and value in PRESETS else ()
+        kind = PRESETS[value].kind if isinstance(value, str) and value in PRESETS else None
+        has = settings_of_kind(kind, OSCILLATORS)
         return {"kind"} | set(given) - set(has) - cls.staying()
 
     @property
