@@ -1,105 +1,177 @@
-"""How often the test of each receiver against the others leaves an honest one out, and finds one that is not.
+"""How soon the test of each receiver against the others finds one that is compromised, whom it blames, and the error.
 
-    python -m benchmarks.study_exclusion --trials 400 --located 20 --workers 2
+    python -m benchmarks.study_exclusion --trials 20 --located 4 --workers 2
 
-Every trial draws layout, target, waveforms and noise anew (seed [seed, i]): 12 APs, six of them receivers, 10 snapshots
-a slot. "law" tests around the true position, so that the law of the test alone counts. "located" is the whole way with
-the two-stage estimator: `models.consistency.ConsistencyTest.judge`, its error, and that of the network without the AP.
+Each trial takes one of the six receivers in turn, in the layout of tests/reference/golden.json with a target at
+(310, 420) m, or in one of 12 APs drawn at random among those in which the network, honest and whole or without the AP,
+resolves the target: where nothing is resolved, nobody contradicts. Waveforms (10 snapshots a slot) and noise are new in
+each of the 10 CPIs. "Law" tests around the true position. "Located" is the whole way with the two-stage estimator and
+`models.consistency.ConsistencyTest.judge`; its error over that of the network without the AP is the ratio of medians
+over all CPIs, those before the AP is found included. "within_k": the AP is left out in one of the first k CPIs.
+"honest": share of CPIs in which an honest receiver is newly left out; 1 % by design where all are honest.
 
-turned   the phases of a receiver are turned by +-0.5 rad, at random for each transmitter
+turned   the phases of a receiver are turned by +-0.5 rad, at random for each transmitter, alike in all CPIs
 rubbish  noise of the power of its echoes takes their place
+ghost    the echo of a target that only it sees is added, as strong as one of 1 m^2 would be
+replay   it reports the samples of the CPI before
 """
 
 import argparse
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.studies import command_line, outcomes, report, share
-from models.consistency import ConsistencyTest, contradictions, without
+from benchmarks.studies import bootstrap, command_line, outcomes, report, share
+from benchmarks.study_phase_errors import golden
+from models.consistency import ConsistencyTest, without
 from models.estimation.two_stage import TwoStage
 from models.observation import Estimate, Observation
-from tests.simulate import normals, observe, random_truth
+from tests.simulate import NOISE_W, Truth, normals, random_truth, receive, summarise, waveform
 
-ATTACKS = ("none", "turned", "rubbish")
-POWERS_DBM = (20, 30, 40)
-CULPRIT = 2
+ATTACKS = ("none", "turned", "rubbish", "ghost", "replay")
+LAW_ATTACKS = ATTACKS[:3]
+LAW_SCENES = (("golden", 20), ("random", 20), ("random", 30), ("random", 40))
+"""Layout, and power in dBm."""
+LOCATED_SCENES = LAW_SCENES[:3]
+POINT_M = (310.0, 420.0)
 PROBABILITY = 1e-2
+LOOKS = (1, 5, 10)
+"""CPIs within which a culprit is found."""
+LAYOUTS = 1000
+"""Drawn at most until one resolves its target."""
+locate = TwoStage(grid_step_m=10.0).estimate
 
 
-def attacked(rng: np.random.Generator, observation: Observation, attack: str) -> Observation:
-    """Return what is fused when a receiver is compromised."""
-    cross = observation.cross.copy()
-    if attack == "turned":
-        cross[CULPRIT] *= np.exp(0.5j * rng.choice([-1, 1], cross.shape[2]))[:, None]
-    elif attack == "rubbish":
-        power = observation.energy[CULPRIT] / observation.n_samples[CULPRIT]
-        noise = np.sqrt(power) * normals(rng, *cross.shape[1:])
-        cross[CULPRIT] = noise * np.sqrt(np.mean(observation.gram.traces) / cross.shape[1])
-    return replace(observation, cross=cross)
+class Outcome(NamedTuple):
+    """What became of a trial."""
+
+    found: int
+    """CPI, from 1, in which the culprit was left out first; 0: in none."""
+    blamed: list[bool]
+    """Of each CPI: whether an honest one was left out that was not before."""
+    errors_m: list[tuple[float, float]]
+    """With the test, and without the AP; infinite where nothing is found."""
+    drawn: int
+    """Layouts drawn."""
 
 
-def drawn(seed: int, index: int, attack: str, power_dbm: float) -> tuple[Any, Observation]:
-    """Return truth and observation of a trial."""
-    rng = np.random.default_rng([seed, index])
-    truth = random_truth(rng, n_targets=1)
-    return truth, attacked(rng, observe(rng, truth, power_w=10 ** (power_dbm / 10 - 3)), attack)
+def heard(rng: np.random.Generator, truth: Truth, power_dbm: float) -> tuple[Any, Any]:
+    """Return samples sent and received in a CPI."""
+    sent = waveform(rng, len(truth.assignment.transmitters), truth.network.n_antennas, 10 ** (power_dbm / 10 - 3))
+    echo = receive(truth, sent)
+    return sent, echo + np.sqrt(NOISE_W) * normals(rng, *echo.shape)
 
 
-def law(seed: int, index: int, attack: str, power_dbm: float) -> int:
-    """Return the receiver that would be left out, -1 for none."""
-    truth, observation = drawn(seed, index, attack, power_dbm)
-    probability = contradictions(observation, Estimate.at(truth.targets_m)).probability
-    return int(np.argmin(probability)) if probability.min() < PROBABILITY / len(probability) else -1
+def tampered(
+    rng: np.random.Generator, truth: Truth, attack: str, power_dbm: float, culprit: int
+) -> Iterator[Observation]:
+    """Return what is fused in CPI after CPI when a receiver is compromised."""
+    signs = rng.choice([-1, 1], len(truth.assignment.transmitters))
+    ghost = replace(truth, targets_m=rng.uniform(0.0, 1000.0, (1, 2)))
+    before = heard(rng, truth, power_dbm)[1]
+    while True:
+        sent, received = heard(rng, truth, power_dbm)
+        now = received.copy()
+        if attack == "rubbish":
+            received[culprit] = np.sqrt(np.mean(np.abs(now[culprit]) ** 2)) * normals(rng, *now[culprit].shape)
+        elif attack == "ghost":
+            received[culprit] += receive(ghost, sent)[culprit]
+        elif attack == "replay":
+            received[culprit] = before[culprit]
+        before, observation = now, summarise(truth, sent, received, NOISE_W)
+        if attack == "turned":
+            observation.cross[culprit] *= np.exp(0.5j * signs)[:, None]
+        yield observation
 
 
-def located(seed: int, index: int, attack: str, power_dbm: float) -> tuple[list[int], float, float]:
-    """Return who is left out, and the error in m with the test and without the AP; infinite where nothing is found."""
-    truth, observation = drawn(seed, index, attack, power_dbm)
-    locate = TwoStage(grid_step_m=10.0).estimate
-    verdict = ConsistencyTest(false_alarm_probability=PROBABILITY).judge(observation, locate, set())
-    others = locate(without(observation, {CULPRIT}))
-    errors = [
-        float(min(np.linalg.norm(found.positions_m - truth.targets_m, axis=1), default=np.inf))
-        for found in (verdict.estimate, others)
-    ]
-    return sorted(verdict.excluded), errors[0], errors[1]
+def golden_layout(rng: np.random.Generator) -> Truth:
+    """Return the layout of the reference values."""
+    network, assignment, _ = golden()
+    return Truth(network=network, assignment=assignment, targets_m=np.array([POINT_M]), rcs_m2=np.ones(1),
+                 phase_rad=rng.uniform(-np.pi, np.pi, 1))  # fmt: skip
 
 
-def law_row(found: list[int], attack: str, power_dbm: float) -> dict[str, Any]:
-    """Return how often somebody is left out, the culprit, and an honest receiver."""
-    culprit = CULPRIT if attack != "none" else -1
-    n, right, wrong = len(found), sum(r == culprit >= 0 for r in found), sum(r not in (culprit, -1) for r in found)
-    return {"attack": attack, "power_dbm": power_dbm, "culprit": share(right, n), "honest": share(wrong, n)}
+def resolved_layout(rng: np.random.Generator, power_dbm: float, culprit: int) -> tuple[Truth, int]:
+    """Return a random layout in which the target is resolved, with and without the AP, and how many were drawn."""
+    for drawn in range(1, LAYOUTS):
+        truth = random_truth(rng, n_targets=1)
+        honest = next(tampered(rng, truth, "none", power_dbm, culprit))
+        if all(locate(without(honest, absent)).resolved.any() for absent in ({culprit}, set[int]())):
+            return truth, drawn
+    raise ValueError(f"none of {LAYOUTS} layouts resolves its target at {power_dbm} dBm: give more power")
 
 
-def located_row(found: list[tuple[list[int], float, float]], attack: str, power_dbm: float) -> dict[str, Any]:
-    """Return how often the culprit is left out, and the median errors in mm."""
-    n, right = len(found), sum(CULPRIT in who for who, _, _ in found)
-    wrong = sum(bool(set(who) - {CULPRIT}) for who, _, _ in found)
-    with_test, without_ap = (1e3 * float(np.median([row[i] for row in found])) for i in (1, 2))
-    ratio = with_test / without_ap
-    return {"attack": attack, "power_dbm": power_dbm, "culprit": share(right, n), "honest": share(wrong, n),
-            "error_mm": with_test, "without_ap_mm": without_ap, "ratio": ratio}  # fmt: skip
+def error_m(found: Estimate, truth: Truth) -> float:
+    """Return the distance from the target to the nearest one found."""
+    return float(min(np.linalg.norm(found.positions_m - truth.targets_m, axis=1), default=np.inf))
+
+
+def trial(seed: int, index: int, scene: str, power_dbm: float, attack: str, located: bool) -> Outcome:
+    """Return what becomes of the culprit, of honest receivers and of the error in the CPIs of a trial."""
+    rng, culprit = np.random.default_rng([seed, index, int(power_dbm)]), index % 6
+    truth, drawn = (golden_layout(rng), 1) if scene == "golden" else resolved_layout(rng, power_dbm, culprit)
+    test = ConsistencyTest(false_alarm_probability=PROBABILITY, evidence_cpis=LOOKS[-1])
+    estimate: Callable[[Observation], Estimate] = locate if located else lambda _: Estimate.at(truth.targets_m)
+    outcome = Outcome(0, [], [], drawn)
+    excluded: frozenset[int] = frozenset()
+    evidence = None
+    for cpi, observation in zip(range(LOOKS[-1]), tampered(rng, truth, attack, power_dbm, culprit), strict=False):
+        verdict = test.judge(observation, estimate, excluded, evidence, turn=cpi)
+        if culprit in verdict.excluded and not outcome.found:
+            outcome = outcome._replace(found=cpi + 1)
+        outcome.blamed.append(bool(verdict.excluded - excluded - ({culprit} if attack != "none" else set())))
+        if located:
+            others = verdict.estimate if verdict.excluded == {culprit} else locate(without(observation, {culprit}))
+            outcome.errors_m.append((error_m(verdict.estimate, truth), error_m(others, truth)))
+        excluded, evidence = verdict.excluded - verdict.taken_back, verdict.evidence
+    return outcome
+
+
+def row(found: list[Outcome], scene: str, power_dbm: float, attack: str) -> dict[str, Any]:
+    """Return how soon the culprit is left out, and in how many CPIs an honest receiver newly is."""
+    guilty = found if attack != "none" else []
+    within = {f"within_{k}": share(sum(1 <= one.found <= k for one in guilty), len(guilty)) for k in LOOKS}
+    blamed = [of_cpi for one in found for of_cpi in one.blamed]
+    cell = {"scene": scene, "attack": attack, "power_dbm": power_dbm}
+    return {**cell, **within, "honest": share(sum(blamed), len(blamed))}
+
+
+def located_row(found: list[Outcome], scene: str, power_dbm: float, attack: str) -> dict[str, Any]:
+    """Return the same, and the median errors in mm and their ratio with its interval over trials."""
+    errors = 1e3 * np.array([one.errors_m for one in found])
+    with_test, without_ap = (float(np.median(errors[..., i])) for i in (0, 1))
+    ratio, interval = bootstrap(errors, lambda some: np.median(some[..., 0]) / np.median(some[..., 1]))
+    return row(found, scene, power_dbm, attack) | {
+        "error_mm": with_test, "without_ap_mm": without_ap, "ratio": ratio, "interval": interval,
+        "layouts_drawn": sum(one.drawn for one in found),
+    }  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the study."""
-    parser = command_line(__doc__, trials=400, seed=50)
-    parser.add_argument("--located", type=int, default=20, help="trials with the estimator, at 30 dBm; 0: none")
+    parser = command_line(__doc__, trials=20, seed=50)
+    parser.add_argument("--located", type=int, default=4, help="trials a cell with the estimator; 0: none")
     options: argparse.Namespace = parser.parse_args(arguments)
     started = time.perf_counter()
-    cells = [(attack, power) for attack in ATTACKS for power in POWERS_DBM]
-    jobs = [(options.seed, i, *cell) for cell in cells for i in range(options.trials)]
-    found, n = outcomes(law, jobs, options.workers), options.trials
-    tables = {"Law": [law_row(found[i * n : (i + 1) * n], *cell) for i, cell in enumerate(cells)]}
+    tables: dict[str, list[dict[str, Any]]] = {}
+    tables["Law"] = measured(options, LAW_SCENES, LAW_ATTACKS, options.trials, row)
     if options.located:
-        jobs = [(options.seed, i, attack, 30) for attack in ATTACKS[:2] for i in range(options.located)]
-        way, n = outcomes(located, jobs, options.workers), options.located
-        tables["Located"] = [located_row(way[i * n : (i + 1) * n], a, 30) for i, a in enumerate(ATTACKS[:2])]
-    report(options, tables, started, f"[{options.seed}, 0..{options.trials - 1}]")
+        tables["Located"] = measured(options, LOCATED_SCENES, ATTACKS, options.located, located_row)
+    report(options, tables, started, f"[{options.seed}, 0..{options.trials - 1}, power]")
+
+
+def measured(
+    options: argparse.Namespace, scenes: Sequence[tuple[str, int]], attacks: Sequence[str], n: int,
+    as_row: Callable[..., dict[str, Any]],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return the rows of scenes and attacks, of n trials each."""
+    cells = [(*scene, attack) for scene in scenes for attack in attacks]
+    jobs = [(options.seed, i, *cell, as_row is located_row) for cell in cells for i in range(n)]
+    found = outcomes(trial, jobs, options.workers)
+    return [as_row(found[i * n : (i + 1) * n], *cell) for i, cell in enumerate(cells)]
 
 
 if __name__ == "__main__":

@@ -1,51 +1,32 @@
-"""A test of each receiver against the others: whether its echoes fit the targets that the others see.
+"""Which receivers contradict the others: evidence gathered over CPIs, and what is done about it.
 
-The amplitudes of the echoes at receiver r are alpha_rts = a_rts e^{j phi_s}, measured with the covariance of the noise.
-Their phases turn with the positions, their size falls as 1 / (d_t d_r). Around the targets found, both are linear:
+The statistics of ``models.contradictions`` are chi-square, and those of CPIs in which a receiver says the same wrong
+thing add up: so do their degrees of freedom. One that is wrong by much is found at once, one that is wrong by little
+after some CPIs, and an honest one in any CPI with the probability asked for.
 
-    nu_r = y_r - H_r theta(-r),   S_r = R_r + H_r J(-r)^-1 H_r^T,   nu_r^T S_r^-1 nu_r ~ chi-square
-
-with theta(-r) what all receivers but r say of positions and scattering phases, and J(-r) their information on it. Real
-amplitudes of each pair of APs are nuisances of this test of phases; a second one compares the strength of each target
-at r with its strength at the others, which tells noise, stale echoes and targets that only r sees.
-
-Not modelled: scattering that depends on the direction (the second test takes it for a contradiction), and errors so
-large that the others' positions are in another lobe. Targets that are not resolved are nuisances.
+Not modelled: several receivers that agree on something wrong.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
+from math import log
 from typing import NamedTuple
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
-from models.estimation.likelihood import Echoes, clear_of_aps
-from models.estimation.signals import pair_products
+from models.contradictions import KINDS, Contradiction, contradictions
 from models.observation import Estimate, Observation
-from models.radio.geometry import rays
 
-__all__ = ["ConsistencyTest", "Contradiction", "Verdict", "contradictions", "without"]
+__all__ = ["NO_EVIDENCE", "ConsistencyTest", "Verdict", "without"]
 
 Float = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-NEGLIGIBLE = 1e-9
-"""Share of the strongest below which a direction holds no information."""
-
-
-class Contradiction(NamedTuple):
-    """How unlikely the echoes of each receiver are, if it is honest, shape (n_rx,); 1 where nothing can be said."""
-
-    phase: Float
-    """Probability that phases differ as much from what the others predict."""
-    strength: Float
-    """Probability that the strengths of targets do."""
-
-    @property
-    def probability(self) -> Float:
-        """Probability that one of the two is as small, at most."""
-        return np.minimum(1.0, 2.0 * np.minimum(self.phase, self.strength))
+LIKELY = log(0.5)
+"""Evidence of a receiver that is taken back is as likely as not."""
+MARGIN = log(20.0)
+"""One that is left out is so many times less likely honest than any other: the others feel what one does to all."""
+NO_EVIDENCE = np.zeros((0, 2, len(KINDS)))
+"""Of a receiver of which nothing was said yet."""
 
 
 class Verdict(NamedTuple):
@@ -56,8 +37,10 @@ class Verdict(NamedTuple):
     """What the estimate rests on."""
     excluded: frozenset[int]
     """Receivers, by their place in it, that were left out."""
-    agreeing: frozenset[int]
-    """Those of the receivers that were left out from the beginning that agree with the others."""
+    evidence: tuple[Float, ...]
+    """Of each receiver: statistic and degrees of freedom of each kind in its last CPIs, shape (n, 2, 3)."""
+    taken_back: frozenset[int]
+    """Those of the receivers that were left out from the beginning that are believed from the next CPI on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,79 +52,113 @@ class ConsistencyTest:
     false_alarm_probability
         Of a CPI: that an honest receiver is left out although all are honest.
     agree_cpis
-        CPIs in which a receiver that was left out has to agree until it is taken back.
+        CPIs in which a receiver that was left out has to agree until it is taken back, at least.
+    evidence_cpis
+        CPIs whose evidence is counted together, the last ones in which a receiver received.
     """
 
     false_alarm_probability: float = 1e-2
     agree_cpis: int = 3
+    evidence_cpis: int = 10
 
     def __post_init__(self) -> None:
         if not 0.0 < self.false_alarm_probability < 1.0:
             raise ValueError(f"false_alarm_probability is {self.false_alarm_probability!r}: give one in (0, 1)")
-        if self.agree_cpis < 1:
-            raise ValueError(f"agree_cpis is {self.agree_cpis!r}: give a whole number, 1 or more")
+        for name in ("agree_cpis", "evidence_cpis"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: give a whole number, 1 or more")
 
     def judge(
-        self, observation: Observation, estimate: Callable[[Observation], Estimate], excluded: Set[int]
+        self,
+        observation: Observation,
+        estimate: Callable[[Observation], Estimate],
+        excluded: Set[int] = frozenset(),
+        evidence: Sequence[Float] | None = None,
+        turn: int = 0,
     ) -> Verdict:
         """Return the estimate of the receivers that agree, those that do not left out one by one, the worst first.
 
-        At most (n_rx - 2) / 2 are left out. Where no target is resolved, each receiver is left out in turn: the one
-        whose absence lets a target be resolved that it contradicts is the one that goes.
+        At most (n_rx - 2) / 2 are left out. Where targets are found, no lobe explains any of them and nobody is known
+        to contradict, one receiver is left out on trial: number ``turn`` modulo n_rx, another in each CPI. If the
+        others resolve a target without it that it contradicts, it is the one.
+
+        Parameters
+        ----------
+        observation
+            Of the CPI.
+        estimate
+            Locates targets.
+        excluded
+            Receivers, by their place, that are left out from the beginning.
+        evidence
+            Of each receiver, from earlier CPIs: as a verdict returns it; None: none.
+        turn
+            Who is left out on trial.
         """
-        left_out, n_rx = set(excluded), len(observation.energy)
-        while True:
-            used = without(observation, left_out) if left_out else observation
-            found = estimate(used)
-            worst = None
-            if len(left_out) < (n_rx - 2) // 2:
-                worst = self._worst(used, found, left_out) if found.resolved.any() else self._odd_one(used, estimate)
+        n_rx, left_out = len(observation.energy), set(excluded)
+        past = [NO_EVIDENCE] * n_rx if evidence is None else list(evidence)
+        before = self._summed(past, self.evidence_cpis - 1)
+        found = estimate(without(observation, left_out))
+        told = _told(observation, found, left_out)
+        while len(left_out) < (n_rx - 2) // 2:
+            worst = self._worst(before + told, left_out)
+            if worst is None and _is_unexplained(found):
+                worst = self._on_trial(observation, estimate, left_out, turn)
             if worst is None:
                 break
             left_out.add(worst)
-        probability = contradictions(observation, found).probability
-        told = set(excluded) if found.resolved.any() else set()
-        agreeing = {r for r in told if probability[r] >= self._least(n_rx)}
-        return Verdict(found, used, frozenset(left_out), frozenset(agreeing))
+            past, before = [NO_EVIDENCE] * n_rx, Contradiction.none(n_rx)  # it rested on the one that is out
+            found = estimate(without(observation, left_out))
+            told = _told(observation, found, left_out)
+        return self._verdict(found, observation, left_out, excluded, past, told)
 
-    def _least(self, n_rx: int) -> float:
-        return self.false_alarm_probability / n_rx
+    def _worst(self, evidence: Contradiction, left_out: Set[int]) -> int | None:
+        """Return the receiver that contradicts most, if one does by more than chance, and clearly more than others."""
+        log_probability = evidence.log_probability
+        log_probability[list(left_out)] = 0.0
+        worst, second = np.argsort(log_probability, kind="stable")[:2]
+        limit = min(self._limit(len(log_probability)), log_probability[second] - MARGIN)
+        return int(worst) if log_probability[worst] < limit else None
 
-    def _worst(self, observation: Observation, estimate: Estimate, left_out: Set[int]) -> int | None:
-        probability = contradictions(observation, estimate).probability
-        probability[list(left_out)] = 1.0
-        worst = int(np.argmin(probability))
-        return worst if probability[worst] < self._least(len(probability)) else None
+    def _limit(self, n_rx: int) -> float:
+        return log(self.false_alarm_probability / n_rx)
 
-    def _odd_one(self, observation: Observation, estimate: Callable[[Observation], Estimate]) -> int | None:
-        """Return the receiver that contradicts what the others resolve without it, if there is one."""
-        probability = np.ones(len(observation.energy))
-        for r in np.flatnonzero(observation.n_samples > 0):
-            probability[r] = contradictions(observation, estimate(without(observation, {int(r)}))).probability[r]
-        worst = int(np.argmin(probability))
-        return worst if probability[worst] < self._least(len(probability)) else None
+    def _on_trial(
+        self, observation: Observation, estimate: Callable[[Observation], Estimate], left_out: Set[int], turn: int
+    ) -> int | None:
+        """Return the receiver whose turn it is, if it contradicts what the others resolve without it."""
+        suspect = turn % len(observation.energy)
+        if suspect in left_out or not observation.n_samples[suspect]:
+            return None
+        absent = left_out | {suspect}
+        found = estimate(without(observation, absent))
+        told = _told(observation, found, absent).log_probability[suspect]
+        return suspect if found.resolved.any() and told < self._limit(len(observation.energy)) else None
+
+    def _verdict(
+        self, found: Estimate, observation: Observation, left_out: Set[int], excluded: Set[int], past: list[Float],
+        told: Contradiction,
+    ) -> Verdict:  # fmt: skip
+        """Return the verdict; one that is left out now, or contradicts again, has nothing in its favour any more."""
+        against = (told.log_probability < self._limit(len(past))) | [r not in excluded for r in range(len(past))]
+        evidence = [own[:0] if r in left_out and against[r] else _longer(own, told, r) for r, own in enumerate(past)]
+        likely = self._summed(evidence).log_probability >= LIKELY
+        back = {r for r in excluded if likely[r] and len(evidence[r]) >= self.agree_cpis}
+        kept = max(self.evidence_cpis, self.agree_cpis)
+        return Verdict(found, without(observation, left_out), frozenset(left_out),
+                       tuple(own[-kept:] for own in evidence), frozenset(back))  # fmt: skip
+
+    def _summed(self, evidence: Sequence[Float], n_cpis: int | None = None) -> Contradiction:
+        """Return what the last CPIs, as many as count, say of each receiver."""
+        n = self.evidence_cpis if n_cpis is None else n_cpis
+        total = np.array([own[max(len(own) - n, 0) :].sum(axis=0) for own in evidence])
+        return Contradiction(total[:, 0], total[:, 1])
 
 
-class _Rows(NamedTuple):
-    """Measurements of one receiver of unit information: y = G theta + noise of power one."""
-
-    y: Float
-    design: Float
-
-
-def contradictions(observation: Observation, estimate: Estimate) -> Contradiction:
-    """Return how each receiver contradicts the others about the targets that are resolved."""
-    n_rx = len(observation.assignment.receivers)
-    resolved = np.asarray(estimate.resolved, dtype=bool)
-    if not resolved.any() or n_rx < 3:
-        return Contradiction(np.ones(n_rx), np.ones(n_rx))
-    rows = _measured(Echoes.of(observation), np.asarray(estimate.positions_m, dtype=float), resolved)
-    phases, strengths = zip(*rows, strict=True)
-    return Contradiction(_each_against_the_others(phases), _each_scale_against_the_others(strengths))
-
-
-def without(observation: Observation, receivers: set[int]) -> Observation:
+def without(observation: Observation, receivers: Set[int]) -> Observation:
     """Return an observation in which some receivers, by their place in it, count as having said nothing."""
+    if not receivers:
+        return observation
     silent = np.isin(np.arange(len(observation.energy)), list(receivers))
     return replace(
         observation,
@@ -152,119 +169,21 @@ def without(observation: Observation, receivers: set[int]) -> Observation:
     )
 
 
-def _measured(echoes: Echoes, points_m: Float, resolved: NDArray[np.bool_]) -> list[tuple[_Rows, _Rows]]:
-    """Return the rows of each receiver about phases, and about strengths."""
-    n_rx, n_targets = len(echoes.receivers), len(points_m)
-    v, gram = pair_products(echoes, points_m[None], "free")
-    n_free = v.shape[-1] // n_targets
-    falling = _falling(echoes, points_m).reshape(-1, n_free, n_targets).swapaxes(1, 2)  # (groups, targets, free)
-    pairs = [_whitened(v[0, g], gram[0, g], n_targets) for g in range(v.shape[1])]
-    kappa = _structured(pairs, falling)
-    found: list[list[tuple[_Rows, _Rows]]] = [[] for _ in range(n_rx)]
-    for g, (pair, fall) in enumerate(zip(pairs, falling, strict=True)):
-        found[g * n_rx // len(pairs)].append(_split(pair, fall, kappa, resolved))
-    return [(_stack([p for p, _ in own]), _stack([s for _, s in own])) for own in found]
+def _told(observation: Observation, found: Estimate, left_out: Set[int]) -> Contradiction:
+    """Return how each receiver contradicts those that are not left out."""
+    told = contradictions(without(observation, left_out), found)
+    for r in left_out:
+        alone = contradictions(without(observation, set(left_out) - {r}), found)
+        told.statistic[r], told.freedom[r] = alone.statistic[r], alone.freedom[r]
+    return told
 
 
-def _falling(echoes: Echoes, points_m: Float) -> Float:
-    """Return 1 / (d_r d_t) of each pair and target, shape (n_rx, n_tx, n_targets)."""
-    distance = rays(echoes.network, clear_of_aps(echoes.network, points_m)).distance_m
-    return 1.0 / (distance[echoes.receivers][:, None] * distance[echoes.transmitters][None])
+def _longer(evidence: Float, told: Contradiction, r: int) -> Float:
+    """Return the evidence on a receiver with one CPI more, if that says anything."""
+    new = np.stack([told.statistic[r], told.freedom[r]])
+    return np.concatenate([evidence, new[None]]) if told.freedom[r].any() else evidence
 
 
-class _Pair(NamedTuple):
-    """Whitened amplitudes of a group: z = root alpha + slope_x alpha dx + slope_y alpha dy + CN(0, I)."""
-
-    z: Complex
-    root: Complex
-    """Shape (rank, n_targets n_free)."""
-    slope: Complex
-    """Shape (2, rank, n_targets n_free)."""
-
-
-def _whitened(v: Complex, gram: Complex, n_targets: int) -> _Pair:
-    n = v.shape[1]
-    values, vectors = np.linalg.eigh(gram[0, :, 0])
-    kept = values > NEGLIGIBLE * max(float(values.max(initial=0.0)), 1e-300)
-    white = vectors[:, kept].conj().T / np.sqrt(values[kept])[:, None]
-    slope = np.stack([white @ gram[0, :, axis].reshape(n, n) for axis in (1, 2)])
-    return _Pair(white @ v[0], white @ gram[0, :, 0], slope)
-
-
-def _structured(pairs: list[_Pair], falling: Float) -> Complex:
-    """Return kappa of all targets that explains most, shape (n_targets,)."""
-    n_targets = falling.shape[1]
-    design = np.concatenate([pair.root @ _spread(fall) for pair, fall in zip(pairs, falling, strict=True)])
-    kappa: Complex = np.linalg.lstsq(design, np.concatenate([pair.z for pair in pairs]), rcond=None)[0]
-    return kappa.reshape(n_targets)
-
-
-def _spread(fall: Float) -> Float:
-    """Return the matrix from one value a target to one a target and free amplitude, with the fall of each."""
-    n_targets, n_free = fall.shape
-    return (fall[:, :, None] * np.eye(n_targets)[:, None, :]).reshape(n_targets * n_free, n_targets)
-
-
-def _real(columns: Complex) -> Float:
-    """Return complex rows as twice as many real ones with noise of power one."""
-    return np.sqrt(2.0) * np.concatenate([columns.real, columns.imag])
-
-
-def _split(pair: _Pair, fall: Float, kappa: Complex, resolved: NDArray[np.bool_]) -> tuple[_Rows, _Rows]:
-    """Return what a group says of phases and positions, and what of the strengths, of targets that are resolved."""
-    spread, which = _spread(fall), resolved.repeat(fall.shape[1])
-    along = pair.root * np.exp(1j * np.angle(kappa)).repeat(fall.shape[1])
-    others = pair.root[:, ~which]
-    unknown = _real(np.concatenate([others, 1j * others], axis=1))
-    turning = [1j * pair.root @ (spread * kappa), *(slope @ (spread * kappa) for slope in pair.slope)]
-    phases = _rows(pair, np.concatenate([part[:, resolved] for part in turning], axis=1),
-                   np.concatenate([unknown, _real(along[:, which])], axis=1))  # fmt: skip
-    return phases, _rows(pair, (along @ spread)[:, resolved], unknown)
-
-
-def _rows(pair: _Pair, design: Complex, nuisance: Float) -> _Rows:
-    """Return what is left of the measurements when the directions of nuisances are taken away."""
-    kept = _complement(nuisance).T
-    return _Rows(kept @ _real(pair.z), kept @ _real(design))
-
-
-def _complement(columns: Float) -> Float:
-    """Return an orthonormal basis of what is orthogonal to some columns."""
-    if not columns.shape[1]:
-        return np.eye(len(columns))
-    left, values, _ = np.linalg.svd(columns, full_matrices=True)
-    rank = int(np.sum(values > NEGLIGIBLE * values.max(initial=0.0)))
-    return left[:, rank:]
-
-
-def _stack(rows: list[_Rows]) -> _Rows:
-    return _Rows(np.concatenate([row.y for row in rows]), np.concatenate([row.design for row in rows]))
-
-
-def _each_against_the_others(receivers: tuple[_Rows, ...]) -> Float:
-    """Return the probability of the innovation of each receiver, given what the others say of the parameters."""
-    normal = [rows.design.T @ rows.design for rows in receivers]
-    right = [rows.design.T @ rows.y for rows in receivers]
-    probability = np.ones(len(receivers))
-    for r, (y, design) in enumerate(receivers):
-        covariance = np.linalg.pinv(sum(normal) - normal[r], rcond=NEGLIGIBLE, hermitian=True)
-        innovation = y - design @ covariance @ (sum(right) - right[r])
-        spread = np.eye(len(y)) + design @ covariance @ design.T
-        distance = innovation @ np.linalg.solve(spread, innovation)
-        probability[r] = scipy.special.chdtrc(len(y), distance) if len(y) else 1.0
-    return probability
-
-
-def _each_scale_against_the_others(receivers: tuple[_Rows, ...]) -> Float:
-    """Return the probability of the difference between each receiver's own parameters and those of the others."""
-    normal = [rows.design.T @ rows.design for rows in receivers]
-    right = [rows.design.T @ rows.y for rows in receivers]
-    probability = np.ones(len(receivers))
-    for r, (own, heard) in enumerate(zip(normal, right, strict=True)):
-        both = own, sum(normal) - own
-        own_inverse, others_inverse = (np.linalg.pinv(part, rcond=NEGLIGIBLE, hermitian=True) for part in both)
-        difference = own_inverse @ heard - others_inverse @ (sum(right) - heard)
-        weight = np.linalg.pinv(own_inverse + others_inverse, rcond=NEGLIGIBLE, hermitian=True)
-        rank = int(np.linalg.matrix_rank(own, rtol=NEGLIGIBLE, hermitian=True))
-        probability[r] = scipy.special.chdtrc(rank, difference @ weight @ difference) if rank else 1.0
-    return probability
+def _is_unexplained(found: Estimate) -> bool:
+    """Return whether targets are found, and none is resolved for want of a lobe that explains its echoes."""
+    return not found.resolved.any() and bool({"misfit", "limited"} & set(found.reasons))

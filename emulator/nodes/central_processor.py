@@ -41,7 +41,7 @@ from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
 from models.calibration.base import PilotSlot
-from models.consistency import ConsistencyTest
+from models.consistency import NO_EVIDENCE, ConsistencyTest
 from models.doors import Door, estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
@@ -121,8 +121,10 @@ class CentralProcessor(Node):
     """The CPI that is fused next."""
     _silent_cpis: list[int] = field(default_factory=list, init=False)
     """How often each AP was silent in its last CPIs with a task."""
-    excluded: dict[str, int] = field(default_factory=dict, init=False)
-    """Receivers that are left out, with the number of CPIs on end in which they agreed with the others."""
+    excluded: list[str] = field(default_factory=list, init=False)
+    """Receivers that are left out until they agree with the others."""
+    evidence: dict[str, Float] = field(default_factory=dict, init=False)
+    """What earlier CPIs say of each receiver, see ``models.consistency.Verdict``."""
     _pending: dict[int, Observation | None] = field(default_factory=dict, init=False)
     """What was fused and is not published yet."""
     known_phases: Knowledge = field(default=Knowledge(), init=False)
@@ -244,13 +246,12 @@ class CentralProcessor(Node):
             return locate(observation), observation
         names = inbox.plan.receivers
         known = {i for i, name in enumerate(names) if name in self.excluded}
-        verdict = self.consistency.judge(observation, locate, known)
+        evidence = [self.evidence.get(name, NO_EVIDENCE) for name in names]
+        verdict = self.consistency.judge(observation, locate, known, evidence, turn=inbox.plan.cpi)
         inbox.excluded = tuple(names[i] for i in sorted(verdict.excluded))
-        for i in verdict.excluded:
-            agreed = self.excluded.get(names[i], 0) + 1 if i in verdict.agreeing else 0
-            self.excluded[names[i]] = agreed
-            if agreed >= self.consistency.agree_cpis:
-                del self.excluded[names[i]]
+        self.evidence.update(zip(names, verdict.evidence, strict=True))
+        back = {names[i] for i in verdict.taken_back}
+        self.excluded = sorted((set(self.excluded) | set(inbox.excluded)) - back)
         return verdict.estimate, frozen(verdict.observation)
 
     # -- phases ---------------------------------------------------------------------------------------------------

@@ -620,23 +620,26 @@ class ConsistencyKeys(Table):
     )  # fmt: skip
     agree_cpis: Count = _key(
         3,
-        "CPIs on end in which a receiver that was left out agrees until it is taken back.",
+        "CPIs, at least, in which a receiver that was left out agrees until it is taken back.",
         "",
         OURS,
         ge=1,
         le=1_000_000,
     )
 
+    evidence_cpis: Count = _key(
+        10, "CPIs whose evidence on a receiver is counted together, the last ones.", "", OURS, ge=1, le=10_000
+    )
+
     def make(self) -> Any:
         """Return the test, or None where there is none."""
         if self.false_alarm_probability is None:
             return None
-        test = found("models.consistency:ConsistencyTest")
-        return test(false_alarm_probability=self.false_alarm_probability, agree_cpis=self.agree_cpis)
+        return found("models.consistency:ConsistencyTest")(**dict(self))
 
     def without_effect(self) -> Iterable[str]:
-        """Return the number of CPIs where nothing is left out."""
-        return ("agree_cpis",) if self.false_alarm_probability is None else ()
+        """Return the numbers of CPIs where nothing is left out."""
+        return ("agree_cpis", "evidence_cpis") if self.false_alarm_probability is None else ()
 
 
 class TraceKeys(Table):
