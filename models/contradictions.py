@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import chdtrc, gammaln, ive
 
 from models.estimation.likelihood import Echoes, clear_of_aps
 from models.estimation.phases import profile, turned, uncertain
@@ -89,8 +88,8 @@ def log_chi_square_tail(statistic: Float, freedom: Float) -> Float:
     array([   -0.609, -1000.   ])
     """
     half, x = np.maximum(freedom, 1.0) / 2.0, np.maximum(statistic / 2.0, 1e-300)
-    tail = chdtrc(2.0 * half, 2.0 * x)
-    far = half * np.log(x) - x - np.log(np.maximum(x + 1.0 - half, 1.0)) - gammaln(half)
+    tail = scipy.special.chdtrc(2.0 * half, 2.0 * x)
+    far = half * np.log(x) - x - np.log(np.maximum(x + 1.0 - half, 1.0)) - scipy.special.gammaln(half)
     value = np.where(tail > LEAST, np.log(np.maximum(tail, LEAST)), far)
     return np.asarray(np.where(freedom > 0, value, 0.0))
 
@@ -333,7 +332,7 @@ def _energy_of_group(pair: _Pair, fall: Float, target: int) -> tuple[float, floa
 def _gain_of_leaving_out(heard: _Energy) -> Float:
     """Return twice the gain in log-likelihood if a target had a strength of its own at each receiver, (n_rx,)."""
     each = np.eye(len(heard.energy), dtype=bool)
-    together = _likelihood(heard, each.any(axis=0))
+    together = _likelihood(heard, np.ones(len(heard.energy), dtype=bool))
     apart = np.array(
         [_likelihood(heard, own) + _likelihood(heard, rest) for own, rest in zip(each, ~each, strict=True)]
     )
@@ -351,8 +350,12 @@ def _likelihood(heard: _Energy, receivers: NDArray[np.bool_]) -> float:
     grid = most * np.geomspace(1e-6, 2.0, 64)
     best = int(np.argmax(density(grid)))
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    found = minimize_scalar(lambda kappa2: -float(density(np.array(kappa2))), bounds=bounds, method="bounded",
-                            options={"xatol": 1e-6 * bounds[1]})  # fmt: skip
+    found = scipy.optimize.minimize_scalar(
+        lambda kappa2: -float(density(np.array(kappa2))),
+        bounds=bounds,
+        method="bounded",
+        options={"xatol": 1e-6 * bounds[1]},
+    )
     return max(-float(found.fun), float(density(np.array(0.0))))
 
 
@@ -363,5 +366,5 @@ def _log_density(energy: Float, freedom: Float, offset: Float) -> Float:
     """
     level, energy = np.maximum(offset, LEAST_OFFSET), np.maximum(energy, LEAST_OFFSET)
     order, root = freedom - 1.0, np.sqrt(energy * level)
-    bessel = np.log(np.maximum(ive(order, 2.0 * root), LEAST))
+    bessel = np.log(np.maximum(scipy.special.ive(order, 2.0 * root), LEAST))
     return np.asarray(0.5 * order * np.log(energy / level) - (np.sqrt(energy) - np.sqrt(level)) ** 2 + bessel)

@@ -280,7 +280,7 @@ def _course(index: int, scenario: Scenario, seed: int) -> Course:
 PURPLE, PALE = "#CC79A7", "#B8B8B8"
 HAPPENS = {
     Kind.INCOHERENT: ("v", draw.VERMILION, "coherence found lost", "right", -11),
-    Kind.CORRECT: ("D", draw.GREEN, "pilots (shaded), then corrections", "left", 8),
+    Kind.CORRECT: ("D", draw.GREEN, "pilots, corrections", "left", 8),
 }
 """Marks of the strip: marker, colour, words beside the first of them, on which side and how far."""
 
