@@ -121,7 +121,7 @@ class ConsistencyTest:
         return int(worst) if log_probability[worst] < limit else None
 
     def _limit(self, n_rx: int) -> float:
-        return log(self.false_alarm_probability / n_rx)
+        return log(self.false_alarm_probability) - log(n_rx)
 
     def _on_trial(
         self, observation: Observation, estimate: Callable[[Observation], Estimate], left_out: Set[int], turn: int

@@ -84,8 +84,8 @@ def log_chi_square_tail(statistic: Float, freedom: Float) -> Float:
 
     Where the probability is too small for a number, Gamma(a, x) = x^a e^-x / (x + 1 - a), to 1 / x^2.
 
-    >>> log_chi_square_tail(np.array([5.0, 2000.0]), np.array([6.0, 2.0])).round(3)
-    array([   -0.609, -1000.   ])
+    >>> log_chi_square_tail(np.array([5.0, 2000.0]), np.array([6.0, 2.0])).round(3).tolist()
+    [-0.609, -1000.0]
     """
     half, x = np.maximum(freedom, 1.0) / 2.0, np.maximum(statistic / 2.0, 1e-300)
     tail = scipy.special.chdtrc(2.0 * half, 2.0 * x)

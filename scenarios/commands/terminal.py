@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["console", "make_streams_safe", "say", "show"]
 
-PLAIN = {"–": "-", "−": "-", "…": "...", "≤": "<=", "λ": "lambda", "ρ": "rho", "→": "->"}
+PLAIN = {"–": "-", "−": "-", "…": "...", "≤": "<=", "λ": "lambda", "ρ": "rho", "→": "->", "µ": "u", "×": "x"}
 """What stands in results for the characters that this program itself writes there."""
 WIDTH_ELSEWHERE = 120
 """Columns of output that goes to a file or a pipe; a wider table is written as wide as it is."""

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from emulator.randomness import Streams
 from models.network import ModeAssignment
 from models.view import View
-from scenarios.file.phase_parts import calibrator_of, front_ends_of
+from scenarios.file.phases import OscillatorKeys
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 
@@ -31,6 +31,10 @@ def since_calibration_s(scenario: Scenario, asked_s: float | None) -> float | No
 
 
 def _has_phases(scenario: Scenario) -> bool:
+    if scenario.calibration.kind == "none" and scenario.oscillators == OscillatorKeys():
+        return False  # as by default: what makes radios need not be imported
+    from scenarios.file.phase_parts import front_ends_of
+
     return scenario.calibration.kind != "none" or bool(front_ends_of(scenario, Streams(0)))
 
 
@@ -40,6 +44,8 @@ def known_phases_rad2(scenario: Scenario, view: View, assignment: ModeAssignment
     Pilots count as heard along the direct paths alone. Without a calibration it is that of the start of a run, when
     oscillators have run for ``since_s``.
     """
+    from scenarios.file.phase_parts import calibrator_of, front_ends_of
+
     front_ends = front_ends_of(scenario, Streams(0))  # whose laws count, not what is drawn
     calibrator = calibrator_of(scenario, view.network, view.radio, front_ends)
     assert calibrator is not None, "a scenario without phases has no covariance of them"
