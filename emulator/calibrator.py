@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from emulator.front_end import FrontEnd
@@ -31,6 +32,9 @@ Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 BY_NOISE = "weak"
 """Why a target is not resolved although the phases may be right."""
+HEARD_SNR = 16.0
+"""Power of a pilot over that of the noise from which on it counts as heard: noise has more once in 10^7 pilots."""
+QUARTER_TURN, TINY = 0.5 * np.pi, 1e-300
 MOST_KEPT = 3
 """Calibrations that are remembered."""
 PATIENCE_CPIS = 3
@@ -172,8 +176,7 @@ class Calibrator:
         """Return what a round that is over tells of the phases, and what is known once that counts."""
         this = known.round
         assert this is not None, "only a round can be over"
-        snr = np.abs(this.inner) ** 2 / self.noise_power_w
-        found = calibrated(self.calibration, Measurements(network=self.network, inner=this.inner, snr=snr))
+        found = calibrated(self.calibration, self._measured(this.inner))
         left = self._with_uncovered(known, found, from_cpi, this.middle_ns)
         return found, self._afresh(known, Calibrated(from_cpi, this.middle_ns, sealed(left)))
 
@@ -202,11 +205,34 @@ class Calibrator:
     def _afresh(self, known: Knowledge, calibrated: Calibrated) -> Knowledge:
         return Knowledge(due_ns=known.due_ns, calibrated=(*known.calibrated, calibrated)[-MOST_KEPT:])
 
+    def _measured(self, inner: Complex) -> Measurements:
+        """Return what came of pilots, without what may be noise alone: an AP that is silent sends none."""
+        snr = np.abs(inner) ** 2 / self.noise_power_w
+        heard = np.nan_to_num(snr) > HEARD_SNR
+        return Measurements(
+            network=self.network, inner=np.where(heard, inner, np.nan), snr=np.where(heard, snr - 1.0, np.nan)
+        )
+
     def _with_uncovered(self, known: Knowledge, found: Corrections, cpi: int, now_ns: int) -> Float:
-        """Return the covariance after a round: of an AP that it did not cover, what it was."""
+        """Return the covariance after a round: of what it does not tell, what it was."""
         before, covered = self._all_rad2(known, cpi, now_ns), found.covered.ravel()
+        left = found.covariance_rad2 if self.calibration.tells_both else self._with_sums(found.covariance_rad2, before)
         both = covered[:, None] & covered
-        return np.where(both, found.covariance_rad2, np.where(covered[:, None] | covered, 0.0, before))
+        return np.where(both, left, np.where(covered[:, None] | covered, 0.0, before))
+
+    def _with_sums(self, differences_rad2: Float, before_rad2: Float) -> Float:
+        """Return the covariance where tau - rho alone was measured, for what it was before.
+
+        tau + rho stays as it was. A phase theta that may have been more than a quarter turn off, of which half of
+        tau - rho tells nothing, may now be half a turn off.
+        """
+        n_aps = self.network.n_aps
+        tau, cross, rho = before_rad2[:n_aps, :n_aps], before_rad2[:n_aps, n_aps:], before_rad2[n_aps:, n_aps:]
+        sums = tau + cross + cross.T + rho
+        theta_std_rad = 0.5 * np.sqrt(np.maximum(np.diag(tau - cross - cross.T + rho), 0.0))
+        beyond = scipy.special.erfc(QUARTER_TURN / np.maximum(np.sqrt(2.0) * theta_std_rad, TINY))
+        half_turns = np.kron([[1.0, -1.0], [-1.0, 1.0]], np.diag(np.pi**2 * beyond))
+        return differences_rad2 + 0.25 * np.kron(np.ones((2, 2)), sums) + half_turns
 
     # -- what is known of the phases ---------------------------------------------------------------------------------
 
@@ -268,9 +294,13 @@ class Calibrator:
 
     # -- whether it still holds ------------------------------------------------------------------------------------
 
-    def looked_at(self, known: Knowledge, observation: Observation | None, estimate: Estimate) -> Knowledge:
-        """Return what is known when the targets of a CPI have been located: coherence may be found lost."""
-        if self.detector is None or observation is None or known.round is not None or known.is_lost:
+    def looked_at(self, known: Knowledge, cpi: int, observation: Observation | None, estimate: Estimate) -> Knowledge:
+        """Return what is known when the targets of a CPI have been located: coherence may be found lost.
+
+        A CPI in which the last corrections did not count yet says nothing of them.
+        """
+        is_old = bool(known.calibrated) and cpi < known.calibrated[-1].from_cpi
+        if self.detector is None or observation is None or known.round is not None or known.is_lost or is_old:
             return known
         resolved = np.asarray(estimate.resolved, dtype=bool)
         has_resolved = bool(known.has_resolved or resolved.any())

@@ -373,6 +373,37 @@ def test_a_false_alarm_is_rare_where_phases_are_right(paper):
     assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1]
 
 
+def test_an_ap_that_is_off_is_not_calibrated_from_noise(paper):
+    scenario = paper({"faults": [{"kind": "ap-down", "node": "ap-3", "at_s": 0.0, "until_s": 2e-3}], "targets": []})
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=1.0))
+    emulation = built(scenario, ends, DirectPath(), estimator=None)
+    emulation.run(4)
+    std_rad = np.sqrt(np.diag(emulation.central.known_phases.calibrated[-1].covariance_rad2)).reshape(2, 12)
+    assert np.all(std_rad[:, 3] == pytest.approx(1.0)) and np.delete(std_rad, 3, axis=1).max() < 0.01
+
+
+def test_over_the_air_claims_nothing_of_what_it_does_not_measure(paper):
+    """tau + rho, of chains that are not known, stays as uncertain as it was; where only oscillators move it is 0."""
+    scenario = paper({"targets": []})
+    said_rad = {}
+    for name, chains in (("chains", random_chains(12)), ("oscillators", None)):
+        ends = ends_of(names_of(scenario), Static(phase_std_rad=0.1), chains=chains)
+        emulation = built(scenario, ends, OverTheAir(), estimator=None)
+        emulation.run(4)
+        covariance = emulation.central.known_phases.calibrated[-1].covariance_rad2
+        sums = covariance[:12, :12] + covariance[:12, 12:] + covariance[12:, :12] + covariance[12:, 12:]
+        said_rad[name] = np.sqrt(np.diag(sums))
+    np.testing.assert_allclose(said_rad["chains"], np.sqrt(8.0), rtol=1e-3)  # both chains: 2 rad
+    assert said_rad["oscillators"].max() < 0.01
+
+
+def test_a_cpi_before_corrections_count_says_nothing_of_them(paper):
+    scenario = paper()
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=0.3))
+    result = built(scenario, ends, DirectPath(), seed=3, detector=CoherenceDetector(tolerance_rad=0.1)).run(8)
+    assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1]
+
+
 # -- what is known of phases -------------------------------------------------------------------------------------------
 
 

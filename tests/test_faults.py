@@ -24,6 +24,7 @@ from emulator.faults import (
 from emulator.lanes import Cell, Timeline
 from emulator.serials import WINDOW, Seen
 from models.radio.sensing import leg_response
+from scenarios.file.problems import ScenarioError
 from scenarios.output.results import cpi_data, run_data
 from tests.outcome import essence
 
@@ -380,3 +381,10 @@ def test_a_source_that_counts_no_messages_is_believed(small):
 
 def test_a_kind_has_the_name_of_the_file():
     assert kind_of(Restart(node=AP, lasts_s=1.0)) == "restart"
+
+
+def test_a_plan_names_links_of_a_mesh_and_no_fault_twice(paper):
+    link = {"kind": "link-down", "link": "ap-0->central", "at_s": 1e-3}
+    paper({"fronthaul.topology": "mesh", "faults": [link]})
+    with pytest.raises(ScenarioError, match=r"faults\[1\]\.kind: stands there before"):
+        paper({"faults": [link, link]})

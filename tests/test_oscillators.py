@@ -96,7 +96,7 @@ def test_an_oscillator_that_breaks_the_contract_is_told_so():
 
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf, "1", True, None])
 def test_a_setting_that_is_no_number_from_0_is_refused(value):
-    with pytest.raises(ValueError, match=r"^linewidth_hz is .*: give a number that is 0 or more"):
+    with pytest.raises(ValueError, match=r"^linewidth_hz is .*: give a number from 0 to"):
         Wiener(linewidth_hz=value)
 
 
@@ -204,7 +204,7 @@ def test_allan_deviation_of_locked_oscillators(preset, jitter_s):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_allan_deviation_is_that_of_allantools(preset):
-    """Where AllanTools is installed: no test needs it, as it brings 37 packages along (docs/design/027)."""
+    """Where AllanTools is installed: no test needs it, as it brings 37 packages along (docs/design/026)."""
     allantools = pytest.importorskip("allantools")
     tau0, oscillator = 1e-3, named(preset)
     start = oscillator.initial(np.random.default_rng(9), CARRIER_HZ)

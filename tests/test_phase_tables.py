@@ -63,7 +63,7 @@ def written(scenario):
         ('kind = "wienr"', 'kind: got "wienr"; allowed: ideal, static, wiener, two-state, pll or "module:Class"; did'),
         ('kind = "wiener"', "linewidth_hz: required by this kind, not given"),
         ('kind = "wiener"\nlinewidth_hz = "a"', 'linewidth_hz: got \'a\'; input should be a valid number'),
-        ('kind = "wiener"\nlinewidth_hz = -1.0', "linewidth_hz: got -1.0; give a number that is 0 or more"),
+        ('kind = "wiener"\nlinewidth_hz = -1.0', "linewidth_hz: got -1.0; give a number from 0 to"),
         ("linewidth_hz = 3.0", "linewidth_hz: unknown key; this kind has no settings"),
         ('preset = "ocxo"\nlinewidth_hz = 3.0', "linewidth_hz: unknown key; known here: cfo_std_hz, h0_s"),
         ('preset = "ocxo"\nkind = "two-state"', 'kind: got "two-state", and the preset "ocxo"; give one of the two'),

@@ -130,7 +130,7 @@ def test_what_an_encoding_lacks_is_said_in_its_characters(encoding):
         said = text.encode(encoding, errors="plain")
         assert said
         assert encoding != "ascii" or said.decode("ascii", errors="surrogateescape")
-    assert "λ/10 – 1 ø".encode("ascii", errors="plain") == rb"lambda/10 - 1 \xb5"
+    assert "λ/10 – 1 ø".encode("ascii", errors="plain") == rb"lambda/10 - 1 \xf8"
 
 
 def test_characters_that_an_encoding_lacks_are_said_in_others():

@@ -280,7 +280,7 @@ class CentralProcessor(Node):
         if self.calibrator is None:
             return
         was_lost = self.known_phases.is_lost
-        self.known_phases = self.calibrator.looked_at(self.known_phases, observation, estimate)
+        self.known_phases = self.calibrator.looked_at(self.known_phases, cpi, observation, estimate)
         if self.known_phases.is_lost and not was_lost:
             self.log(Kind.INCOHERENT, cpi, cpi)
 

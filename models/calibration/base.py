@@ -113,6 +113,8 @@ class PhaseCalibration(ABC):
     known before comes with the measurements. `check_calibration` tests one.
     """
 
+    tells_both: ClassVar[bool] = True
+    """Whether it tells tau and rho apart; where not, it tells tau - rho alone, and tau + rho is known as before."""
     needs_truth: ClassVar[bool] = False
     """Whether the measurements must hold the true phases: only of what is there to compare others with."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,7 @@ class OverTheAir(PhaseCalibration):
         all, "mesh": everyone to everyone.
     """
 
+    tells_both: ClassVar[bool] = False
     topology: Literal["line", "ring", "star", "mesh"] = "mesh"
 
     def __post_init__(self) -> None:

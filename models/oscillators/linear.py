@@ -21,6 +21,8 @@ from models.oscillators.base import Oscillator, OscillatorState
 __all__ = ["Law", "LinearOscillator"]
 
 Float = NDArray[np.float64]
+LARGEST = 1e12
+"""Of any setting, in its unit."""
 
 
 class Law(NamedTuple):
@@ -48,8 +50,8 @@ class LinearOscillator(Oscillator):
         """Check the settings."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not (isinstance(value, Real) and 0.0 <= float(value) < math.inf):
-                raise ValueError(f"{field.name} is {value!r}: give a number that is 0 or more, and finite")
+            if isinstance(value, bool) or not (isinstance(value, Real) and 0.0 <= float(value) <= LARGEST):
+                raise ValueError(f"{field.name} is {value!r}: give a number from 0 to {LARGEST:g}")
 
     @abstractmethod
     def law(self, carrier_hz: float) -> Law:

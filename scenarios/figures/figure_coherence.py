@@ -279,10 +279,10 @@ def _course(index: int, scenario: Scenario, seed: int) -> Course:
 
 PURPLE, PALE = "#CC79A7", "#B8B8B8"
 HAPPENS = {
-    Kind.INCOHERENT: ("v", draw.VERMILION, "coherence found lost", "right", -11),
-    Kind.CORRECT: ("D", draw.GREEN, "pilots, corrections", "left", 8),
+    Kind.INCOHERENT: ("v", draw.VERMILION, "coherence found lost", 0.22),
+    Kind.CORRECT: ("D", draw.GREEN, "corrections taken up", 0.63),
 }
-"""Marks of the strip: marker, colour, words beside the first of them, on which side and how far."""
+"""Marks of the strip: marker, colour, words, and where in the span in which nobody looks they are explained."""
 
 
 def plot(result: Coherence, axes: Sequence[Axes]) -> Sequence[Axes]:
@@ -363,10 +363,9 @@ def _draw_strip(result: Coherence, ax: Axes) -> None:
     for start, end, colour, text in spans:
         ax.broken_barh([(start, end - start)], (1.55, 0.9), color=colour)
         ax.text(0.5 * (start + end), 2.0, text, ha="center", va="center")
-    for kind, (marker, colour, text, side, offset) in HAPPENS.items():
+    for kind, (marker, colour, text, place) in HAPPENS.items():
         times = 1e-6 * result.watched.marks_ns[kind]
-        ax.plot(times, np.full(len(times), 0.85), marker, color=colour, ms=7.5, zorder=5)
-        for first in times[times > on_ms][:1]:
-            ax.annotate(text, (first, 0.85), (offset, 0), textcoords="offset points", ha=side, va="center", size=9.5)
+        ax.plot([*times, place * on_ms], np.full(len(times) + 1, 0.85), marker, color=colour, ms=7.5, zorder=5)
+        ax.annotate(text, (place * on_ms, 0.85), (9, 0), textcoords="offset points", va="center", size=9.5)
     ax.set(ylim=(0.2, 2.6), yticks=[])
     ax.spines["left"].set_visible(False)

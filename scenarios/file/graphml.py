@@ -135,10 +135,13 @@ def _of_graphml(data: bytes) -> "nx.Graph":
 def link_names(topology: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of the links of a topology of some access points, a path or one of the names; () if it has none.
 
-    What is wrong with a file is said of the topology, by ``graph_problems``.
+    What is wrong with a file is said of the topology, by ``graph_problems``. Those of a mesh rest on where the access
+    points are: there are none to tell without.
     """
     from emulator.messages import ARROW
 
+    if topology == "mesh":
+        return ()
     try:
         graph = found(TOPOLOGIES[topology])(names) if topology in TOPOLOGIES else read_graph(topology)
     except ValueError:

@@ -14,6 +14,8 @@ from scenarios.file.table import OURS, PAPER, Number, OneOf, Part, Strategy, key
 __all__ = ["CalibrationKeys", "NodeOscillator", "OscillatorKeys"]
 
 IDEAL = "ideal"
+FEWEST_ON_PATHS = 3
+"""Access points: of two the phases cannot be told from each other over their direct path."""
 _KIND = f'Kind: {", ".join(OSCILLATORS)} or "module:Class"; other keys are settings of the kind.'
 
 

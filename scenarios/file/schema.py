@@ -597,6 +597,8 @@ class FaultKeys(Strategy):
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is wrong with the kind or its settings, and names of nodes or links that are not there."""
         yield from super().problems(name, scenario, plugins)
+        if next(fault for fault in scenario.faults if fault == self) is not self:
+            yield Problem((f"{name}.kind",), "stands there before, alike in all keys; leave one of the two out")
         known = {"node": scenario.access_point_names, "link": ()}
         if self.link is not None:
             known["link"] = link_names(scenario.fronthaul.topology, scenario.access_point_names)
@@ -636,6 +638,11 @@ class ConsistencyKeys(Table):
         if self.false_alarm_probability is None:
             return None
         return found("models.consistency:ConsistencyTest")(**dict(self))
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what is given although it has no effect."""
+        for odd in sorted({*self.without_effect()} & self.model_fields_set):
+            yield Problem((f"{name}.{odd}",), "has no effect without false_alarm_probability; leave it out")
 
     def without_effect(self) -> Iterable[str]:
         """Return the numbers of CPIs where nothing is left out."""
