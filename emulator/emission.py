@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.doors import STRONGEST, bounded
-from models.readonly import sealed, taken
+from models.readonly import taken
 
 __all__ = ["Emission"]
 
@@ -58,12 +58,13 @@ class Emission(NamedTuple):
         """Return both parts turned by a phase in rad; spectral efficiency follows, as if the precoders were turned."""
         communication, sensing, precoding, before_rad = self
         factor = cmath.rect(1.0, phase_rad)
-        return Emission(
-            None if communication is None else sealed(communication * factor),
-            None if sensing is None else sealed(sensing * factor),
-            precoding,
-            before_rad + phase_rad,
-        )
+        if communication is not None:
+            communication = communication * factor
+            communication.flags.writeable = False
+        if sensing is not None:
+            sensing = sensing * factor
+            sensing.flags.writeable = False
+        return Emission(communication, sensing, precoding, before_rad + phase_rad)
 
 
 def _finite(phase_rad: float) -> float:

@@ -89,7 +89,7 @@ def test_a_phase_that_all_share_changes_nothing(paper):
 
 
 def test_equal_phases_of_both_chains_spare_the_downlink_and_destroy_coherent_sensing(paper):
-    scenario = paper()
+    scenario = paper({"estimator.max_operations": 1e9})
     exact = scenario.build(seed=1).run(2)
     alike = np.tile(random_chains(12)[0], (2, 1))
     result = built(scenario, ends_of(names_of(scenario), Ideal(), chains=alike)).run(2)
@@ -116,7 +116,7 @@ def test_phases_slot_by_slot_are_those_of_precoders_that_are_turned():
 
 
 def test_sensing_and_efficiency_suffer_together_from_wandering_phases(paper):
-    scenario = paper()
+    scenario = paper({"estimator.max_operations": 1e9})
     exact = scenario.build(seed=1).run(4)
     wandering = built(scenario, ends_of(names_of(scenario), named("low-tcxo"))).run(4)
     assert all(resolved(exact)) and not resolved(wandering)[-1]
@@ -354,7 +354,7 @@ def test_coherence_is_lost_noticed_and_won_back(paper):
     scenario = paper()
     ends = ends_of(names_of(scenario), named("high-tcxo"))
     detector = CoherenceDetector(memory_cpis=3.0, tolerance_rad=0.1)
-    result = built(scenario, ends, DirectPath(), detector=detector).run(60)
+    result = built(scenario, ends, DirectPath(), detector=detector).run(44)
     pilots = [cpi.index for cpi in result.cpis if cpi.has_pilots]
     assert pilots[:2] == [0, 1] and len(pilots) >= 4
     asked = [

@@ -88,7 +88,7 @@ def test_small_probabilities_can_still_be_told_apart():
     assert log_chi_square_tail(np.array([3.0]), np.array([0.0])) == 0.0
 
 
-@pytest.mark.parametrize("n_cpis", [1, 5])
+@pytest.mark.parametrize("n_cpis", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_false_exclusions_come_at_no_more_than_the_designed_rate(n_cpis):
     """Of one CPI alone, and with evidence of five gathered; and not at a small share of it."""
     rate, found = 0.1, 0

@@ -11,9 +11,11 @@ from PIL import Image
 from scenarios.examples import load_aware, own_clock, sleeping_ap, waypoints, weak_targets
 
 EXAMPLES = (load_aware, own_clock, sleeping_ap, waypoints, weak_targets)
+SLOW = (own_clock,)
+DRAWN = [pytest.param(each, marks=[pytest.mark.slow] if each in SLOW else []) for each in EXAMPLES]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("example", DRAWN, ids=lambda module: module.__name__.rpartition(".")[2])
 def test_an_example_draws_a_picture_and_says_what_it_found(example, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = example.run
@@ -49,6 +51,7 @@ def test_the_walker_is_followed_to_the_millimetre():
     assert np.linalg.norm(found["found_m"] - found["truth_m"], axis=1).max() < 5e-3
 
 
+@pytest.mark.slow
 def test_one_clock_that_is_off_ruins_what_takes_it_for_exact():
     found = own_clock.run(6)
     resolved = {name: one["resolved"][3:] for name, one in found.items()}

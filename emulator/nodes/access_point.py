@@ -169,7 +169,7 @@ class AccessPoint(Node):
         Echoes and spectral efficiency follow from what is returned here; the record that tells the central processor
         what was sent does not.
         """
-        return emission if self._turns is None else emission.turned(float(self._turns[0, slot.position]))
+        return emission if self._turns is None else emission.turned(self._turns[0].item(slot.position))
 
     def sensing_waveform(self, slot: Slot) -> Complex:
         """Return the sensing samples of a slot, shape (N, n_snapshots), of mean power (1 - rho) P; isotropic."""
@@ -295,10 +295,9 @@ class AccessPoint(Node):
 
     def _leaving(self, slot: Slot, emission: Emission) -> Emission:
         """Return what leaves the antennas; of a subclass's ``radiate``, checked, and silence where it gives None."""
-        leaving = self.radiate(slot, emission)
         if self._radiates_as_usual:
-            return leaving
-        return self._checked(RADIATED, leaving, slot) or Emission(None)
+            return AccessPoint.radiate(self, slot, emission)
+        return self._checked(RADIATED, self.radiate(slot, emission), slot) or Emission(None)
 
     def _checked(self, door: Door, emission: object, slot: Slot) -> Emission | None:
         """Return what a subclass's hook gives, checked and taken; None where it is silent."""
