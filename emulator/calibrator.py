@@ -266,9 +266,14 @@ class Calibrator:
 
     def _unmeasured_rad2(self, time_s: float) -> Float:
         """Return the covariance of tau and rho at a time before anything was measured."""
-        ends = [(0.0, 0.0, 0.0) if end is None else end.unmeasured_rad2(time_s) for end in self.front_ends]
-        oscillator, transmit, receive = np.array(ends).T
-        return self._of_oscillators(oscillator) + np.diag(np.concatenate([transmit, receive]))
+        of_kind = [0.0 if end is None else end.unmeasured_rad2(time_s) for end in self._kinds.values()]
+        return self._of_oscillators(np.array(of_kind)[self._kind_of]) + self._chains_rad2
+
+    @cached_property
+    def _chains_rad2(self) -> Float:
+        """Covariance of the chains, before anything was measured."""
+        std_rad = [(0.0, 0.0) if end is None else end.chains_std_rad for end in self.front_ends]
+        return np.diag(np.square(std_rad).T.ravel())
 
     def _of_oscillators(self, variance_rad2: Float) -> Float:
         """Return the covariance of tau and rho for variances of theta; that of a shared reference is common to all."""

@@ -60,10 +60,9 @@ class FrontEnd:
         """Return the variance of what theta has changed by since it was known."""
         return float(self.oscillator.phase_variance_rad2(since_s, self.carrier_hz))
 
-    def unmeasured_rad2(self, time_s: float) -> tuple[float, float, float]:
-        """Return the variances of theta at a time, of the transmit chain and of the receive chain, never measured."""
-        transmit, receive = self.chains_std_rad
-        return self.oscillator.unmeasured_variance_rad2(time_s, self.carrier_hz), transmit**2, receive**2
+    def unmeasured_rad2(self, time_s: float) -> float:
+        """Return the variance of theta at a time, never measured."""
+        return self.oscillator.unmeasured_variance_rad2(time_s, self.carrier_hz)
 
 
 class Wander(NamedTuple):
