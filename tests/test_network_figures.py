@@ -126,7 +126,7 @@ class TestIqBits:
 
 @pytest.fixture(scope="module")
 def failure():
-    return figure_failure.run(1, seed=1, workers=1)
+    return figure_failure.run(3, seed=1, workers=1)
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ class TestFailure:
         curve, pilots = failure.curves[1], np.flatnonzero(failure.pilots[1])
         assert set(pilots[:2]) == {0, 1} and len(pilots) == 4
         right = curve.values("right_lobe").mean(axis=0)
-        assert right[9 : pilots[2]].mean() < 0.5 < right[pilots[3] + 2 :].mean()
+        assert right[10 : pilots[2]].mean() < 0.5 < right[pilots[3] + 2 :].mean()
 
     def test_its_table_has_a_row_for_each_cpi_and_story(self, failure):
         head, *rows = failure.rows()
