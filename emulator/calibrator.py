@@ -197,10 +197,10 @@ class Calibrator:
         pilots = piloted(self.calibration, self.network, range(n_aps))
         if not pilots:
             return Knowledge()
-        inner = np.full((n_aps, n_aps), complex(np.nan, np.nan))
+        first = Round.of((), n_aps)._replace(times_ns=(0, 0))
         for sender, receivers in pilots:
-            inner[list(receivers), sender] = direct_inner(self.network, sender, energy_w[sender], receivers)
-        return self.solved(Knowledge(round=Round((), (), inner, (0, 0))), 0)[1]
+            first.inner[list(receivers), sender] = direct_inner(self.network, sender, energy_w[sender], receivers)
+        return self.solved(Knowledge(round=first), 0)[1]
 
     def _afresh(self, known: Knowledge, calibrated: Calibrated) -> Knowledge:
         return Knowledge(due_ns=known.due_ns, calibrated=(*known.calibrated, calibrated)[-MOST_KEPT:])

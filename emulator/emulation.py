@@ -34,7 +34,7 @@ from emulator.slot import CpiPlan, Frame
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
 from models.bounds.fisher import target_bounds_m
-from models.bounds.hybrid import hybrid_bound_m, ignoring_bound_m
+from models.bounds.hybrid import bounds_with_phases_m
 from models.doors import FAILURES
 from models.observation import Estimate, Observation
 from models.scoring import score
@@ -532,7 +532,7 @@ class Emulation:
             return found
         if phases is None:
             return found | dict.fromkeys(WITH_PHASES, found["coherent"])
-        return found | {"hybrid": hybrid_bound_m(*known, phases), "ignoring": ignoring_bound_m(*known, phases)}
+        return found | dict(zip(WITH_PHASES, bounds_with_phases_m(*known, phases), strict=True))
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
         if not self.scoring:

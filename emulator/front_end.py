@@ -24,7 +24,7 @@ Draw = Callable[[str, str, int], np.random.Generator]
 """The random numbers of a node, for a purpose, at a counter."""
 PURPOSE = "oscillator"
 BLOCK_CPIS = 16
-"""CPIs of which the phases are drawn together: a call for each took a third of the time of a small network."""
+"""CPIs of which the phases are drawn together: a call takes about as long for one as for all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -359,6 +359,7 @@ def test_what_an_effect_keeps_may_only_save_time(small, tmp_path):
     emulation = small().build(estimator=None)
     emulation.air.effects += (Quiet(),)
     emulation.save(tmp_path / "c")
+    assert (tmp_path / "c").read_bytes().startswith(b"dmimo-isac checkpoint")
 
 
 def test_every_class_that_may_stand_in_a_file_is_there(small):

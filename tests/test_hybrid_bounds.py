@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import study_phase_errors
 from models.bounds import (
+    bounds_with_phases_m,
     closed_form_information,
     hybrid_bound_m,
     hybrid_information,
@@ -53,6 +54,13 @@ def full_mm(case, variance):
     gram = isotropic_gram(golden_energy(case, 8), 6, 8)
     arguments = golden_network(), GOLDEN_SPLIT, POINT_M, 1.0, 0.4, gram, NOISE_W, variance
     return 1e3 * hybrid_bound_m(*arguments)[0], 1e3 * ignoring_bound_m(*arguments)[0]
+
+
+@pytest.mark.parametrize("gram", [isotropic_gram(golden_energy(STRONG, 8), 6, 8), np.zeros((6, 8, 6, 8))])
+def test_both_bounds_at_once_are_those_one_by_one(gram):
+    arguments = golden_network(), GOLDEN_SPLIT, POINT_M, 1.0, 0.4, gram, NOISE_W, 0.04
+    for both, alone in zip(bounds_with_phases_m(*arguments), (bound(*arguments) for bound in BOUNDS), strict=True):
+        np.testing.assert_array_equal(both, alone)
 
 
 def correlated(seed=3, n_aps=12, scale=0.05):

@@ -448,4 +448,5 @@ def test_every_graph_has_a_picture(small, topology):
 
 def test_the_picture_takes_any_books():
     for graph in (star(tuple(f"ap-{i}" for i in range(200))), star(("ap-0",), rate_bit_s=math.inf)):
-        fronthaul_figure(finite(Fronthaul(graph).books()))
+        figure = fronthaul_figure(finite(Fronthaul(graph).books()))
+        assert figure.axes and all(ax.has_data() for ax in figure.axes[:1])

@@ -212,7 +212,8 @@ class Air(Node):
         ValueError
             If they are not finite, or larger than anything in nature.
         """
-        if not (bounded(noise) and bounded(scattered) and bounded(np.asarray([los_phase_rad, *np.ravel(phase_rad)]))):
+        turns = bounded(phase_rad) if isinstance(phase_rad, np.ndarray) else abs(phase_rad) <= STRONGEST
+        if not (bounded(noise) and bounded(scattered) and abs(los_phase_rad) <= STRONGEST and turns):
             raise ValueError("noise, fading or phase is out of range: give finite numbers")
         self._fading[self._ue_index[name]] = (noise, scattered, los_phase_rad, phase_rad)
         if position_m is not None:
@@ -464,7 +465,7 @@ class Air(Node):
 
 def _factors(phases_rad: Sequence[float | Float], n_slots: int) -> Complex | None:
     """Return e^{j phase} of nodes that say one phase, or one a slot, shape (n_slots, n_nodes); None where all are 0."""
-    if not any(np.any(phase_rad) for phase_rad in phases_rad):
+    if not any(one.any() if isinstance(one, np.ndarray) else one for one in phases_rad):
         return None
     return np.exp(1j * np.array([np.broadcast_to(phase_rad, n_slots) for phase_rad in phases_rad]).T)
 

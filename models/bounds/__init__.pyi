@@ -3,6 +3,7 @@ from .closed_form import coverage as coverage
 from .closed_form import position_error_bound_m as position_error_bound_m
 from .fisher import target_bounds_m as target_bounds_m
 from .grid import grid_map_m as grid_map_m
+from .hybrid import bounds_with_phases_m as bounds_with_phases_m
 from .hybrid import hybrid_bound_m as hybrid_bound_m
 from .hybrid import hybrid_information as hybrid_information
 from .hybrid import ignoring_bound_m as ignoring_bound_m

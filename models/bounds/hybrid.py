@@ -18,7 +18,7 @@ G the phase gradients in rows, E the two columns that tell transmitters from rec
 errors has the covariance J_coh^-1 + J_coh^-1 D^T Sigma D J_coh^-1, D in rows A (omega less its mean).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,7 @@ from models.bounds.fisher import covariance_from_root_m2, information_root
 from models.network import ModeAssignment, Network
 from models.radio.gram import Gram
 
-__all__ = ["hybrid_bound_m", "hybrid_information", "ignoring_bound_m", "ignoring_covariance_m2"]
+__all__ = ["bounds_with_phases_m", "hybrid_bound_m", "hybrid_information", "ignoring_bound_m", "ignoring_covariance_m2"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -67,16 +67,10 @@ def hybrid_bound_m(
     ValueError
         If ``phase_variance_rad2`` has another shape, or cannot be a variance.
     """
-    points, factor = _points(positions_m), _factor(phase_variance_rad2, network, assignment)
-    root, lengths = information_root(
-        network, assignment, points, rcs_m2, scatter_phase_rad, gram, "coherent", ap_phases=True
+    problem = _problem(
+        network, assignment, positions_m, rcs_m2, scatter_phase_rad, gram, noise_power_w, phase_variance_rad2
     )
-    if not len(root):
-        return np.full(len(points), np.nan)
-    root, lengths = _with_prior(root, lengths, factor, np.sqrt(0.5 * noise_power_w))
-    n = root.shape[-1] - 2 * len(points)
-    root = eliminate(root[:, :n], root[:, n:], lengths[:n])
-    return _bounds_m(covariance_from_root_m2(root, lengths[n:], points, network.wavelength_m, noise_power_w))
+    return _hybrid_m(problem)
 
 
 def ignoring_bound_m(
@@ -95,17 +89,80 @@ def ignoring_bound_m(
 
     Parameters, what is returned and raised are those of `hybrid_bound_m`.
     """
+    problem = _problem(
+        network, assignment, positions_m, rcs_m2, scatter_phase_rad, gram, noise_power_w, phase_variance_rad2
+    )
+    return _ignoring_m(problem)
+
+
+def bounds_with_phases_m(
+    network: Network,
+    assignment: ModeAssignment,
+    positions_m: ArrayLike,
+    rcs_m2: ArrayLike,
+    scatter_phase_rad: ArrayLike,
+    gram: Gram | Complex,
+    noise_power_w: float,
+    phase_variance_rad2: ArrayLike,
+) -> tuple[Float, Float]:
+    """Return `hybrid_bound_m` and `ignoring_bound_m`, for which the information is worked out once.
+
+    Parameters and what is raised are those of `hybrid_bound_m`.
+    """
+    problem = _problem(
+        network, assignment, positions_m, rcs_m2, scatter_phase_rad, gram, noise_power_w, phase_variance_rad2
+    )
+    return _hybrid_m(problem), _ignoring_m(problem)
+
+
+class _Problem(NamedTuple):
+    """Positions, amplitudes and APs' phases to be estimated; an empty root where nothing was received."""
+
+    root: Float
+    lengths: Float
+    factor: Float
+    """L with L L^T the covariance of the phases; see `_factor`."""
+    points: Float
+    wavelength_m: float
+    noise_power_w: float
+
+
+def _problem(
+    network: Network,
+    assignment: ModeAssignment,
+    positions_m: ArrayLike,
+    rcs_m2: ArrayLike,
+    scatter_phase_rad: ArrayLike,
+    gram: Gram | Complex,
+    noise_power_w: float,
+    phase_variance_rad2: ArrayLike,
+) -> _Problem:
     points, factor = _points(positions_m), _factor(phase_variance_rad2, network, assignment)
     root, lengths = information_root(
         network, assignment, points, rcs_m2, scatter_phase_rad, gram, "coherent", ap_phases=True
     )
+    return _Problem(root, lengths, factor, points, network.wavelength_m, noise_power_w)
+
+
+def _hybrid_m(problem: _Problem) -> Float:
+    root, lengths, factor, points, wavelength_m, noise_power_w = problem
+    if not len(root):
+        return np.full(len(points), np.nan)
+    root, lengths = _with_prior(root, lengths, factor, np.sqrt(0.5 * noise_power_w))
+    n = root.shape[-1] - 2 * len(points)
+    root = eliminate(root[:, :n], root[:, n:], lengths[:n])
+    return _bounds_m(covariance_from_root_m2(root, lengths[n:], points, wavelength_m, noise_power_w))
+
+
+def _ignoring_m(problem: _Problem) -> Float:
+    root, lengths, factor, points, wavelength_m, noise_power_w = problem
     if not len(root):
         return np.full(len(points), np.nan)
     n_phases, n = len(factor), len(factor) + len(points)
     phases, targets, places = np.split(root, (n_phases, n), axis=1)
     left = eliminate(targets, np.concatenate([phases, places], axis=1), lengths[n_phases:n])
     phases, places = left[:, :n_phases], left[:, n_phases:]
-    covariance = covariance_from_root_m2(places, lengths[n:], points, network.wavelength_m, noise_power_w)
+    covariance = covariance_from_root_m2(places, lengths[n:], points, wavelength_m, noise_power_w)
     moved = np.linalg.lstsq(places, phases @ factor, rcond=SINGULAR)[0].reshape(len(points), 2, -1)
     return _bounds_m(covariance + moved @ moved.swapaxes(-1, -2))
 

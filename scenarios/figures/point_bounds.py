@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emulator.messages import CENTRAL
 from emulator.randomness import Streams
 from models.bounds.fisher import target_bounds_m
-from models.bounds.hybrid import hybrid_bound_m, ignoring_bound_m
+from models.bounds.hybrid import bounds_with_phases_m
 from models.network import ModeAssignment, Network
 from models.radio.gram import Gram
 from models.radio.transmission import expected_gram, precoding_matrix
@@ -129,8 +129,7 @@ def _rows(
         "peb_noncoherent_m": target_bounds_m(*known, "non-coherent"),
     }
     if phases_rad2 is not None:
-        found["peb_hybrid_m"] = hybrid_bound_m(*known, phases_rad2)
-        found["error_ignoring_m"] = ignoring_bound_m(*known, phases_rad2)
+        found["peb_hybrid_m"], found["error_ignoring_m"] = bounds_with_phases_m(*known, phases_rad2)
     return [
         {"position_m": list(point)} | {name: float(values[i]) for name, values in found.items()}
         for i, point in enumerate(points_m)
