@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.doors import STRONGEST, bounded
+from models.radio.arrays import padded
 from models.readonly import taken
 
 __all__ = ["Emission"]
@@ -53,6 +54,11 @@ class Emission(NamedTuple):
             None if self.precoding is None else _sealed(self.precoding, precoding_shape, "precoding"),
             _finite(self.phase_rad),
         )
+
+    def padded(self, n_antennas: int) -> "Emission":
+        """Return the emission with zeros for the elements that the AP lacks of so many; precoders as they are."""
+        communication, sensing = (None if part is None else padded(part, n_antennas) for part in self[:2])
+        return self._replace(communication=communication, sensing=sensing)
 
     def turned(self, phase_rad: float) -> "Emission":
         """Return both parts turned by a phase in rad; spectral efficiency follows, as if the precoders were turned."""

@@ -19,6 +19,7 @@ from emulator.messages import (
 )
 from emulator.slot import CpiPlan, Slot
 from models.doors import STRONGEST, Door, bounded, require
+from models.radio.arrays import padded
 from models.radio.quantisation import Quantiser
 from models.radio.statistics import Radiated, energy_statistic
 
@@ -153,7 +154,8 @@ class StatisticsSplit(FunctionalSplit):
             return None
         positions = tuple(position for position, _ in usable)
         received = np.array([echo for _, echo in usable]).reshape(len(usable), *given[0][1].shape)
-        sent = radiated(plan, records, received.shape[1]).within(positions)
+        n_antennas = max(plan.array_sizes, default=received.shape[1])
+        sent = radiated(plan, records, n_antennas).within(positions)
         return StatisticsReport(
             source=ap,
             destination="central",
@@ -163,6 +165,7 @@ class StatisticsSplit(FunctionalSplit):
             cross=sent.cross(received[None], positions)[0],
             energy=energy_statistic(received),
             n_bits=self.statistics_bits,
+            array_sizes=plan.sent_sizes,
         )
 
     def reports_expected(self, n_slots: int) -> int:
@@ -184,13 +187,17 @@ def waveform_known(plan: CpiPlan, records: Mapping[str, object], position: int, 
 
 
 def radiated(plan: CpiPlan, records: Mapping[str, TransmissionRecord], n_antennas: int) -> Radiated:
-    """Return what the transmitters radiated in a CPI, as far as records tell: nothing without one."""
+    """Return what the transmitters radiated in a CPI, as far as records tell: nothing without one.
+
+    All have ``n_antennas``, of which those that one lacks radiate nothing.
+    """
     n_snapshots = plan.slots[0].n_snapshots
     known = [records.get(name) for name in plan.transmitters]
     slots = [() if record is None else record.positions for record in known]
     samples = [np.zeros((n_antennas, 0)) if record is None else record.samples for record in known]
+    whole = [padded(x.astype(complex), n_antennas) for x in samples]
     shapes = [(n_antennas, len(own), n_snapshots) for own in slots]
-    return Radiated(tuple(slots), tuple(x.astype(complex).reshape(n) for x, n in zip(samples, shapes, strict=True)))
+    return Radiated(tuple(slots), tuple(x.reshape(n) for x, n in zip(whole, shapes, strict=True)))
 
 
 # -- the door ---------------------------------------------------------------------------------------------------------
@@ -252,7 +259,7 @@ def _has_width(quantiser: Quantiser, n_bits: object) -> bool:
 def _check_statistics(
     door: Door, split: FunctionalSplit, report: StatisticsReport, plan: CpiPlan, n_antennas: int
 ) -> None:
-    shape = (n_antennas, len(plan.transmitters), n_antennas)
+    shape = (n_antennas, len(plan.transmitters), max(plan.array_sizes, default=n_antennas))
     positions = set(report.positions)
     valid = (
         (report.cpi, report.transmitters) == (plan.cpi, plan.transmitters)
@@ -263,9 +270,10 @@ def _check_statistics(
         and 0.0 <= report.energy <= LARGEST_SUM_W
         and report.destination == CENTRAL
         and report.n_bits in STATISTICS_WIDTHS
+        and report.array_sizes == plan.sent_sizes
     )
     if not valid:
         expected = (
             f"a StatisticsReport to central of slots of CPI {plan.cpi} and its transmitters, cross {shape}, all finite"
-        )
+        ) + (f", array_sizes {plan.sent_sizes}" if plan.sent_sizes else "")
         door.refuse(split, report, expected)

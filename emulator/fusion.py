@@ -50,9 +50,9 @@ class Part:
 
 
 def read_statistics(
-    report: StatisticsReport, transmitters: Sequence[str], sent: Radiated
+    report: StatisticsReport, transmitters: Sequence[str], sent: Radiated, antennas: NDArray[np.intp]
 ) -> tuple[Complex, float, float]:
-    """Return Z, (N, n_tx, N), and E as the link delivered them, and their error as error power of a sample.
+    """Return Z, (N_r, n_tx, N), and E as the link delivered them, and their error as error power of a sample.
 
     White noise of power p in the samples is noise of power p Q_nn in Z: the error of Z divided by what an antenna
     radiated, on average over those that were heard.
@@ -65,6 +65,8 @@ def read_statistics(
         In what order their parts of Z are wanted; others have none.
     sent
         What they radiated, in the same order.
+    antennas
+        How many antennas they have, N at most, shape (n_tx,).
     """
     z, energy, error = report.cross, report.energy, np.zeros(())
     if report.n_bits <= SINGLE:
@@ -73,11 +75,13 @@ def read_statistics(
         z, error = EQUAL_STEPS.quantised(z, report.n_bits, n_axes=3)
     if report.transmitters != tuple(transmitters):
         z = _in_order(z, report.transmitters, transmitters)
+    there = np.arange(z.shape[-1]) < antennas[:, None]
     if not error:
-        return z, energy, 0.0
+        return np.where(there, z, 0.0), energy, 0.0
     radiated_w = np.array([np.vdot(x, x).real / len(x) for x in sent.within(report.positions).samples])
     heard = radiated_w > 0.0
-    return np.where(heard[:, None], z, 0.0), energy, float(error) * np.count_nonzero(heard) / float(radiated_w.sum())
+    per_antenna = float(error) * float(np.sum(antennas[heard] / z.shape[-1])) / float(radiated_w.sum())
+    return np.where(heard[:, None] & there, z, 0.0), energy, per_antenna
 
 
 def _in_order(z: Complex, there: Sequence[str], wanted: Sequence[str]) -> Complex:

@@ -206,12 +206,15 @@ class StatisticsReport(Message):
     transmitters
         Names of the transmitters, in the order of the second axis of ``cross``.
     cross
-        Z_rt = sum_l y_r[l] x_t[l]^H, shape (N, n_tx, N), before quantisation.
+        Z_rt = sum_l y_r[l] x_t[l]^H, shape (N, n_tx, N), before quantisation. Where APs differ in their antennas the
+        first axis has those of the receiver, the last those of the largest AP; what a transmitter lacks is 0.
     energy
         E_r = sum_l ||y_r[l]||^2.
     n_bits
         Bits of a real number of Z on the link: 64 and 32 are double and single precision, fewer are equal steps up to
         the largest. E is in single precision then.
+    array_sizes
+        Antennas of each transmitter where APs differ; of Z only what belongs to these travels. Empty where they do not.
     """
 
     cpi: int
@@ -220,18 +223,20 @@ class StatisticsReport(Message):
     cross: Complex
     energy: float
     n_bits: int = DOUBLE
+    array_sizes: tuple[int, ...] = ()
 
     def seal(self) -> None:
         """Take the statistics."""
         self.cross, self.energy = taken(np.asarray(self.cross)), float(self.energy)
-        self.positions = tuple(self.positions)
+        self.positions, self.array_sizes = tuple(self.positions), tuple(self.array_sizes)
 
     @property
     def content_bits(self) -> int:
         """Size of slot positions, Z, E, and the scale where Z is quantised."""
         scale_bits = SINGLE if self.n_bits < SINGLE else 0
         energy_bits = DOUBLE if self.n_bits == DOUBLE else SINGLE
-        return 16 * len(self.positions) + 2 * self.n_bits * self.cross.size + scale_bits + energy_bits
+        n_numbers = len(self.cross) * sum(self.array_sizes) if self.array_sizes else self.cross.size
+        return 16 * len(self.positions) + 2 * self.n_bits * n_numbers + scale_bits + energy_bits
 
 
 @dataclass(eq=False, slots=True)

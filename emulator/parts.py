@@ -67,10 +67,11 @@ def check_parts(
     for nodes, base in ((access_points, AccessPoint), (user_equipments, UserEquipment), (targets, Target)):
         for node in nodes:
             require(f"{base.__name__} of an emulation", node, base)
+    antennas = dict(zip(central.network.ap_names, central.network.antennas.tolist(), strict=True))
     for ap in access_points:
         require(f"split of {ap.name}", ap.split, FunctionalSplit)
-        if ap.n_antennas != central.network.n_antennas:
-            raise ValueError(f"{ap.name} has {ap.n_antennas} antennas, and {central.network.n_antennas} in the survey")
+        if ap.n_antennas != (surveyed := antennas.get(ap.name, ap.n_antennas)):
+            raise ValueError(f"{ap.name} has {ap.n_antennas} antennas, and {surveyed} in the survey")
         if ap.illumination not in ILLUMINATIONS:
             _refuse(ap, "illumination", " or ".join(f'"{word}"' for word in ILLUMINATIONS))
         _check_numbers(ap, "transmit_power_w", "comm_power_fraction", "noise_power_w")

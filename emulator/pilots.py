@@ -22,9 +22,10 @@ Index = int | np.intp | NDArray[np.intp]
 
 
 def pilot_samples(services: Services, slot: Slot, power_w: float) -> Complex:
-    """Return the pilot of a slot, isotropic and of mean power ``power_w``, shape (N, n_snapshots)."""
-    generator = services.generator(slot.sensing_transmitter, "pilot", slot.index)
-    normals = complex_normals(generator, services.network.n_antennas, slot.n_snapshots)
+    """Return the pilot of a slot, isotropic and of mean power ``power_w``, shape (antennas of the AP, n_snapshots)."""
+    network, name = services.network, slot.sensing_transmitter
+    n_antennas = int(network.antennas[network.ap_names.index(name)])
+    normals = complex_normals(services.generator(name, "pilot", slot.index), n_antennas, slot.n_snapshots)
     return sealed(isotropic_sensing_samples(normals, power_w, 0.0))
 
 
@@ -35,7 +36,8 @@ def heard_pilot(network: Network, receiver: str, sender: str, pilot: Complex, he
     the direct path is all that is heard the phase is tau_j + rho_l - k D_lj.
     """
     at, to = network.indices((receiver, sender))
-    expected = np.outer(_response(network, at, to), _response(network, to, at) @ pilot)
+    arriving = _response(network, to, at)[: len(pilot)] @ pilot
+    expected = np.outer(_response(network, at, to)[: len(heard)], arriving)
     strength = float(np.linalg.norm(expected))
     return complex(np.vdot(expected, heard) / strength) if strength else 0j
 
@@ -56,11 +58,12 @@ def direct_field(network: Network, sender: int, samples: Complex, receivers: tup
 def direct_inner(network: Network, sender: int, energy_w: float, receivers: tuple[int, ...]) -> Complex:
     """Return what `heard_pilot` gives without noise where the direct path is all that is heard, shape (n_rx,).
 
-        H_lj sqrt(N energy), N antennas
+        H_lj sqrt(N_l energy), N_l antennas of the receiver
 
     ``energy_w`` is the sum of the squares of an isotropic pilot's samples; phases of oscillators and chains are 0.
     """
-    return _direct_gain(network, sender, np.array(receivers)) * np.sqrt(network.n_antennas * energy_w)
+    heard = np.array(receivers)
+    return _direct_gain(network, sender, heard) * np.sqrt(network.antennas[heard] * energy_w)
 
 
 def _direct_gain(network: Network, sender: int, receivers: NDArray[np.intp]) -> Complex:
@@ -75,4 +78,5 @@ def _response(network: Network, aps: Index, towards: Index) -> Complex:
     offset = network.ap_positions_m[towards] - network.ap_positions_m[aps]
     distance = np.linalg.norm(offset, axis=-1)
     along = np.sum(offset * network.array_axes[aps], axis=-1)
-    return steering(np.divide(along, distance, out=np.zeros_like(along), where=distance > 0.0), network.n_antennas)
+    sine = np.divide(along, distance, out=np.zeros_like(along), where=distance > 0.0)
+    return network.cut(steering(sine, network.n_antennas), aps)

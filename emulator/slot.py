@@ -141,6 +141,8 @@ class CpiPlan:
         Whether the APs learn their phases at the start of the CPI from one who knows them all: a base to compare with.
     pilots
         Who sends a pilot in each of the first slots, and who listens; empty for a CPI without pilots.
+    array_sizes
+        Antennas of each AP, in the order of their names, where they differ; empty where they do not.
     """
 
     cpi: int
@@ -150,6 +152,12 @@ class CpiPlan:
     deadline_ns: int
     is_told: bool = False
     pilots: tuple[PilotSlot, ...] = ()
+    array_sizes: tuple[int, ...] = ()
+
+    @property
+    def sent_sizes(self) -> tuple[int, ...]:
+        """Antennas of each transmitter, where APs differ; empty where they do not."""
+        return tuple(self.array_sizes[i] for i in self.assignment.transmitters) if self.array_sizes else ()
 
     @property
     def has_pilots(self) -> bool:

@@ -6,6 +6,7 @@ Indices into arrays of access points (APs) and user equipments (UEs) follow the 
 
 import enum
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from models.readonly import taken
 __all__ = ["Area", "Mode", "ModeAssignment", "Network", "Radio"]
 
 Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 
 
@@ -73,11 +75,19 @@ class Network:
     ue_positions_m
         Positions of the UEs, shape (n_ues, 2), in m.
     n_antennas
-        Antennas of each AP.
+        Antennas N of each AP, or of the largest: what is indexed by antenna has so many entries, of which those of
+        elements that an AP lacks are 0.
     carrier_hz
         Carrier frequency in Hz.
     relative_power
         Power budget of each AP as a multiple of ``Radio.transmit_power_w``, shape (n_aps,); left out: 1 for all.
+    array_sizes
+        Antennas of each AP where they differ, from 1 to ``n_antennas``, shape (n_aps,); None: all have ``n_antennas``.
+
+    Raises
+    ------
+    ValueError
+        If ``array_sizes`` are others.
     """
 
     ap_names: tuple[str, ...]
@@ -88,12 +98,21 @@ class Network:
     ue_names: tuple[str, ...] = ()
     ue_positions_m: Float = field(default_factory=lambda: np.empty((0, 2)))
     relative_power: Float = field(default_factory=lambda: np.empty(0))
+    array_sizes: Index | None = None
 
     def __post_init__(self) -> None:
+        if self.array_sizes is not None:
+            object.__setattr__(self, "array_sizes", self._checked_sizes(np.array(self.array_sizes)))
         if not len(self.relative_power):
             object.__setattr__(self, "relative_power", np.ones(self.n_aps))
         for name in ("ap_positions_m", "boresights_rad", "ue_positions_m", "relative_power"):
             object.__setattr__(self, name, taken(getattr(self, name)))
+
+    def _checked_sizes(self, sizes: Index) -> Index | None:
+        """Return the array sizes, None where all APs have as many antennas as the largest may have."""
+        if sizes.shape != (self.n_aps,) or sizes.min() < 1 or sizes.max() > self.n_antennas:
+            raise ValueError(f"array_sizes is {sizes}: give 1 to {self.n_antennas} for each of the {self.n_aps} APs")
+        return None if sizes.min() == self.n_antennas else taken(sizes)
 
     @property
     def n_aps(self) -> int:
@@ -120,6 +139,49 @@ class Network:
         """Unit vector along each array, from element 0 to element 1, shape (n_aps, 2)."""
         return np.stack([-np.sin(self.boresights_rad), np.cos(self.boresights_rad)], axis=-1)
 
+    @cached_property
+    def antennas(self) -> Index:
+        """How many antennas each AP has, shape (n_aps,)."""
+        return np.full(self.n_aps, self.n_antennas) if self.array_sizes is None else self.array_sizes
+
+    @cached_property
+    def centres(self) -> Float:
+        """Middle of each array, in elements from element 0, shape (n_aps,)."""
+        return np.asarray(0.5 * (self.antennas - 1), dtype=float)
+
+    @property
+    def antennas_of_all(self) -> int:
+        """Antennas of every AP, for closed forms that take all arrays for equal.
+
+        Raises
+        ------
+        ValueError
+            If APs differ.
+        """
+        if self.array_sizes is not None:
+            few, many = self.array_sizes.min(), self.array_sizes.max()
+            raise ValueError(
+                f"access points have {few} to {many} antennas: a closed form takes all arrays for equal; take the "
+                "bound for any illumination"
+            )
+        return self.n_antennas
+
+    def cut(self, responses: Complex, aps: Index | slice | int | np.intp = slice(None)) -> Complex:
+        """Return responses of some APs, (n_aps, ..., N), or of one, (..., N), 0 for the elements that an AP lacks."""
+        if self.array_sizes is None:
+            return responses
+        there = np.arange(self.n_antennas) < self.array_sizes[aps][..., None]
+        return responses * there.reshape(*there.shape[:-1], *(1,) * (responses.ndim - there.ndim), -1)
+
+    def cut_rows(self, matrices: Complex) -> Complex:
+        """Return matrices of all APs, (n_aps, ..., N, n), with rows of 0 for the elements that an AP lacks."""
+        return self.cut(matrices.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+    def by_size(self, aps: Index) -> Iterator[tuple[int, Index]]:
+        """Yield each number of antennas that some APs have, with those that have it."""
+        for size in np.unique(self.antennas[aps]).tolist():
+            yield size, aps[self.antennas[aps] == size]
+
     def budgets_w(self, radio: "Radio") -> Float:
         """Return the power budget P of each AP in W, shape (n_aps,)."""
         return radio.transmit_power_w * self.relative_power
@@ -132,6 +194,7 @@ class Network:
             ap_positions_m=self.ap_positions_m[aps],
             boresights_rad=self.boresights_rad[aps],
             relative_power=self.relative_power[aps],
+            array_sizes=None if self.array_sizes is None else self.array_sizes[aps],
         )
 
     def indices(self, names: tuple[str, ...]) -> Index:

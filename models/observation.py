@@ -102,7 +102,7 @@ class Observation:
             return np.ones(len(self.energy))
         noise = self.noise_power_w * np.maximum(self.n_samples, 1)
         signal = np.clip(1.0 - noise / np.maximum(self.energy, noise), 0.0, 1.0)
-        alike = 1.0 + (self.network.n_antennas - 1) * signal
+        alike = 1.0 + (self.network.antennas[self.assignment.receivers] - 1) * signal
         return np.asarray(1.0 + alike * self.quantisation_power_w / self.noise_power_w)
 
 

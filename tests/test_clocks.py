@@ -302,9 +302,11 @@ def test_an_ap_is_deaf_while_it_sends_its_pilot(paper):
 
 
 @pytest.mark.slow
-def test_what_a_calibration_leaves_is_what_its_covariance_says(paper):
+@pytest.mark.parametrize("sizes", [(), (2, 16, 1, 4)], ids=["alike", "arrays that differ"])
+def test_what_a_calibration_leaves_is_what_its_covariance_says(paper, sizes):
     """Chi-squared of the true phases after a round over the direct paths; echoes, which disturb it, are left out."""
-    scenario = paper({"radio.transmit_power_dbm": 0.0, "targets": []})
+    nodes = [{"name": f"ap-{i}", "n_antennas": n} for i, n in enumerate(sizes)]
+    scenario = paper({"radio.transmit_power_dbm": 0.0, "targets": [], "access_points.node": nodes})
     distances = []
     for seed in range(60):
         chains = random_chains(12, seed)

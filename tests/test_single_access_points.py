@@ -193,7 +193,7 @@ def test_a_module_that_a_single_ap_names_must_be_allowed(mine):
         ([{"name": "ap-1"}, {"name": "ap-1"}], 'access_points.node[0].name: got "ap-1", which stands there more than'),
         ([{"position_m": [1.0, 2.0]}], "access_points.node[0].name"),
         ([{"name": "ap-1", "positon_m": [1.0, 2.0]}], 'unknown key; did you mean "position_m"?'),
-        ([{"name": "ap-1", "n_antennas": 4}], "access_points.node[0].n_antennas: unknown key"),
+        ([{"name": "ap-1", "n_antennas": 0}], "node[0].n_antennas: got 0; allowed: a whole number >= 1 and <= 1024"),
         ([{"name": "ap-1", "transmit_power_dbm": 400.0}], "got 400.0 dBm; allowed: a number >= -100 and <= 100 in dBm"),
         ([{"name": "ap-1", "kind": "loud"}], 'access_points.node[0].kind: got "loud"; allowed: standard'),
         ([{"name": "ap-1", "position_m": [400.0, 500.0]}], "targets[0].position_m: got [400.0, 500.0] m, within"),

@@ -117,7 +117,8 @@ class Air(Node):
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "channel_at", "n_targets", "_ap_doors", "_ue_doors", "_ap_index",
-        "_ue_index", "effects", "_audience", "_shape", "_bell", "unit_amplitude_m2", "_budget_w", "_sensing_power_w",
+        "_ue_index", "effects", "_audience", "_antennas", "_n_snapshots", "_bell", "unit_amplitude_m2", "_budget_w",
+        "_sensing_power_w",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -128,6 +129,7 @@ class Air(Node):
         self._audience: _Audience | None = None
         budgets_w = self.network.budgets_w(self.radio)
         self._budget_w = budgets_w.tolist()
+        self._antennas: list[int] = self.network.antennas.tolist()
         self._sensing_power_w = ((1.0 - self.radio.comm_power_fraction) * budgets_w).tolist()
         self.unit_amplitude_m2 = float(echo_amplitude_m2(self.network.wavelength_m, 1.0))
         self._spent = {(ap, sensing): [0.0, 0] for ap in range(self.network.n_aps) for sensing in (False, True)}
@@ -135,7 +137,7 @@ class Air(Node):
     def start(self, services: Services) -> None:
         """Take what the emulation offers."""
         super().start(services)
-        self._shape = (self.network.n_antennas, services.frame.n_snapshots)
+        self._n_snapshots = services.frame.n_snapshots
         after_all_who_wake = services.rank(CENTRAL) - 0.5
         self._bell = services.bell(after_all_who_wake, self._begin)
         if self._begin_ns is not None:
@@ -221,7 +223,8 @@ class Air(Node):
 
     def channel(self, name: str, cpi: int) -> Complex:
         """Return the channels of an AP to all UEs in a CPI, shape (n_ues, N): perfect channel state information."""
-        return self.truth(cpi).channel[self._ap_index[name]]
+        index = self._ap_index[name]
+        return self.truth(cpi).channel[index, :, : self._antennas[index]]
 
     def transmit(self, name: str) -> None:
         """Have an AP called at the start of every slot of the CPI that begins."""
@@ -242,9 +245,10 @@ class Air(Node):
         AirRuleError
             If the AP listens in the slot, or radiates a sensing part without the token.
         ValueError
-            If a part has another shape than (N, n_snapshots).
+            If a part has another shape than (antennas of the AP, n_snapshots).
         """
-        index, shape, (communication, sensing, precoding, _) = self._ap_index[name], self._shape, emission
+        index, (communication, sensing, precoding, _) = self._ap_index[name], emission
+        shape = self._antennas[index], self._n_snapshots
         if communication is not None and communication.shape != shape:
             raise ValueError(f"communication part of shape {communication.shape}; give (antennas, snapshots) = {shape}")
         if sensing is not None and sensing.shape != shape:
@@ -255,6 +259,7 @@ class Air(Node):
             raise AirRuleError(f"{name} radiates a sensing part without the token, which {self._token_holder()} holds")
         if communication is not None and precoding is None and self.network.n_ues:
             raise ValueError("communication part without precoding; give the precoders (N, n_ues) that made it")
+        emission = emission if shape[0] == self.network.n_antennas else emission.padded(self.network.n_antennas)
         total = emission.total
         if total is not None:
             self._emitted[index] = (emission, sealed(total) if total.flags.writeable else total)
@@ -315,6 +320,7 @@ class Air(Node):
             reflection=reflection,
             ue_noise=noise,
             ue_turn=None if turn is None else turn[..., None],
+            antennas=self.network.array_sizes,
         )
 
     def _access_channel_now(self) -> AccessChannel:
@@ -332,7 +338,8 @@ class Air(Node):
         if is_own(giver.realize, AccessChannel.realize):
             return giver.realize(*asked)
         shape = (self.network.n_aps, self.network.n_ues, self.network.n_antennas)
-        return REALIZED.numbers(giver, REALIZED.ask(giver, *asked), shape, f"finite channels of shape {shape}")
+        given = REALIZED.numbers(giver, REALIZED.ask(giver, *asked), shape, f"finite channels of shape {shape}")
+        return self.network.cut(given)
 
     def _refuse_absent(self) -> NoReturn:
         missing = [name for name, k in self._ue_index.items() if k not in self._fading]
@@ -394,7 +401,7 @@ class Air(Node):
 
     def _book(self) -> None:
         """Add up energies and snapshots of those who radiated since the last audit."""
-        spent, n_snapshots = self._spent, self._shape[1]
+        spent, n_snapshots = self._spent, self._n_snapshots
         for aps, holder, energies in self._unbooked:
             sensing_ap = self._ap_index.get(holder)
             for ap, energy in zip(aps, energies.tolist(), strict=True):
@@ -430,17 +437,18 @@ class Air(Node):
         self.services.fronthaul.hold()
         for index, deliver, echo in zip(audience.indices, audience.deliver, heard, strict=True):
             if index not in sending:
-                deliver(slot, echo)
+                deliver(slot, echo[: self._antennas[index]])
         self.services.fronthaul.let_go()
 
     def _gather(self, slot: Slot) -> _Audience:
         """Return the listeners, with their noise of the CPI slot by slot, drawn one after the other."""
         indices = tuple(sorted(self._listeners))
         doors = [self._ap_doors[i] for i in indices]
-        n_antennas, n_snapshots = self._shape
-        noise = np.empty((slot.n_slots, len(indices), n_antennas, n_snapshots), dtype=complex)
-        for i, door in enumerate(doors):
-            noise[:, i] = door.noise(slot.cpi).reshape(n_antennas, -1, n_snapshots).transpose(1, 0, 2)
+        n_antennas, n_snapshots = self.network.n_antennas, self._n_snapshots
+        noise = np.zeros((slot.n_slots, len(indices), n_antennas, n_snapshots), dtype=complex)
+        for i, (index, door) in enumerate(zip(indices, doors, strict=True)):
+            own = self._antennas[index]
+            noise[:, i, :own] = door.noise(slot.cpi).reshape(own, -1, n_snapshots).transpose(1, 0, 2)
         factors = _factors([self._listeners[i] for i in indices], slot.n_slots)
         rotation = None if factors is None else factors[..., None, None]
         return _Audience(indices, tuple([door.deliver for door in doors]), noise, rotation)

@@ -58,7 +58,8 @@ class Effect(ABC):
         Returns
         -------
         ndarray or None
-            Shape (n_rx, N, n_snapshots); None where there is no field.
+            Shape (n_rx, N, n_snapshots), antennas that a receiver lacks left out of it by the air; None where there is
+            no field.
         """
 
 

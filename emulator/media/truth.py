@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.emission import Emission
+from models.radio.arrays import padded
 from models.radio.efficiency import sinr
 
 __all__ = ["CpiTruth", "Emitted", "SlotEmissions"]
@@ -25,7 +26,7 @@ class SlotEmissions(NamedTuple):
     """Of the slot within its CPI."""
     aps: tuple[int, ...]
     precoders: tuple[Complex | None, ...]
-    """Shape (N, n_ues) each; None where an AP radiated the sensing part alone."""
+    """Shape (antennas of the AP, n_ues) each; None where an AP radiated the sensing part alone."""
     sensing_power_w: tuple[float, ...]
     """Nominal power of the sensing part, 0 without one."""
     phases_rad: tuple[float, ...]
@@ -49,6 +50,8 @@ class CpiTruth:
     ue_turn
         Factors by which the oscillators of the UEs turn what they receive, shape (n_slots, n_ues, 1); None where all
         are 1.
+    antennas
+        How many antennas each AP has, where they differ, shape (n_aps,); None: all have N.
     radiated
         The emissions, slot by slot.
     """
@@ -58,6 +61,7 @@ class CpiTruth:
     reflection: Complex
     ue_noise: Complex
     ue_turn: Complex | None = None
+    antennas: NDArray[np.intp] | None = None
     radiated: list[SlotEmissions] = field(default_factory=list)
     _stacked: dict[tuple[int, ...], Complex] = field(default_factory=dict, repr=False)
 
@@ -80,7 +84,8 @@ class CpiTruth:
         for slot in self.radiated:
             for ap, precoder, phase_rad in zip(slot.aps, slot.precoders, slot.phases_rad, strict=True):
                 if precoder is not None:
-                    used[slot.position, ap] = precoder if phase_rad == 0.0 else precoder * np.exp(1j * phase_rad)
+                    own = used[slot.position, ap, : len(precoder)]
+                    own[:] = precoder if phase_rad == 0.0 else precoder * np.exp(1j * phase_rad)
         return used
 
     def sensing_power_w(self) -> Float:
@@ -102,9 +107,11 @@ class CpiTruth:
         for slots in alike.values():
             channel, (_, aps, precoders, *_) = self.channel[list(slots[0].aps)], slots[0]
             silent = np.zeros(channel.shape[1:][::-1], dtype=complex)
-            precoding = np.array([silent if p is None else p for p in precoders]).reshape(len(aps), *silent.shape)
+            whole = [silent if p is None else padded(p, len(silent)) for p in precoders]
+            precoding = np.array(whole).reshape(len(aps), *silent.shape)
             power_w = np.array([slot.sensing_power_w for slot in slots])
             phases_rad = np.array([slot.phases_rad for slot in slots])
             turned = phases_rad if phases_rad.any() else None
-            rate += np.log2(1.0 + sinr(channel, precoding, power_w, noise_power_w, turned)).sum(axis=0)
+            antennas = None if self.antennas is None else self.antennas[list(aps)]
+            rate += np.log2(1.0 + sinr(channel, precoding, power_w, noise_power_w, turned, antennas)).sum(axis=0)
         return rate / len(self.places_m)

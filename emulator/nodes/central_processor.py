@@ -329,6 +329,7 @@ class CentralProcessor(Node):
             slots=frame.slots(cpi, tuple(names[i] for i in order)),
             deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
             is_told=is_told,
+            array_sizes=() if self.network.array_sizes is None else tuple(self.network.array_sizes.tolist()),
         )
 
     def _pilot_plan(self, calibrator: Calibrator, cpi: int, pilots: tuple[PilotSlot, ...]) -> CpiPlan:
@@ -478,8 +479,9 @@ class CentralProcessor(Node):
 
         None if no report can be used.
         """
-        n_antennas, illumination, slots = self.network.n_antennas, self.radio.illumination, inbox.plan.slots
-        sent = radiated(plan, inbox.records, n_antennas)
+        antennas = self.network.antennas[plan.assignment.receivers]
+        illumination, slots = self.radio.illumination, inbox.plan.slots
+        sent = radiated(plan, inbox.records, self.network.n_antennas)
         known = {s.position for s in slots if waveform_known(inbox.plan, inbox.records, s.position, illumination)}
         covered = [_covered(inbox, name, known) for name in plan.receivers]
         numbers = [n for name, own in zip(plan.receivers, covered, strict=True) for n in inbox.numbers(name, own)]
@@ -491,7 +493,7 @@ class CentralProcessor(Node):
             cross=cross,
             gram=_gram(sent, covered),
             energy=energy,
-            n_samples=np.array([len(own) for own in covered]) * slots[0].n_snapshots * n_antennas,
+            n_samples=np.array([len(own) for own in covered]) * slots[0].n_snapshots * antennas,
             rounding=rounding,
         )
 
@@ -514,21 +516,22 @@ class CentralProcessor(Node):
     ) -> tuple[Complex, Float, Float]:
         """Return Z, (n_rx, N, n_tx, N), E and the error power of quantisation of all receivers.
 
-        Those that cover the same slots go together.
+        Those that cover the same slots with equally many antennas go together.
         """
         names, n_antennas = plan.receivers, self.network.n_antennas
+        heard, told = (self.network.antennas[aps] for aps in (plan.assignment.receivers, plan.assignment.transmitters))
         cross = np.zeros((len(names), n_antennas, len(sent.slots), n_antennas), dtype=complex)
         energy, rounding = np.zeros((2, len(names)))
-        by_slots: dict[tuple[int, ...], list[int]] = {}
+        alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
         for i, (name, slots) in enumerate(zip(names, covered, strict=True)):
             if name in inbox.statistics:
-                read = read_statistics(inbox.statistics[name], plan.transmitters, sent)
-                cross[i], energy[i], rounding[i] = read
+                read = read_statistics(inbox.statistics[name], plan.transmitters, sent, told)
+                cross[i, : heard[i]], energy[i], rounding[i] = read
             elif slots:
-                by_slots.setdefault(slots, []).append(i)
-        for slots, rows in by_slots.items():
+                alike.setdefault((slots, int(heard[i])), []).append(i)
+        for (slots, n_own), rows in alike.items():
             echoes = [inbox.echoes[names[i]] for i in rows]
-            at_once = max(1, SAMPLES_AT_ONCE // (len(rows) * n_antennas * inbox.plan.slots[0].n_snapshots))
+            at_once = max(1, SAMPLES_AT_ONCE // (len(rows) * n_own * inbox.plan.slots[0].n_snapshots))
             for part in (slots[first : first + at_once] for first in range(0, len(slots), at_once)):
                 received, error = _read(echoes, part)
                 sent.within(part).add_cross(cross, rows, received, part)

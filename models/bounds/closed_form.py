@@ -79,8 +79,13 @@ def closed_form_information(
     -------
     tuple of ndarray
         J_nc and J_coh, shape (n_points, 2, 2) each, in 1/m^2.
+
+    Raises
+    ------
+    ValueError
+        If APs differ in their number of antennas.
     """
-    n = network.n_antennas
+    n = network.antennas_of_all
     t, r = (Side.of(network, points_m, aps) for aps in (assignment.transmitters, assignment.receivers))
     w_t, w_r = (side.weight.sum(axis=0)[:, None, None] for side in (t, r))
     array_gain = gain * math.pi**2 * n * n * (n * n - 1) / 12.0
@@ -103,7 +108,7 @@ class Side(NamedTuple):
         """Return the side of some APs, at points of shape (n_points, 2) in m."""
         ray = rays(network, points_m, aps)
         slope = ray.sine_gradient
-        omega = 0.5 * math.pi * (network.n_antennas - 1) * slope - network.wavenumber_rad_m * ray.direction
+        omega = math.pi * network.centres[aps][:, None, None] * slope - network.wavenumber_rad_m * ray.direction
         return cls(ray.distance_m**-2, slope, omega)
 
     @property

@@ -195,7 +195,7 @@ def _legs(network: Network, points: Float, aps: NDArray[np.intp], kind: str) -> 
     response, ray = leg_response(network, points, aps), rays(network, points, aps)
     element = np.arange(network.n_antennas, dtype=float)
     if kind == "non-coherent":
-        element = element - 0.5 * (network.n_antennas - 1)
+        element = element - network.centres[aps][:, None, None, None]
         logarithmic = 1j * np.pi * element * ray.sine_gradient[..., None]
     else:
         radial = -(1j * network.wavenumber_rad_m + 1.0 / ray.distance_m)[..., None] * ray.direction

@@ -246,7 +246,7 @@ def _phase_noise(
 ) -> tuple[tuple[Side, Side], tuple[Float, Float]]:
     """Return both sides and the variance 1/A, 1/B with which the noise blurs each AP's phase, (n_aps, n_points)."""
     t, r = (Side.of(network, points_m, aps) for aps in (assignment.transmitters, assignment.receivers))
-    unit = gain * network.n_antennas**2
+    unit = gain * network.antennas_of_all**2
     noise = (1.0 / (unit * side.weight * other.weight.sum(axis=0)) for side, other in ((t, r), (r, t)))
     return (t, r), tuple(noise)
 

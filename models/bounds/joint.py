@@ -168,8 +168,15 @@ def _signals(network: Network, sets: Float, transmitters: Index, root: Complex, 
 
 
 def _receive(network: Network, sets: Float, amplitude: Complex, receivers: Index, kind: str) -> _Receive:
-    """Return what the receivers add to the inner products of the transmitted signals."""
-    (n_sets, n_targets), n_rx, n = sets.shape[:2], len(receivers), network.n_antennas
+    """Return what the receivers add to the inner products of the transmitted signals, those of few antennas first."""
+    sizes = network.by_size(receivers)
+    parts = [_receive_alike(network, sets, amplitude, alike, n, kind) for n, alike in sizes]
+    return _Receive(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
+
+
+def _receive_alike(network: Network, sets: Float, amplitude: Complex, receivers: Index, n: int, kind: str) -> _Receive:
+    """Return what receivers of n antennas add."""
+    (n_sets, n_targets), n_rx = sets.shape[:2], len(receivers)
     leg = legs(network, sets.reshape(-1, 2), receivers, kind)
     shape = n_rx, n_sets, n_targets
     first, step = (

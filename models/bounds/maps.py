@@ -54,7 +54,7 @@ def _terms(network: Network, points_m: Float, aps: Index, without: Mask | None =
     what the array takes from o = e - c = -omega / k. Every operation is a pass over the block, and all that counts.
     """
     axis, position = network.array_axes[aps], network.ap_positions_m[aps].T[..., None]
-    boresight = _lever_m(network) * np.stack([axis[:, 1:], -axis[:, :1]])
+    boresight = _levers_m(network, aps) * np.stack([axis[:, 1:], -axis[:, :1]])
     terms = np.empty((4, len(aps), len(points_m)))
     direction, spare = terms[:2], terms[2:]
     np.subtract(np.ascontiguousarray(points_m.T)[:, None], position, out=direction)
@@ -78,9 +78,9 @@ def _terms(network: Network, points_m: Float, aps: Index, without: Mask | None =
     return weight, terms
 
 
-def _lever_m(network: Network) -> float:
-    """Return h / k, the share of an array's phase gradient that u has in that of its centre, in m."""
-    return 0.5 * math.pi * (network.n_antennas - 1) / network.wavenumber_rad_m
+def _levers_m(network: Network, aps: Index) -> Float:
+    """Return h / k, the share that u has in the phase gradient of an array's centre, in m, shape (n_aps, 1)."""
+    return math.pi * network.centres[aps][:, None] / network.wavenumber_rad_m
 
 
 def side_moments(network: Network, points_m: Float, aps: Index, without: Mask | None = None) -> Float:
@@ -149,9 +149,9 @@ def six_moments(nine: Float, network: Network, gain: float, kind: str) -> Float:
     J = W_r (H_t - m_t m_t^T / W_t) + W_t (H_r - m_r m_r^T / W_r)
     """
     _require_kind(kind)
-    n, wavenumber = network.n_antennas, network.wavenumber_rad_m
+    n, wavenumber = network.antennas_of_all, network.wavenumber_rad_m
     phase = -wavenumber * math.sqrt(gain) * n if kind == "coherent" else 0.0
-    array = gain * _array_factor(network)
+    array = gain * _array_factor(network, n)
     six = np.empty((*nine.shape[:-2], 6, nine.shape[-1]))
     six[..., 0, :] = nine[..., 0, :]
     np.multiply(nine[..., 1:3, :], phase, out=six[..., 1:3, :])
@@ -160,9 +160,8 @@ def six_moments(nine: Float, network: Network, gain: float, kind: str) -> Float:
     return six
 
 
-def _array_factor(network: Network) -> float:
+def _array_factor(network: Network, n: int) -> float:
     """Return N V pi^2 / |h / k|^2 = k^2 N^2 (N + 1) / (3 (N - 1)), V of `closed_form_information`; 0 if N = 1."""
-    n = network.n_antennas
     return (network.wavenumber_rad_m * n) ** 2 * (n + 1) / (3.0 * (n - 1)) if n > 1 else 0.0
 
 
@@ -283,10 +282,10 @@ def any_gram_map_m(
 
         J = (2 A^2 / sigma^2) [ N (W_r P_xy|0 + P_00 S_r) + pi^2 V |sum b_t|^2 sum_r w_r b_r b_r^T ]
 
-    where S_r, W_r are those of `closed_form_information`. The non-coherent J keeps the first term, projected on all
-    complex combinations, and the last. Inner products are eliminated, not vectors: digits are lost where the
-    information is nearly singular, as with one AP a side or fewer snapshots than overlapping signals. For these, use
-    `target_bounds_m`.
+    where S_r, W_r are those of `closed_form_information`; receivers that differ in N count with their own. The
+    non-coherent J keeps the first term, projected on all complex combinations, and the last. Inner products are
+    eliminated, not vectors: digits are lost where the information is nearly singular, as with one AP a side or fewer
+    snapshots than overlapping signals. For these, use `target_bounds_m`.
 
     Parameters
     ----------
@@ -322,14 +321,23 @@ def any_gram_map_m(
 
     def block_bound(block: Float) -> Float:
         reduced, phase, energy = _field_information(network, block, transmitters, gram, kind)
-        weight, mean, outer, slope = np.split(side_moments(network, block, receivers), (1, 3, 6))
+        weight, mean, outer, array = np.split(_receive_moments(network, block, receivers), (1, 3, 6))
         scatter = wavenumber**2 * (outer - mean[[0, 0, 1]] * mean[[0, 1, 1]] / weight)
-        array = _array_factor(network) / n**2 * slope
         xx, xy, yy = gain * n * (weight * reduced + phase * scatter + energy * array)
         scale = gain * n * energy * (wavenumber**2 * (outer[0] + outer[2]) if kind == "coherent" else 0.0)
         return _bound_m(xx, xy, yy, np.maximum(scale, xx + yy))
 
     return _in_blocks(block_bound, points, BLOCK_POINTS_ANY_GRAM)
+
+
+def _receive_moments(network: Network, points: Float, receivers: Index) -> Float:
+    """Return the nine moments of receivers, weighted with N_r / N, the last three as pi^2 V_r / N_r w b b^T."""
+    total: Any = 0.0
+    for n, alike in network.by_size(receivers):
+        moments = side_moments(network, points, alike)
+        moments[6:] *= _array_factor(network, n) / n**2
+        total = total + n / network.n_antennas * moments
+    return np.asarray(total)
 
 
 def _field_information(
@@ -390,12 +398,13 @@ class Legs(NamedTuple):
 def legs(network: Network, points_m: Float, aps: Index, kind: str) -> Legs:
     """Return the legs between points and APs for the coherent bound, or the non-coherent one, which knows no omega."""
     weight, terms = _terms(network, points_m, aps)
-    distance, lever = 1.0 / np.sqrt(weight), _lever_m(network)
+    distance, lever = 1.0 / np.sqrt(weight), _levers_m(network, aps)
     terms *= distance
     position, axis = network.ap_positions_m[aps].T[..., None], network.array_axes[aps].T[..., None]
     cosine_x, cosine_y = (points_m.T[:, None] - position) * axis
     step = np.exp(1j * math.pi * (cosine_x + cosine_y) / distance)
-    slope = terms[2:] * (np.array([-math.pi, math.pi]) / lever if lever else np.zeros(2))[:, None, None]
+    turn = np.divide(math.pi, lever, out=np.zeros_like(lever), where=lever > 0.0)
+    slope = terms[2:] * np.stack([-turn, turn])
     omega = (-network.wavenumber_rad_m if kind == "coherent" else 0.0) * terms[:2]
     return Legs(np.exp(-1j * network.wavenumber_rad_m * distance) / distance, step, omega, slope)
 
@@ -411,7 +420,8 @@ def fields(network: Network, points: Float, transmitters: Index, kind: str) -> t
     field[:, 0] = first
     for element in range(1, n):
         np.multiply(field[:, element - 1], step, out=field[:, element])
-    centred, turned = np.arange(n)[:, None] - 0.5 * (n - 1), 1j * field
+    field = network.cut(field.swapaxes(1, 2), transmitters).swapaxes(1, 2)
+    centred, turned = np.arange(n)[:, None] - network.centres[transmitters][:, None, None], 1j * field
     x, y = ((phase[:, None] + centred * tilt[:, None]) * turned for phase, tilt in zip(omega, slope, strict=True))
     return field, x, y
 

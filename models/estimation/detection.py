@@ -51,10 +51,13 @@ def point_threshold(degrees_of_freedom: int, probability: float) -> float:
 
 
 def map_cells(echoes: Echoes, area: Area, step_m: float) -> float:
-    """Return about how many independent values a non-coherent map of an area has; see `independent_cells`."""
+    """Return about how many independent values a non-coherent map of an area has; see `independent_cells`.
+
+    Where APs differ it is as if all had the antennas of the largest: rather too many than too few.
+    """
     x, y = area.grid(step_m)
-    n_aps = len(echoes.transmitters) + len(echoes.receivers)
-    return independent_cells(n_aps, echoes.network.n_antennas, len(x) * len(y))
+    antennas = echoes.network.antennas[np.concatenate([echoes.transmitters, echoes.receivers])]
+    return independent_cells(len(antennas), int(antennas.max(initial=1)), len(x) * len(y))
 
 
 def map_threshold(echoes: Echoes, area: Area, step_m: float, false_alarm_probability: float) -> float:
@@ -67,14 +70,15 @@ def noise_levels(observation: Observation) -> Float:
 
     What lies outside of the span of the transmitted signals is noise, wherever targets are:
 
-        E_r - tr(Z_r Q_r^+ Z_r^H)  ~  sigma^2 Gamma(n, 1),    n = samples of r - N rank Q_r
+        E_r - tr(Z_r Q_r^+ Z_r^H)  ~  sigma^2 Gamma(n, 1),    n = samples of r - N_r rank Q_r
 
     A value above the 1e-9 quantile tells of an error that the noise power of the observation leaves out.
     Where there are no spare samples nothing is known. The share of the total energy that rounding may be wrong by
     counts as noise in any case.
     """
     level = np.maximum(observation.noise_levels, ROUNDING * observation.energy.sum() / observation.noise_power_w)
-    n_spare = observation.n_samples - observation.cross.shape[1] * observation.gram.ranks
+    n_antennas = observation.network.antennas[observation.assignment.receivers]
+    n_spare = observation.n_samples - n_antennas * observation.gram.ranks
     spare = (observation.energy - observation.gram.spanned(observation.cross)) / observation.noise_power_w
     limit = scipy.special.gammainccinv(np.maximum(n_spare, 1), 1e-9) * observation.noise_levels
     excess = (n_spare > 0) & (spare > limit)
@@ -84,14 +88,13 @@ def noise_levels(observation: Observation) -> Float:
 def residual_level(echoes: Echoes, peak_power: float) -> float:
     """Return how many times more power than noise the echoes hold, a few targets like the strongest left out.
 
-        (sum_r tr(Z_r Q_r^+ Z_r^H) - 3 T_peak) / sum_r N rank Q_r,    at least 1
+        (sum_r tr(Z_r Q_r^+ Z_r^H) - 3 T_peak) / sum_r N_r rank Q_r,    at least 1
 
     A point target is a good part of all that is left, so it passes a threshold raised by this. What errors of the
     model leave is spread over everything, and its maxima do not pass. With few samples the level is always 1.
     """
-    n_rx, n_antennas = echoes.cross.shape[:2]
     power = float(echoes.gram.spanned(echoes.cross).sum()) - SPARED * peak_power
-    size = n_antennas * int(np.broadcast_to(echoes.gram.ranks, n_rx).sum())
+    size = int((echoes.network.antennas[echoes.receivers] * echoes.gram.ranks).sum())
     return max(1.0, power / size) if size else 1.0
 
 

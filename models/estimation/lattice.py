@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from models.bounds.maps import keep_memory
 from models.estimation.constants import LARGEST_TILE
 from models.estimation.likelihood import Echoes, noncoherent_power, phasors
-from models.estimation.places import beam_m
+from models.estimation.places import beam, beam_m
 from models.estimation.signals import Amplitude
 from models.estimation.waves import Legs, Waves
 
@@ -226,7 +226,8 @@ class LobeSearch:
 def _widening(echoes: Echoes, region: Region) -> Float:
     """Return by how much the axes are taken longer: a long ridge of the power bends, by L^2 / (2 R) over a length L."""
     short, long = region.half_axes_m
-    radius = 0.5 * echoes.network.n_antennas * beam_m(echoes, region.centre_m)
+    width, n_antennas = beam(echoes, region.centre_m)
+    radius = 0.5 * n_antennas * width  # how far the AP is
     return np.array([max(WIDENING, 1.0 + long**2 / (2.0 * radius * short)), WIDENING])
 
 

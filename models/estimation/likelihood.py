@@ -3,7 +3,7 @@
 Everything is a function of the sufficient statistics Z and Q. With g and h the legs (carrier phase and steering
 vector) from the point to a transmitter t and to a receiver r,
 
-    v_rt = h_r^H Z_rt conj(g_t)        K_r,tt' = N g_t'^T Q_r,t't conj(g_t)
+    v_rt = h_r^H Z_rt conj(g_t)        K_r,tt' = N_r g_t'^T Q_r,t't conj(g_t)
 
 and each cost is an explained power over the noise power. Not modelled here: several targets (see ``mixture``).
 """
@@ -164,7 +164,10 @@ class Match(NamedTuple):
     output: Complex
     """v, shape (n_rx, n_tx, n_points)."""
     gram: Complex
-    """K, shape (n_rx or 1, n_tx, n_points) without, (n_rx or 1, n_tx, n_tx, n_points) with overlapping signals."""
+    """K, shape (n_rx or 1, n_tx, n_points) without, (n_rx or 1, n_tx, n_tx, n_points) with overlapping signals.
+
+    One for all receivers that share one Q and have equally many antennas.
+    """
 
 
 def _contract(stack: Complex, inner: Complex, outer: Complex) -> Complex:
@@ -186,10 +189,20 @@ def _powers(phasor: Complex, n: int) -> Complex:
     return powers
 
 
-def _separate_gram(gram: Gram, powers: Complex, conjugate: Complex) -> Complex:
-    """Return K_rtt = N g_t^T Q_r,tt conj(g_t) of separate signals, shape (n_rx or 1, n_tx, n_points)."""
+def _separate_gram(echoes: Echoes, powers: Complex, conjugate: Complex) -> Complex:
+    """Return K_rtt = N_r g_t^T Q_r,tt conj(g_t) of separate signals, shape (n_rx or 1, n_tx, n_points)."""
+    gram = echoes.gram
     diagonal = [_contract(gram.values[:, t], powers[t], conjugate[t]) for t in range(gram.n_tx)]
-    return gram.n_antennas * np.stack(diagonal, axis=1)
+    return _times_antennas(echoes, np.stack(diagonal, axis=1))
+
+
+def _times_antennas(echoes: Echoes, kernel: Complex) -> Complex:
+    """Return what transmitters make of Q, shape (n_rx or 1, ...), times the antennas of the receivers."""
+    network = echoes.network
+    if network.array_sizes is None:
+        return network.n_antennas * kernel
+    own = network.array_sizes[echoes.receivers].astype(kernel.real.dtype)
+    return own.reshape(-1, *(1,) * (kernel.ndim - 1)) * kernel
 
 
 def match(echoes: Echoes, phasor: Complex) -> Match:
@@ -199,9 +212,9 @@ def match(echoes: Echoes, phasor: Complex) -> Match:
     powers, conjugate = _powers(towards, gram.n_antennas), towards.conj()
     output = np.stack([_contract(echoes.cross[:, :, t], powers[t], back) for t in range(gram.n_tx)], axis=1)
     if not gram.overlapping:
-        return Match(output, _separate_gram(gram, powers, conjugate))
+        return Match(output, _separate_gram(echoes, powers, conjugate))
     rows = [np.stack([_contract(q[:, :, t], powers[t], conjugate) for t in range(gram.n_tx)]) for q in gram.values]
-    return Match(output, gram.n_antennas * np.stack(rows))
+    return Match(output, _times_antennas(echoes, np.stack(rows)))
 
 
 def explained_power(matched: Match) -> Float:
@@ -230,11 +243,12 @@ def _separate_power(echoes: Echoes, phasor: Complex) -> Float:
     """Return sum_rt |v_rt|^2 / D_rt of separate signals, one transmitter at a time so that all stays in the cache."""
     towards, back, gram = phasor[echoes.transmitters], phasor[echoes.receivers], echoes.gram
     powers = _powers(towards, gram.n_antennas)
-    gain = _inverse(_separate_gram(gram, powers, towards.conj()))
+    gain = _inverse(_separate_gram(echoes, powers, towards.conj()))
     total = np.zeros(phasor.shape[1], dtype=gain.dtype)
     for t in range(gram.n_tx):
         square = _square(_contract(echoes.cross[:, :, t], powers[t], back))
-        total += gain[0, t] * square.sum(axis=0) if gram.shared else np.einsum("rg,rg->g", gain[:, t], square)
+        shared = len(gain) == 1
+        total += gain[0, t] * square.sum(axis=0) if shared else np.einsum("rg,rg->g", gain[:, t], square)
     return total
 
 

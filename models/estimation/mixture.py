@@ -217,7 +217,8 @@ def _shrinkage(echoes: Echoes, n_targets: int) -> Float | float:
     """
     strongest = max(1.0, float(np.linalg.norm(echoes.cross)))
     share = min(LARGEST_SHRINKAGE, strongest ** (-2 if n_targets == 2 else -1))
-    power = echoes.network.n_antennas * np.broadcast_to(echoes.gram.traces, (len(echoes.receivers), echoes.gram.n_tx))
+    antennas = echoes.network.antennas[echoes.receivers]
+    power = antennas[:, None] * np.broadcast_to(echoes.gram.traces, (len(antennas), echoes.gram.n_tx))
     if not echoes.gram.overlapping:
         power = power.reshape(-1, 1)
     return np.tile(share * power, (1, n_targets))

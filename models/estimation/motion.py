@@ -69,7 +69,7 @@ def _terms(echoes: Echoes, points_m: Float, times: Float) -> list[_Terms]:
     towards, back = leg[echoes.transmitters], leg[echoes.receivers]
     noise = np.einsum("rg,tg,rtg->g", np.abs(back) ** 2, np.abs(towards) ** 2, np.broadcast_to(gram.real, output.shape))
     weight = output * back[:, None] * towards / np.sqrt(np.maximum(noise, 1e-300))
-    middle = 0.5 * np.pi * (network.n_antennas - 1)
+    middle = np.pi * network.centres[:, None, None]
     direction = network.wavenumber_rad_m * ray.direction - middle * ray.sine_gradient
     slope = direction[echoes.receivers][:, None] + direction[echoes.transmitters]
     centred = np.broadcast_to((times - times.mean())[None, :, None, None], (n_rx, len(times), 1, 1))

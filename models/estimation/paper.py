@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from models.estimation.base import Estimator
-from models.estimation.detection import cell_averaging_threshold, independent_cells, local_maxima
+from models.estimation.detection import cell_averaging_threshold, local_maxima, map_cells
 from models.estimation.likelihood import (
     Echoes,
     coherent_free_power,
@@ -80,9 +80,7 @@ class PaperEstimator(Estimator):
         points, phasor = grid_phasors(observation.network, observation.area, self.grid_step_m)
         x, y = observation.area.grid(self.grid_step_m)
         power = noncoherent_power(echoes, phasor).reshape(len(y), len(x)).astype(float)
-        n_aps = len(echoes.transmitters) + len(echoes.receivers)
-        cells = independent_cells(n_aps, observation.network.n_antennas, power.size)
-        probability = self.false_alarm_probability / cells
+        probability = self.false_alarm_probability / map_cells(echoes, observation.area, self.grid_step_m)
         threshold = cell_averaging_threshold(power, pairs, probability, self.guard_cells, self.training_cells)
         peaks = local_maxima(power)
         return points[peaks[power.ravel()[peaks] > threshold.ravel()[peaks]]]

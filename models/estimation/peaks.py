@@ -111,8 +111,8 @@ class Watch(NamedTuple):
         """Return the best points of a fine patch about a high one, where a near AP has a beam narrower than a cell."""
         near = places.places[places.at(point_m[None])[0]].echoes(echoes)
         active = np.concatenate([near.transmitters, near.receivers])
-        distance = np.linalg.norm(point_m - near.network.ap_positions_m[active], axis=1).min()
-        beam = 2.0 * distance / near.network.n_antennas
+        distance = np.linalg.norm(point_m - near.network.ap_positions_m[active], axis=1)
+        beam = (2.0 * distance / near.network.antennas[active]).min()
         if beam >= PATCH_BEAMS * self.step_m:
             return np.empty((0, 2))
         half = PATCH_HALF * self.step_m
@@ -208,9 +208,10 @@ def coarse_peaks(echoes: Echoes, points_m: Float, area: Area) -> Coarse:
 
 def coarse_maxima(echoes: Echoes, points_m: Float, n_steps: int = 10) -> Coarse:
     """Return the non-coherent maxima reached from the points, best first."""
-    distance = np.sort(rays(echoes.network, clear_of_aps(echoes.network, points_m)).distance_m, axis=0)
-    beam = 2.0 / echoes.network.n_antennas * distance[min(1, len(distance) - 1)]
-    reach = np.maximum(np.minimum(PEAK_NEAR * distance[0], PEAK_BEAMS * beam), echoes.network.wavelength_m)
+    network = echoes.network
+    distance = rays(network, clear_of_aps(network, points_m)).distance_m
+    beam = np.sort(2.0 / network.antennas[:, None] * distance, axis=0)[min(1, len(distance) - 1)]
+    reach = np.maximum(np.minimum(PEAK_NEAR * distance.min(axis=0), PEAK_BEAMS * beam), network.wavelength_m)
     state, found = climb(lambda s: fit(echoes, "noncoherent", s), points_m[:, None], reach, n_steps, COARSE_GAIN)
     order = np.argsort(-found.power, kind="stable")
     positions = state[order, 0]

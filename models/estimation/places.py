@@ -15,7 +15,7 @@ from models.estimation.constants import NEAREST, RING_ANGLES, RING_RADII, RING_S
 from models.estimation.likelihood import Echoes, phasors
 from models.network import Area, Network
 
-__all__ = ["Place", "Places", "beam_m", "places_of"]
+__all__ = ["Place", "Places", "beam", "beam_m", "places_of"]
 
 Float = NDArray[np.float64]
 Complex64 = NDArray[np.complex64]
@@ -23,12 +23,17 @@ Index = NDArray[np.intp]
 
 
 def beam_m(echoes: Echoes, point_m: Float) -> float:
-    """Return how wide a beam is at a point: 2 d / N, by the second nearest AP, as it takes two to locate."""
-    active = np.concatenate([echoes.transmitters, echoes.receivers])
-    distance = np.sort(np.linalg.norm(echoes.network.ap_positions_m[active] - point_m, axis=1))
-    return float(
-        max(distance[min(1, len(distance) - 1)], echoes.network.wavelength_m) * 2.0 / echoes.network.n_antennas
-    )
+    """Return how wide a beam is at a point: 2 d / N of the second narrowest, as it takes two APs to locate."""
+    return beam(echoes, point_m)[0]
+
+
+def beam(echoes: Echoes, point_m: Float) -> tuple[float, int]:
+    """Return how wide the second narrowest beam is at a point, and the antennas of its AP."""
+    active, network = np.concatenate([echoes.transmitters, echoes.receivers]), echoes.network
+    distance = np.maximum(np.linalg.norm(network.ap_positions_m[active] - point_m, axis=1), network.wavelength_m)
+    width, antennas = distance * 2.0 / network.antennas[active], network.antennas[active]
+    second = np.argsort(width, kind="stable")[min(1, len(width) - 1)]
+    return float(width[second]), int(antennas[second])
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +120,8 @@ def _places(network: Network, area: Area, step_m: float, sent: bytes, heard: byt
     n_tiles = _tiling(area, len(transmitters), len(receivers))
     tile = _tile(area, points, n_tiles)
     active = np.concatenate([transmitters, receivers])
-    rings = network.ap_positions_m[active][:, None] + _ring_offsets(network.n_antennas, step_m)
-    rings = rings.reshape(-1, 2)
+    own = zip(network.ap_positions_m[active], network.antennas[active].tolist(), strict=True)
+    rings = np.concatenate([place_m + _ring_offsets(n_antennas, step_m) for place_m, n_antennas in own])
     rings = rings[area.contains(rings)]
     ring_tile = _tile(area, rings, n_tiles)
     places = []

@@ -37,7 +37,7 @@ def _legs(network: Network, points_m: Float, aps: NDArray[np.intp], model: Ampli
     leg.real, leg.imag = np.cos(turn), np.sin(turn)
     if model == "structured":
         leg /= ray.distance_m[..., None]
-    return ray, leg
+    return ray, network.cut(leg, aps)
 
 
 def leg_jets(network: Network, points_m: Float, aps: NDArray[np.intp], model: Amplitude) -> Complex:

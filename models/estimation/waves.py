@@ -40,7 +40,7 @@ class Legs(NamedTuple):
         output = output * back[:, None] * towards
         if echoes.gram.overlapping:
             gram = gram * towards[:, None] * towards.conj()
-        gradient = wavenumber * ray.direction - np.pi * (network.n_antennas - 1) / 2.0 * ray.sine_gradient
+        gradient = wavenumber * ray.direction - np.pi * network.centres[:, None, None] * ray.sine_gradient
         slope = np.ascontiguousarray(np.einsum("mgx,ax->agm", gradient, axes))
         distance = ray.distance_m.T
         return cls(

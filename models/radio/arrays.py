@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["steering"]
+__all__ = ["padded", "steering"]
 
 
 def steering(sine: ArrayLike, n_antennas: int) -> NDArray[np.complex128]:
@@ -28,3 +28,12 @@ def steering(sine: ArrayLike, n_antennas: int) -> NDArray[np.complex128]:
     """
     phase = np.pi * np.asarray(sine, dtype=float)[..., None] * np.arange(n_antennas)
     return np.exp(1j * phase)
+
+
+def padded(samples: NDArray[np.complex128], n_antennas: int) -> NDArray[np.complex128]:
+    """Return what is indexed by antenna first, with zeros for the elements that an array lacks of so many."""
+    if len(samples) == n_antennas:
+        return samples
+    whole = np.zeros((n_antennas, *samples.shape[1:]), dtype=complex)
+    whole[: len(samples)] = samples
+    return whole

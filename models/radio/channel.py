@@ -180,8 +180,8 @@ class AccessChannel:
             network=network,
             path_gain=path_gain,
             rician_k=k_factor,
-            line_of_sight=(amplitude * phase)[..., None] * steering(ray.sine, network.n_antennas),
-            scatter_root=np.sqrt(path_gain * scattered_share)[..., None, None] * root,
+            line_of_sight=network.cut((amplitude * phase)[..., None] * steering(ray.sine, network.n_antennas)),
+            scatter_root=network.cut_rows(np.sqrt(path_gain * scattered_share)[..., None, None] * root),
         )
 
     def reflection(self, targets_m: Float, rcs_m2: ArrayLike, scatter_phase_rad: ArrayLike) -> Complex:

@@ -22,10 +22,11 @@ def sinr(
     sensing_power_w: Float,
     noise_power_w: float,
     phase_rad: Float | None = None,
+    antennas: NDArray[np.intp] | None = None,
 ) -> Float:
     """Return the SINR of every UE in every slot, eq. (7).
 
-        SINR_k(l) = |G_kk|^2 / ( sum_{i != k} |G_ki|^2 + (1/N) sum_t s_t(l) ||h_tk||^2 + sigma^2 ),
+        SINR_k(l) = |G_kk|^2 / ( sum_{i != k} |G_ki|^2 + sum_t s_t(l) ||h_tk||^2 / N_t + sigma^2 ),
         G_ki = sum_t h_tk^T v_ti
 
     The gains G add up coherently over transmitters. Of the sensing powers s_t(l) the paper has one that is not 0.
@@ -43,6 +44,8 @@ def sinr(
     phase_rad
         psi_t(l) by which what a transmitter radiates is turned in a slot, shape (n_slots, n_tx), in rad; None for 0.
         The gains are then sum_t e^{j psi_t(l)} h_tk^T v_ti, with precoders that are the same in all slots.
+    antennas
+        N_t, where APs lack some of the N elements, shape (n_tx,); None: all have N.
 
     Returns
     -------
@@ -60,6 +63,8 @@ def sinr(
     wanted = np.diagonal(received, axis1=-2, axis2=-1)
     interference = (received * ~np.eye(n_ues, dtype=bool)).sum(axis=-1)
     strength = (channel.real**2 + channel.imag**2).sum(axis=-1)
+    if antennas is not None:
+        strength = strength * (n_antennas / antennas)[:, None]
     return wanted / (interference + sensing_power_w @ strength / n_antennas + noise_power_w)
 
 
@@ -113,7 +118,7 @@ class LargeScaleEfficiency:
         *,
         path_gain: Float,
         sine: Float,
-        n_antennas: int,
+        n_antennas: int | NDArray[np.intp],
         rician_k: float,
         transmit_power_w: float | Float,
         comm_power_fraction: float,
@@ -126,7 +131,7 @@ class LargeScaleEfficiency:
         path_gain, sine
             beta and u = sin(theta) of each AP-UE link, shape (n_aps, n_ues).
         n_antennas
-            N.
+            N, of all or of each AP, shape (n_aps,).
         rician_k
             K, a power ratio.
         transmit_power_w, comm_power_fraction, noise_power_w
@@ -134,12 +139,13 @@ class LargeScaleEfficiency:
         """
         budget = np.broadcast_to(transmit_power_w, len(path_gain))[:, None]
         power = budget * path_gain / path_gain.sum(axis=1, keepdims=True)
-        response = steering(sine, n_antennas)
-        alike = np.abs(response.conj() @ response.swapaxes(1, 2)) ** 2 / n_antennas
+        antennas = np.broadcast_to(n_antennas, len(path_gain))[:, None]
+        response = steering(sine, antennas.max(initial=0)) * (np.arange(antennas.max(initial=0)) < antennas[..., None])
+        alike = np.abs(response.conj() @ response.swapaxes(1, 2)) ** 2 / antennas[..., None]
         specular = (1.0 - 1.0 / (1.0 + rician_k)) ** 2
         coupling = (specular * alike + 1.0 - specular) * ~np.eye(path_gain.shape[1], dtype=bool)
         return cls(
-            amplitude=np.sqrt(comm_power_fraction * n_antennas * power * path_gain),
+            amplitude=np.sqrt(comm_power_fraction * antennas * power * path_gain),
             interference=comm_power_fraction * path_gain * (coupling @ power[..., None])[..., 0],
             sensing=(1.0 - comm_power_fraction) * budget * path_gain,
             noise_power_w=noise_power_w,

@@ -38,7 +38,7 @@ def leg_response(network: Network, points_m: ArrayLike, aps: NDArray[np.intp] | 
     """
     ray = rays(network, points_m, aps)
     common = np.exp(-1j * network.wavenumber_rad_m * ray.distance_m) / ray.distance_m
-    return common[..., None] * steering(ray.sine, network.n_antennas)
+    return network.cut(common[..., None] * steering(ray.sine, network.n_antennas), aps)
 
 
 def sensing_channel(

@@ -80,22 +80,23 @@ class Radiated:
         Parameters
         ----------
         received
-            Shape (n_rx, n_slots, N, n_snapshots).
+            Shape (n_rx, n_slots, N_r, n_snapshots), of receivers that may have fewer antennas than transmitters.
         slots
             The slots, in the order of the samples.
 
         Returns
         -------
         ndarray
-            Shape (n_rx, N, n_tx, N).
+            Shape (n_rx, N_r, n_tx, N).
         """
         n_rx, _, n_antennas, _ = received.shape
-        cross = np.zeros((n_rx, n_antennas, len(self.slots), n_antennas), dtype=complex)
+        n_sent = max(map(len, self.samples), default=n_antennas)
+        cross = np.zeros((n_rx, n_antennas, len(self.slots), n_sent), dtype=complex)
         self.add_cross(cross, range(n_rx), received, slots)
         return cross
 
     def add_cross(self, cross: Complex, rows: Sequence[int], received: Complex, slots: Slots) -> None:
-        """Add Z of some slots, see `cross`, to some rows of a larger one."""
+        """Add Z of some slots, see `cross`, to some rows of a larger one, to its first antennas."""
         place = {slot: i for i, slot in enumerate(slots)}
         heard = [t for t, own in enumerate(self.slots) if own]
         together = heard and not self.overlapping and self._even
@@ -103,12 +104,12 @@ class Radiated:
             places = [[place[slot] for slot in self.slots[t]] for t in some]
             y = received[:, places].transpose(1, 0, 3, 2, 4)  # (transmitter, receiver, N, slot, snapshot)
             n_tx, n_rx, n_antennas = y.shape[:3]
-            x = np.array([self.samples[t] for t in some]).reshape(n_tx, n_antennas, -1)
+            x = np.array([self.samples[t] for t in some]).reshape(n_tx, cross.shape[-1], -1)
             product = y.reshape(n_tx, n_rx * n_antennas, -1) @ x.conj().swapaxes(1, 2)
-            by_receiver = product.reshape(n_tx, n_rx, n_antennas, n_antennas).transpose(1, 2, 0, 3)
+            by_receiver = product.reshape(n_tx, n_rx, n_antennas, -1).transpose(1, 2, 0, 3)
             consecutive = some[-1] - some[0] == len(some) - 1  # as a rule, and then no copy is made
             if n_rx == len(cross) and consecutive:
-                cross[:, :, some[0] : some[-1] + 1] += by_receiver
+                cross[:, :n_antennas, some[0] : some[-1] + 1] += by_receiver
             else:
                 cross[np.ix_(rows, range(n_antennas), some)] += by_receiver
 

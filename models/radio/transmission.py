@@ -87,10 +87,11 @@ def expected_gram(
     transmit_power_w: float | Float,
     comm_power_fraction: float,
     precoding: Complex | None = None,
+    antennas: NDArray[np.intp] | None = None,
 ) -> Complex:
     """Return the expectation of Q_tt' = sum_l x_t[l] x_t'[l]^H over a CPI with one sensing slot per transmitter.
 
-        Q_tt' = q I [t = t'] + n_tx L sum_k V_tk V_t'k^H,   q = L (1 - rho) P / N
+        Q_tt' = q_t I [t = t'] + n_tx L sum_k V_tk V_t'k^H,   q_t = L (1 - rho) P_t / N_t
 
     Parameters
     ----------
@@ -104,16 +105,19 @@ def expected_gram(
         rho, in [0, 1].
     precoding
         V, shape (n_tx, N, n_ues), if the communication symbols count as illumination; else None.
+    antennas
+        N_t, where transmitters lack some of the N elements, shape (n_tx,); None: all have N.
 
     Returns
     -------
     ndarray
-        Shape (n_tx, N, n_tx, N), in W.
+        Shape (n_tx, N, n_tx, N), in W; 0 for elements that a transmitter lacks.
     """
     size = n_tx * n_antennas
     gram: Complex = np.zeros((size, size), dtype=complex)  # np.eye takes 50 times as long where it is large
-    energy = n_snapshots * (1.0 - comm_power_fraction) * np.broadcast_to(transmit_power_w, n_tx) / n_antennas
-    np.fill_diagonal(gram, np.repeat(energy, n_antennas))
+    own = np.full(n_tx, n_antennas) if antennas is None else antennas
+    energy = n_snapshots * (1.0 - comm_power_fraction) * np.broadcast_to(transmit_power_w, n_tx) / own
+    np.fill_diagonal(gram, np.where(np.arange(n_antennas) < own[:, None], energy[:, None], 0.0).ravel())
     if precoding is not None:
         stacked = precoding.reshape(size, -1)
         gram += n_tx * n_snapshots * (stacked @ stacked.conj().T)

@@ -49,9 +49,10 @@ class SampledEfficiency:
         radio, h = view.radio, channels.swapaxes(0, 1)
         budget = view.network.budgets_w(radio)[:, None]
         left = (1.0 - radio.comm_power_fraction) * budget[..., None]
+        share = (h.shape[-1] / view.network.antennas)[:, None, None]  # the mean is over the elements that are there
         return cls(
             gain=h @ precoding_matrix(h, budget, radio.comm_power_fraction),
-            sensing=left * (np.abs(h) ** 2).mean(axis=-1),
+            sensing=left * (np.abs(h) ** 2).mean(axis=-1) * share,
             noise_power_w=radio.noise_power_w,
         )
 
@@ -93,7 +94,7 @@ def large_scale_efficiency(view: View) -> LargeScaleEfficiency:
     return LargeScaleEfficiency.of(
         path_gain=view.path_gain,
         sine=rays(network, network.ue_positions_m).sine,
-        n_antennas=network.n_antennas,
+        n_antennas=network.antennas,
         rician_k=radio.rician_k,
         transmit_power_w=network.budgets_w(radio),
         comm_power_fraction=radio.comm_power_fraction,

@@ -197,6 +197,7 @@ def _bounds_m(
     off = ~on_access_point(network, points)
     found = np.full(len(points), np.nan)
     is_even = not ((radio.illumination == "full" and network.n_ues) or np.ptp(network.relative_power))
+    is_even = is_even and network.array_sizes is None
     gain = information_gain(network, sensing_energy_w(radio, network.n_antennas), rcs_m2, radio.noise_power_w)
     if since_s is not None:
         _require_even(is_even, kind)
@@ -212,7 +213,8 @@ def _bounds_m(
 
 def _require_even(is_even: bool, kind: str) -> None:
     if not is_even:
-        text = f'got {kind}, which is mapped with radio.illumination = "sensing" and equal powers; --at bounds points'
+        alike = 'radio.illumination = "sensing", equal powers and arrays'
+        text = f"got {kind}, which is mapped with {alike}; --at bounds points"
         raise ScenarioError("--kind", [text])
 
 

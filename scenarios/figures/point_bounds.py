@@ -103,6 +103,7 @@ def expected_illumination(scenario: Scenario, seed: int, view: View, assignment:
         budgets_w,
         radio.comm_power_fraction,
         precoding,
+        network.antennas[assignment.transmitters],
     )
 
 

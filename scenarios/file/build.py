@@ -142,10 +142,10 @@ def build(
     access_channel = access_channel_of(scenario, network, channel)
     require("channel", access_channel, AccessChannel)
     budgets_w = dict(zip(network.ap_names, network.budgets_w(radio).tolist(), strict=True))
+    antennas = dict(zip(network.ap_names, network.antennas.tolist(), strict=True))
     keys = {
         "comm_power_fraction": radio.comm_power_fraction,
         "noise_power_w": radio.noise_power_w,
-        "n_antennas": network.n_antennas,
         "illumination": radio.illumination,
     } | servo_of(scenario)
     calibrator = calibrator_of(scenario, network, radio, front_ends)
@@ -175,6 +175,7 @@ def build(
                 name=name,
                 split=_split(scenario, split),
                 transmit_power_w=budgets_w[name],
+                n_antennas=antennas[name],
                 **keys | radios.get(name, {}),
             )
             for name in network.ap_names

@@ -259,6 +259,9 @@ class AccessPointKeys(_Single):
     transmit_power_dbm: Number | None = _key(
         None, "Its power budget.", "dBm", OURS, allowed="a number >= -100 and <= 100 in dBm", ge=-100, le=100
     )
+    n_antennas: Count | None = _key(
+        None, "Its antennas.", "", OURS, allowed="a whole number >= 1 and <= 1024", ge=1, le=1024
+    )
     kind: Annotated[str, Strict()] | None = _key(
         None, f'Its behaviour: {", ".join(ACCESS_POINTS)} or "module:Class"; left out: that of all, whose settings '
         "may be given anew.", "", OURS, allowed='a name, or "module:Class"',
@@ -287,6 +290,11 @@ class AccessPoints(_Placed):
     node: tuple[AccessPointKeys, ...] = _key(
         (), "Single access points that differ.", "", OURS, allowed="tables [[access_points.node]]"
     )
+
+    @property
+    def antennas(self) -> list[int]:
+        """How many antennas each access point has."""
+        return [self.n_antennas if own is None else own for own in self.each("n_antennas")]
 
 
 def _waypoints() -> Any:

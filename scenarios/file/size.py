@@ -158,7 +158,7 @@ class _Counts:
             n_tx=n_tx,
             n_rx=schedule.n_receivers,
             n_ues=scenario.user_equipment.count,
-            n_antennas=scenario.access_points.n_antennas,
+            n_antennas=max(scenario.access_points.antennas),
             n_samples=n_tx * schedule.snapshots_per_slot,
             n_gathered=1.0 + (waits["schedule.lead_s"] + waits["fronthaul.deadline_s"]) / (n_tx * slot_s),
             n_estimated=waits["estimator.latency_s"] / (n_tx * slot_s),

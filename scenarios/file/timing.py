@@ -98,8 +98,20 @@ class _Roles(NamedTuple):
 
 
 def timing_warnings(scenario: ScenarioKeys) -> list[str]:
-    """Return what cannot come in time, or at all, in a sentence each; empty if all is well."""
-    case = _Case(scenario)
+    """Return what cannot come in time, or at all, in a sentence each; empty if all is well.
+
+    Where access points differ in their antennas it is told of the smallest and of the largest arrays, for all alike.
+    """
+    antennas = scenario.access_points.antennas
+    told = {n: _warnings(_Case(scenario, n)) for n in sorted({min(antennas), max(antennas)})}
+    always = [text for text in told[min(antennas)] if text in told[max(antennas)]]
+    return always + [
+        f"if all access points had {n} antennas, {text}" for n, texts in told.items() for text in texts
+        if text not in always
+    ]  # fmt: skip
+
+
+def _warnings(case: "_Case") -> list[str]:
     reports = _statistics if case.forms_statistics else _samples
     return [text for check in (_plans, reports, _queues, _loads) for text in check(case)]
 
@@ -109,6 +121,8 @@ class _Case:
     """A scenario with its fronthaul, and what is sent over it."""
 
     scenario: ScenarioKeys
+    n_antennas: int
+    """Of all access points."""
 
     @cached_property
     def fronthaul(self) -> Fronthaul:
@@ -151,13 +165,13 @@ class _Case:
         """Size of the record of a transmitter: of the slot in which it senses, or of all with full illumination."""
         radio, frame = self.scenario.radio, self.frame
         n_slots = frame.n_slots if radio.illumination == "full" else int(radio.comm_power_fraction < 1.0)
-        samples = _zeros(np.complex64, self._n_antennas, n_slots * frame.n_snapshots)
+        samples = _zeros(np.complex64, self.n_antennas, n_slots * frame.n_snapshots)
         return TransmissionRecord("", CENTRAL, 0, "", tuple(range(n_slots)), samples).bits
 
     @cached_property
     def report_bits(self) -> int:
         """Size of a report on a slot, or of the statistics of a CPI."""
-        frame, n_antennas = self.frame, self._n_antennas
+        frame, n_antennas = self.frame, self.n_antennas
         if self.forms_statistics:
             cross = _zeros(np.complex128, n_antennas, frame.n_slots, n_antennas)
             n_bits = self.scenario.fronthaul.statistics_bits
@@ -165,10 +179,6 @@ class _Case:
         (slot, *_), echo = frame.slots(0, ("",)), _zeros(np.complex128, n_antennas, frame.n_snapshots)
         settings = self.scenario.fronthaul.split_settings(self.scenario.radio.illumination)
         return EchoReport("", CENTRAL, slot, echo, **settings).bits
-
-    @property
-    def _n_antennas(self) -> int:
-        return self.scenario.access_points.n_antennas
 
     @property
     def forms_statistics(self) -> bool:
