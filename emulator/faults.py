@@ -377,7 +377,7 @@ class Corrupt(Tampering):
         if rng.random() >= self.share:
             return message
         numbers = content(message)
-        power = float(np.mean(np.abs(numbers) ** 2)) if numbers.size else 0.0
+        power = float(np.sum(np.abs(numbers) ** 2)) / max(1, message.n_numbers)
         changed: Message = with_content(message, numbers + complex_normals(rng, *numbers.shape, power=power))
         changed.intact = message.intact and self.undetected
         return changed

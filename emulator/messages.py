@@ -189,8 +189,13 @@ class EchoReport(Message):
     def content_bits(self) -> int:
         """Size of the samples and of their common 32-bit scale."""
         if self.iq_bits is None:
-            return 2 * 64 * self.samples.size + 32
-        return self.quantiser.content_bits(self.samples.size, self.iq_bits)
+            return 2 * 64 * self.n_numbers + 32
+        return self.quantiser.content_bits(self.n_numbers, self.iq_bits)
+
+    @property
+    def n_numbers(self) -> int:
+        """Complex samples that travel."""
+        return self.samples.size
 
 
 @dataclass(eq=False, slots=True)
@@ -235,8 +240,12 @@ class StatisticsReport(Message):
         """Size of slot positions, Z, E, and the scale where Z is quantised."""
         scale_bits = SINGLE if self.n_bits < SINGLE else 0
         energy_bits = DOUBLE if self.n_bits == DOUBLE else SINGLE
-        n_numbers = len(self.cross) * sum(self.array_sizes) if self.array_sizes else self.cross.size
-        return 16 * len(self.positions) + 2 * self.n_bits * n_numbers + scale_bits + energy_bits
+        return 16 * len(self.positions) + 2 * self.n_bits * self.n_numbers + scale_bits + energy_bits
+
+    @property
+    def n_numbers(self) -> int:
+        """Complex numbers of Z that travel."""
+        return len(self.cross) * sum(self.array_sizes) if self.array_sizes else self.cross.size
 
 
 @dataclass(eq=False, slots=True)

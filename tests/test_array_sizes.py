@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from emulator import AccessPoint, EmulationError
+from emulator import AccessPoint, Corrupt, EmulationError
 from emulator.functional_split import StatisticsSplit
 from emulator.pilots import direct_field, direct_inner, heard_pilot
 from models.bounds.closed_form import closed_form_information
@@ -14,6 +14,7 @@ from models.bounds.fisher import KINDS, target_bounds_m
 from models.bounds.hybrid import hybrid_information
 from models.bounds.joint import joint_bounds_m
 from models.bounds.maps import any_gram_map_m, closed_form_map_m
+from models.contradictions import contradictions
 from models.estimation.detection import noise_levels
 from models.estimation.likelihood import Echoes, coherent_free_power, noncoherent_power, phasors
 from models.estimation.mixture import fit
@@ -24,6 +25,7 @@ from models.radio.gram import Gram
 from models.radio.statistics import gram_statistic
 from models.selection.greedy import SampledEfficiency, large_scale_efficiency
 from models.view import View
+from scenarios.contracts import ContractError, check_access_point
 from scenarios.figures.bound_map import bound_map
 from scenarios.figures.point_bounds import bounds
 from scenarios.file.problems import ScenarioError
@@ -345,6 +347,22 @@ def test_who_writes_an_ap_deals_with_its_own_antennas_alone():
         mixed().build(1, access_points={"ap-1": partial(AccessPoint, n_antennas=4)})
 
 
+@dataclass(kw_only=True, eq=False)
+class FourAntennas(AccessPoint):
+    """Takes for granted what most APs of the contract have."""
+
+    def sensing_waveform(self, slot):
+        return np.full((4, slot.n_snapshots), 1e-3)
+
+
+def test_the_contract_finds_who_takes_a_number_of_antennas_for_granted():
+    check_access_point(OwnAP)
+    with pytest.raises(
+        ContractError, match=r"ap-1.transmit.*sensing_waveform.* expected finite samples of shape \(2, 4\)"
+    ):
+        check_access_point(FourAntennas)
+
+
 def test_elements_that_are_not_there_neither_send_nor_hear():
     silent = MIXED | {"targets": [], "radio": {"illumination": "full"}}
     observation = Scenario.checked(silent).build(1).run(1).cpis[0].observation
@@ -431,6 +449,16 @@ def test_both_splits_give_one_estimate_and_send_what_each_array_has():
     }
     records, _ = reports_of(iq.build(1), "TransmissionRecord")
     assert {r.source: r.content_bits for r in records} == {f"ap-{t}": 16 + 64 * OF_ALL[t] * 10 for t in (0, 1, 2)}
+
+
+def test_a_corrupted_report_is_off_by_the_power_of_what_travels():
+    keys = {"split": "statistics", "deadline_s": 0.1, "statistics_bits": 64}
+    strong = mixed(radio={"transmit_power_dbm": 60.0}, fronthaul=keys)
+    fault = Corrupt(node="ap-4", at_s=0.0, undetected=True)
+    clean, off = (strong.build(1, estimator=None, faults=f).run(1).cpis[0].observation for f in ([], [fault]))
+    power = (np.abs(clean.cross[1]) ** 2).sum()
+    assert (np.abs(off.cross[1] - clean.cross[1]) ** 2).sum() / power == pytest.approx(1.0, abs=4 / np.sqrt(55))
+    assert not off.cross[1, :, 0, 2:].any()
 
 
 def test_what_coarse_statistics_are_off_by_is_what_is_told_of_it():
@@ -529,17 +557,33 @@ def test_what_comes_too_late_is_told_for_the_smallest_and_the_largest_arrays():
     assert not any("had 1 antennas" in text and "reports of" in text for text in warnings)
 
 
+OF_PAPER = {
+    "access_points": {"node": [{"name": f"ap-{i}", "n_antennas": 2 + 2 * (i % 5)} for i in range(12)]},
+    "user_equipment": {"count": 0},
+    "targets": [{"position_m": [480.0, 530.0]}],
+    "radio": {"transmit_power_dbm": 40.0},
+}
+"""The paper's network with arrays of 2 to 10 antennas."""
+
+
+@pytest.mark.slow
+def test_receivers_with_arrays_that_differ_contradict_each_other_no_more_than_noise():
+    told, freedom = 0.0, 0.0
+    for seed in range(40):
+        cpi = Scenario.checked(OF_PAPER).build(seed, tracing=False, scoring=False).run(1).cpis[0]
+        if cpi.estimate.resolved.all():
+            found = contradictions(cpi.observation, cpi.estimate)
+            told, freedom = told + found.statistic[:, 0].sum(), freedom + found.freedom[:, 0].sum()
+    assert freedom > 1000
+    assert told / freedom == pytest.approx(1.0, abs=4 * np.sqrt(2 / freedom))
+
+
 @pytest.mark.slow
 def test_errors_are_those_of_the_bound():
     """Structured amplitudes at 40 dBm: over 80 layouts, the squared error over that of the bound is 1 on average."""
-    nodes = [{"name": f"ap-{i}", "n_antennas": 2 + 2 * (i % 5)} for i in range(12)]
     ratios, n_resolved = [], 0
-    scenario = Scenario.checked({
-        "access_points": {"node": nodes}, "user_equipment": {"count": 0}, "targets": [{"position_m": [480.0, 530.0]}],
-        "radio": {"transmit_power_dbm": 40.0},
-    })  # fmt: skip
     for seed in range(80):
-        cpi = scenario.build(seed, tracing=False).run(1).cpis[0]
+        cpi = Scenario.checked(OF_PAPER).build(seed, tracing=False).run(1).cpis[0]
         if cpi.score.status[0] == "resolved":
             n_resolved += 1
             ratios.append((cpi.score.error_m[0] / cpi.peb_structured_m[0]) ** 2)
