@@ -1,8 +1,8 @@
 """Which receivers contradict the others: evidence gathered over CPIs, and what is done about it.
 
-The statistics of ``models.contradictions`` are chi-square, and those of CPIs in which a receiver says the same wrong
-thing add up: so do their degrees of freedom. One that is wrong by much is found at once, one that is wrong by little
-after some CPIs, and an honest one in any CPI with the probability asked for.
+The statistics of ``models.contradictions`` are chi-square. Those of CPIs add up, and so do their degrees of freedom;
+of turns alike in all CPIs the scores add up, and the degrees of freedom stay. One that is wrong by much is found at
+once, one that is wrong by little after some CPIs, and an honest one in any CPI with the probability asked for.
 
 Not modelled: several receivers that agree on something wrong.
 """
@@ -13,20 +13,16 @@ from math import log
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.contradictions import KINDS, Contradiction, contradictions
+from models.contradictions import Contradiction, contradictions
 from models.observation import Estimate, Observation
 
-__all__ = ["NO_EVIDENCE", "ConsistencyTest", "Verdict", "without"]
+__all__ = ["ConsistencyTest", "Verdict", "without"]
 
-Float = NDArray[np.float64]
 LIKELY = log(0.5)
 """Evidence of a receiver that is taken back is as likely as not."""
 MARGIN = log(20.0)
 """One that is left out is so many times less likely honest than any other: the others feel what one does to all."""
-NO_EVIDENCE = np.zeros((0, 2, len(KINDS)))
-"""Of a receiver of which nothing was said yet."""
 
 
 class Verdict(NamedTuple):
@@ -37,8 +33,8 @@ class Verdict(NamedTuple):
     """What the estimate rests on."""
     excluded: frozenset[int]
     """Receivers, by their place in it, that were left out."""
-    evidence: tuple[Float, ...]
-    """Of each receiver: statistic and degrees of freedom of each kind in its last CPIs, shape (n, 2, 3)."""
+    evidence: tuple[Contradiction, ...]
+    """Of each receiver: what was said of it in its last CPIs, one a row."""
     taken_back: frozenset[int]
     """Those of the receivers that were left out from the beginning that are believed from the next CPI on."""
 
@@ -73,7 +69,7 @@ class ConsistencyTest:
         observation: Observation,
         estimate: Callable[[Observation], Estimate],
         excluded: Set[int] = frozenset(),
-        evidence: Sequence[Float] | None = None,
+        evidence: Sequence[Contradiction] | None = None,
         turn: int = 0,
     ) -> Verdict:
         """Return the estimate of the receivers that agree, those that do not left out one by one, the worst first.
@@ -95,8 +91,9 @@ class ConsistencyTest:
         turn
             Who is left out on trial.
         """
-        n_rx, left_out = len(observation.energy), set(excluded)
-        past = [NO_EVIDENCE] * n_rx if evidence is None else list(evidence)
+        n_rx, n_aps, left_out = len(observation.energy), observation.network.n_aps, set(excluded)
+        nothing = [Contradiction.none(0, n_aps)] * n_rx
+        past = nothing if evidence is None else list(evidence)
         before = self._summed(past, self.evidence_cpis - 1)
         found = estimate(without(observation, left_out))
         told = _told(observation, found, left_out)
@@ -107,7 +104,7 @@ class ConsistencyTest:
             if worst is None:
                 break
             left_out.add(worst)
-            past, before = [NO_EVIDENCE] * n_rx, Contradiction.none(n_rx)  # it rested on the one that is out
+            past, before = nothing, Contradiction.none(n_rx, n_aps)  # it rested on the one that is out
             found = estimate(without(observation, left_out))
             told = _told(observation, found, left_out)
         return self._verdict(found, observation, left_out, excluded, past, told)
@@ -136,8 +133,8 @@ class ConsistencyTest:
         return suspect if found.resolved.any() and told < self._limit(len(observation.energy)) else None
 
     def _verdict(
-        self, found: Estimate, observation: Observation, left_out: Set[int], excluded: Set[int], past: list[Float],
-        told: Contradiction,
+        self, found: Estimate, observation: Observation, left_out: Set[int], excluded: Set[int],
+        past: list[Contradiction], told: Contradiction,
     ) -> Verdict:  # fmt: skip
         """Return the verdict; one that is left out now, or contradicts again, has nothing in its favour any more."""
         against = (told.log_probability < self._limit(len(past))) | [r not in excluded for r in range(len(past))]
@@ -148,11 +145,10 @@ class ConsistencyTest:
         return Verdict(found, without(observation, left_out), frozenset(left_out),
                        tuple(own[-kept:] for own in evidence), frozenset(back))  # fmt: skip
 
-    def _summed(self, evidence: Sequence[Float], n_cpis: int | None = None) -> Contradiction:
+    def _summed(self, evidence: Sequence[Contradiction], n_cpis: int | None = None) -> Contradiction:
         """Return what the last CPIs, as many as count, say of each receiver."""
         n = self.evidence_cpis if n_cpis is None else n_cpis
-        total = np.array([own[max(len(own) - n, 0) :].sum(axis=0) for own in evidence])
-        return Contradiction(total[:, 0], total[:, 1])
+        return Contradiction.joined(*(own[max(len(own) - n, 0) :].total for own in evidence))
 
 
 def without(observation: Observation, receivers: Set[int]) -> Observation:
@@ -172,16 +168,13 @@ def without(observation: Observation, receivers: Set[int]) -> Observation:
 def _told(observation: Observation, found: Estimate, left_out: Set[int]) -> Contradiction:
     """Return how each receiver contradicts those that are not left out."""
     told = contradictions(without(observation, left_out), found)
-    for r in left_out:
-        alone = contradictions(without(observation, set(left_out) - {r}), found)
-        told.statistic[r], told.freedom[r] = alone.statistic[r], alone.freedom[r]
-    return told
+    alone = {r: contradictions(without(observation, set(left_out) - {r}), found) for r in left_out}
+    return Contradiction.joined(*(alone.get(r, told)[r : r + 1] for r in range(len(told))))
 
 
-def _longer(evidence: Float, told: Contradiction, r: int) -> Float:
+def _longer(evidence: Contradiction, told: Contradiction, r: int) -> Contradiction:
     """Return the evidence on a receiver with one CPI more, if that says anything."""
-    new = np.stack([told.statistic[r], told.freedom[r]])
-    return np.concatenate([evidence, new[None]]) if told.freedom[r].any() else evidence
+    return Contradiction.joined(evidence, told[r : r + 1]) if told.freedom[r].any() else evidence
 
 
 def _is_unexplained(found: Estimate) -> bool:

@@ -1,22 +1,35 @@
-"""How well the echoes of each receiver fit the targets that the others see: three statistics, each chi-square.
+"""How well the echoes of each receiver fit the targets that the others see: four statistics, each chi-square.
 
 phase       The amplitudes of the echoes at receiver r are alpha_rts = a_rts e^{j phi_s}, measured with the covariance
             of the noise. Their phases turn with the positions and with the phases of the APs as far as these are not
-            known, their size falls as 1 / (d_t d_r). Around the targets found all of that is linear:
+            known, their size falls as 1 / (d_t d_r). Around the targets found all of that is linear, and so is what a
+            receiver adds that says something else:
 
-                nu_r = y_r - H_r theta(-r),   S_r = R_r + H_r J(-r)^-1 H_r^T,   nu_r^T S_r^-1 nu_r ~ chi-square
+                y_r = H_r theta + D_r delta_r + noise of power one
 
-            with theta(-r) what all receivers but r, and calibration, say of positions, scattering phases and phases of
-            APs, and J(-r) their information on it. Real amplitudes of each pair of APs are nuisances.
+            Real amplitudes of each pair of APs are nuisances and left out of it. With B an orthonormal basis of the
+            columns of H, of all receivers one below the other, and B_r its rows of receiver r,
+
+                e_r = y_r - B_r B^T y,   M_r = I - B_r B_r^T,
+                U_r = D_r^T e_r,   I_r = D_r^T M_r D_r,   U_r^T I_r^+ U_r ~ chi-square, rank I_r degrees of freedom
+
+            is twice what the log-likelihood gains if r, and no other, may add delta_r; this is also the power of what
+            r says against what the others predict of it. Here D_r = I: r may say anything, in each CPI something else.
+turn        The same of what is alike in all CPIs: delta_rt is what the phases at r are turned by against transmitter t.
+            U_r and I_r add over CPIs, transmitter by transmitter, and the degrees of freedom stay. Where one receiver
+            is turned, none gains as much as that one, as far as chance allows.
 strength    The size of each target at r against its size at the others: tells noise and stale echoes.
 presence    The same of the energies of targets that are not resolved, whose phases say nothing: twice the gain in
             log-likelihood if such a target had a strength of its own at r. Tells ghosts.
 
-Not modelled: scattering that depends on the direction (strength and presence take it for a contradiction), and errors
-so large that the others' positions are in another lobe. In the first two, targets that are not resolved are nuisances.
+Not modelled: scattering that depends on the direction (all take it for a contradiction), and errors so large that the
+others' positions are in another lobe. Targets that are not resolved are nuisances in all but presence. Phases of APs
+that are known with an uncertainty count as unknown: what they are off by may last from CPI to CPI. So does the velocity
+of targets, where it is known when each transmitter sensed: what it turns phases by is alike in all CPIs.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +46,7 @@ __all__ = ["KINDS", "Contradiction", "contradictions", "log_chi_square_tail"]
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-KINDS = ("phase", "strength", "presence")
+KINDS = ("phase", "strength", "presence", "turn")
 NEGLIGIBLE = 1e-9
 """Share of the strongest below which a direction holds no information."""
 LEAST = 1e-300
@@ -42,41 +55,84 @@ LEAST_OFFSET = 1e-2
 """A power that cannot be told from none, in units of the noise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contradiction:
-    """How much the echoes of each receiver differ from what the others predict.
+    """How much echoes differ from what other receivers predict: in a CPI of n receivers, or of one receiver in n CPIs.
 
     Attributes
     ----------
     statistic
-        Chi-square of each kind, in the order of `KINDS`, shape (n_rx, 3).
+        Chi-square of each kind but the last, in the order of `KINDS`, shape (n, 3).
     freedom
-        Degrees of freedom, shape (n_rx, 3); 0 where nothing can be said.
+        Their degrees of freedom, shape (n, 3); 0 where nothing can be said.
+    turn_score
+        Of the turn against each AP, 0 against those that do not transmit, shape (n, n_aps), in 1 / rad.
+    turn_information
+        On these turns, shape (n, n_aps, n_aps), in 1 / rad^2.
     """
 
     statistic: Float
     freedom: Float
+    turn_score: Float
+    turn_information: Float
 
     @classmethod
-    def none(cls, n_rx: int) -> "Contradiction":
+    def none(cls, n: int, n_aps: int) -> "Contradiction":
         """Return that nothing can be said."""
-        return cls(np.zeros((n_rx, len(KINDS))), np.zeros((n_rx, len(KINDS))))
+        n_kinds = len(KINDS) - 1
+        return cls(np.zeros((n, n_kinds)), np.zeros((n, n_kinds)), np.zeros((n, n_aps)), np.zeros((n, n_aps, n_aps)))
+
+    @classmethod
+    def joined(cls, *several: "Contradiction") -> "Contradiction":
+        """Return the rows of several, one after the other."""
+        return _of_each_part(lambda *parts: np.concatenate(parts), *several)
 
     def __add__(self, other: "Contradiction") -> "Contradiction":
         """Return what two independent looks at the same receivers say together."""
-        return Contradiction(self.statistic + other.statistic, self.freedom + other.freedom)
+        return _of_each_part(np.add, self, other)
+
+    def __getitem__(self, rows: slice) -> "Contradiction":
+        """Return some of the rows."""
+        return _of_each_part(lambda part: part[rows], self)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.statistic)
+
+    @property
+    def total(self) -> "Contradiction":
+        """What all rows say together, as one row."""
+        return _of_each_part(lambda part: part.sum(axis=0, keepdims=True), self)
+
+    @property
+    def chi_squares(self) -> tuple[Float, Float]:
+        """Statistic and degrees of freedom of all kinds, each of shape (n, 4)."""
+        turns = [_power(*turn) for turn in zip(self.turn_score, self.turn_information, strict=True)]
+        both = np.array(turns).reshape(len(self), 2)
+        return np.column_stack([self.statistic, both[:, 0]]), np.column_stack([self.freedom, both[:, 1]])
 
     @property
     def log_probabilities(self) -> Float:
-        """Logarithm of how likely as much is of each kind, if the receiver is honest, shape (n_rx, 3)."""
-        return log_chi_square_tail(self.statistic, self.freedom)
+        """Logarithm of how likely as much is of each kind, if the receiver is honest, shape (n, 4)."""
+        return log_chi_square_tail(*self.chi_squares)
 
     @property
     def log_probability(self) -> Float:
-        """Logarithm of the probability that one of the kinds is as small, at most, shape (n_rx,)."""
-        least = self.log_probabilities.min(axis=1)
-        n_told = np.count_nonzero(self.freedom, axis=1)
+        """Logarithm of the probability that one of the kinds is as small, at most, shape (n,)."""
+        statistic, freedom = self.chi_squares
+        least = log_chi_square_tail(statistic, freedom).min(axis=1)
+        n_told = np.count_nonzero(freedom, axis=1)
         return np.minimum(0.0, least + np.log(np.maximum(n_told, 1)))
+
+
+def _of_each_part(change: Callable[..., Float], *several: Contradiction) -> Contradiction:
+    return Contradiction(*(change(*(getattr(one, part.name) for one in several)) for part in fields(Contradiction)))
+
+
+def _power(score: Float, information: Float) -> tuple[float, float]:
+    """Return U^T I^+ U, and the rank of I."""
+    inverse, rank = _inverse(information)
+    return float(score @ inverse @ score), float(rank)
 
 
 def log_chi_square_tail(statistic: Float, freedom: Float) -> Float:
@@ -101,23 +157,17 @@ class _Rows(NamedTuple):
     design: Float
 
 
-class _Prior(NamedTuple):
-    """What is known of the parameters beside the echoes: information, and information times mean."""
-
-    normal: Float
-    right: Float
-
-
 def contradictions(observation: Observation, estimate: Estimate) -> Contradiction:
     """Return how each receiver contradicts the others about the targets found."""
     n_rx = len(observation.assignment.receivers)
     resolved = np.asarray(estimate.resolved, dtype=bool)
     if not len(resolved) or np.count_nonzero(observation.n_samples) < 3:
-        return Contradiction.none(n_rx)
+        return Contradiction.none(n_rx, observation.network.n_aps)
     system = _System.of(observation, np.asarray(estimate.positions_m, dtype=float), resolved)
-    told = [*_of_resolved(system), _of_others(system)]
-    statistic, freedom = (np.stack(part, axis=1) for part in zip(*told, strict=True))
-    return Contradiction(statistic, freedom)
+    *told, (score, information) = _of_resolved(system)
+    statistic, freedom = (np.stack(part, axis=1) for part in zip(*told, _of_others(system), strict=True))
+    at = np.eye(observation.network.n_aps)[observation.assignment.transmitters]
+    return Contradiction(statistic, freedom, score @ at, at.T @ information @ at)
 
 
 # -- the echoes, whitened ---------------------------------------------------------------------------------------------
@@ -137,31 +187,37 @@ class _System(NamedTuple):
     """The groups of amplitudes that influence each other, see ``pair_products``, and what is known of phases."""
 
     n_rx: int
+    n_tx: int
     resolved: NDArray[np.bool_]
     pairs: list[_Pair]
     falling: Float
     """1 / (d_r d_t), shape (groups, n_targets, n_free)."""
     phase_root: Float
-    """What a unit of each unknown u of the phases turns a group by, in rad, shape (groups, n_free, k)."""
-    phase_mean: Float
-    """Mean of u, given calibration, around which the echoes were turned, shape (k,); their covariance is I."""
+    """What a unit of each unknown of the phases turns a group by, in rad, shape (groups, n_free, k)."""
+    sensed_s: Float
+    """When each transmitter sensed, shape (n_tx,); 0 where that is not known."""
 
     @classmethod
     def of(cls, observation: Observation, points_m: Float, resolved: NDArray[np.bool_]) -> "_System":
         """Return the system of targets at points."""
         echoes = uncertain(Echoes.of(observation), observation.phase_covariance_rad2)
         n_rx, n_tx = len(echoes.receivers), len(echoes.transmitters)
-        root, mean = np.zeros((n_rx + n_tx, 0)), np.zeros(0)
+        root = np.zeros((n_rx + n_tx, 0))
         if echoes.phase_root is not None and resolved.any():
-            root, phase_rad = echoes.phase_root, profile(echoes, points_m[resolved][None]).phase_rad[0]
-            mean = -np.linalg.pinv(root) @ phase_rad
-            echoes = turned(echoes, phase_rad)
+            root = echoes.phase_root
+            echoes = turned(echoes, profile(echoes, points_m[resolved][None]).phase_rad[0])
         v, gram = pair_products(echoes, points_m[None], "free")
         n_groups, n_free = v.shape[1], v.shape[-1] // len(points_m)
         falling = _falling(echoes, points_m).reshape(n_groups, n_free, len(points_m)).swapaxes(1, 2)
         pairs = [_whitened(v[0, g], gram[0, g]) for g in range(n_groups)]
+        sensed_s = np.zeros(n_tx) if observation.sensed_s is None else observation.sensed_s
         phase_root = (root[:n_rx, None] + root[n_rx:]).reshape(n_groups, n_free, root.shape[1])
-        return cls(n_rx, resolved, pairs, falling, phase_root, mean)
+        return cls(n_rx, n_tx, resolved, pairs, falling, phase_root, sensed_s)
+
+    def turn(self, g: int) -> Float:
+        """Return what each transmitter turns the free amplitudes of a group by, shape (n_free, n_tx)."""
+        n_free = self.falling.shape[-1]
+        return np.resize(np.eye(self.n_tx), (len(self.pairs), n_free, self.n_tx))[g]
 
     def by_receiver(self, groups: list[_Rows]) -> list[_Rows]:
         """Return what groups say, those of a receiver together."""
@@ -204,6 +260,13 @@ def _real(columns: Complex) -> Float:
     return np.sqrt(2.0) * np.concatenate([columns.real, columns.imag])
 
 
+def _basis(columns: Float) -> Float:
+    """Return an orthonormal basis of columns of any length."""
+    length = np.linalg.norm(columns, axis=0)
+    left, values, _ = np.linalg.svd(columns[:, length > 0] / length[length > 0], full_matrices=False)
+    return np.asarray(left[:, values > NEGLIGIBLE * values.max(initial=0.0)])
+
+
 def _complement(columns: NDArray[np.inexact]) -> NDArray[np.inexact]:
     """Return an orthonormal basis of what is orthogonal to some columns."""
     if not columns.shape[1]:
@@ -220,29 +283,39 @@ def _stack(rows: list[_Rows]) -> _Rows:
 # -- targets that are resolved ----------------------------------------------------------------------------------------
 
 
-def _of_resolved(system: _System) -> tuple[tuple[Float, Float], tuple[Float, Float]]:
-    """Return statistic and degrees of freedom of the phases, and of the strengths."""
+def _of_resolved(system: _System) -> tuple[tuple[Float, Float], tuple[Float, Float], tuple[Float, Float]]:
+    """Return statistic and degrees of freedom of phases and of strengths, score of and information on the turns."""
+    n_rx, n_tx = system.n_rx, system.n_tx
     if not system.resolved.any():
-        nothing = np.zeros(system.n_rx)
-        return (nothing, nothing), (nothing, nothing)
+        nothing = np.zeros(n_rx)
+        return (nothing, nothing), (nothing, nothing), (np.zeros((n_rx, n_tx)), np.zeros((n_rx, n_tx, n_tx)))
     kappa = system.kappa
     groups = [_split(system, g, kappa) for g in range(len(system.pairs))]
-    phases, strengths = (system.by_receiver(list(part)) for part in zip(*groups, strict=True))
-    return _each_against_the_others(phases, _known_of_phases(system)), _each_scale_against_the_others(strengths)
+    phases, strengths, turns = (system.by_receiver(list(part)) for part in zip(*groups, strict=True))
+    left = _what_is_left(phases)
+    against = np.array([_power(*of_one) for of_one in left])
+    turned_by = [_turned(*of_one, rows.design) for of_one, rows in zip(left, turns, strict=True)]
+    score, information = (np.array(part) for part in zip(*turned_by, strict=True))
+    return (against[:, 0], against[:, 1]), _each_scale_against_the_others(strengths), (score, information)
 
 
-def _split(system: _System, g: int, kappa: Complex) -> tuple[_Rows, _Rows]:
-    """Return what a group says of phases and positions, and what of the strengths, of targets that are resolved."""
+def _split(system: _System, g: int, kappa: Complex) -> tuple[_Rows, _Rows, _Rows]:
+    """Return what a group says of phases and positions, of strengths, and of turns, of targets that are resolved."""
     pair, fall, resolved = system.pairs[g], system.falling[g], system.resolved
     spread, which = _spread(fall), resolved.repeat(fall.shape[1])
     along = pair.root * np.exp(1j * np.angle(kappa)).repeat(fall.shape[1])
     others = pair.root[:, ~which]
     unknown = _real(np.concatenate([others, 1j * others], axis=1))
-    turning = [1j * pair.root @ (spread * kappa), *(slope @ (spread * kappa) for slope in pair.slope)]
-    of_aps = 1j * pair.root @ ((spread @ kappa)[:, None] * np.tile(system.phase_root[g], (len(resolved), 1)))
-    phases = _rows(pair, np.concatenate([*(part[:, resolved] for part in turning), of_aps], axis=1),
-                   np.concatenate([unknown, _real(along[:, which])], axis=1))  # fmt: skip
-    return phases, _rows(pair, (along @ spread)[:, resolved], unknown)
+    since = np.tile(system.turn(g) @ system.sensed_s, len(resolved))[:, None]
+    moving = [slope @ (spread * kappa * factor) for slope in pair.slope for factor in (1.0, since)]
+    turning = [1j * pair.root @ (spread * kappa), *moving]
+    of_aps, of_turns = (
+        1j * pair.root @ ((spread @ kappa)[:, None] * np.tile(turn, (len(resolved), 1)))
+        for turn in (system.phase_root[g], system.turn(g))
+    )
+    sizes = np.concatenate([unknown, _real(along[:, which])], axis=1)
+    phases = _rows(pair, np.concatenate([*(part[:, resolved] for part in turning), of_aps], axis=1), sizes)
+    return phases, _rows(pair, (along @ spread)[:, resolved], unknown), _rows(pair, of_turns, sizes)
 
 
 def _rows(pair: _Pair, design: Complex, nuisance: Float) -> _Rows:
@@ -251,32 +324,29 @@ def _rows(pair: _Pair, design: Complex, nuisance: Float) -> _Rows:
     return _Rows(kept @ _real(pair.z), kept @ _real(design))
 
 
-def _known_of_phases(system: _System) -> _Prior:
-    """Return what calibration says of the unknowns of the test of phases."""
-    n_free, k = 3 * int(np.count_nonzero(system.resolved)), len(system.phase_mean)
-    normal = np.diag(np.concatenate([np.zeros(n_free), np.ones(k)]))
-    return _Prior(normal, np.concatenate([np.zeros(n_free), system.phase_mean]))
+def _what_is_left(receivers: list[_Rows]) -> list[tuple[Float, Float]]:
+    """Return what a fit to all receivers leaves of each one's measurements, and the covariance of that."""
+    basis = _basis(np.concatenate([rows.design for rows in receivers]))
+    fitted = basis.T @ np.concatenate([rows.y for rows in receivers])
+    own = np.split(basis, np.cumsum([len(rows.y) for rows in receivers])[:-1])
+    return [(rows.y - b @ fitted, np.eye(len(b)) - b @ b.T) for rows, b in zip(receivers, own, strict=True)]
 
 
-def _each_against_the_others(receivers: list[_Rows], prior: _Prior) -> tuple[Float, Float]:
-    """Return the power of the innovation of each receiver, given what the others say of the parameters."""
-    normal = [rows.design.T @ rows.design for rows in receivers]
-    right = [rows.design.T @ rows.y for rows in receivers]
-    told, freedom = np.zeros(len(receivers)), np.array([float(len(rows.y)) for rows in receivers])
-    for r, (y, design) in enumerate(receivers):
-        covariance = _inverse(prior.normal + sum(normal) - normal[r])
-        innovation = y - design @ covariance @ (prior.right + sum(right) - right[r])
-        spread = np.eye(len(y)) + design @ covariance @ design.T
-        told[r] = innovation @ np.linalg.solve(spread, innovation)
-    return told, freedom
+def _turned(left: Float, covariance: Float, turn: Float) -> tuple[Float, Float]:
+    """Return score of and information on turns, 0 of those that cannot be told from the parameters."""
+    information = turn.T @ covariance @ turn
+    told = np.diagonal(information) > NEGLIGIBLE * np.sum(turn**2, axis=0)
+    return told * (turn.T @ left), told[:, None] * information * told
 
 
-def _inverse(normal: Float) -> Float:
-    """Return the covariance that information allows; 0 along directions of which nothing is known."""
+def _inverse(normal: Float) -> tuple[Float, int]:
+    """Return the covariance that information allows, 0 along directions of which nothing is known, and its rank."""
     diagonal = np.diagonal(normal)
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    inverse = np.linalg.pinv(normal * scale[:, None] * scale, rcond=NEGLIGIBLE, hermitian=True)
-    return np.asarray(inverse * scale[:, None] * scale)
+    values, vectors = np.linalg.eigh(normal * scale[:, None] * scale)
+    known = values > NEGLIGIBLE * values.max(initial=0.0)
+    root = scale[:, None] * vectors[:, known] / np.sqrt(values[known])
+    return root @ root.T, int(known.sum())
 
 
 def _each_scale_against_the_others(receivers: list[_Rows]) -> tuple[Float, Float]:
@@ -285,10 +355,10 @@ def _each_scale_against_the_others(receivers: list[_Rows]) -> tuple[Float, Float
     right = [rows.design.T @ rows.y for rows in receivers]
     told, freedom = np.zeros(len(receivers)), np.zeros(len(receivers))
     for r, (own, heard) in enumerate(zip(normal, right, strict=True)):
-        own_inverse, others_inverse = _inverse(own), _inverse(sum(normal) - own)
+        (own_inverse, rank), (others_inverse, _) = _inverse(own), _inverse(sum(normal) - own)
         difference = own_inverse @ heard - others_inverse @ (sum(right) - heard)
-        told[r] = difference @ _inverse(own_inverse + others_inverse) @ difference
-        freedom[r] = np.linalg.matrix_rank(own, rtol=NEGLIGIBLE, hermitian=True)
+        told[r] = difference @ _inverse(own_inverse + others_inverse)[0] @ difference
+        freedom[r] = rank
     return told, freedom
 
 

@@ -12,7 +12,8 @@ from scipy.special import gammaln
 from benchmarks import study_exclusion
 from emulator import Rubbish
 from models.consistency import ConsistencyTest, without
-from models.contradictions import KINDS, contradictions, log_chi_square_tail
+from models.contradictions import KINDS, Contradiction, contradictions, log_chi_square_tail
+from models.network import ModeAssignment
 from models.observation import Estimate
 from tests.simulate import observe, random_truth
 
@@ -32,6 +33,12 @@ def turned(rng, observation, receiver, rad):
     return replace(observation, cross=cross)
 
 
+def told_of(observations, truth):
+    """What several CPIs say together."""
+    told = [contradictions(observation, Estimate.at(truth.targets_m)) for observation in observations]
+    return sum(told[1:], told[0])
+
+
 def p_values(test, kind):
     """Probability of each receiver, as if it were honest."""
     return np.exp(test.log_probabilities[:, KINDS.index(kind)])
@@ -47,8 +54,47 @@ def test_the_probabilities_of_honest_receivers_are_uniform(n_targets, full):
     """Around the truth, at -10 dB to the paper's power, where noise and not curvature decides."""
     found = [observed(i, n_targets, full) for i in range(TRIALS)]
     tests = [contradictions(observation, Estimate.at(truth.targets_m)) for _, truth, observation in found]
-    for kind in ("phase", "strength"):
+    for kind in ("phase", "strength", "turn"):
         assert stats.kstest(one_of_each(tests, kind), "uniform").pvalue > 1e-3
+
+
+def in_new_roles(rng, truth):
+    """The truth with other receivers among the same APs."""
+    order = rng.permutation(12)
+    return replace(truth, assignment=ModeAssignment.of(12, sorted(order[:6]), sorted(order[6:])))
+
+
+def of_aps(truth, told):
+    """What is said of receivers, in rows of all APs; nothing of the others."""
+    at = np.eye(12)[:, truth.assignment.receivers]
+    parts = (told.statistic, told.freedom, told.turn_score)
+    return Contradiction(*(at @ part for part in parts), np.tensordot(at, told.turn_information, 1))
+
+
+def test_turns_are_added_by_access_point_where_roles_change():
+    """Five CPIs with new roles each: uniform if honest, at most 11 turns of a receiver; a turned AP is found."""
+    honest, found = [], []
+    for i in range(60):
+        rng = np.random.default_rng([79, i])
+        truth = random_truth(rng, 1)
+        signs, culprit, sums = rng.choice([-1, 1], 12), int(rng.integers(12)), []
+        for tampered in (False, True):
+            total = Contradiction.none(12, 12)
+            for _ in range(5):
+                now = in_new_roles(rng, truth)
+                observation = observe(rng, now)
+                if tampered and culprit in now.assignment.receivers:
+                    turn = np.exp(0.5j * signs[now.assignment.transmitters])[:, None]
+                    observation.cross[list(now.assignment.receivers).index(culprit)] *= turn
+                total += of_aps(now, contradictions(observation, Estimate.at(truth.targets_m)))
+            sums.append(total)
+        assert sums[0].chi_squares[1][:, KINDS.index("turn")].max() <= 11
+        honest.append(p_values(sums[0], "turn")[culprit])
+        found.append(p_values(sums[1], "turn").argmin() == culprit)
+    told = [p for p in honest if p < 1.0]
+    assert len(told) >= 50
+    assert stats.kstest(told, "uniform").pvalue > 1e-3
+    assert np.mean(found) >= 0.8
 
 
 def test_energies_of_a_target_that_is_not_resolved_are_as_likely_as_they_should_be():
@@ -72,9 +118,76 @@ def test_phases_that_are_known_with_an_uncertainty_widen_the_test(std_rad):
         blind.append(contradictions(observation, Estimate.at(truth.targets_m)))
         told = replace(observation, phase_covariance_rad2=std_rad**2 * np.eye(12))
         tests.append(contradictions(told, Estimate.at(truth.targets_m)))
-    for kind in ("phase", "strength"):
+    for kind in ("phase", "strength", "turn"):
         assert stats.kstest(one_of_each(tests, kind), "uniform").pvalue > 1e-3
     assert stats.kstest(one_of_each(blind, "phase"), "uniform").pvalue < 1e-6
+
+
+def test_phases_that_stay_wrong_are_blamed_on_nobody_if_they_are_uncertain():
+    """The same error in five CPIs, as of a clock that drifts slowly."""
+    tests, blind = [], []
+    for i in range(80):
+        rng = np.random.default_rng([80, i])
+        truth = random_truth(rng, 1)
+        seeds = rng.integers(1 << 30, size=5)
+        error = np.exp(0.3j * rng.standard_normal(12))
+        pairs = error[truth.assignment.receivers][:, None] * error[truth.assignment.transmitters]
+        cpis = [observe(np.random.default_rng(seed), truth) for seed in seeds]
+        for observation in cpis:
+            observation.cross[:] *= pairs[:, None, :, None]
+        uncertain = [replace(observation, phase_covariance_rad2=0.09 * np.eye(12)) for observation in cpis]
+        tests.append(told_of(uncertain, truth))
+        blind.append(told_of(cpis, truth))
+    for kind in ("phase", "turn"):
+        assert stats.kstest(one_of_each(tests, kind), "uniform").pvalue > 1e-3
+        assert stats.kstest(one_of_each(blind, kind), "uniform").pvalue < 1e-6
+
+
+def test_a_target_that_moves_is_blamed_on_nobody_if_it_is_known_when_who_sensed():
+    """Phases that turn from slot to slot by up to half a radian, alike in five CPIs."""
+    tests, blind = [], []
+    for i in range(60):
+        rng = np.random.default_rng([81, i])
+        truth = random_truth(rng, 1)
+        sensed_s = 1e-4 * (np.arange(6) - 2.5)
+        away = truth.network.ap_positions_m - truth.targets_m[0]
+        towards = away / np.linalg.norm(away, axis=1)[:, None] @ (20.0 * rng.standard_normal(2))
+        a = truth.assignment
+        metres = (towards[a.receivers][:, None] + towards[a.transmitters]) * sensed_s
+        turn = np.exp(2j * np.pi * metres / truth.network.wavelength_m)
+        cpis = [observe(rng, truth, power_w=0.1) for _ in range(5)]
+        for observation in cpis:
+            observation.cross[:] *= turn[:, None, :, None]
+        tests.append(told_of([replace(observation, sensed_s=sensed_s) for observation in cpis], truth))
+        blind.append(told_of(cpis, truth))
+    assert stats.kstest(one_of_each(tests, "turn"), "uniform").pvalue > 1e-3
+    assert stats.kstest(one_of_each(blind, "turn"), "uniform").pvalue < 1e-3
+
+
+def test_turns_are_found_as_often_as_the_law_says():
+    """Layouts, culprits and turns at 20 dBm: the share found in ten CPIs against the non-central chi-square."""
+    limit = stats.chi2.isf(0.01 / 6 / 3, 6)
+    found, expected = 0, []
+    for i in range(40):
+        rng, culprit = np.random.default_rng([82, i]), i % 6
+        truth = random_truth(rng, 1)
+        turn_rad = 0.5 * study_exclusion.signs_of(rng, truth)
+        power = study_exclusion.noncentrality(rng, truth, 20.0, culprit, turn_rad)
+        expected.append(stats.ncx2.sf(limit, 6, power))
+        cpis = study_exclusion.tampered(rng, truth, "turned", 20.0, culprit, turn_rad)
+        statistic, freedom = told_of([next(cpis) for _ in range(10)], truth).chi_squares
+        assert freedom[culprit, -1] == 6
+        found += statistic[culprit, -1] > limit
+    spread = np.sqrt(np.sum(np.multiply(expected, np.subtract(1.0, expected))))
+    assert abs(found - np.sum(expected)) <= 3.5 * spread + 0.5
+    assert found >= 20
+
+
+def test_at_20_dbm_who_is_turned_is_left_out_within_twenty_cpis():
+    """Of the reference layout, one of six receivers after the other; the first CPI alone tells on few."""
+    found = [study_exclusion.trial(3, i, "golden", 20, "turned", False).found for i in range(6)]
+    assert all(found)
+    assert np.median(found) > 1
 
 
 def test_small_probabilities_can_still_be_told_apart():
@@ -95,11 +208,10 @@ def test_false_exclusions_come_at_no_more_than_the_designed_rate(n_cpis):
     test = ConsistencyTest(false_alarm_probability=rate, evidence_cpis=n_cpis)
     for i in range(TRIALS):
         rng, truth, observation = observed(1000 + i)
-        at_the_truth, evidence = lambda _, truth=truth: Estimate.at(truth.targets_m), None
+        at_the_truth, evidence = lambda _, truth=truth: Estimate.at(truth.targets_m), [Contradiction.none(0, 12)] * 6
         for _ in range(n_cpis - 1):
             told = contradictions(observe(rng, truth), at_the_truth(None))
-            new = np.stack([told.statistic, told.freedom], axis=1)[:, None]
-            evidence = new if evidence is None else np.concatenate([evidence, new], axis=1)
+            evidence = [Contradiction.joined(own, told[r : r + 1]) for r, own in enumerate(evidence)]
         found += bool(test.judge(observation, at_the_truth, set(), evidence).excluded)
     assert stats.binom.ppf(1e-4, TRIALS, rate / 3) <= found <= stats.binom.isf(1e-3, TRIALS, rate)
 
@@ -131,6 +243,7 @@ def test_nothing_is_said_where_nothing_is_resolved():
     nothing = replace(lost, positions_m=np.zeros((0, 2)), resolved=np.zeros(0, dtype=bool))
     assert not contradictions(observation, nothing).freedom.any()
     assert not contradictions(observation, lost).freedom[:, :2].any()
+    assert not contradictions(observation, lost).turn_information.any()
     silent = contradictions(without(observation, {3}), Estimate.at(truth.targets_m))
     assert silent.log_probability[3] == 0.0
 
@@ -247,14 +360,20 @@ def test_evidence_goes_on_from_a_state(paper):
     other.run(2)
     assert other.central.evidence.keys() == whole.central.evidence.keys()
     for name, own in whole.central.evidence.items():
-        np.testing.assert_array_equal(own, other.central.evidence[name])
+        np.testing.assert_array_equal(own.statistic, other.central.evidence[name].statistic)
+        np.testing.assert_array_equal(own.turn_score, other.central.evidence[name].turn_score)
 
 
 def test_the_study_counts_culprits_and_honest_receivers_apart():
-    outcomes = [study_exclusion.Outcome(found, [found == 0], [(1.0, 1.0)], 1) for found in (1, 3, 0, 7)]
-    row = study_exclusion.row(outcomes, "random", 30, "turned")
+    blamed = [False] * 20
+    outcomes = [
+        study_exclusion.Outcome(found, [found == 0, *blamed[1:]], [(1.0, 1.0)], 1, 30.0) for found in (1, 3, 0, 7)
+    ]
+    row = study_exclusion.law_row(outcomes, "random", 30, "turned")
     assert [row[f"within_{k}"]["share"] for k in (1, 5, 10)] == [0.25, 0.5, 0.75]
-    assert row["honest"]["share"] == 0.25
+    assert row["honest"]["share"] == 0.0125
+    assert row["law_10"] < row["ceiling_10"] < 1.0
+    assert row["hidden_10"] == 0.0
     assert study_exclusion.row(outcomes, "random", 30, "none")["within_1"]["n"] == 0
     found = study_exclusion.trial(1, 2, "golden", 20, "rubbish", False)
     assert found.found >= 1

@@ -41,7 +41,8 @@ from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
 from models.calibration.base import PilotSlot
-from models.consistency import NO_EVIDENCE, ConsistencyTest
+from models.consistency import ConsistencyTest
+from models.contradictions import Contradiction
 from models.doors import Door, estimated, ordered, selected
 from models.estimation.base import Estimator
 from models.network import Area, Mode, Network, Radio
@@ -123,7 +124,7 @@ class CentralProcessor(Node):
     """How often each AP was silent in its last CPIs with a task."""
     excluded: list[str] = field(default_factory=list, init=False)
     """Receivers that are left out until they agree with the others."""
-    evidence: dict[str, Float] = field(default_factory=dict, init=False)
+    evidence: dict[str, Contradiction] = field(default_factory=dict, init=False)
     """What earlier CPIs say of each receiver, see ``models.consistency.Verdict``."""
     _pending: dict[int, Observation | None] = field(default_factory=dict, init=False)
     """What was fused and is not published yet."""
@@ -246,7 +247,8 @@ class CentralProcessor(Node):
             return locate(observation), observation
         names = inbox.plan.receivers
         known = {i for i, name in enumerate(names) if name in self.excluded}
-        evidence = [self.evidence.get(name, NO_EVIDENCE) for name in names]
+        nothing = Contradiction.none(0, self.network.n_aps)
+        evidence = [self.evidence.get(name, nothing) for name in names]
         verdict = self.consistency.judge(observation, locate, known, evidence, turn=inbox.plan.cpi)
         inbox.excluded = tuple(names[i] for i in sorted(verdict.excluded))
         self.evidence.update(zip(names, verdict.evidence, strict=True))
