@@ -250,8 +250,8 @@ class Calibrator:
         """
         if not any(self.front_ends) and not known.calibrated:
             return None
-        roles = np.arange(self.network.n_aps)
-        roles[assignment.receivers] += self.network.n_aps
+        n_aps, modes = self.network.n_aps, assignment.modes
+        roles = np.array([i + n_aps if mode is Mode.RECEIVE else i for i, mode in enumerate(modes)])
         found = self._all_rad2(known, cpi, now_ns)[roles[:, None], roles]
         return found if found.any() else None
 

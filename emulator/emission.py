@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.doors import STRONGEST, bounded
 from models.radio.arrays import padded
-from models.readonly import taken
+from models.readonly import sealed, taken
 
 __all__ = ["Emission"]
 
@@ -63,13 +63,11 @@ class Emission(NamedTuple):
     def turned(self, phase_rad: float) -> "Emission":
         """Return both parts turned by a phase in rad; spectral efficiency follows, as if the precoders were turned."""
         communication, sensing, precoding, before_rad = self
-        factor = cmath.rect(1.0, phase_rad)
+        factor = np.array(cmath.rect(1.0, phase_rad))  # NumPy takes three times as long by a number of Python's
         if communication is not None:
-            communication = communication * factor
-            communication.flags.writeable = False
+            communication = sealed(communication * factor)
         if sensing is not None:
-            sensing = sensing * factor
-            sensing.flags.writeable = False
+            sensing = sealed(sensing * factor)
         return Emission(communication, sensing, precoding, before_rad + phase_rad)
 
 

@@ -133,7 +133,7 @@ class Emulation:
         """Return the place of an owner of events in the service order; also its number in the trace."""
         return self._ranks[name]
 
-    def bell(self, rank: float, ring: Callable[[object], None]) -> Bell:
+    def bell(self, rank: float, ring: Callable[[Bell], None]) -> Bell:
         """Return a bell of this rank that calls ``ring`` whenever it was set to."""
         return Bell(self.kernel, rank, ring)
 

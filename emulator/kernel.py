@@ -31,11 +31,10 @@ class Kernel(simpy.Environment):
         try:
             while not until_filled:
                 self._now, _, _, event = heappop(queue)
-                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
-                for callback in callbacks:
-                    callback(event)
-                if not event._ok and not hasattr(event, "_defused"):
-                    raise event._value
+                if type(event) is Bell:
+                    event.ring(event)
+                else:
+                    _call_back(event)
                 count += 1
         except BaseException as error:
             self.failure = error
@@ -59,6 +58,15 @@ class Kernel(simpy.Environment):
             self.serving = False
 
 
+def _call_back(event: simpy.Event) -> None:
+    """Serve an event of SimPy's own."""
+    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+    for callback in callbacks:
+        callback(event)
+    if not event._ok and not hasattr(event, "_defused"):
+        raise event._value
+
+
 class Alarm(simpy.Event):
     """An event at a given time. Yield it from a process."""
 
@@ -73,10 +81,11 @@ class Alarm(simpy.Event):
 class Bell(simpy.Event):
     """An event that happens whenever it was set to, and calls the same function each time."""
 
-    callbacks = property(attrgetter("_ring"), lambda bell, _: None)  # SimPy takes an event's callbacks away
+    callbacks = property(attrgetter("_callbacks"), lambda bell, _: None)  # SimPy takes an event's callbacks away
+    now_ns: ClassVar = property(attrgetter("env._now"), doc="Emulated time.")
 
-    def __init__(self, kernel: Kernel, rank: float, ring: Callable[[object], None]) -> None:
-        self.env, self._ring = kernel, (ring,)
+    def __init__(self, kernel: Kernel, rank: float, ring: Callable[["Bell"], None]) -> None:
+        self.env, self.ring, self._callbacks = kernel, ring, (ring,)
         self._ok = True
         self._value = None
         self._push, self._rank, self._numbers = partial(heappush, kernel._queue), rank, kernel._eid

@@ -4,6 +4,8 @@ The samples of a pilot follow from its slot and its sender, so that they need no
 one complex number, the inner product of what it expects along the direct path and what it hears.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +38,8 @@ def heard_pilot(network: Network, receiver: str, sender: str, pilot: Complex, he
     the direct path is all that is heard the phase is tau_j + rho_l - k D_lj.
     """
     at, to = network.indices((receiver, sender))
-    arriving = _response(network, to, at)[: len(pilot)] @ pilot
-    expected = np.outer(_response(network, at, to)[: len(heard)], arriving)
+    arriving = _response_of_pair(network, to, at)[: len(pilot)] @ pilot
+    expected = np.outer(_response_of_pair(network, at, to)[: len(heard)], arriving)
     strength = float(np.linalg.norm(expected))
     return complex(np.vdot(expected, heard) / strength) if strength else 0j
 
@@ -71,6 +73,12 @@ def _direct_gain(network: Network, sender: int, receivers: NDArray[np.intp]) -> 
     distance_m = np.maximum(distance_m, network.wavelength_m)
     phase = np.exp(-1j * network.wavenumber_rad_m * distance_m)
     return np.asarray(network.wavelength_m / (4.0 * np.pi * distance_m) * phase)
+
+
+@lru_cache(maxsize=4096)
+def _response_of_pair(network: Network, ap: int, towards: int) -> Complex:
+    """Return the response of one AP towards another; remembered, as they stand still."""
+    return sealed(_response(network, ap, towards))
 
 
 def _response(network: Network, aps: Index, towards: Index) -> Complex:

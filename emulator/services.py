@@ -152,7 +152,7 @@ class Services(Protocol):
     def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:
         """Return the generator at an address."""
 
-    def bell(self, rank: float, ring: Callable[[object], None]) -> Bell:
+    def bell(self, rank: float, ring: Callable[[Bell], None]) -> Bell:
         """Return a bell of this rank that calls ``ring`` whenever it was set to."""
 
     def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:

@@ -113,9 +113,12 @@ def _covariance(values: ArrayLike, n_aps: int) -> Float:
         raise ValueError(
             f"phase_covariance_rad2 has shape {covariance.shape}: give ({n_aps}, {n_aps}), or np.diag of the variances"
         )
-    scale = np.abs(covariance).max(initial=0.0)
+    sizes = np.abs(covariance)
+    scale = sizes.max(initial=0.0)
     if not (np.isfinite(scale) and np.abs(covariance - covariance.T).max(initial=0.0) <= ROUNDING * scale):
         raise ValueError("phase_covariance_rad2 is not a covariance: give a symmetric matrix of finite numbers")
+    if (2.0 * covariance.diagonal() >= sizes.sum(axis=1)).all():  # Gershgorin: no eigenvalue is negative
+        return sealed(covariance)
     least = np.linalg.eigvalsh(covariance).min(initial=0.0)
     if least < -ROUNDING * scale:
         raise ValueError(f"phase_covariance_rad2 has an eigenvalue of {least:g} rad^2: no variance can be negative")

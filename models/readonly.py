@@ -26,7 +26,7 @@ def taken(array: NDArray[Any]) -> NDArray[Any]:
 
 def sealed(array: NDArray[Any]) -> NDArray[Any]:
     """Make an array read-only in place; return it."""
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 

@@ -475,7 +475,10 @@ def _factors(phases_rad: Sequence[float | Float], n_slots: int) -> Complex | Non
     """Return e^{j phase} of nodes that say one phase, or one a slot, shape (n_slots, n_nodes); None where all are 0."""
     if not any(one.any() if isinstance(one, np.ndarray) else one for one in phases_rad):
         return None
-    return np.exp(1j * np.array([np.broadcast_to(phase_rad, n_slots) for phase_rad in phases_rad]).T)
+    turns = np.empty((n_slots, len(phases_rad)))
+    for i, phase_rad in enumerate(phases_rad):
+        turns[:, i] = phase_rad
+    return np.exp(1j * turns)
 
 
 @lru_cache(maxsize=256)

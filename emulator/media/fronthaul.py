@@ -28,6 +28,7 @@ from typing import Any, Protocol
 import networkx as nx
 
 from emulator.identity import settings
+from emulator.kernel import Bell
 from emulator.media.links import DeadEnd, Link, Loss, natural_order
 from emulator.messages import ARROW, CENTRAL, Message
 from emulator.services import Services
@@ -209,8 +210,9 @@ class Fronthaul:
 
     def _link_from(self, node: str, destination: str) -> Link | DeadEnd:
         """Return the link to take at a node, or what stands for none; links that were down are looked at anew."""
-        for link in tuple(self._down):
-            link.read(self.now_ns)
+        if self._down:
+            for link in tuple(self._down):
+                link.read(self.now_ns)
         return self._next.get((node, destination)) or self._found(node, destination) or self._dead_end(node)
 
     def _dead_end(self, node: str) -> DeadEnd:
@@ -258,14 +260,6 @@ class Fronthaul:
         else:
             together.append(arrival)
 
-    def _serve(self, link: Link, now_ns: int) -> None:
-        """Let what waits for a link begin, or be lost with it."""
-        attributes = link.read(now_ns)
-        while link.waiting and (link.free_ns <= now_ns or attributes is None):
-            self._go(link, *link.next(attributes, now_ns))
-        if link.waiting:
-            self._await(link, link.free_ns)
-
     def _await(self, link: Link, at_ns: int) -> None:
         """Have a link take its turn at a time."""
         links = self._due.get(at_ns)
@@ -275,12 +269,17 @@ class Fronthaul:
                 self._turn_bell.set(at_ns)
         links[link] = None
 
-    def _take_turns(self, _: object) -> None:
-        """Serve the links that are free now, or of which a window opens or closes; not counted as an event."""
-        now_ns = self.now_ns
+    def _take_turns(self, bell: Bell) -> None:
+        """Let what waits for a link begin that is free now, or be lost with it; not counted as an event."""
+        now_ns = bell.now_ns
         for link in sorted(self._due.pop(now_ns), key=RANK):
-            self._serve(link, now_ns)
-        self._turn_bell.count(-1)
+            attributes, waiting = link.read(now_ns), link.waiting
+            while waiting and (link.free_ns <= now_ns or attributes is None):
+                message, bits, arrival_ns = link.next(attributes, now_ns)
+                self._go(link, message, bits, arrival_ns)
+            if waiting:
+                self._await(link, link.free_ns)
+        bell.count(-1)
 
     def _drop(self, link: Link | DeadEnd, message: Message, bits: int, why: Loss) -> None:
         self.dropped += 1
@@ -291,10 +290,9 @@ class Fronthaul:
         if self.watcher is not None:
             self.watcher.dropped(message, link.name, why)
 
-    def _arrive(self, _: object) -> None:
+    def _arrive(self, bell: Bell) -> None:
         """Hand over all messages that arrive now, link by link; of one link in the order in which they entered it."""
-        assert self.services is not None, "it has started"
-        now_ns, served = self.services.now_ns, 0
+        now_ns, served = bell.now_ns, 0
         handed_over: list[Message] = []
         arriving = self._arriving = self._in_flight[now_ns]
         if len(arriving) > 1:
@@ -315,7 +313,7 @@ class Fronthaul:
         del self._in_flight[now_ns]
         self._arriving = None
         if served > 1:
-            self._bell.count(served - 1)
+            bell.count(served - 1)
         self.delivered += len(handed_over)
         if self.watcher is not None:
             self.watcher.delivered(handed_over, now_ns)

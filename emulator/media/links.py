@@ -28,6 +28,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from emulator.media.link_attributes import LinkAttributes, serialisation_ns
 from emulator.messages import ARROW, Message
@@ -128,8 +129,8 @@ class Link:
         self.seen: dict[str, Any] | None = deepcopy(self._edge())
         """What the edge said when the link last looked, of which ``attributes`` are made; None if it was gone."""
         self.has_windows = bool(self.attributes.down_ns)
-        self._jitter: tuple[int, list[float]] = (-1, [])
-        """Number of a block of draws, and the block."""
+        self._drawn: tuple[int, float, list[int]] = (-1, 0.0, [])
+        """Number of a block of jitters, their mean, and the block, in ns."""
         self.reach_ns: int | None = self.attributes.latency_ns
         """The latency when the link last looked; None if it was down."""
 
@@ -189,8 +190,19 @@ class Link:
         attributes = self.read(now_ns)
         if attributes is None:
             return Loss.DOWN
-        if self.free_ns > now_ns or self.waiting:
-            return self._wait(attributes, message, bits, now_ns)
+        waiting = self.waiting
+        if self.free_ns > now_ns or waiting:
+            most_bits = attributes.queue_bits
+            if most_bits < math.inf and self.backlog_bits(now_ns) + bits > most_bits:
+                return Loss.FULL
+            self.entered += 1
+            heappush(waiting, (message.priority, self.entered, now_ns, bits, message))
+            self.waiting_bits += bits
+            if len(waiting) > self.queue.most_messages:
+                self.queue.most_messages = len(waiting)
+            if self.waiting_bits > self.queue.most_bits:
+                self.queue.most_bits = self.waiting_bits
+            return None
         if bits > attributes.queue_bits:
             return Loss.FULL
         self.entered += 1
@@ -202,20 +214,6 @@ class Link:
             return self.waiting_bits
         duration_ns, bits = self.service
         return self.waiting_bits + bits * (self.free_ns - now_ns) / duration_ns
-
-    def _wait(self, attributes: LinkAttributes, message: Message, bits: int, now_ns: int) -> Loss | None:
-        most_bits = attributes.queue_bits
-        if most_bits < math.inf and self.backlog_bits(now_ns) + bits > most_bits:
-            return Loss.FULL
-        self.entered += 1
-        waiting, queue = self.waiting, self.queue
-        heappush(waiting, (message.priority, self.entered, now_ns, bits, message))
-        self.waiting_bits += bits
-        if len(waiting) > queue.most_messages:
-            queue.most_messages = len(waiting)
-        if self.waiting_bits > queue.most_bits:
-            queue.most_bits = self.waiting_bits
-        return None
 
     def next(self, attributes: LinkAttributes | None, now_ns: int) -> tuple[Message, int, int | Loss]:
         """Take the next message that waits; return it, its bits, and when it arrives or why it is lost.
@@ -247,10 +245,12 @@ class Link:
     def _jitter_ns(self, mean_ns: float) -> int:
         """Draw the jitter of a message, addressed by how many began; of a block of messages in one call."""
         block, place = divmod(self.begun, DRAWS)
-        if self._jitter[0] != block:
+        of_block, of_mean_ns, drawn_ns = self._drawn
+        if of_block != block or of_mean_ns != mean_ns:
             drawn = self.services.generator(self.name, "jitter", block).exponential(size=DRAWS)
-            self._jitter = block, drawn.clip(max=MOST_MEANS).tolist()
-        return round(self._jitter[1][place] * mean_ns)
+            drawn_ns = np.rint(drawn.clip(max=MOST_MEANS) * mean_ns).astype(int).tolist()
+            self._drawn = block, mean_ns, drawn_ns
+        return drawn_ns[place]
 
     def release(self, message: Message, bits: int, now_ns: int) -> Loss | None:
         """Take a message off the far end, or say why it is lost."""

@@ -10,7 +10,7 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import scipy
@@ -21,6 +21,7 @@ from models.oscillators.base import Oscillator, OscillatorState
 __all__ = ["Law", "LinearOscillator"]
 
 Float = NDArray[np.float64]
+Times = TypeVar("Times", float, Float)
 LARGEST = 1e12
 """Of any setting, in its unit."""
 
@@ -115,19 +116,19 @@ class LinearOscillator(Oscillator):
 
         (2 pi f_c)^2 (q1 t + q2 t^3 / 3 + s_y^2 t^2) + 2 s^2 (1 - e^(-a t)),    s_y: of the frequency at time 0
         """
-        law, t = self.law(carrier_hz), np.asarray(since_s, dtype=float)
+        law, t = self.law(carrier_hz), np.asarray(since_s, dtype=float)[()]  # of one time, a number: less than an array
         loop = -2.0 * law.loop_phase_std_rad**2 * np.expm1(-law.loop_rate_per_s * t)
         return np.asarray(_clock_variance_rad2(law, t, carrier_hz) + loop)
 
     def unmeasured_variance_rad2(self, time_s: float, carrier_hz: float) -> float:
         """Return the variance of the phase at a time, if it was never measured: that of a loop is the same at all."""
-        drift_rad2 = _clock_variance_rad2(self.law(carrier_hz), np.asarray(time_s, dtype=float), carrier_hz)
-        return self.start_variance_rad2(carrier_hz) + float(drift_rad2)
+        drift_rad2 = _clock_variance_rad2(self.law(carrier_hz), time_s, carrier_hz)
+        return self.start_variance_rad2(carrier_hz) + drift_rad2
 
 
-def _clock_variance_rad2(law: Law, t: Float, carrier_hz: float) -> Float:
+def _clock_variance_rad2(law: Law, t: Times, carrier_hz: float) -> Times:
     clock = t * (law.white_fm_s + t * (law.start_frequency_std**2 + t * (law.walk_fm_per_s / 3.0)))
-    return np.asarray((2.0 * math.pi * carrier_hz) ** 2 * clock)
+    return (2.0 * math.pi * carrier_hz) ** 2 * clock
 
 
 def _clock(law: Law, state: OscillatorState, steps: Float, white: Float, walk: Float) -> tuple[Float, Float]:
