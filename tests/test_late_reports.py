@@ -204,7 +204,7 @@ def test_statistics_fit_where_all_that_was_heard_is_there_again(now, illuminatio
 
 def test_statistics_come_in_the_order_of_the_transmitters_of_now():
     report = statistics_of(plan_of([3, 4, 5]))
-    cross, energy, error = read_statistics(report, ("ap-5", "ap-2", "ap-3"), Radiated((), ()))
+    cross, energy, error = read_statistics(report, ("ap-5", "ap-2", "ap-3"), Radiated((), ()), np.full(3, 2))
     assert cross[0, :, 0].tolist() == [2.0, 0.0, 0.0] and (energy, error) == (1.0, 0.0)
     assert cross[1, :, 1].tolist() == [2.0, 0.0, 0.0]
 
