@@ -1,6 +1,6 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from copy import deepcopy
 from operator import attrgetter
 from pathlib import Path
@@ -9,12 +9,22 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from emulator.checkpoint import CheckpointError, classes_of, keepers, pieces, read, refuse_hidden_state, write_whole
+from emulator.checkpoint import (
+    CheckpointError,
+    classes_of,
+    enter,
+    keepers,
+    pieces,
+    read,
+    refuse_hidden_state,
+    write_whole,
+)
 from emulator.fault_plan import Faults, kind_of
 from emulator.faults import ApDown, Fault
 from emulator.functional_split import FunctionalSplit
 from emulator.identity import differences, misfits, settings
 from emulator.inbox import Inbox
+from emulator.journal import Journal
 from emulator.kernel import Bell, Kernel
 from emulator.losses import Losses
 from emulator.media.air import Air
@@ -335,8 +345,8 @@ class Emulation:
         """
         return deepcopy(self._parts())
 
-    def _parts(self) -> dict[str, Any]:
-        """Return what ``state`` gives, not yet independent of this emulation."""
+    def _parts(self, elsewhere: Container[str] = ()) -> dict[str, Any]:
+        """Return what ``state`` gives, not yet independent of this emulation, but for tables of the trace elsewhere."""
         self._refuse_if_half_done("give its state")
         return {
             "identity": self._identity(),
@@ -349,13 +359,23 @@ class Emulation:
             "faults": self.faults.state(),
             "losses": self.losses.state(),
             "outbox": self._outbox,
-            "trace": self.trace.state() if self.trace is not None else None,
+            "trace": self.trace.state(elsewhere) if self.trace is not None else None,
         }
 
-    def checkpoint(self, cpis: Sequence[CpiResult] = ()) -> list[bytes]:
-        """Return the content of a file that ``load`` reads, in pieces; see ``save``."""
+    def checkpoint(self, cpis: Sequence[CpiResult] = (), journal: Journal | None = None) -> list[bytes]:
+        """Return the content of a file that ``load`` reads, in pieces; see ``save``.
+
+        With the journal beside that file, what is new of the results and the trace is appended there, all but the last
+        result, which keeps its observation; the file then need not hold it, and is as long as the first one.
+        """
         refuse_hidden_state(self.nodes.values())
-        return pieces(self._identity(), self._parts(), cpis, classes_of(self.nodes.values(), self.faults.faults))
+        classes = classes_of(self.nodes.values(), self.faults.faults)
+        if journal is None:
+            return pieces(self._identity(), self._parts(), cpis, classes)
+        self._refuse_if_half_done("give its state")
+        new, rows = cpis[journal.mark.n_cpis :], self.trace.grown(journal.mark.tables) if self.trace is not None else {}
+        enter(journal, new[:-1], rows, classes)
+        return pieces(self._identity(), self._parts(rows), new[-1:], classes, journal.mark)
 
     def save(self, path: Path | str, cpis: Sequence[CpiResult] = ()) -> None:
         """Write the state and the results until now to a file of plain data; an earlier one stays until it is whole.
@@ -375,7 +395,7 @@ class Emulation:
         Raises
         ------
         CheckpointError
-            If the file is none, damaged, or of another emulation; this one is as it was before.
+            If the file or its journal is none, damaged, or of another emulation; this one is as it was before.
         ValueError
             If this emulation has started or has a state already.
         """
@@ -384,7 +404,7 @@ class Emulation:
         if odd := self._damage(state):
             raise CheckpointError(f"{path} does not fit this emulation ({odd}): begin anew without it")
         self._take_up(state)
-        return CpiResults(cpis)
+        return cpis
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("an emulation cannot be copied or pickled: take its state(), and restore() it into a fresh one")
