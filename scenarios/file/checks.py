@@ -17,8 +17,6 @@ __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers
 
 LEAST_DISTANCE_M = 1e-3
 _WHERE = "within a millimetre of where"
-EQUAL_POWERS = ("bound-greedy", "joint-greedy", "exhaustive")
-"""Selectors on the closed form of the bound, in which an AP counts the same as a transmitter and as a receiver."""
 
 
 def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +68,7 @@ def _drop_without_effect(table: Table, row: dict[str, Any]) -> None:
 
 def cross_problems(scenario: ScenarioKeys, plugins: Iterable[str]) -> list[Problem]:
     """Return what is wrong between keys that are right by themselves."""
-    checks = (_lengths, _roles, _powers, _places, _slots, _topology)
+    checks = (_lengths, _roles, _places, _slots, _topology)
     found = [problem for check in checks for problem in check(scenario)]
     return found + [p for name, table in tables_of(scenario) for p in table.problems(name, scenario, plugins)]
 
@@ -98,16 +96,6 @@ def _roles(scenario: ScenarioKeys) -> Iterator[Problem]:
         yield Problem(("schedule.n_receivers", *rest), text)
     if scenario.selector.kind == "exhaustive":
         yield from _few_enough(n_aps, rest)
-
-
-def _powers(scenario: ScenarioKeys) -> Iterator[Problem]:
-    """Refuse selectors that take every access point for equally strong where one is not."""
-    if scenario.selector.kind not in EQUAL_POWERS:
-        return
-    for i, node in enumerate(scenario.access_points.node):
-        if node.transmit_power_dbm not in (None, scenario.radio.transmit_power_dbm):
-            text = f'got {node.transmit_power_dbm:g} dBm, but the kind "{scenario.selector.kind}" takes all for equal'
-            yield Problem((f"access_points.node[{i}].transmit_power_dbm", "selector.kind"), f"{text}; choose another")
 
 
 def _few_enough(n_aps: int, keys: tuple[str, ...]) -> Iterator[Problem]:
