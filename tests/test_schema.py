@@ -17,7 +17,7 @@ from scenarios.file.files import dump, load, parse_override
 from scenarios.file.overrides import overridden
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
-from scenarios.file.schema import OURS, PAPER
+from scenarios.file.table import OURS, PAPER
 
 
 def problems_of(text: str) -> tuple[str, ...]:
