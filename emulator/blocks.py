@@ -10,6 +10,7 @@ import tempfile
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,10 +84,11 @@ class Blocks:
         rows: Rows = np.frombuffer(block, dtype=self.dtype)
         return rows
 
-    def _blocks(self) -> Iterator[bytes]:
-        for index in range(self._spilled):
+    def _blocks(self, first: int = 0) -> Iterator[bytes]:
+        """Yield blocks from one on; the last is the one that is not full."""
+        for index in range(first, self._spilled):
             yield self._read(index)
-        yield from self._full
+        yield from islice(self._full, max(first - self._spilled, 0), None)
         yield bytes(self._fresh)
 
     def _write(self, block: bytes) -> None:
@@ -102,9 +104,10 @@ class Blocks:
         self._file.seek(index * self._block_bytes)
         return self._file.read(self._block_bytes)
 
-    def state(self) -> bytes:
-        """Return all rows, those in the file included."""
-        return b"".join(self._blocks())
+    def state(self, start: int = 0) -> bytes:
+        """Return all rows, those in the file included, but for the first ``start`` bytes of them."""
+        first = min(start // self._block_bytes, self._spilled + len(self._full))
+        return b"".join(self._blocks(first))[start - first * self._block_bytes :]
 
     def restore(self, state: bytes) -> None:
         """Take the rows that ``state`` returned in place of those that are here."""

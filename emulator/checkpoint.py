@@ -5,6 +5,7 @@
     {"schema_version": ...}      JSON: the version, what the emulation is made of, the length of each chapter
     ...                          the chapters, see ``emulator.plain``: the state, then the results, 64 CPIs each
 
+The first results, and rows of the trace, may lie in a journal beside it (``emulator.journal``).
 A file that is not whole, was altered, or is of another emulation is refused, and nothing of it is used.
 """
 
@@ -14,10 +15,10 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from functools import cached_property, partial
 from importlib import import_module
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -25,20 +26,20 @@ from typing import Any
 import numpy as np
 
 from emulator.identity import PLAIN, differences
+from emulator.journal import CPIS, Journal, JournalError, Mark, beside, entries, together
 from emulator.media.effects import Effect
 from emulator.nodes.node import Node
 from emulator.plain import PlainError, packed, unpacked
+from emulator.results import CpiResults
 
 __all__ = [
-    "CheckpointError", "classes_of", "keepers", "kept_by", "pieces", "read", "refuse_hidden_state", "strategies_of",
-    "write_whole",
+    "CheckpointError", "classes_of", "enter", "journal_of", "keepers", "kept_by", "pieces", "read",
+    "refuse_hidden_state", "strategies_of", "write_whole",
 ]  # fmt: skip
 
 TITLE = b"dmimo-isac checkpoint"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows when the meaning or the layout of something in the file changes."""
-TOGETHER = 64
-"""Results in a chapter."""
 MODULES = (
     "emulator.calibrator", "emulator.emission", "emulator.fault_plan", "emulator.front_end",
     "emulator.functional_split", "emulator.inbox", "emulator.losses", "emulator.media.links", "emulator.media.truth",
@@ -61,9 +62,13 @@ class CheckpointError(ValueError):
 
 
 def pieces(
-    identity: Mapping[str, str], state: Mapping[str, Any], cpis: Sequence[Any], classes: Mapping[str, type]
+    identity: Mapping[str, str],
+    state: Mapping[str, Any],
+    cpis: Sequence[Any],
+    classes: Mapping[str, type],
+    journal: Mark = Mark(),  # noqa: B008 - frozen
 ) -> list[bytes]:
-    """Return the content of a file, piece by piece.
+    """Return the content of a file, piece by piece: what the journal beside it does not hold.
 
     Raises
     ------
@@ -71,11 +76,11 @@ def pieces(
         If there is something in the state or the results that is no plain data, nor of one of these classes.
     """
     try:
-        together = (tuple(cpis[first : first + TOGETHER]) for first in range(0, len(cpis), TOGETHER))
-        chapters = [packed(state, classes), *(packed(some, classes, "cpis") for some in together)]
+        chapters = [packed(state, classes), *(packed(some, classes, "cpis") for some in together(cpis))]
     except PlainError as error:
-        raise CheckpointError(f"no checkpoint can be made of this emulation: {error}") from error
-    head = {"schema_version": SCHEMA_VERSION, "identity": identity, "lengths": [len(part) for part in chapters]}
+        raise _cannot(error) from error
+    lengths = [len(part) for part in chapters]
+    head = {"schema_version": SCHEMA_VERSION, "identity": identity, "lengths": lengths, "journal": asdict(journal)}
     content = [json.dumps(head).encode(), b"\n", *chapters]
     digest = hashlib.sha256()
     for piece in content:
@@ -83,13 +88,33 @@ def pieces(
     return [TITLE, b"\n", digest.hexdigest().encode(), b"\n", *content]
 
 
-def read(path: Path, identity: Mapping[str, str], classes: Mapping[str, type]) -> tuple[dict[str, Any], Iterator[Any]]:
-    """Return the state that a file holds and the results of the CPIs until then.
+def enter(journal: Journal, cpis: Sequence[Any], rows: Mapping[str, bytes], classes: Mapping[str, type]) -> None:
+    """Append results and rows of the trace to a journal; raises CheckpointError as ``pieces`` does."""
+    try:
+        journal.append(cpis, rows, classes)
+    except PlainError as error:
+        raise _cannot(error) from error
+
+
+def _cannot(error: PlainError) -> CheckpointError:
+    return CheckpointError(f"no checkpoint can be made of this emulation: {error}")
+
+
+def journal_of(path: Path) -> Journal:
+    """Return the journal beside a file, to go on with; raises CheckpointError if one of the two is damaged."""
+    try:
+        return Journal(beside(path), lambda: Mark(**_opened(path)[0]["journal"]))
+    except JournalError as error:
+        raise _damaged(path, error) from error
+
+
+def read(path: Path, identity: Mapping[str, str], classes: Mapping[str, type]) -> tuple[dict[str, Any], CpiResults]:
+    """Return the state that a file and its journal hold and the results of the CPIs until then.
 
     Raises
     ------
     CheckpointError
-        If it is no checkpoint, not whole, altered, of another version or of another emulation.
+        If it is no checkpoint, not whole, altered, of another version or of another emulation, or its journal is.
     OSError
         If there is no such file.
     """
@@ -97,12 +122,33 @@ def read(path: Path, identity: Mapping[str, str], classes: Mapping[str, type]) -
     if odd := differences(head["identity"], identity):
         raise CheckpointError(f"{path} is of another emulation ({odd}): build from the same scenario and seed")
     try:
-        state, *results = (unpacked(chapter, classes) for chapter in chapters)
+        early, rows = _journalled(beside(path), Mark(**head["journal"]), classes)
+        state, *late = (unpacked(chapter, classes) for chapter in chapters)
+    except JournalError as error:
+        raise _damaged(path, error) from error
     except PlainError as error:
         raise CheckpointError(f"{path} does not fit this emulation: {error}; {BEGIN_ANEW}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} does not fit this emulation: it holds no state; {BEGIN_ANEW}")
-    return state, (cpi for some in results for cpi in some)
+    for name, some in rows.items():
+        state["trace"][name] = some + state["trace"][name]
+    return state, CpiResults(chain(early, *late))
+
+
+def _damaged(path: Path, error: JournalError) -> CheckpointError:
+    return CheckpointError(f"{path} cannot be gone on from: {error}")
+
+
+def _journalled(path: Path, mark: Mark, classes: Mapping[str, type]) -> tuple[CpiResults, dict[str, bytes]]:
+    """Return the results and the rows of each table that a journal holds."""
+    cpis, rows = CpiResults(), dict[str, list[bytes]]()
+    for what, entry in entries(path, mark, classes):
+        if what == CPIS:
+            for cpi in entry:
+                cpis.append(cpi)
+        else:
+            rows.setdefault(what, []).append(entry)
+    return cpis, {name: b"".join(parts) for name, parts in rows.items()}
 
 
 def _opened(path: Path) -> tuple[dict[str, Any], list[bytes]]:

@@ -1,6 +1,6 @@
-"""The emulation: starts what it is given, runs it CPI by CPI, and scores what was published against the truth."""
+"""The emulation: starts what it is given, runs it CPI by CPI, and has what was published scored against the truth."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from copy import deepcopy
 from operator import attrgetter
 from pathlib import Path
@@ -9,18 +9,27 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from emulator.checkpoint import CheckpointError, classes_of, keepers, pieces, read, refuse_hidden_state, write_whole
-from emulator.fault_plan import Faults, kind_of
+from emulator.checkpoint import (
+    CheckpointError,
+    classes_of,
+    enter,
+    keepers,
+    pieces,
+    read,
+    refuse_hidden_state,
+    write_whole,
+)
+from emulator.fault_plan import Faults
 from emulator.faults import ApDown, Fault
 from emulator.functional_split import FunctionalSplit
 from emulator.identity import differences, misfits, settings
 from emulator.inbox import Inbox
+from emulator.journal import Journal
 from emulator.kernel import Bell, Kernel
 from emulator.losses import Losses
 from emulator.media.air import Air
 from emulator.media.fronthaul import Fronthaul
 from emulator.media.links import natural_order
-from emulator.media.truth import CpiTruth
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
 from emulator.nodes.node import EmulationError, Node, check_wake
@@ -29,22 +38,15 @@ from emulator.nodes.user_equipment import UserEquipment
 from emulator.parts import check_parts
 from emulator.randomness import Streams
 from emulator.results import CpiResult, CpiResults, RunResult
+from emulator.scorer import Scorer
 from emulator.services import Bookkeeper, Recorder
 from emulator.slot import CpiPlan, Frame
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
-from models.bounds.fisher import target_bounds_m
-from models.bounds.hybrid import bounds_with_phases_m
 from models.doors import FAILURES
 from models.observation import Estimate, Observation
-from models.scoring import score
 
 __all__ = ["Emulation"]
-
-BOUNDS = ("non-coherent", "coherent", "structured")
-"""Of positions, in each CPI."""
-WITH_PHASES = ("hybrid", "ignoring")
-"""And those where phases of APs are not exact for ever."""
 
 
 class Emulation:
@@ -335,8 +337,8 @@ class Emulation:
         """
         return deepcopy(self._parts())
 
-    def _parts(self) -> dict[str, Any]:
-        """Return what ``state`` gives, not yet independent of this emulation."""
+    def _parts(self, elsewhere: Container[str] = ()) -> dict[str, Any]:
+        """Return what ``state`` gives, not yet independent of this emulation, but for tables of the trace elsewhere."""
         self._refuse_if_half_done("give its state")
         return {
             "identity": self._identity(),
@@ -349,13 +351,23 @@ class Emulation:
             "faults": self.faults.state(),
             "losses": self.losses.state(),
             "outbox": self._outbox,
-            "trace": self.trace.state() if self.trace is not None else None,
+            "trace": self.trace.state(elsewhere) if self.trace is not None else None,
         }
 
-    def checkpoint(self, cpis: Sequence[CpiResult] = ()) -> list[bytes]:
-        """Return the content of a file that ``load`` reads, in pieces; see ``save``."""
+    def checkpoint(self, cpis: Sequence[CpiResult] = (), journal: Journal | None = None) -> list[bytes]:
+        """Return the content of a file that ``load`` reads, in pieces; see ``save``.
+
+        With the journal beside that file, what is new of the results and the trace is appended there, all but the last
+        result, which keeps its observation; the file then need not hold it, and is as long as the first one.
+        """
         refuse_hidden_state(self.nodes.values())
-        return pieces(self._identity(), self._parts(), cpis, classes_of(self.nodes.values(), self.faults.faults))
+        classes = classes_of(self.nodes.values(), self.faults.faults)
+        if journal is None:
+            return pieces(self._identity(), self._parts(), cpis, classes)
+        self._refuse_if_half_done("give its state")
+        new, rows = cpis[journal.mark.n_cpis :], self.trace.grown(journal.mark.tables) if self.trace is not None else {}
+        enter(journal, new[:-1], rows, classes)
+        return pieces(self._identity(), self._parts(rows), new[-1:], classes, journal.mark)
 
     def save(self, path: Path | str, cpis: Sequence[CpiResult] = ()) -> None:
         """Write the state and the results until now to a file of plain data; an earlier one stays until it is whole.
@@ -375,7 +387,7 @@ class Emulation:
         Raises
         ------
         CheckpointError
-            If the file is none, damaged, or of another emulation; this one is as it was before.
+            If the file or its journal is none, damaged, or of another emulation; this one is as it was before.
         ValueError
             If this emulation has started or has a state already.
         """
@@ -384,7 +396,7 @@ class Emulation:
         if odd := self._damage(state):
             raise CheckpointError(f"{path} does not fit this emulation ({odd}): begin anew without it")
         self._take_up(state)
-        return CpiResults(cpis)
+        return cpis
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("an emulation cannot be copied or pickled: take its state(), and restore() it into a fresh one")
@@ -458,45 +470,14 @@ class Emulation:
         missing = (f"nodes.{n}.{key} is missing" for n in own for key in own[n] if key not in state["nodes"][n])
         return next(missing, "")
 
-    # -- scoring: the only place where truth meets estimate ---------------------------------------------------------
+    # -- what is published ------------------------------------------------------------------------------------------
 
     def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
         """Score a CPI; called by the central processor when it publishes."""
         plan, frame = inbox.plan, self.frame
         self._settle_losses(inbox)
-        truth = self.air.truths.pop(plan.cpi)
-        targets = sorted(self.targets.values(), key=lambda t: t.index)
-        middle_s = frame.cpi_middle_s(plan.cpi)
-        positions = np.array([t.path_m([middle_s])[0] for t in targets]).reshape(-1, 2)
-        names = BOUNDS if self.central.calibrator is None else BOUNDS + WITH_PHASES
-        bounds = dict.fromkeys(names, np.full(len(targets), np.nan))
-        if self.scoring and observation is not None and targets:
-            bounds = self._bounds(observation, self.air.clear(positions), targets, truth)
-        start_ns = frame.cpi_start_ns(plan.cpi)
-        self._outbox.append(
-            CpiResult(
-                index=plan.cpi,
-                start_ns=start_ns,
-                end_ns=frame.cpi_start_ns(plan.cpi + 1),
-                published_ns=self.now_ns,
-                assignment=plan.assignment,
-                estimate=estimate,
-                truth_m=positions,
-                score=score(estimate, positions, bounds["non-coherent"]),
-                peb_m=bounds["coherent"],
-                peb_structured_m=bounds["structured"],
-                peb_hybrid_m=bounds.get("hybrid"),
-                error_ignoring_m=bounds.get("ignoring"),
-                se_bit_s_hz=self._spectral_efficiency(truth),
-                sensing_latency_s=(self.now_ns - start_ns) * 1e-9,
-                reports_expected=self.central.reports_expected(plan),
-                reports_fused=inbox.fused,
-                has_pilots=plan.has_pilots,
-                faults=tuple((kind_of(fault), fault.where) for fault in self._faults_of(plan)),
-                excluded=inbox.excluded,
-                observation=observation,
-            )
-        )
+        scorer = Scorer(frame=frame, air=self.air, central=self.central, targets=self.targets, is_on=self.scoring)
+        self._outbox.append(scorer.result(inbox, estimate, observation, self.now_ns, self._faults_of(plan)))
         self.faults.forget(frame.cpi_start_ns(plan.cpi + 1) - frame.lead_ns)
         if self.trace is not None:
             self.trace.settle(plan.cpi)
@@ -511,30 +492,3 @@ class Emulation:
     def _faults_of(self, plan: CpiPlan) -> tuple[Fault, ...]:
         """Return the faults that were on at any time from the plan of a CPI to its fusion."""
         return self.faults.during(self.frame.cpi_start_ns(plan.cpi) - self.frame.lead_ns, self.now_ns)
-
-    def _bounds(
-        self, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth
-    ) -> dict[str, Any]:
-        """Return the bounds of all targets together, by name; those with phase errors where there are any."""
-        levels = None if observation.quantisation_power_w is None else observation.noise_levels
-        known = (
-            self.network,
-            observation.assignment,
-            positions,
-            np.array([t.rcs_m2 for t in targets]),
-            np.angle(truth.reflection),
-            observation.gram if levels is None else observation.gram * (1.0 / levels),
-            observation.noise_power_w,
-        )
-        found = {kind: target_bounds_m(*known, kind) for kind in BOUNDS}
-        phases = observation.phase_covariance_rad2
-        if self.central.calibrator is None:
-            return found
-        if phases is None:
-            return found | dict.fromkeys(WITH_PHASES, found["coherent"])
-        return found | dict(zip(WITH_PHASES, bounds_with_phases_m(*known, phases), strict=True))
-
-    def _spectral_efficiency(self, truth: CpiTruth) -> Any:
-        if not self.scoring:
-            return np.full(self.network.n_ues, np.nan)
-        return self.frame.snapshot_share * truth.spectral_efficiency(self.central.radio.noise_power_w)

@@ -5,7 +5,7 @@ blocks of rows are set aside, and spilled to a file or dropped (``emulator.block
 ``emulator.journeys`` reads the way of a message from the two tables.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from pathlib import Path
@@ -225,15 +225,25 @@ class Trace:
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
-        """Return all that is kept, as data."""
-        tables = {"rows": self._rows.state(), "messages": self._messages.state()}
+    @property
+    def _tables(self) -> dict[str, Blocks]:
+        return {"rows": self._rows, "messages": self._messages}
+
+    def state(self, elsewhere: Container[str] = ()) -> dict[str, Any]:
+        """Return all that is kept, as data; of tables whose rows are kept elsewhere none."""
+        tables = {name: b"" if name in elsewhere else table.state() for name, table in self._tables.items()}
         return {**tables, "whats": list(self._whats), "first_cpi": self._first_cpi}
+
+    def grown(self, before: Mapping[str, int]) -> dict[str, bytes]:
+        """Return the rows of each table after so many first bytes; nothing where old rows are forgotten."""
+        if self._last_cpis is not None:
+            return {}
+        return {name: table.state(before.get(name, 0)) for name, table in self._tables.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state that ``state`` returned."""
-        self._rows.restore(state["rows"])
-        self._messages.restore(state["messages"])
+        for name, table in self._tables.items():
+            table.restore(state[name])
         self._whats = {name: i for i, name in enumerate(state["whats"])}
         self._first_cpi = state["first_cpi"]
 

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.bounds.closed_form import coverage, information_gain, sensing_energy_w
+from models.bounds.closed_form import coverage, information_gain, sensing_energy_w, target_bounds_m
 from models.bounds.maps import closed_form_map_m
 from models.network import Area, Mode, Network, Radio
 from models.selection.bound import BoundGreedy, CoverageObjective, Exhaustive, JointGreedy
 from models.selection.farthest_point import FarthestPoint
 from models.selection.greedy import large_scale_efficiency
+from models.selection.search import assign_transmitters
 from models.view import View
 
 SELECTORS = [
@@ -90,6 +91,48 @@ def test_objective_is_the_coverage_of_the_map():
     assert value_of(view, chosen) == pytest.approx(coverage(peb, threshold_m) + 1e-3 * smooth, rel=1e-9)
 
 
+POWERS = np.array([1.0, 0.1, 4.0, 1.0, 0.01, 30.0, 1.0, 0.5])
+
+
+def with_powers(view, powers=POWERS):
+    return dataclasses.replace(view, network=dataclasses.replace(view.network, relative_power=powers))
+
+
+@pytest.mark.parametrize("receivers", [[0, 3, 6], [4], [0, 1, 2, 3, 4, 5, 6], [2, 5]], ids=str)
+def test_objective_with_powers_that_differ_is_that_of_the_bound_for_any_q(receivers):
+    view = with_powers(view_of(3, power_dbm=20.0))
+    chosen = assign_transmitters(view, np.arange(8), np.setdiff1d(np.arange(8), receivers))
+    points = np.stack(np.meshgrid(*view.area.grid(1000.0 / 12), indexing="ij"), axis=-1).reshape(-1, 2)
+    each = sensing_energy_w(view.radio, 8) * POWERS[chosen.transmitters]
+    gram = np.einsum("t,tu,nm->tnum", each, np.eye(len(each)), np.eye(8)).astype(complex)
+    noise_w, threshold_m = view.radio.noise_power_w, 0.1 * view.network.wavelength_m
+    peb = [
+        target_bounds_m(view.network, chosen, point[None], np.ones(1), np.zeros(1), gram, noise_w, "coherent")[0]
+        for point in points
+    ]
+    smooth = np.mean(1.0 / (1.0 + np.array(peb) / threshold_m))
+    assert value_of(view, chosen) == pytest.approx(coverage(peb, threshold_m) + 1e-3 * smooth, rel=1e-9)
+
+
+def test_powers_that_are_equal_after_all_give_the_same_value():
+    """Twice the power of all is twice the power of the radio: the one goes by two sums, the other by one."""
+    view = view_of(3, power_dbm=17.0)
+    twice = dataclasses.replace(view, radio=dataclasses.replace(view.radio, transmit_power_w=10.0**-1.3 * 2.0))
+    chosen = Exhaustive(points_per_side=12).select(twice, ANY_RNG)
+    both = with_powers(view, np.full(8, 2.0))
+    assert Exhaustive(points_per_side=12).select(both, ANY_RNG) == chosen
+    assert value_of(both, chosen) == pytest.approx(value_of(twice, chosen), rel=1e-9)
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=lambda s: type(s).__name__)
+def test_a_selection_with_powers_that_differ_is_worth_more_than_one_that_takes_them_for_equal(selector):
+    view = view_of(7, power_dbm=15.0)
+    true = with_powers(view)
+    chosen, taken_for_equal = selector.select(true, ANY_RNG), selector.select(view, ANY_RNG)
+    assert value_of(true, chosen) >= value_of(true, taken_for_equal)
+    assert chosen != taken_for_equal
+
+
 def test_objective_of_a_pool_leaves_out_the_other_aps():
     view, alive = view_of(10, power_dbm=20.0), np.array([0, 2, 3, 5, 7])
     without = dataclasses.replace(
@@ -108,7 +151,10 @@ def test_objective_of_a_pool_leaves_out_the_other_aps():
 def test_sets_without_a_bound_are_worth_nothing():
     view = view_of(11, n_aps=3, n_receivers=1)
     nobody = np.zeros((1, 3), dtype=bool)
-    assert CoverageObjective.of(view, np.arange(3), 0.01, 10, 1.0)(nobody) == 0.0
+    everybody = ~nobody
+    for some in (view, with_powers(view, np.array([1.0, 3.0, 0.2]))):
+        objective = CoverageObjective.of(some, np.arange(3), 0.01, 10, 1.0)
+        assert objective(nobody) == objective(everybody) == 0.0
     # Three single antennas: two on one side tell one direction, the third by itself none.
     single = dataclasses.replace(view, network=dataclasses.replace(view.network, n_antennas=1))
     np.testing.assert_array_equal(CoverageObjective.of(single, np.arange(3), 0.01, 10, 1.0)(np.eye(3, dtype=bool)), 0.0)

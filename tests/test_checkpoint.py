@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from emulator import SPLITS, AccessPoint, Effect, Message
-from emulator.checkpoint import MODULES, SCHEMA_VERSION, CheckpointError, classes_of, pieces, write_whole
+from emulator.checkpoint import MODULES, SCHEMA_VERSION, CheckpointError, classes_of, journal_of, pieces, write_whole
+from emulator.journal import Journal, JournalError, beside, first_line
 from emulator.plain import PlainError, packed, unpacked
 from emulator.results import CpiResults
 from models import View
@@ -217,7 +218,7 @@ def test_a_file_of_another_emulation_or_version_is_refused(small, written):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("emulator.checkpoint.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         build().save(path)
-    refused(path, build, "has schema_version 2; allowed: 1")
+    refused(path, build, "has schema_version 3; allowed: 2")
     with pytest.raises(FileNotFoundError):
         build().load(path.with_name("nowhere"))
 
@@ -250,6 +251,100 @@ def test_a_write_that_fails_leaves_the_earlier_file(written):
         write_whole(path, broken())
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+# -- the journal beside a file ----------------------------------------------------------------------------------------
+
+
+def kept(emulation, path, journal, cpis, n_cpis):
+    """Run on and write a file each two CPIs, its results and trace to the journal; return the lengths of the file."""
+    lengths = []
+    for cpi in emulation.cpis(n_cpis):
+        cpis.append(cpi)
+        if len(cpis) % 2 == 0:
+            write_whole(path, emulation.checkpoint(cpis, journal))
+            lengths.append(path.stat().st_size)
+    return lengths
+
+
+@pytest.fixture
+def journalled(small, tmp_path):
+    """A file with a journal, closed; the results that they hold; and what makes a fresh emulation that they fit."""
+    emulation, cpis = small().build(estimator=None), CpiResults()
+    beside(tmp_path / "c").write_bytes(first_line())
+    journal = Journal(beside(tmp_path / "c"))
+    kept(emulation, tmp_path / "c", journal, cpis, 6)
+    journal.close()
+    return tmp_path / "c", cpis, partial(small().build, estimator=None)
+
+
+@pytest.mark.parametrize("last_cpis", [None, 3])
+def test_a_file_with_a_journal_stays_short_and_gives_the_same_bytes(small, tmp_path, monkeypatch, last_cpis):
+    monkeypatch.setattr("emulator.blocks.BLOCK_ROWS", 64)
+    scenario = small({} if last_cpis is None else {"trace.last_cpis": last_cpis})
+    build, path = partial(scenario.build, estimator=None), tmp_path / "c"
+    expected = essence(build().run(140))
+    beside(path).write_bytes(first_line())
+    emulation, cpis, journal = build(), CpiResults(), Journal(beside(path))
+    lengths = kept(emulation, path, journal, cpis, 136)
+    assert max(lengths[2:]) < 1.1 * min(lengths[2:])
+    before = beside(path).stat().st_size
+    kept(emulation, path, journal, cpis, 1)
+    journal.close()
+    resumed = build()
+    found = resumed.load(path)
+    assert [cpi.index for cpi in found] == list(range(136))
+    assert found[-1].observation is not None
+    beside(path).write_bytes(beside(path).read_bytes() + b"what a killed process left")
+    again = journal_of(path)
+    assert beside(path).stat().st_size == before
+    kept(resumed, path, again, found, 2)
+    last = build()
+    cpis = last.load(path)
+    assert essence(last.result([*cpis, *last.cpis(2)])) == expected
+
+
+def test_a_journal_that_was_cut_or_altered_anywhere_is_refused(journalled):
+    path, cpis, build = journalled
+    journal, chance, fresh = beside(path), random.Random(1), build()
+    whole = journal.read_bytes()
+    harmed = [whole[:length] for length in (0, 1, len(whole) - 1, *(chance.randrange(len(whole)) for _ in range(10)))]
+    for at in (0, len(whole) - 1, *(chance.randrange(len(whole)) for _ in range(10))):
+        harmed.append(whole[:at] + bytes([whole[at] ^ chance.randrange(1, 256)]) + whole[at + 1 :])
+    for content in harmed:
+        journal.write_bytes(content)
+        for read in (fresh.load, journal_of):
+            with pytest.raises(CheckpointError, match=r"the journal beside it was cut or altered.*begin anew") as error:
+                read(path)
+            assert str(path) in str(error.value)
+        assert journal.read_bytes() == content
+    journal.unlink()
+    for read in (fresh.load, journal_of):
+        with pytest.raises(CheckpointError, match=r"its journal .*c\.journal is not there.*begin anew"):
+            read(path)
+    journal.write_bytes(whole + b"what a killed process left")
+    assert len(fresh.load(path)) == len(cpis) == 6
+
+
+def test_one_process_at_a_time_appends_to_a_journal(journalled):
+    path, _, _ = journalled
+    first = journal_of(path)
+    with pytest.raises(CheckpointError, match="another command appends to the journal beside it; wait"):
+        journal_of(path)
+    assert first.is_there()
+    first.close()
+    journal_of(path).close()
+
+
+def test_a_journal_knows_when_another_has_taken_its_place(journalled):
+    path, _, _ = journalled
+    journal = journal_of(path)
+    write_whole(beside(path), [first_line()])
+    assert not journal.is_there()
+    beside(path).unlink()
+    assert not journal.is_there()
+    with pytest.raises(JournalError, match="is not there"):
+        Journal(beside(path))
 
 
 # -- parts of one's own -----------------------------------------------------------------------------------------------

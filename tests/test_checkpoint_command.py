@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from scenarios.commands.checkpoints import CHECKPOINT, Checkpoints
+from emulator.results import CpiResults
+from scenarios.commands.checkpoints import CHECKPOINT, JOURNAL, Checkpoints
 from scenarios.commands.cli import app
 from scenarios.file.problems import ScenarioError
 from scenarios.output.folders import OutputFolder
@@ -22,6 +23,8 @@ SMALL = [
     "--set", "schedule.n_receivers=3", "--set", "estimator.kind='grid'", "--set", "estimator.grid_step_m=25.0",
 ]  # fmt: skip
 KEEP = ["--checkpoint-every", "2"]
+FIRST_BYTES = 500
+"""Of a journal, that count whenever a run is killed."""
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in multiply:RuntimeWarning")
 """Matplotlib multiplies what is masked of a picture, too: what lies in memory there may be anything."""
 
@@ -115,18 +118,45 @@ def test_a_checkpoint_of_other_settings_stays(broken_off):
     assert (result.exit_code, "seed: 1 there, 2 here" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("name", [CHECKPOINT, JOURNAL])
 @pytest.mark.parametrize("harm", ["cut", "altered"])
-def test_a_damaged_checkpoint_is_refused_and_named(broken_off, harm):
-    whole, chance = (broken_off / CHECKPOINT).read_bytes(), random.Random(2)
-    for _ in range(5):
-        at = chance.randrange(len(whole))
+def test_a_damaged_checkpoint_is_refused_and_named(broken_off, harm, name):
+    whole, chance = (broken_off / name).read_bytes(), random.Random(2)
+    for at in (chance.randrange(min(len(whole), FIRST_BYTES)) for _ in range(5)):
         altered = whole[:at] + bytes([whole[at] ^ chance.randrange(1, 256)]) + whole[at + 1 :]
-        (broken_off / CHECKPOINT).write_bytes(whole[:at] if harm == "cut" else altered)
+        (broken_off / name).write_bytes(whole[:at] if harm == "cut" else altered)
         before = files(broken_off)
         for options in ([], ["--resume"], ["--resume", "--overwrite"]):
             result = command(broken_off, *options)
             assert (result.exit_code, files(broken_off)) == (2, before)
-            assert CHECKPOINT in result.stderr
+            assert CHECKPOINT in result.stderr or name in result.stderr
+
+
+def test_what_follows_in_the_journal_of_a_killed_process_does_no_harm(broken_off, uninterrupted):
+    with (broken_off / JOURNAL).open("ab") as journal:
+        journal.write(b"half an entry")
+    assert command(broken_off, "--resume", *KEEP).exit_code == 0
+    assert files(broken_off) == uninterrupted
+
+
+def test_a_journal_of_somebody_else_stays(tmp_path):
+    (tmp_path / JOURNAL).write_text("my diary")
+    before = files(tmp_path)
+    for options in (KEEP, [*KEEP, "--overwrite"], ["--resume"]):
+        result = command(tmp_path, *options)
+        assert (result.exit_code, files(tmp_path)) == (2, before)
+        assert JOURNAL in result.stderr
+
+
+def test_a_run_whose_journal_is_gone_goes_on_without(tmp_path, small):
+    folder = OutputFolder(path=tmp_path, command="run", names=("result.json",), settings={})
+    emulation, cpis, checkpoints = small().build(estimator=None), CpiResults(), Checkpoints.of(folder, 1, False)
+    for cpi in emulation.cpis(3):
+        cpis.append(cpi)
+        checkpoints.keep(emulation, cpis)
+        if len(cpis) == 2:
+            Checkpoints.of(folder, None, False).end()
+    assert {CHECKPOINT, JOURNAL}.isdisjoint(files(tmp_path))
 
 
 def test_what_cannot_be_written_is_known_before_the_run(small, tmp_path):

@@ -23,7 +23,7 @@ from models.calibration import CALIBRATIONS
 from models.estimation import ESTIMATORS
 from models.oscillators import OSCILLATORS
 from models.selection import SELECTORS
-from scenarios.commands.checkpoints import CHECKPOINT
+from scenarios.commands.checkpoints import CHECKPOINT, JOURNAL
 from scenarios.commands.cli import app
 from scenarios.commands.run import FILES
 from scenarios.file.files import load
@@ -345,7 +345,7 @@ def test_every_kind_is_listed_with_its_own_keys(table, registry):
 def test_every_file_of_an_output_folder_is_listed():
     section = (ROOT / "docs" / "output.md").read_text(encoding="utf-8").partition("## The folder of a run\n")[2]
     shown = re.findall(r"^\| `([\w.]+)` \|", section.partition("\n## ")[0], re.MULTILINE)
-    assert sorted(shown) == sorted([*FILES, CHECKPOINT, MANIFEST])
+    assert sorted(shown) == sorted([*FILES, CHECKPOINT, JOURNAL, MANIFEST])
 
 
 # -- links, pictures, names -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.estimation import two_stage
+from models.estimation.constants import MAX_TARGETS
 from models.estimation.detection import noise_levels, residual_level
 from models.estimation.effort import Effort
 from models.estimation.lattice import LobeSearch
@@ -13,7 +14,6 @@ from models.estimation.likelihood import Echoes
 from models.estimation.localisation import search_lobes
 from models.estimation.pairs import best_pair, pair_guesses
 from models.estimation.peaks import Coarse
-from models.estimation.pursuit import MAX_TARGETS
 from models.estimation.two_stage import TwoStage
 from models.radio.quantisation import quantise
 from tests.simulate import AREA, NOISE_W, normals, observe, random_truth, receive, summarise, waveform

@@ -211,15 +211,31 @@ def test_the_content_of_a_file_counts_and_not_its_suffix(written, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
-    [("net.xml", b"<html><body/></html>"), ("net.graphml", b""), ("net.graphml.gz", gzip.compress(b"hello", mtime=0)),
-     ("net.graphml.gz", gzip.compress(site().encode(), mtime=0)[:-9]), ("net.graphml", b"\xff\xfe\x00"),
-     ("net.toml", b"[fronthaul]\n"), ("net.graphml", site().replace("</graph>", "").encode())],
+    ("name", "data", "words"),
+    [("net.xml", b"<html><body/></html>", "cannot be read as GraphML"),
+     ("net.graphml", b"", "neither GraphML nor node-link JSON: it is empty"),
+     ("net.graphml.gz", gzip.compress(b"hello", mtime=0), "neither GraphML nor .*: it begins with b'hello'"),
+     ("net.graphml.gz", gzip.compress(site().encode(), mtime=0)[:-9], "cannot be unpacked: EOFError"),
+     ("net.graphml", b"\xff\xfe\x00", "neither GraphML nor node-link JSON: it is empty"),
+     ("net.toml", b"[fronthaul]\n", "neither GraphML nor node-link JSON: it begins with b'.fronthaul"),
+     ("net.graphml", site().replace("</graph>", "").encode(), "cannot be read as GraphML: ParseError")],
     ids=["html", "empty", "text in gzip", "cut gzip", "not text", "toml", "unclosed"],
 )  # fmt: skip
-def test_content_that_is_no_graphml_is_refused(written, name, data):
-    with pytest.raises(ScenarioError, match="cannot be read as GraphML"):
+def test_content_that_is_no_graph_is_refused(written, name, data, words):
+    with pytest.raises(ScenarioError, match=words):
         graph_of(written(data, name))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("form", ["GraphML", "node-link JSON"])
+def test_a_file_in_any_encoding_is_called_by_its_own_form_when_it_is_cut(written, form, encoding):
+    whole = (site() if form == "GraphML" else JSON).encode(encoding)
+    assert set(graph_of(written(whole, "net"))) == set(NAMES)
+    for length in (20, 50, len(whole) // 2, len(whole) - 10):
+        with pytest.raises(ScenarioError, match=f"cannot be read as {form}: "):
+            graph_of(written(whole[:length], "net"))
+        with pytest.raises(ScenarioError, match="cannot be unpacked: EOFError"):
+            graph_of(written(gzip.compress(whole)[: 10 + length // 10], "net"))
 
 
 @pytest.mark.parametrize("name", ["grid", "no/such.graphml", "", "a\0b", "x" * 5000, "net.xml"], ids=range(6))

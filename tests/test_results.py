@@ -57,7 +57,11 @@ def test_a_result_of_another_version_is_refused(tmp_path, version):
         load_result(tmp_path / "result.json")
 
 
-def test_a_text_is_no_trace(tmp_path):
+def test_a_text_or_half_a_trace_is_no_trace(tmp_path):
     (tmp_path / "a.npz").write_text("a text")
-    with pytest.raises(ScenarioError, match="cannot be read as a trace: it is no npz file"):
+    with pytest.raises(ScenarioError, match="cannot be read as a trace: it is no npz file, or one that was cut"):
+        load_trace(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", kinds=np.zeros(100))
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:500])
+    with pytest.raises(ScenarioError, match="no npz file, or one that was cut"):
         load_trace(tmp_path / "a.npz")

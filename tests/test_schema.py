@@ -17,7 +17,7 @@ from scenarios.file.files import dump, load, parse_override
 from scenarios.file.overrides import overridden
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
-from scenarios.file.schema import OURS, PAPER
+from scenarios.file.table import OURS, PAPER
 
 
 def problems_of(text: str) -> tuple[str, ...]:
@@ -261,7 +261,7 @@ def test_parallel_links_are_refused(tmp_path):
 
 def test_text_that_is_no_graph_is_refused(tmp_path):
     (tmp_path / "net.graphml").write_text("hello")
-    with pytest.raises(ScenarioError, match="cannot be read as GraphML"):
+    with pytest.raises(ScenarioError, match="it is neither GraphML nor node-link JSON"):
         load("paper", {"fronthaul.topology": str(tmp_path / "net.graphml")})
 
 

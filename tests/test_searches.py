@@ -10,15 +10,15 @@ from models.estimation.constants import UNCHANGED
 from models.estimation.lattice import LobeSearch, Region
 from models.estimation.likelihood import Echoes, noncoherent_power, phasors
 from models.estimation.localisation import search_lobes
+from models.estimation.looks import Looker, misfit_limit
 from models.estimation.peaks import Watch, coarse_peaks, with_mirror_images
-from models.estimation.pursuit import Pursuit
 from models.estimation.scene import Found, Look
 from models.estimation.signals import legs
 from models.estimation.two_stage import TwoStage
 from tests.simulate import AREA, observe, random_truth
 
 WATCH = Watch(AREA, 10.0, 1e-6)
-PURSUIT = Pursuit(watch=WATCH, amplitude="structured")
+LOOKER = Looker(watch=WATCH, amplitude="structured")
 
 
 def drawn(seed, n_targets=2, n_aps=12, n_antennas=8):
@@ -65,7 +65,7 @@ def test_a_search_in_vain_is_not_repeated_before_the_echoes_changed_by_enough():
     echoes, place = Echoes.of(observation), truth.targets_m[0]
     coarse = coarse_peaks(echoes, place[None], AREA)
     lobes = search_lobes(echoes, coarse, "structured", AREA)
-    limit = PURSUIT._misfit_limit(echoes, "structured")
+    limit = misfit_limit(echoes, "structured")
     left = limit + 400.0
     look = Look(echoes.cross, coarse, lobes._replace(power=coarse.power[:1] - left))
     target = Found("noncoherent", place, -np.inf, look=look)
@@ -75,11 +75,11 @@ def test_a_search_in_vain_is_not_repeated_before_the_echoes_changed_by_enough():
     enough = max(UNCHANGED, (np.sqrt(left) - np.sqrt(limit)) ** 2)
     for share, in_vain in ((0.98, True), (1.02, False)):
         changed = echoes.minus(-change * np.sqrt(share * enough / unit))
-        assert PURSUIT._in_vain(changed, target, place, whole=True) is in_vain
-    assert not PURSUIT._in_vain(echoes, target, place + 10.0, whole=True)
+        assert LOOKER.in_vain(changed, target, place, whole=True) is in_vain
+    assert not LOOKER.in_vain(echoes, target, place + 10.0, whole=True)
     glanced = Found("noncoherent", place, -np.inf, look=look._replace(lobes=look.lobes._replace(whole=False)))
-    assert PURSUIT._in_vain(echoes, glanced, place, whole=False)
-    assert not PURSUIT._in_vain(echoes, glanced, place, whole=True)
+    assert LOOKER.in_vain(echoes, glanced, place, whole=False)
+    assert not LOOKER.in_vain(echoes, glanced, place, whole=True)
 
 
 def test_a_region_holds_what_lies_in_its_ellipse():

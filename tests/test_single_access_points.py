@@ -217,13 +217,11 @@ def test_two_places_of_one_ap_are_refused():
 
 
 @pytest.mark.parametrize("kind", ["bound-greedy", "joint-greedy", "exhaustive"])
-def test_a_selector_that_takes_all_for_equal_is_refused_where_they_are_not(kind):
-    data = SMALL | {"selector": {"kind": kind}, "schedule": {"n_receivers": 2}}
-    for power_dbm in (30.0, 20.0):
-        node = {"name": "ap-1", "transmit_power_dbm": power_dbm}
-        asked = data | {"access_points": SMALL["access_points"] | {"node": [node]}}
-        if power_dbm == 30.0:
-            Scenario.checked(asked)
-        else:
-            with pytest.raises(ScenarioError, match="takes all for equal"):
-                Scenario.checked(asked)
+def test_a_selector_on_the_bound_goes_by_the_power_of_each(kind):
+    """Of 300 m by 300 m the strong AP lights up all: it transmits."""
+    near = {"positions_m": [[0.0, 0.0], [300.0, 0.0], [0.0, 300.0], [300.0, 300.0], [150.0, 150.0]]}
+    data = SMALL | {"selector": {"kind": kind}, "schedule": {"n_receivers": 4}}
+    for strong in range(5):
+        node = {"name": f"ap-{strong}", "transmit_power_dbm": 50.0}
+        built = Scenario.checked(data | {"access_points": SMALL["access_points"] | near | {"node": [node]}}).build(1)
+        assert built.run(1).cpis[0].assignment.transmitters.tolist() == [strong]

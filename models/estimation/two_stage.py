@@ -13,10 +13,12 @@ from models.estimation.base import Estimator
 from models.estimation.detection import map_cells, noise_levels
 from models.estimation.effort import Effort
 from models.estimation.likelihood import Echoes
+from models.estimation.looks import Looker
 from models.estimation.peaks import Watch
 from models.estimation.phases import uncertain
 from models.estimation.pursuit import Pursuit
 from models.estimation.settings import check_map_settings
+from models.estimation.verdict import Verdict
 from models.observation import Estimate, Observation
 
 __all__ = ["TwoStage"]
@@ -74,8 +76,8 @@ class TwoStage(Estimator):
             echoes = uncertain(echoes, observation.phase_covariance_rad2)
         cells = map_cells(echoes, observation.area, self.grid_step_m)
         watch = Watch(observation.area, self.grid_step_m, self.false_alarm_probability / cells)
-        pursuit = Pursuit(watch=watch, amplitude=self.amplitude)
-        return pursuit.report(pursuit.run(echoes))
+        looker = Looker(watch=watch, amplitude=self.amplitude)
+        return Verdict(looker=looker, scene=Pursuit(looker=looker).run(echoes)).estimate()
 
 
 def _size(observation: Observation) -> float:

@@ -1,12 +1,14 @@
 """Receivers chosen for what they promise: sensing coverage by the closed-form position error bound.
 
 The bound of a split into transmitters and receivers depends on the sums of six moments an AP over either side, so that
-a set that differs by one AP from others looked at with it costs one addition, whatever the size of the network.
+a set that differs by one AP from others looked at with it costs one addition, whatever the size of the network. Where
+powers differ, what an AP is worth as a transmitter is so many times its moments, and the sums over either side are two.
 """
 
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy
@@ -37,14 +39,16 @@ TIE_BREAK = 1e-3
 class CoverageObjective:
     """The value of sets of receivers, the rest of the pool transmitting: coverage + 1e-3 mean 1 / (1 + PEB / limit).
 
-    Transmitters and receivers enter the bound alike, so sets of transmitters may be given as well.
+    Transmitters and receivers of equal power enter the bound alike, so sets of transmitters may be given as well then.
 
     Attributes
     ----------
     moments
         Of each AP, about the mean of the pool (see `_about_mean`), shape (6, n_aps, n_points).
+    sent
+        The same times the relative power of the AP; None where all powers are equal.
     total
-        Their sum over the pool, shape (6, n_points).
+        Sum over the pool of what its APs have as transmitters, shape (6, n_points).
     least
         Least information that is more than rounding, over the product of the weights of the sides, shape (n_points,).
     threshold_m
@@ -52,6 +56,7 @@ class CoverageObjective:
     """
 
     moments: Float
+    sent: Float | None
     total: Float
     least: Float
     threshold_m: float
@@ -84,33 +89,49 @@ class CoverageObjective:
             moments[:, some] = ap_moments(network, points, some, gain).swapaxes(0, 1)
         weight, _, _, xx, _, yy = moments[:, pool].sum(axis=1)
         _about_mean(moments, pool)
-        total = moments[:, pool].sum(axis=1)
-        return cls(moments=moments, total=total, least=2.0 * SINGULAR * (xx + yy) / weight, threshold_m=threshold_m)
+        power = network.relative_power[:, None]
+        sent = moments * power if np.any(power != 1.0) else None
+        total = (moments if sent is None else sent)[:, pool].sum(axis=1)
+        least = 2.0 * SINGULAR * (xx + yy) / weight
+        return cls(moments=moments, sent=sent, total=total, least=least, threshold_m=threshold_m)
 
     def __call__(self, members: Members) -> Float:
         """Return the value of each set of ``members``, shape (n_sets, n_aps)."""
         common = members.all(axis=0)
-        base, added = self.moments[:, common].sum(axis=1), members & ~common
+        both = [moments for moments in (self.moments, self.sent) if moments is not None]
+        sums = [_Sums(moments, moments[:, common].sum(axis=1)) for moments in both]
+        added = members & ~common
         batches = (added[start : start + AT_ONCE] for start in range(0, len(added), AT_ONCE))
-        return np.concatenate([self._value(base, batch) for batch in batches])
+        return np.concatenate([self._value([some.with_added(batch) for some in sums]) for batch in batches])
 
-    def _value(self, base: Float, added: Members) -> Float:
-        """Return the value of sets: the APs that ``base`` is the sum of, and those added."""
-        if np.all(added.sum(axis=1) == 1):
-            only = added.argmax(axis=1)
-            receive = [start + moment[only] for start, moment in zip(base, self.moments, strict=True)]
-        else:
-            receive = [start + added.astype(float) @ moment for start, moment in zip(base, self.moments, strict=True)]
-        bound = np.sqrt(_squared_bounds_m2(self.total, self.least, receive))
+    def _value(self, sums: list[list[Float]]) -> Float:
+        """Return the value of sets of receivers of these moments; the second ones are what they would have sent."""
+        information, product = _one_power(self.total, *sums) if self.sent is None else _powers(self.total, *sums)
+        bound = np.sqrt(_squared_bounds_m2(information, self.least * product))
         covered = np.count_nonzero(bound <= self.threshold_m, axis=-1) / bound.shape[-1]
         return covered + TIE_BREAK * np.mean(self.threshold_m / (self.threshold_m + bound), axis=-1)
+
+
+class _Sums(NamedTuple):
+    """Sums of moments over sets of APs that have some in common, of which the base is the sum."""
+
+    moments: Float
+    base: Float
+
+    def with_added(self, added: Members) -> list[Float]:
+        """Return the six sums over those in common and those added, shape (n_sets, n_points) each."""
+        pairs = zip(self.base, self.moments, strict=True)
+        if np.all(added.sum(axis=1) == 1):
+            only = added.argmax(axis=1)
+            return [start + moment[only] for start, moment in pairs]
+        return [start + added.astype(float) @ moment for start, moment in pairs]
 
 
 def _about_mean(moments: Float, pool: Index) -> None:
     """Take the phase gradients of all APs about their mean over the pool, point by point, in place.
 
-    The bound does not change, as each side's own mean is taken out of it anyway; but now the means of two sides that
-    make up the pool are opposite, and one of them does.
+    The bound does not change, as each side's own mean is taken out of it anyway; but now less is lost in rounding, and
+    the means of two sides that make up the pool are opposite where powers are equal, and one of them does.
     """
     mean_x, mean_y = moments[1:3, pool].sum(axis=1) / moments[0, pool].sum(axis=0)
     for weight, x, y, xx, xy, yy in moments.swapaxes(0, 1):
@@ -122,8 +143,8 @@ def _about_mean(moments: Float, pool: Index) -> None:
         y -= shift_y
 
 
-def _squared_bounds_m2(total: Float, least: Float, receive: list[Float]) -> Float:
-    """Return the squared bounds of sides of these moments against the rest of the pool; inf where there is none.
+def _one_power(total: Float, receive: list[Float]) -> tuple[list[Float], Float]:
+    """Return the information of sides of these moments against the rest of the pool, all of one power, and W_t W_r.
 
         J = W_t S_r + W_r S_t - (W_t / W_r + W_r / W_t) m m^T
 
@@ -131,8 +152,8 @@ def _squared_bounds_m2(total: Float, least: Float, receive: list[Float]) -> Floa
 
     Parameters
     ----------
-    total, least
-        Those of `CoverageObjective`.
+    total
+        That of `CoverageObjective`.
     receive
         Moments of the receivers of each set, shape (n_sets, n_points) each. They are overwritten.
     """
@@ -140,7 +161,7 @@ def _squared_bounds_m2(total: Float, least: Float, receive: list[Float]) -> Floa
     rest = total[0] - weight
     with np.errstate(divide="ignore", invalid="ignore"):  # a side without an AP
         product = weight * rest
-        uneven, floor = total[0] ** 2 / product - 2.0, least * product
+        uneven = total[0] ** 2 / product - 2.0
         rest -= weight
         for moment, of_pool in zip(second, total[3:], strict=True):
             moment *= rest
@@ -150,6 +171,37 @@ def _squared_bounds_m2(total: Float, least: Float, receive: list[Float]) -> Floa
         xx -= x * x_uneven
         xy -= y * x_uneven
         yy -= y * y * uneven
+    return second, product
+
+
+def _powers(total: Float, receive: list[Float], unsent: list[Float]) -> tuple[list[Float], Float]:
+    """Return the same where powers differ: the moments of transmitters are times their power, those of receivers not.
+
+        J = W_r (S_t - m_t m_t^T / W_t) + W_t (S_r - m_r m_r^T / W_r)
+
+    Parameters
+    ----------
+    total
+        That of `CoverageObjective`.
+    receive, unsent
+        Moments of the receivers of each set, and the same times their power, shape (n_sets, n_points) each.
+    """
+    w_r, x_r, y_r, *second_r = receive
+    w_t, x_t, y_t, *second_t = (pool - some for pool, some in zip(total, unsent, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a side without an AP
+        t_to_r, r_to_t = w_t / w_r, w_r / w_t
+        means = (x_r * x_r, x_t * x_t), (x_r * y_r, x_t * y_t), (y_r * y_r, y_t * y_t)
+        information = [
+            w_r * of_t + w_t * of_r - t_to_r * mean_r - r_to_t * mean_t
+            for of_t, of_r, (mean_r, mean_t) in zip(second_t, second_r, means, strict=True)
+        ]
+    return information, w_t * w_r
+
+
+def _squared_bounds_m2(information: list[Float], floor: Float) -> Float:
+    """Return tr J / det J of (xx, xy, yy); inf where J is none or no more than the rounding of this floor."""
+    xx, xy, yy = information
+    with np.errstate(divide="ignore", invalid="ignore"):
         trace, determinant = xx + yy, xx * yy - xy * xy
         regular = determinant > floor * np.maximum(trace, floor)
         trace /= determinant

@@ -1,26 +1,29 @@
 """The checkpoint of a run: when it is written, where it lies, and who may go on from it.
 
 It stands in the folder of the run under an entry of its own in the manifest, so that the rules for files hold for it,
-too. It is written whole or not at all, and the one before stays until then. A run that is done removes it.
+too. It is written whole or not at all, and the one before stays until then. What a later one need not write again is
+in the journal beside it, which has an entry of its own. A run that is done removes both.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.file.problems import ScenarioError
-from scenarios.output.folders import OutputFolder
+from scenarios.output.folders import OutputFolder, first_line_digest
 
 if TYPE_CHECKING:
     from emulator.emulation import Emulation
+    from emulator.journal import Journal
     from emulator.results import CpiResults
 
-__all__ = ["CHECKPOINT", "Checkpoints"]
+__all__ = ["CHECKPOINT", "JOURNAL", "Checkpoints"]
 
-CHECKPOINT = "checkpoint.dmimo"
+CHECKPOINT, JOURNAL = "checkpoint.dmimo", "checkpoint.journal"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Checkpoints:
     """The checkpoints of a run.
 
@@ -28,6 +31,8 @@ class Checkpoints:
     ----------
     folder
         Where they lie: an output folder with this one file.
+    beside
+        The same folder with the journal.
     every
         After how many CPIs one is written; None for none.
     resume
@@ -35,14 +40,17 @@ class Checkpoints:
     """
 
     folder: OutputFolder
+    beside: OutputFolder
     every: int | None
     resume: bool
+    _journal: "Journal | None" = field(default=None, init=False)
 
     @classmethod
     def of(cls, run: OutputFolder, every: int | None, resume: bool) -> "Checkpoints":
         """Return the checkpoints of the run that writes to a folder."""
         folder = replace(run, command="run checkpoint", names=(CHECKPOINT,))
-        return cls(folder=folder, every=every, resume=resume)
+        beside = replace(run, command="run journal", names=(JOURNAL,), settings={}, digest=first_line_digest)
+        return cls(folder=folder, beside=beside, every=every, resume=resume)
 
     @property
     def path(self) -> Path:
@@ -58,6 +66,7 @@ class Checkpoints:
             If one is there and nothing was said about it, or it is not this run's.
         """
         self.folder.check()
+        self.beside.check()
         if self.path.exists() and not (self.resume or self.folder.overwrite):
             text = f'got "{self.folder.path}"; it holds {CHECKPOINT} of a run that did not end'
             raise ScenarioError("--out", [f"{text}; allowed: --resume to go on from it, --overwrite to begin anew"])
@@ -74,7 +83,7 @@ class Checkpoints:
         from emulator.results import CpiResults
 
         try:
-            cpis = emulation.load(self.path) if self.resume and self.path.exists() else CpiResults()
+            cpis = self._resumed(emulation) if self.resume and self.path.exists() else CpiResults()
             if self.every is not None:
                 emulation.checkpoint()  # what cannot be written is known now, not after hours
         except CheckpointError as error:
@@ -85,17 +94,38 @@ class Checkpoints:
             )
         return cpis
 
+    def _resumed(self, emulation: "Emulation") -> "CpiResults":
+        from emulator.checkpoint import journal_of
+
+        if self.every is not None:
+            self._journal = journal_of(self.path)
+        return emulation.load(self.path)
+
     def keep(self, emulation: "Emulation", cpis: "CpiResults") -> None:
         """Write a checkpoint if one is due after these CPIs."""
-        if self.every is not None and len(cpis) % self.every == 0:
-            content = emulation.checkpoint(cpis)
-            self.folder.write({CHECKPOINT: lambda path: _write(path, content)})
+        if self.every is None or len(cpis) % self.every:
+            return
+        self._journal = self._journal or self._new_journal()
+        if self._journal.is_there():  # otherwise another command has begun anew in this folder, or is done
+            content = emulation.checkpoint(cpis, self._journal)
+            self.folder.write({CHECKPOINT: partial(_write, content)})
+
+    def _new_journal(self) -> "Journal":
+        from emulator.journal import Journal, first_line
+
+        self.folder.check()
+        self.folder.clear()  # what lies there goes with an earlier journal
+        self.beside.write({JOURNAL: partial(_write, [first_line()])})
+        return Journal(self.beside.path / JOURNAL)
 
     def end(self) -> None:
-        """Remove the checkpoint: the results are there."""
+        """Remove the checkpoint and its journal: the results are there."""
+        if self._journal is not None:
+            self._journal.close()
         self.folder.clear()
+        self.beside.clear()
 
 
-def _write(path: Path, content: list[bytes]) -> None:
+def _write(content: list[bytes], path: Path) -> None:
     with path.open("wb") as file:
         file.writelines(content)

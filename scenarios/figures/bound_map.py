@@ -22,9 +22,9 @@ from models.units import db_to_linear
 from models.view import View
 from scenarios.figures.phases_known import known_phases_rad2, since_calibration_s
 from scenarios.figures.point_bounds import expected_illumination, planned_assignment
+from scenarios.file.nodes import TargetKeys
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
-from scenarios.file.schema import TargetKeys
 from scenarios.file.size import bound_size, require_fit
 from scenarios.file.survey import target_starts_m, view_of
 from scenarios.output import draw

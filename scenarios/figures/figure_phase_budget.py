@@ -27,8 +27,8 @@ from models.units import db_to_linear
 from scenarios.figures.common import Interval, each_realization, median_interval, realization_seed
 from scenarios.figures.figure_coherence import phases_left_rad
 from scenarios.file.files import load
+from scenarios.file.nodes import TargetKeys
 from scenarios.file.scenario import Scenario
-from scenarios.file.schema import TargetKeys
 from scenarios.output import draw
 
 __all__ = ["Entry", "PhaseBudget", "plot", "run"]

@@ -17,9 +17,9 @@ from models.radio.transmission import expected_gram, precoding_matrix
 from models.units import db_to_linear
 from models.view import View
 from scenarios.figures.phases_known import known_phases_rad2, since_calibration_s
+from scenarios.file.nodes import TargetKeys
 from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
-from scenarios.file.schema import TargetKeys
 from scenarios.file.size import bound_size, require_fit
 from scenarios.file.survey import first_channel, target_starts_m, view_of
 

@@ -17,8 +17,8 @@ __all__ = ["absolute_topology", "cross_problems", "effective", "follow_receivers
 
 LEAST_DISTANCE_M = 1e-3
 _WHERE = "within a millimetre of where"
-ALL_ALIKE = ("bound-greedy", "joint-greedy", "exhaustive")
-"""Selectors on the closed form of the bound, in which an AP counts the same as a transmitter and as a receiver."""
+EQUAL_ARRAYS = ("bound-greedy", "joint-greedy", "exhaustive")
+"""Selectors on the closed form of the bound, in which all arrays have the same number of antennas."""
 
 
 def follow_receivers(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _drop_without_effect(table: Table, row: dict[str, Any]) -> None:
 
 def cross_problems(scenario: ScenarioKeys, plugins: Iterable[str]) -> list[Problem]:
     """Return what is wrong between keys that are right by themselves."""
-    checks = (_lengths, _roles, _differences, _places, _slots, _topology)
+    checks = (_lengths, _roles, _arrays, _places, _slots, _topology)
     found = [problem for check in checks for problem in check(scenario)]
     return found + [p for name, table in tables_of(scenario) for p in table.problems(name, scenario, plugins)]
 
@@ -100,20 +100,14 @@ def _roles(scenario: ScenarioKeys) -> Iterator[Problem]:
         yield from _few_enough(n_aps, rest)
 
 
-def _differences(scenario: ScenarioKeys) -> Iterator[Problem]:
-    """Refuse selectors that take access points for equal, in power and array, where they differ."""
-    if scenario.selector.kind not in ALL_ALIKE:
+def _arrays(scenario: ScenarioKeys) -> Iterator[Problem]:
+    """Refuse selectors that take arrays for equal where they differ."""
+    if scenario.selector.kind not in EQUAL_ARRAYS or len(set(scenario.access_points.antennas)) == 1:
         return
-    power_dbm, of_all = scenario.radio.transmit_power_dbm, scenario.access_points.n_antennas
-    mixed = len(set(scenario.access_points.antennas)) > 1
-    text = f'but the kind "{scenario.selector.kind}" takes all for equal; choose another'
     for i, node in enumerate(scenario.access_points.node):
-        where = f"access_points.node[{i}]"
-        if node.transmit_power_dbm not in (None, power_dbm):
-            got = f"got {node.transmit_power_dbm:g} dBm, {text}"
-            yield Problem((f"{where}.transmit_power_dbm", "selector.kind"), got)
-        if mixed and node.n_antennas not in (None, of_all):
-            yield Problem((f"{where}.n_antennas", "selector.kind"), f"got {node.n_antennas}, {text}")
+        if node.n_antennas not in (None, scenario.access_points.n_antennas):
+            text = f'got {node.n_antennas}, but the kind "{scenario.selector.kind}" takes all for equal; choose another'
+            yield Problem((f"access_points.node[{i}].n_antennas", "selector.kind"), text)
 
 
 def _few_enough(n_aps: int, keys: tuple[str, ...]) -> Iterator[Problem]:

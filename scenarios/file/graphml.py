@@ -16,8 +16,9 @@ import os
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["absolute", "graph_problems", "graph_remarks", "link_names", "read_graph"]
 
 _GZIP = b"\x1f\x8b"
+_BEFORE_TEXT = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+"""Space, and what tells an encoding."""
 MOST_BYTES = 16 << 20
 """Of a file, and of what it unpacks to: a star of 100 000 access points is half as long."""
 DEEPEST = 10
@@ -59,14 +62,10 @@ def read_graph(path: str) -> "nx.Graph":
     """
     import networkx as nx
 
-    form = "GraphML"
+    data = _content(path)
+    form, parse = _form(data)
     try:
-        data = _content(path)
-        if data.lstrip().startswith(b"{"):
-            form = "node-link JSON"
-            graph = _of_json(data)
-        else:
-            graph = _of_graphml(data)
+        graph = parse(data)
     except Exception as error:
         raise ValueError(f"it cannot be read as {form}: {type(error).__name__}: {error}") from error
     if graph.is_multigraph():
@@ -76,13 +75,28 @@ def read_graph(path: str) -> "nx.Graph":
 
 def _content(path: str) -> bytes:
     """Return what a file holds, unpacked."""
-    with Path(path).open("rb") as file:
-        packed = file.read(len(_GZIP)) == _GZIP
-        file.seek(0)
-        data = (gzip.GzipFile(fileobj=file) if packed else file).read(MOST_BYTES + 1)
+    packed = False
+    try:
+        with Path(path).open("rb") as file:
+            packed = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
+            data = (gzip.GzipFile(fileobj=file) if packed else file).read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"it cannot be {'unpacked' if packed else 'read'}: {type(error).__name__}: {error}") from error
     if len(data) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES} bytes{' when unpacked' if packed else ''}")
     return data
+
+
+def _form(data: bytes) -> "tuple[str, Callable[[bytes], nx.Graph]]":
+    """Return the form of a file, by the first character of its text in any encoding, and what reads it."""
+    start = data.lstrip(_BEFORE_TEXT)
+    if start[:1] == b"{":
+        return "node-link JSON", _of_json
+    if start[:1] == b"<":
+        return "GraphML", _of_graphml
+    begins = f"begins with {start[:12]!r}" if start else "is empty"
+    raise ValueError(f"it is neither GraphML nor node-link JSON: it {begins}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -104,6 +118,8 @@ def _of_json(data: bytes) -> "nx.Graph":
     table = json.loads(data, object_pairs_hook=_unique)
     if _is_deep(table, DEEPEST):
         raise ValueError(f"lists and objects nest in more than {DEEPEST} levels")
+    if "nodes" not in table or not {"edges", "links"} & table.keys():
+        raise ValueError('it lacks "nodes", or "edges" or "links"')
     links = "links" if "links" in table else "edges"
     graph = nx.node_link_graph({**table, "multigraph": False}, edges=links)
     if graph.number_of_edges() < len(table[links]):

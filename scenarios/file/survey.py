@@ -16,8 +16,9 @@ from models.radio.propagation import path_gain
 from models.trajectories import ConstantVelocity, Trajectory, Waypoints
 from models.units import db_to_linear, dbm_to_w, noise_power_w
 from models.view import View
+from scenarios.file.nodes import SingleUserEquipmentKeys, TargetKeys, UserEquipmentKeys
 from scenarios.file.plugins import found
-from scenarios.file.schema import ScenarioKeys, SingleUserEquipmentKeys, TargetKeys, UserEquipmentKeys
+from scenarios.file.schema import ScenarioKeys
 
 __all__ = [
     "access_channel_of",

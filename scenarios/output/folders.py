@@ -4,8 +4,9 @@ A command writes its own files one by one, each to a temporary name in the same 
 ours is written down in the folder's *manifest* (``.dmimo.json``): for each command the settings that the files follow
 from, and the SHA-256 of each file. From that follow the rules:
 
-- A file with one of our names that the manifest does not know by its content is somebody else's, or was changed since;
-  it is never replaced or removed. The command is refused before it computes anything.
+- A file with one of our names that the manifest does not know by its content, or by the first line of one that is
+  appended to, is somebody else's, or was changed since; it is never replaced or removed. The command is refused before
+  it computes anything.
 - Files of other settings are replaced with ``--overwrite`` alone; those of the same settings, which are the same
   bytes, without a word.
 - The manifest names the temporary files before they are made, and the content to come before a file is renamed. What a
@@ -39,13 +40,15 @@ from scenarios.file.problems import ScenarioError
 from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
-    "MANIFEST", "OutputFolder", "check_file", "check_place", "flat_settings", "settings_digest", "write_file",
+    "MANIFEST", "OutputFolder", "check_file", "check_place", "first_line_digest", "flat_settings", "settings_digest",
+    "write_file",
 ]  # fmt: skip
 
 MANIFEST = ".dmimo.json"
 
 LONGEST_LIST = 16  # of what the manifest spells out
 MOST_NAMED = 4  # differences of settings
+MOST_OF_A_LINE = 1000  # bytes
 
 Writer = Callable[[Path], object]
 """Writes one file to the path that it is given."""
@@ -80,6 +83,18 @@ def flat_settings(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def whole_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def first_line_digest(path: Path) -> str:
+    """Return the SHA-256 of the first line of a file that is appended to."""
+    with path.open("rb") as file:
+        return hashlib.sha256(file.readline(MOST_OF_A_LINE)).hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputFolder:
     """The folder that a command writes to.
@@ -96,6 +111,8 @@ class OutputFolder:
         What the files follow from, as plain data; two results of the same settings are the same bytes.
     overwrite
         Whether files of other settings may be replaced.
+    digest
+        What the manifest knows a file by: its content, or the first line of one that is appended to.
     """
 
     path: Path
@@ -103,6 +120,7 @@ class OutputFolder:
     names: tuple[str, ...]
     settings: Mapping[str, Any]
     overwrite: bool = False
+    digest: Callable[[Path], str] = whole_digest
 
     def check(self) -> None:
         """Refuse, before anything is computed, a folder that cannot be written to or holds what must stay.
@@ -151,7 +169,7 @@ class OutputFolder:
                 fresh[name].touch(exist_ok=False)
                 writer(fresh[name])
                 _flush(fresh[name])
-            digests = {name: _digest(path) for name, path in fresh.items()}
+            digests = {name: self.digest(path) for name, path in fresh.items()}
             with _undisturbed():
                 self._replace(entry, fresh, digests)
         finally:
@@ -198,7 +216,7 @@ class OutputFolder:
             writer(fresh)
             _flush(fresh)
             files = dict(entry.get("files", {}))
-            digest = _digest(fresh)
+            digest = self.digest(fresh)
             both = {**files, name: [*files.get(name, []), digest]}
             with _undisturbed():
                 self._book({**entry, "files": both, "temporary": [fresh.name]})
@@ -251,7 +269,14 @@ class OutputFolder:
 
     def _foreign_in(self, entry: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
         known = entry.get("files", {})
-        return [name for name in names or self.names if not _ours(self.path / name, known.get(name, []))]
+        return [name for name in names or self.names if not self._is_ours(name, known.get(name, []))]
+
+    def _is_ours(self, name: str, digests: Iterable[str]) -> bool:
+        """Return whether a name is free, or that of a file of ours; a link is never one."""
+        path = self.path / name
+        if not os.path.lexists(path):
+            return True
+        return path.is_file() and not path.is_symlink() and self.digest(path) in set(digests)
 
     def _other_settings(self, theirs: Mapping[str, Any]) -> str:
         mine = self._plain_settings()
@@ -298,7 +323,9 @@ class OutputFolder:
         commands = {**self._manifest().get("commands", {}), self.command: entry}
         if not os.path.lexists(path):
             _write_new(path, _manifest_text({}))
-        fresh = self.path / f".dmimo-{_digest(path)}-manifest"  # that of a process that was killed here has this name
+        fresh = (
+            self.path / f".dmimo-{whole_digest(path)}-manifest"
+        )  # that of a process that was killed here has this name
         fresh.unlink(missing_ok=True)
         _write_new(fresh, _manifest_text({k: v for k, v in sorted(commands.items()) if v}))
         _flush(fresh)
@@ -353,18 +380,6 @@ def _write_new(path: Path, text: str) -> None:
     """Write a text file that must not be there yet, not even as a link."""
     with path.open("x", encoding="utf-8") as file:
         file.write(text)
-
-
-def _ours(path: Path, digests: Iterable[str]) -> bool:
-    """Return whether a path is free, or holds a file of ours; a link is never one."""
-    if not os.path.lexists(path):
-        return True
-    return path.is_file() and not path.is_symlink() and _digest(path) in set(digests)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

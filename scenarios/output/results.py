@@ -165,7 +165,7 @@ def load_trace(path: Path) -> dict[str, Any]:
 
     try:
         if path.is_file() and not zipfile.is_zipfile(path):
-            raise ValueError("it is no npz file")
+            raise ValueError("it is no npz file, or one that was cut")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
