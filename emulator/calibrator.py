@@ -15,7 +15,7 @@ import scipy
 from numpy.typing import NDArray
 
 from emulator.front_end import FrontEnd
-from emulator.messages import PilotReport
+from emulator.messages import NO_CORRECTION, PilotReport
 from emulator.pilots import direct_inner
 from emulator.slot import CpiPlan
 from models.calibration.base import Corrections, Measurements, PhaseCalibration, PilotSlot
@@ -29,6 +29,8 @@ from models.readonly import sealed
 __all__ = ["Calibrator", "Knowledge", "Round"]
 
 Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+Bool = NDArray[np.bool_]
 Complex = NDArray[np.complex128]
 BY_NOISE = "weak"
 """Why a target is not resolved although the phases may be right."""
@@ -72,7 +74,11 @@ class Calibrated(NamedTuple):
     measured_ns: int
     """When the phases were known."""
     covariance_rad2: Float
-    """Of the errors then, of tau and then of rho, shape (2 n_aps, 2 n_aps)."""
+    """Of the errors then, of tau, then of rho, shape (2 n_aps, 2 n_aps), once all have applied what they are told."""
+    number: int
+    """Counts calibrations, from 1 on."""
+    told: Bool
+    """Who was told a correction, shape (n_aps,); of the others nothing new is known."""
 
 
 class Knowledge(NamedTuple):
@@ -82,6 +88,8 @@ class Knowledge(NamedTuple):
     """When the next round is due; -1 for never."""
     calibrated: tuple[Calibrated, ...] = ()
     """The last calibrations: a CPI that is fused may be older than the latest."""
+    applied: tuple[int, ...] = ()
+    """Number of the last correction that each AP said to have applied; empty before any said so."""
     round: Round | None = None
     coherence: CoherenceState = CoherenceState()
     """What targets said of the phases since."""
@@ -91,6 +99,11 @@ class Knowledge(NamedTuple):
     """Whether a target was resolved since the phases were known."""
     is_lost: bool = False
     """Whether a round was asked for because coherence is lost."""
+
+    @property
+    def next_number(self) -> int:
+        """Number of the next calibration."""
+        return self.calibrated[-1].number + 1 if self.calibrated else 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,12 +191,14 @@ class Calibrator:
         assert this is not None, "only a round can be over"
         found = calibrated(self.calibration, self._measured(this.inner))
         left = self._with_uncovered(known, found, from_cpi, this.middle_ns)
-        return found, self._afresh(known, Calibrated(from_cpi, this.middle_ns, sealed(left)))
+        told = sealed(np.asarray(found.covered.any(axis=0)))
+        return found, self._afresh(known, Calibrated(from_cpi, this.middle_ns, sealed(left), known.next_number, told))
 
     def told(self, known: Knowledge, cpi: int, start_ns: int) -> Knowledge:
         """Return what is known when the APs are told their phases at the start of a CPI."""
         nothing = np.zeros((2 * self.network.n_aps, 2 * self.network.n_aps))
-        return self._afresh(known, Calibrated(cpi, start_ns, sealed(nothing)))
+        everyone = sealed(np.ones(self.network.n_aps, dtype=bool))
+        return self._afresh(known, Calibrated(cpi, start_ns, sealed(nothing), known.next_number, everyone))
 
     def foreseen(self, energy_w: Float) -> Knowledge:
         """Return what will be known after a first round whose pilots come along the direct paths, without noise.
@@ -191,19 +206,20 @@ class Calibrator:
         ``energy_w`` is the sum of the squares of the samples of each AP's pilot, shape (n_aps,). Time is counted from
         the round; where nothing is calibrated, from the start of the run.
         """
-        if self.calibration.needs_truth:
-            return self.told(Knowledge(), 0, 0)
         n_aps = self.network.n_aps
+        if self.calibration.needs_truth:
+            return self.told(Knowledge(), 0, 0)._replace(applied=(1,) * n_aps)
         pilots = piloted(self.calibration, self.network, range(n_aps))
         if not pilots:
             return Knowledge()
         first = Round.of((), n_aps)._replace(times_ns=(0, 0))
         for sender, receivers in pilots:
             first.inner[list(receivers), sender] = direct_inner(self.network, sender, energy_w[sender], receivers)
-        return self.solved(Knowledge(round=first), 0)[1]
+        return self.solved(Knowledge(round=first), 0)[1]._replace(applied=(1,) * n_aps)
 
     def _afresh(self, known: Knowledge, calibrated: Calibrated) -> Knowledge:
-        return Knowledge(due_ns=known.due_ns, calibrated=(*known.calibrated, calibrated)[-MOST_KEPT:])
+        kept = (*known.calibrated, calibrated)[-MOST_KEPT:]
+        return Knowledge(due_ns=known.due_ns, calibrated=kept, applied=known.applied)
 
     def _measured(self, inner: Complex) -> Measurements:
         """Return what came of pilots, without what may be noise alone: an AP that is silent sends none."""
@@ -217,8 +233,7 @@ class Calibrator:
         """Return the covariance after a round: of what it does not tell, what it was."""
         before, covered = self._all_rad2(known, cpi, now_ns), found.covered.ravel()
         left = found.covariance_rad2 if self.calibration.tells_both else self._with_sums(found.covariance_rad2, before)
-        both = covered[:, None] & covered
-        return np.where(both, left, np.where(covered[:, None] | covered, 0.0, before))
+        return _of_parts(covered, left, before)
 
     def _with_sums(self, differences_rad2: Float, before_rad2: Float) -> Float:
         """Return the covariance where tau - rho alone was measured, for what it was before.
@@ -233,6 +248,12 @@ class Calibrator:
         beyond = scipy.special.erfc(QUARTER_TURN / np.maximum(np.sqrt(2.0) * theta_std_rad, TINY))
         half_turns = np.kron([[1.0, -1.0], [-1.0, 1.0]], np.diag(np.pi**2 * beyond))
         return differences_rad2 + 0.25 * np.kron(np.ones((2, 2)), sums) + half_turns
+
+    def heard(self, known: Knowledge, applied: Mapping[str, int]) -> Knowledge:
+        """Return what is known when APs say, by name, which corrections they had applied in the CPI that is fused."""
+        before = known.applied or (NO_CORRECTION,) * self.network.n_aps
+        names = self.network.ap_names
+        return known._replace(applied=tuple(applied.get(name, was) for name, was in zip(names, before, strict=True)))
 
     # -- what is known of the phases ---------------------------------------------------------------------------------
 
@@ -257,9 +278,26 @@ class Calibrator:
 
     def _all_rad2(self, known: Knowledge, cpi: int, now_ns: int) -> Float:
         """Return the covariance of tau, and then of rho, of all APs, at a time in a CPI."""
-        last = next((each for each in reversed(known.calibrated) if each.from_cpi <= cpi), None)
-        if last is None:
+        counting = tuple(each for each in known.calibrated if each.from_cpi <= cpi)
+        applied = np.array(known.applied or (NO_CORRECTION,) * self.network.n_aps)
+        return self._after_rad2(counting, applied, now_ns)
+
+    def _after_rad2(self, calibrated: tuple[Calibrated, ...], applied: Index, now_ns: int) -> Float:
+        """Return the covariance after calibrations: that of the last one each AP has applied, by the numbers of these.
+
+        Who was told nothing counts as one that has, as its part of the covariance is what it was.
+        """
+        if not calibrated:
             return self._unmeasured_rad2(1e-9 * now_ns)
+        *before, last = calibrated
+        has = np.tile((applied >= last.number) | ~last.told, 2)
+        since = self._since_rad2(last, now_ns)
+        if has.all():
+            return since
+        return _of_parts(has, since, self._after_rad2(tuple(before), applied, now_ns))
+
+    def _since_rad2(self, last: Calibrated, now_ns: int) -> Float:
+        """Return the covariance after a calibration that all have applied."""
         since_s = 1e-9 * max(now_ns - last.measured_ns, 0)
         of_kind = [0.0 if end is None else end.drift_rad2(since_s) for end in self._kinds.values()]
         return self._of_oscillators(np.array(of_kind)[self._kind_of]) + last.covariance_rad2
@@ -314,3 +352,9 @@ class Calibrator:
         coherence = self.detector.update(known.coherence, coherence_loss(observation, estimate))
         is_lost = misfits >= PATIENCE_CPIS or self.detector.lost(coherence)
         return known._replace(coherence=coherence, misfits=misfits, has_resolved=has_resolved, is_lost=is_lost)
+
+
+def _of_parts(members: Bool, inside_rad2: Float, outside_rad2: Float) -> Float:
+    """Return a covariance that among members is the one, among the others the other, and 0 between them."""
+    both = members[:, None] & members
+    return np.where(both, inside_rad2, np.where(members[:, None] | members, 0.0, outside_rad2))

@@ -141,6 +141,8 @@ class CpiPlan:
         Whether the APs learn their phases at the start of the CPI from one who knows them all: a base to compare with.
     pilots
         Who sends a pilot in each of the first slots, and who listens; empty for a CPI without pilots.
+    calibration
+        Number of the calibration that its pilots belong to, or what the APs are told; 0 for none.
     """
 
     cpi: int
@@ -150,6 +152,7 @@ class CpiPlan:
     deadline_ns: int
     is_told: bool = False
     pilots: tuple[PilotSlot, ...] = ()
+    calibration: int = 0
 
     @property
     def has_pilots(self) -> bool:

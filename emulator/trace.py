@@ -94,6 +94,8 @@ class Kind(IntEnum):
     """A fault of this AP or link ends [place in ``FAULTS``; -1: none]."""
     REFUSE = 21
     """The central processor refused a message, for its check sequence or its header [CPI] *."""
+    REPEAT = 22
+    """The central processor sends a correction again: its AP says that it has not applied it, or nothing [CPI] *."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from emulator.calibrator import Calibrator
+from emulator.faults import LinkDown
 from emulator.front_end import FrontEnd, Wander
+from emulator.journeys import Journeys
 from emulator.media.effects import DirectPaths
 from emulator.messages import Correction, PilotReport
 from emulator.nodes.access_point import AccessPoint
@@ -321,7 +323,7 @@ def test_what_a_calibration_leaves_is_what_its_covariance_says(paper):
     assert np.mean(distances) == pytest.approx(23.0, rel=5.0 * np.sqrt(2.0 / 23.0 / 60.0))
 
 
-def test_a_correction_that_is_lost_leaves_its_ap_as_it_was(paper):
+def test_a_correction_that_never_comes_leaves_its_ap_as_it_was(paper):
     scenario = paper()
     chains = np.tile(random_chains(12)[:1], (2, 1)) * [[1.0], [-1.0]]
 
@@ -335,6 +337,44 @@ def test_a_correction_that_is_lost_leaves_its_ap_as_it_was(paper):
     left = np.array([ap._turns[0, 0] for ap in emulation.access_points.values()])
     others = np.exp(1j * np.delete(left, 3))
     assert np.abs(np.angle(others / others[0])).max() < 0.01 and left[3] == chains[0, 3]
+
+
+CORRECTIONS_LOST = LinkDown(link="central->ap-3", at_s=1.42e-3, until_s=1.5e-3)
+"""It loses the correction that follows the pilots of the first two CPIs, and no plan."""
+
+
+def own_std_rad(cpi, name):
+    index = int(name.removeprefix("ap-"))
+    return np.sqrt(cpi.observation.phase_covariance_rad2[index, index])
+
+
+def test_a_correction_that_is_lost_counts_as_not_applied_and_is_sent_again(paper):
+    scenario = paper()
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=0.5))
+    emulation = built(scenario, ends, DirectPath(), faults=[CORRECTIONS_LOST])
+    cpis = list(emulation.cpis(7))
+    said_rad = {name: [own_std_rad(cpi, name) for cpi in cpis[3:]] for name in ("ap-2", "ap-3")}
+    assert said_rad["ap-3"][:2] == pytest.approx([0.5, 0.5]) and max(said_rad["ap-3"][2:]) < 0.01
+    assert max(said_rad["ap-2"]) < 0.01
+    assert resolved(emulation.result(cpis))[-2:] == [True, True]
+    assert np.all(cpis[3].peb_hybrid_m > cpis[5].peb_hybrid_m)
+    assert np.all(cpis[3].error_ignoring_m > 1.5 * cpis[5].error_ignoring_m)
+    result = emulation.result(cpis)
+    way = Journeys(result.trace.data())
+    first, again = way.messages(what="Correction", destination="ap-3")
+    assert (result.corrections_repeated, again.cause, again.cpi) == (1, first.number, 5)
+    assert [event.message for event in way.about(5, Kind.REPEAT)] == [again.number]
+
+
+def test_a_confirmation_that_is_lost_brings_a_correction_twice_and_nothing_is_applied_twice(paper):
+    scenario = paper()
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=0.5))
+    silent = LinkDown(link="ap-3->central", at_s=1.5e-3, until_s=2.7e-3)
+    emulation = built(scenario, ends, DirectPath(), faults=[silent])
+    result = emulation.run(6)
+    assert result.corrections_repeated == 1
+    left = np.exp(1j * np.array([ap.turns[0, 0] for ap in emulation.access_points.values()]))
+    assert np.abs(np.angle(left / left[0])).max() < 0.01
 
 
 def test_a_loop_learns_a_frequency_that_immediate_corrections_leave(paper):

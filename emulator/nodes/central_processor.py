@@ -11,7 +11,7 @@ is worked out when it is published: results come one by one, however long the es
 import heapq
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
 from types import MappingProxyType
@@ -129,6 +129,10 @@ class CentralProcessor(Node):
     """What was fused and is not published yet."""
     known_phases: Knowledge = field(default=Knowledge(), init=False)
     """What is known of the phases of the APs."""
+    _unconfirmed: dict[str, Correction] = field(default_factory=dict, init=False)
+    """Corrections of which their APs, by name, have not said that they have applied them."""
+    corrections_repeated: int = field(default=0, init=False)
+    """How often a correction was sent again."""
     _told: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict, init=False)
     """What nodes said of themselves last, by name: when, in ns, and what."""
     _reopened: dict[int, Inbox] = field(default_factory=dict, init=False)
@@ -207,6 +211,8 @@ class CentralProcessor(Node):
         cpi, self._oldest = self._oldest, self._oldest + 1
         inbox = self.inboxes[cpi]
         self._judge_alive(inbox)
+        if self.calibrator is not None:
+            self._hear_of_corrections(self.calibrator, inbox)
         if inbox.plan.has_pilots:
             self._calibrate(inbox)
         self._pending[cpi] = None if inbox.plan.has_pilots else self.fuse(cpi)
@@ -270,10 +276,33 @@ class CentralProcessor(Node):
         for i, name in enumerate(self.network.ap_names):
             if found.covered[:, i].any():
                 transmit_rad, receive_rad = float(found.transmit_rad[i]), float(found.receive_rad[i])
-                measured_ns = self.known_phases.calibrated[-1].measured_ns
-                self._send(Correction(self.name, name, from_cpi, measured_ns, transmit_rad, receive_rad))
+                last = self.known_phases.calibrated[-1]
+                phases = last.measured_ns, transmit_rad, receive_rad, last.number
+                self._send_correction(Correction(self.name, name, from_cpi, *phases))
         self.services.fronthaul.let_go()
         self.log(Kind.CALIBRATE, int(found.covered.any(axis=0).sum()), inbox.plan.cpi)
+
+    def _send_correction(self, correction: Correction) -> None:
+        self._send(correction)
+        self._unconfirmed[correction.destination] = correction
+
+    def _hear_of_corrections(self, calibrator: Calibrator, inbox: Inbox) -> None:
+        """Note who applied which correction in a CPI that is fused; who had a task and did not is sent it again."""
+        applied = inbox.applied
+        self.known_phases = calibrator.heard(self.known_phases, applied)
+        for name, last in list(self._unconfirmed.items()):
+            if applied.get(name) == last.number:
+                del self._unconfirmed[name]
+            elif last.cpi <= inbox.plan.cpi and inbox.plan.mode(name) is not Mode.IDLE:
+                self._repeat(last)
+
+    def _repeat(self, last: Correction) -> None:
+        """Send a correction again, which counts from the CPI on that is planned next."""
+        again = replace(last, cpi=self._next_cpi)
+        again.cause = last.sequence
+        self._send_correction(again)
+        self.corrections_repeated += 1
+        self.log(Kind.REPEAT, again.cpi, again.cpi, again.sequence)
 
     def _look_at_phases(self, cpi: int, observation: Observation | None, estimate: Estimate) -> None:
         """Ask for a calibration where the targets of a CPI say that coherence is lost."""
@@ -329,6 +358,7 @@ class CentralProcessor(Node):
             slots=frame.slots(cpi, tuple(names[i] for i in order)),
             deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
             is_told=is_told,
+            calibration=self.known_phases.calibrated[-1].number if is_told else 0,
         )
 
     def _pilot_plan(self, calibrator: Calibrator, cpi: int, pilots: tuple[PilotSlot, ...]) -> CpiPlan:
@@ -341,7 +371,9 @@ class CentralProcessor(Node):
             slots=frame.slots(cpi, tuple(senders), is_pilot=True),
             deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
             pilots=pilots,
+            calibration=self.known_phases.next_number,
         )
+        self._unconfirmed = {}  # what was found last is measured anew
         self.known_phases = calibrator.planned(self.known_phases, plan)
         return plan
 
