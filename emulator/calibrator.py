@@ -15,10 +15,10 @@ import scipy
 from numpy.typing import NDArray
 
 from emulator.front_end import FrontEnd
-from emulator.messages import NO_CORRECTION, PilotReport
+from emulator.messages import NO_CORRECTION, STARTED_ANEW, PilotReport
 from emulator.pilots import direct_inner
 from emulator.slot import CpiPlan
-from models.calibration.base import Corrections, Measurements, PhaseCalibration, PilotSlot
+from models.calibration.base import UNKNOWN_RAD2, Corrections, Measurements, PhaseCalibration, PilotSlot
 from models.calibration.coherence import CoherenceDetector, CoherenceState, coherence_loss
 from models.doors import calibrated, piloted
 from models.network import Mode, ModeAssignment, Network
@@ -26,7 +26,7 @@ from models.observation import Estimate, Observation
 from models.oscillators.base import Oscillator
 from models.readonly import sealed
 
-__all__ = ["Calibrator", "Knowledge", "Round"]
+__all__ = ["Calibrated", "Calibrator", "Knowledge", "Round"]
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -54,6 +54,10 @@ class Round(NamedTuple):
     """What came, [receiver, sender], shape (n_aps, n_aps); NaN where nothing did."""
     times_ns: tuple[int, ...] = ()
     """Start of the first and end of the last of the slots so far."""
+    jumped: tuple[int, ...] = ()
+    """APs whose phases are others than in the first CPI: they are not measured."""
+    has_anew: bool = False
+    """Whether an AP said meanwhile that its oscillator started anew."""
 
     @classmethod
     def of(cls, pilots: tuple[PilotSlot, ...], n_aps: int) -> Self:
@@ -189,7 +193,7 @@ class Calibrator:
         """Return what a round that is over tells of the phases, and what is known once that counts."""
         this = known.round
         assert this is not None, "only a round can be over"
-        found = calibrated(self.calibration, self._measured(this.inner))
+        found = calibrated(self.calibration, self._measured(this))
         left = self._with_uncovered(known, found, from_cpi, this.middle_ns)
         told = sealed(np.asarray(found.covered.any(axis=0)))
         return found, self._afresh(known, Calibrated(from_cpi, this.middle_ns, sealed(left), known.next_number, told))
@@ -219,10 +223,20 @@ class Calibrator:
 
     def _afresh(self, known: Knowledge, calibrated: Calibrated) -> Knowledge:
         kept = (*known.calibrated, calibrated)[-MOST_KEPT:]
-        return Knowledge(due_ns=known.due_ns, calibrated=kept, applied=known.applied)
+        came_too_late = known.round is not None and known.round.has_anew and self._anew(known)[~calibrated.told].any()
+        return Knowledge(
+            due_ns=known.due_ns, calibrated=kept, applied=known.applied, is_lost=self._asks and bool(came_too_late)
+        )
 
-    def _measured(self, inner: Complex) -> Measurements:
+    @property
+    def _asks(self) -> bool:
+        """Whether a calibration is asked for where one is missing."""
+        return self.detector is not None
+
+    def _measured(self, this: Round) -> Measurements:
         """Return what came of pilots, without what may be noise alone: an AP that is silent sends none."""
+        inner, jumped = this.inner.copy(), list(this.jumped)
+        inner[jumped], inner[:, jumped] = np.nan, np.nan
         snr = np.abs(inner) ** 2 / self.noise_power_w
         heard = np.nan_to_num(snr) > HEARD_SNR
         return Measurements(
@@ -251,9 +265,22 @@ class Calibrator:
 
     def heard(self, known: Knowledge, applied: Mapping[str, int]) -> Knowledge:
         """Return what is known when APs say, by name, which corrections they had applied in the CPI that is fused."""
-        before = known.applied or (NO_CORRECTION,) * self.network.n_aps
-        names = self.network.ap_names
-        return known._replace(applied=tuple(applied.get(name, was) for name, was in zip(names, before, strict=True)))
+        names, before = self.network.ap_names, self._applied(known)
+        now = tuple(applied.get(name, was) for name, was in zip(names, before, strict=True))
+        changed = tuple(i for i, (was, new) in enumerate(zip(before, now, strict=True)) if was != new)
+        has_anew, this = any(now[i] == STARTED_ANEW for i in changed), known.round
+        if this is None:
+            return known._replace(applied=now, is_lost=known.is_lost or (has_anew and self._asks))
+        jumped = changed if np.isfinite(this.inner).any() else ()
+        this = this._replace(jumped=this.jumped + jumped, has_anew=this.has_anew or has_anew)
+        return known._replace(applied=now, round=this)
+
+    def _applied(self, known: Knowledge) -> tuple[int, ...]:
+        return known.applied or (NO_CORRECTION,) * self.network.n_aps
+
+    def _anew(self, known: Knowledge) -> Bool:
+        """Return whose oscillator started anew and was not corrected since, shape (n_aps,)."""
+        return np.array(self._applied(known)) == STARTED_ANEW
 
     # -- what is known of the phases ---------------------------------------------------------------------------------
 
@@ -279,8 +306,9 @@ class Calibrator:
     def _all_rad2(self, known: Knowledge, cpi: int, now_ns: int) -> Float:
         """Return the covariance of tau, and then of rho, of all APs, at a time in a CPI."""
         counting = tuple(each for each in known.calibrated if each.from_cpi <= cpi)
-        applied = np.array(known.applied or (NO_CORRECTION,) * self.network.n_aps)
-        return self._after_rad2(counting, applied, now_ns)
+        found = self._after_rad2(counting, np.array(self._applied(known)), now_ns)
+        anew = self._anew(known)
+        return _of_parts(np.tile(anew, 2), self._anew_rad2, found) if anew.any() else found
 
     def _after_rad2(self, calibrated: tuple[Calibrated, ...], applied: Index, now_ns: int) -> Float:
         """Return the covariance after calibrations: that of the last one each AP has applied, by the numbers of these.
@@ -306,6 +334,11 @@ class Calibrator:
         """Return the covariance of tau and rho at a time before anything was measured."""
         of_kind = [0.0 if end is None else end.unmeasured_rad2(time_s) for end in self._kinds.values()]
         return self._of_oscillators(np.array(of_kind)[self._kind_of]) + self._chains_rad2
+
+    @cached_property
+    def _anew_rad2(self) -> Float:
+        """Covariance of tau and rho of APs whose oscillators have just started anew, each with any phase."""
+        return np.kron([[1.0, -1.0], [-1.0, 1.0]], UNKNOWN_RAD2 * np.eye(self.network.n_aps)) + self._chains_rad2
 
     @cached_property
     def _chains_rad2(self) -> Float:

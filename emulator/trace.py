@@ -87,7 +87,7 @@ class Kind(IntEnum):
     CORRECT = 17
     """An AP takes up a correction of its phases [CPI] *."""
     INCOHERENT = 18
-    """The central processor found that the phases do not fit any more, and asks for a calibration [CPI]."""
+    """The central processor found coherence lost, or an oscillator started anew: it asks for a calibration [CPI]."""
     FAULT = 19
     """A fault of this AP or link begins, or the AP is still down as a CPI begins [place in ``FAULTS``; -1: none]."""
     REPAIR = 20

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emulator.calibrator import Calibrator
-from emulator.faults import LinkDown
+from emulator.faults import LinkDown, Restart
 from emulator.front_end import FrontEnd, Wander
 from emulator.journeys import Journeys
 from emulator.media.effects import DirectPaths
@@ -375,6 +375,46 @@ def test_a_confirmation_that_is_lost_brings_a_correction_twice_and_nothing_is_ap
     assert result.corrections_repeated == 1
     left = np.exp(1j * np.array([ap.turns[0, 0] for ap in emulation.access_points.values()]))
     assert np.abs(np.angle(left / left[0])).max() < 0.01
+
+
+def run_with_a_restart(scenario, calibration, *, law, at_s, detector=None, n_cpis=14):
+    """Return results, and what the centre says of the phase of the AP that restarts, and of another one."""
+    restart = Restart(node="ap-3", at_s=at_s, lasts_s=1e-4)
+    ends = ends_of(names_of(scenario), law)
+    emulation = built(scenario, ends, calibration, faults=[restart], detector=detector)
+    cpis = list(emulation.cpis(n_cpis))
+    said = [(cpi.index, own_std_rad(cpi, "ap-3"), own_std_rad(cpi, "ap-5")) for cpi in cpis if not cpi.has_pilots]
+    return emulation.result(cpis), [said_rad for said_rad in said if said_rad[0] >= 3]
+
+
+def test_of_an_oscillator_that_started_anew_nothing_is_known_until_it_is_calibrated(paper):
+    law, began_cpi = named("ocxo"), 5
+    at_s = FRAME.cpi_start_ns(began_cpi) * 1e-9 + 1e-4
+    result, said = run_with_a_restart(paper(), DirectPath(), law=law, at_s=at_s, detector=CoherenceDetector())
+    pilots = [cpi.index for cpi in result.cpis if cpi.has_pilots]
+    assert pilots == [0, 1, 8, 9]  # CPI 6 is the first of which it says something
+    for index, started_anew, other in said:
+        assert started_anew == pytest.approx(np.pi / np.sqrt(3.0)) if 6 <= index <= 10 else started_anew < 0.01
+        assert other < 0.01
+    assert all(resolved(result)[12:])
+
+
+def test_a_restart_brings_no_calibration_that_nobody_asked_for(paper):
+    at_s = FRAME.cpi_start_ns(5) * 1e-9 + 1e-4
+    result, said = run_with_a_restart(paper(), DirectPath(), law=named("ocxo"), at_s=at_s, n_cpis=10)
+    assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1]
+    assert said[-1][1] == pytest.approx(np.pi / np.sqrt(3.0)) and said[-1][2] < 0.01
+    _, said = run_with_a_restart(paper(), NoCalibration(), law=named("ocxo"), at_s=at_s, n_cpis=8)
+    assert said[-1][1] == pytest.approx(np.pi / np.sqrt(3.0)) and said[0][1] < 0.01
+
+
+def test_an_ap_that_restarts_between_two_cpis_of_pilots_is_measured_in_the_next_round(paper):
+    at_s = FRAME.cpi_start_ns(0) * 1e-9 + 4.5e-4
+    result, said = run_with_a_restart(
+        paper(), DirectPath(), law=Static(phase_std_rad=0.5), at_s=at_s, detector=CoherenceDetector(), n_cpis=9
+    )
+    assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1, 4, 5]
+    assert said[-1][1] < 0.01 and said[-1][2] < 0.01 and all(resolved(result)[-2:])
 
 
 def test_a_loop_learns_a_frequency_that_immediate_corrections_leave(paper):

@@ -27,6 +27,7 @@ from emulator.functional_split import FunctionalSplit, IqSplit, check_message
 from emulator.messages import (
     CENTRAL,
     NO_CORRECTION,
+    STARTED_ANEW,
     Assignment,
     Correction,
     Message,
@@ -135,7 +136,7 @@ class AccessPoint(Node):
     _calibration: int = field(default=0, init=False)
     """Number of the calibration that it took part in last: a correction of another one is of phases of the past."""
     _applied: int = field(default=NO_CORRECTION, init=False)
-    """Number of the last correction that it has applied."""
+    """Number of the last correction that it has applied, or why there is none."""
     _applied_in: dict[int, int] = field(default_factory=dict, init=False)
     """The same in CPIs that are not fused."""
     _corrected: Corrected | None = field(default=None, init=False)
@@ -251,7 +252,8 @@ class AccessPoint(Node):
 
     def restart_oscillator(self) -> None:
         """Have an oscillator that starts anew, with a phase that nobody knows, and no corrections of it."""
-        self._corrected = None
+        self._corrected, self._calibration = None, STARTED_ANEW
+        self._applied = NO_CORRECTION if self.front_end is None else STARTED_ANEW
         if self.front_end is not None:
             cpi = self.services.frame.cpi_at(self.services.now_ns)
             self._wander = self._wander.restarted(-1 if cpi is None else cpi, self.front_end, self.services.generator)

@@ -20,12 +20,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.calibrator import Calibrator, Knowledge
+from emulator.calibrator import Calibrated, Calibrator, Knowledge
 from emulator.functional_split import radiated, reports_due, waveform_known
 from emulator.fusion import Part, read_statistics
 from emulator.inbox import Inbox
 from emulator.late_reports import DropLate, LateReports, fits
 from emulator.messages import (
+    STARTED_ANEW,
     Assignment,
     Correction,
     EchoReport,
@@ -40,7 +41,7 @@ from emulator.serials import Seen
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
-from models.calibration.base import PilotSlot
+from models.calibration.base import Corrections, PilotSlot
 from models.consistency import NO_EVIDENCE, ConsistencyTest
 from models.doors import Door, estimated, ordered, selected
 from models.estimation.base import Estimator
@@ -270,17 +271,19 @@ class CentralProcessor(Node):
         inbox.used = [report.sequence for report in inbox.pilots.values()]
         if not calibrator.is_over(self.known_phases):
             return
-        from_cpi = self._next_cpi
-        found, self.known_phases = calibrator.solved(self.known_phases, from_cpi)
-        self.services.fronthaul.hold()
-        for i, name in enumerate(self.network.ap_names):
-            if found.covered[:, i].any():
-                transmit_rad, receive_rad = float(found.transmit_rad[i]), float(found.receive_rad[i])
-                last = self.known_phases.calibrated[-1]
-                phases = last.measured_ns, transmit_rad, receive_rad, last.number
-                self._send_correction(Correction(self.name, name, from_cpi, *phases))
-        self.services.fronthaul.let_go()
+        found, known = calibrator.solved(self.known_phases, self._next_cpi)
+        self._know(known, inbox.plan.cpi)
+        self._correct_all(known.calibrated[-1], found)
         self.log(Kind.CALIBRATE, int(found.covered.any(axis=0).sum()), inbox.plan.cpi)
+
+    def _correct_all(self, last: Calibrated, found: Corrections) -> None:
+        """Tell every AP that a calibration covers what it found."""
+        self.services.fronthaul.hold()
+        for i in np.flatnonzero(last.told):
+            phases = float(found.transmit_rad[i]), float(found.receive_rad[i])
+            name = self.network.ap_names[i]
+            self._send_correction(Correction(self.name, name, last.from_cpi, last.measured_ns, *phases, last.number))
+        self.services.fronthaul.let_go()
 
     def _send_correction(self, correction: Correction) -> None:
         self._send(correction)
@@ -289,9 +292,9 @@ class CentralProcessor(Node):
     def _hear_of_corrections(self, calibrator: Calibrator, inbox: Inbox) -> None:
         """Note who applied which correction in a CPI that is fused; who had a task and did not is sent it again."""
         applied = inbox.applied
-        self.known_phases = calibrator.heard(self.known_phases, applied)
+        self._know(calibrator.heard(self.known_phases, applied), inbox.plan.cpi)
         for name, last in list(self._unconfirmed.items()):
-            if applied.get(name) == last.number:
+            if applied.get(name) in (last.number, STARTED_ANEW):
                 del self._unconfirmed[name]
             elif last.cpi <= inbox.plan.cpi and inbox.plan.mode(name) is not Mode.IDLE:
                 self._repeat(last)
@@ -308,9 +311,12 @@ class CentralProcessor(Node):
         """Ask for a calibration where the targets of a CPI say that coherence is lost."""
         if self.calibrator is None:
             return
-        was_lost = self.known_phases.is_lost
-        self.known_phases = self.calibrator.looked_at(self.known_phases, cpi, observation, estimate)
-        if self.known_phases.is_lost and not was_lost:
+        self._know(self.calibrator.looked_at(self.known_phases, cpi, observation, estimate), cpi)
+
+    def _know(self, phases: Knowledge, cpi: int) -> None:
+        """Take what is known of the phases now; a calibration may be asked for."""
+        was_lost, self.known_phases = self.known_phases.is_lost, phases
+        if phases.is_lost and not was_lost:
             self.log(Kind.INCOHERENT, cpi, cpi)
 
     @property
