@@ -128,6 +128,8 @@ class Calibrator:
         Time from one round to the next; None for a first round alone.
     detector
         Says when coherence is lost; None for not asking.
+    survey_std_m
+        Standard deviation of the error of each coordinate of the surveyed APs.
     """
 
     network: Network
@@ -136,6 +138,7 @@ class Calibrator:
     front_ends: tuple[FrontEnd | None, ...]
     period_ns: int | None = None
     detector: CoherenceDetector | None = None
+    survey_std_m: float = 0.0
 
     # -- rounds ---------------------------------------------------------------------------------------------------
 
@@ -295,12 +298,17 @@ class Calibrator:
             The CPI, and a time in it.
         assignment
             The modes of the APs: of a receiver that of rho counts, else that of tau.
+
+        An error of the survey along the way to a target is one of the phase: its variance (k survey_std_m)^2 is added.
+        It counts as independent of what it was during a calibration, along other ways.
         """
-        if not any(self.front_ends) and not known.calibrated:
+        if not any(self.front_ends) and not known.calibrated and self.survey_std_m == 0.0:
             return None
         roles = np.arange(self.network.n_aps)
         roles[assignment.receivers] += self.network.n_aps
         found = self._all_rad2(known, cpi, now_ns)[roles[:, None], roles]
+        if self.survey_std_m:
+            found = found + (self.network.wavenumber_rad_m * self.survey_std_m) ** 2 * np.eye(self.network.n_aps)
         return found if found.any() else None
 
     def _all_rad2(self, known: Knowledge, cpi: int, now_ns: int) -> Float:
