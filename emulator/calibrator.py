@@ -14,13 +14,14 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from emulator.agreement import agreeing, without
 from emulator.front_end import FrontEnd
 from emulator.messages import NO_CORRECTION, STARTED_ANEW, PilotReport
 from emulator.pilots import direct_inner
 from emulator.slot import CpiPlan
 from models.calibration.base import UNKNOWN_RAD2, Corrections, Measurements, PhaseCalibration, PilotSlot
 from models.calibration.coherence import CoherenceDetector, CoherenceState, coherence_loss
-from models.doors import calibrated, piloted
+from models.doors import piloted
 from models.network import Mode, ModeAssignment, Network
 from models.observation import Estimate, Observation
 from models.oscillators.base import Oscillator
@@ -83,6 +84,8 @@ class Calibrated(NamedTuple):
     """Counts calibrations, from 1 on."""
     told: Bool
     """Who was told a correction, shape (n_aps,); of the others nothing new is known."""
+    odd: tuple[int, ...] = ()
+    """APs that were left out, as what they measured contradicts the others."""
 
 
 class Knowledge(NamedTuple):
@@ -196,10 +199,11 @@ class Calibrator:
         """Return what a round that is over tells of the phases, and what is known once that counts."""
         this = known.round
         assert this is not None, "only a round can be over"
-        found = calibrated(self.calibration, self._measured(this))
+        found, odd = agreeing(self.calibration, self._measured(this))
         left = self._with_uncovered(known, found, from_cpi, this.middle_ns)
         told = sealed(np.asarray(found.covered.any(axis=0)))
-        return found, self._afresh(known, Calibrated(from_cpi, this.middle_ns, sealed(left), known.next_number, told))
+        last = Calibrated(from_cpi, this.middle_ns, sealed(left), known.next_number, told, odd)
+        return found, self._afresh(known, last)
 
     def told(self, known: Knowledge, cpi: int, start_ns: int) -> Knowledge:
         """Return what is known when the APs are told their phases at the start of a CPI."""
@@ -238,13 +242,13 @@ class Calibrator:
 
     def _measured(self, this: Round) -> Measurements:
         """Return what came of pilots, without what may be noise alone: an AP that is silent sends none."""
-        inner, jumped = this.inner.copy(), list(this.jumped)
-        inner[jumped], inner[:, jumped] = np.nan, np.nan
+        inner = this.inner
         snr = np.abs(inner) ** 2 / self.noise_power_w
         heard = np.nan_to_num(snr) > HEARD_SNR
-        return Measurements(
+        found = Measurements(
             network=self.network, inner=np.where(heard, inner, np.nan), snr=np.where(heard, snr - 1.0, np.nan)
         )
+        return without(found, this.jumped)
 
     def _with_uncovered(self, known: Knowledge, found: Corrections, cpi: int, now_ns: int) -> Float:
         """Return the covariance after a round: of what it does not tell, what it was."""

@@ -129,7 +129,8 @@ class RunResult:
     late_reports_used, late_reports_waiting
         Those of them that were fused with a later CPI, and those that wait for the next fusion.
     refused_reports
-        Reports that the central processor refused, by cause: "check sequence" or "stale header".
+        Reports that the central processor refused, by cause: "check sequence" or "stale header"; "contradiction" counts
+        access points whose measurements of pilots were left out of a calibration.
     lost_reports
         Those that were not fused with their CPI since the start, by cause, the commonest first.
     corrections_repeated

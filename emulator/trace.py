@@ -93,7 +93,7 @@ class Kind(IntEnum):
     REPAIR = 20
     """A fault of this AP or link ends [place in ``FAULTS``; -1: none]."""
     REFUSE = 21
-    """The central processor refused a message, for its check sequence or its header [CPI] *."""
+    """The central processor refused a message, for its check sequence, its header, or what others measured [CPI] *."""
     REPEAT = 22
     """The central processor sends a correction again: its AP says that it has not applied it, or nothing [CPI] *."""
 

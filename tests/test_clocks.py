@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import pytest
 
+from emulator.agreement import agreeing
 from emulator.calibrator import Calibrator
-from emulator.faults import LinkDown, Restart
+from emulator.faults import Corrupt, LinkDown, Restart, Rubbish
 from emulator.front_end import FrontEnd, Wander
 from emulator.journeys import Journeys
 from emulator.media.effects import DirectPaths
@@ -18,8 +19,10 @@ from emulator.randomness import Streams
 from emulator.slot import Frame
 from emulator.trace import Kind
 from models.calibration import CoherenceDetector, DirectPath, Genie, NoCalibration, OverTheAir, ProportionalIntegral
+from models.calibration.base import Measurements
 from models.oscillators import Ideal, PhaseLocked, Static, TwoState, Wiener, named
 from models.radio.efficiency import sinr
+from scenarios import load
 from tests.outcome import essence
 
 CARRIER_HZ = 3.5e9
@@ -375,6 +378,44 @@ def test_a_confirmation_that_is_lost_brings_a_correction_twice_and_nothing_is_ap
     assert result.corrections_repeated == 1
     left = np.exp(1j * np.array([ap.turns[0, 0] for ap in emulation.access_points.values()]))
     assert np.abs(np.angle(left / left[0])).max() < 0.01
+
+
+def calibrated_under(scenario, fault, calibration=None, **keys):
+    """Return the result of a run in which a fault is on, who was told corrections, and the errors of phase left."""
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=0.4))
+    emulation = built(scenario, ends, calibration or DirectPath(), faults=[fault], estimator=None, **keys)
+    result = emulation.run(5)
+    left = np.array([ap.turns[:, 0] * [1.0, -1.0] for ap in emulation.access_points.values()])
+    return result, emulation.central.known_phases.calibrated[-1], np.angle(np.exp(1j * (left - left[0])))
+
+
+@pytest.mark.parametrize(
+    ("kind", "calibration"),
+    [(Rubbish, DirectPath()), (Rubbish, OverTheAir()), (partial(Corrupt, undetected=True), DirectPath())],
+    ids=["rubbish", "rubbish-over-the-air", "corrupt"],
+)
+def test_pilots_that_contradict_those_of_others_are_left_out_of_a_calibration(paper, kind, calibration):
+    liar = kind(node="ap-3", at_s=0.0, until_s=1.5e-3)
+    result, last, left_rad = calibrated_under(paper(), liar, calibration)
+    others = np.delete(np.arange(12), 3)
+    assert last.odd == (3,) and not last.told[3] and last.told[others].all()
+    assert result.refused_reports == {"contradiction": 1}
+    assert np.abs(left_rad[others]).max() < 0.02
+    refused = Journeys(result.trace.data()).about(1, Kind.REFUSE)
+    assert len(refused) == 1 and refused[0].message >= 0
+
+
+def test_pilots_whose_check_sequence_does_not_fit_are_refused_and_counted(paper):
+    result, last, left_rad = calibrated_under(paper(), Corrupt(node="ap-3", at_s=0.0, until_s=1.95e-3))
+    assert result.refused_reports == {"check sequence": 2} and last.odd == ()
+    assert np.abs(left_rad[np.delete(np.arange(12), 3), 0]).max() < 0.02
+
+
+def test_with_too_many_liars_nobody_is_left_out():
+    rng, network = np.random.default_rng(0), load("paper").build(seed=1).network
+    inner = np.exp(1j * rng.uniform(-np.pi, np.pi, (12, 12)))
+    measurements = Measurements(network=network, inner=inner, snr=np.full((12, 12), 1e4))
+    assert agreeing(DirectPath(), measurements)[1] == ()
 
 
 def run_with_a_restart(scenario, calibration, *, law, at_s, detector=None, n_cpis=14):

@@ -334,11 +334,11 @@ class AccessPoint(Node):
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo, or measure a pilot; called by the air at slot end."""
+        for fault in self.tampering:
+            echo = sealed(fault.heard(self, slot, echo))
         if slot.is_pilot:
             self._measure(slot, echo)
             return
-        for fault in self.tampering:
-            echo = sealed(fault.heard(self, slot, echo))
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:

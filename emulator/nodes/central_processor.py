@@ -31,6 +31,7 @@ from emulator.messages import (
     Correction,
     EchoReport,
     Message,
+    PilotReport,
     StatisticsReport,
     Telemetry,
     TransmissionRecord,
@@ -59,8 +60,8 @@ __all__ = ["CentralProcessor"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
-CORRUPT, STALE = "check sequence", "stale header"
-"""Why a message is refused: its content was changed, or its number has come before."""
+CORRUPT, STALE, CONTRADICTION = "check sequence", "stale header", "contradiction"
+"""Why a message is refused: its content was changed, its number has come before, or others say otherwise."""
 NEGLIGIBLE = 1e-3  # of the thermal noise: quantisation adds less where samples have 16 bits
 DEAD_AFTER_CPIS = 3
 SAMPLES_AT_ONCE = 1 << 18
@@ -111,7 +112,7 @@ class CentralProcessor(Node):
     published: Estimate | None = field(default=None, init=False)
     late_reports: int = field(default=0, init=False)
     refused_reports: Counter[str] = field(default_factory=Counter, init=False)
-    """Reports whose check sequence does not fit, and those with a header that came before."""
+    """Reports whose check sequence does not fit, and those with a header that came before; odd ones of pilots."""
     _seen: dict[str, Seen] = field(default_factory=dict, init=False)
     """Numbers of messages that have come, by source."""
     late_reports_used: int = field(default=0, init=False)
@@ -274,6 +275,10 @@ class CentralProcessor(Node):
         found, known = calibrator.solved(self.known_phases, self._next_cpi)
         self._know(known, inbox.plan.cpi)
         self._correct_all(known.calibrated[-1], found)
+        for i in known.calibrated[-1].odd:
+            self.refused_reports[CONTRADICTION] += 1
+            report = inbox.pilots.get(self.network.ap_names[i])
+            self.log(Kind.REFUSE, inbox.plan.cpi, inbox.plan.cpi, -1 if report is None else report.sequence)
         self.log(Kind.CALIBRATE, int(found.covered.any(axis=0).sum()), inbox.plan.cpi)
 
     def _correct_all(self, last: Calibrated, found: Corrections) -> None:
@@ -443,7 +448,7 @@ class CentralProcessor(Node):
         return None
 
     def _refuse(self, message: Message, why: str, inbox: Inbox | None) -> None:
-        self.refused_reports[why] += isinstance(message, EchoReport | StatisticsReport)
+        self.refused_reports[why] += isinstance(message, EchoReport | StatisticsReport | PilotReport)
         self.log(Kind.REFUSE, message.cpi, message.cpi, message.sequence)
         if inbox is not None:
             inbox.refused.append(message)
