@@ -6,6 +6,8 @@ The scenario of `dmimo figure calibration` without UEs: random layouts, one targ
 are exact at time 0 and run for the period; then one CPI is emulated. Trial i has the seed [seed, i], whatever clock and
 period are: the same layout, waveform and noise. Estimators are told the lobe: nothing is said here of finding it.
 
+With --survey-mm the clocks are exact for ever, and the survey of the access points has these errors in each coordinate.
+
 Columns, for phases that are estimated along with the target, against the hybrid bound, and for phases that are taken
 for exact, against the error of ignoring them, to first order:
 
@@ -28,6 +30,8 @@ from scenarios.figures.figure_calibration import ESTIMATORS, PERIODS_S, RIGHT_WA
 from scenarios.file.scenario import Scenario
 
 Float = NDArray[np.float64]
+Case = tuple[dict[str, Any], Scenario]
+"""What stands before a row, and what is emulated for it."""
 
 
 def trial(seed: int, index: int, scenario: Scenario) -> Float:
@@ -67,21 +71,30 @@ def row(trials: Float, right_mm: float) -> dict[str, Any]:
     return cells
 
 
+def clocked(scenario: Scenario, presets: list[str]) -> list[Case]:
+    """Return the scenarios of clocks that have run for each of their periods."""
+    cases = [(preset, period_s) for preset in presets for period_s in PERIODS_S[preset]]
+    return [({"clock": preset, "period (s)": period_s}, aged(scenario, preset, period_s)) for preset, period_s in cases]
+
+
+def surveyed(scenario: Scenario, errors_mm: list[float]) -> list[Case]:
+    """Return the scenarios whose access points are not exactly where the survey has them."""
+    return [({"survey (mm)": mm}, scenario.with_({"access_points.survey_std_m": 1e-3 * mm})) for mm in errors_mm]
+
+
 def main() -> None:
     """Run the study."""
     parser = command_line(__doc__, trials=400, seed=51)
     parser.add_argument("--preset", nargs="+", choices=list(PERIODS_S), default=list(PERIODS_S))
+    parser.add_argument("--survey-mm", nargs="+", type=float, default=[], help="of the survey; in place of clocks")
     options = parser.parse_args()
     started = time.perf_counter()
     scenario, n = study_scenario().with_({"user_equipment.count": 0}), options.trials
     right_mm = 1e3 * RIGHT_WAVELENGTHS * scenario.build(1, estimator=None).network.wavelength_m
-    cases = [(preset, period_s) for preset in options.preset for period_s in PERIODS_S[preset]]
-    jobs = [(options.seed, i, aged(scenario, *case)) for case in cases for i in range(n)]
+    cases = surveyed(scenario, options.survey_mm) or clocked(scenario, options.preset)
+    jobs = [(options.seed, i, case) for _, case in cases for i in range(n)]
     trials = np.array(outcomes(trial, jobs, options.workers)).reshape(len(cases), n, 2, 2)
-    rows = [
-        {"clock": preset, "period (s)": period_s} | row(found, right_mm)
-        for (preset, period_s), found in zip(cases, trials, strict=True)
-    ]
+    rows = [heading | row(found, right_mm) for (heading, _), found in zip(cases, trials, strict=True)]
     report(options, {"Error over bound": rows}, started, f"[{options.seed}, 0..{n - 1}]")
 
 

@@ -14,21 +14,24 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from emulator.agreement import agreeing, without
 from emulator.front_end import FrontEnd
-from emulator.messages import PilotReport
+from emulator.messages import NO_CORRECTION, STARTED_ANEW, PilotReport
 from emulator.pilots import direct_inner
 from emulator.slot import CpiPlan
-from models.calibration.base import Corrections, Measurements, PhaseCalibration, PilotSlot
+from models.calibration.base import UNKNOWN_RAD2, Corrections, Measurements, PhaseCalibration, PilotSlot
 from models.calibration.coherence import CoherenceDetector, CoherenceState, coherence_loss
-from models.doors import calibrated, piloted
+from models.doors import piloted
 from models.network import Mode, ModeAssignment, Network
 from models.observation import Estimate, Observation
 from models.oscillators.base import Oscillator
 from models.readonly import sealed
 
-__all__ = ["Calibrator", "Knowledge", "Round"]
+__all__ = ["Calibrated", "Calibrator", "Knowledge", "Round"]
 
 Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+Bool = NDArray[np.bool_]
 Complex = NDArray[np.complex128]
 BY_NOISE = "weak"
 """Why a target is not resolved although the phases may be right."""
@@ -52,6 +55,10 @@ class Round(NamedTuple):
     """What came, [receiver, sender], shape (n_aps, n_aps); NaN where nothing did."""
     times_ns: tuple[int, ...] = ()
     """Start of the first and end of the last of the slots so far."""
+    jumped: tuple[int, ...] = ()
+    """APs whose phases are others than in the first CPI: they are not measured."""
+    has_anew: bool = False
+    """Whether an AP said meanwhile that its oscillator started anew."""
 
     @classmethod
     def of(cls, pilots: tuple[PilotSlot, ...], n_aps: int) -> Self:
@@ -72,7 +79,13 @@ class Calibrated(NamedTuple):
     measured_ns: int
     """When the phases were known."""
     covariance_rad2: Float
-    """Of the errors then, of tau and then of rho, shape (2 n_aps, 2 n_aps)."""
+    """Of the errors then, of tau, then of rho, shape (2 n_aps, 2 n_aps), once all have applied what they are told."""
+    number: int
+    """Counts calibrations, from 1 on."""
+    told: Bool
+    """Who was told a correction, shape (n_aps,); of the others nothing new is known."""
+    odd: tuple[int, ...] = ()
+    """APs that were left out, as what they measured contradicts the others."""
 
 
 class Knowledge(NamedTuple):
@@ -82,6 +95,8 @@ class Knowledge(NamedTuple):
     """When the next round is due; -1 for never."""
     calibrated: tuple[Calibrated, ...] = ()
     """The last calibrations: a CPI that is fused may be older than the latest."""
+    applied: tuple[int, ...] = ()
+    """Number of the last correction that each AP said to have applied; empty before any said so."""
     round: Round | None = None
     coherence: CoherenceState = CoherenceState()
     """What targets said of the phases since."""
@@ -91,6 +106,11 @@ class Knowledge(NamedTuple):
     """Whether a target was resolved since the phases were known."""
     is_lost: bool = False
     """Whether a round was asked for because coherence is lost."""
+
+    @property
+    def next_number(self) -> int:
+        """Number of the next calibration."""
+        return self.calibrated[-1].number + 1 if self.calibrated else 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +131,8 @@ class Calibrator:
         Time from one round to the next; None for a first round alone.
     detector
         Says when coherence is lost; None for not asking.
+    survey_std_m
+        Standard deviation of the error of each coordinate of the surveyed APs.
     """
 
     network: Network
@@ -119,6 +141,7 @@ class Calibrator:
     front_ends: tuple[FrontEnd | None, ...]
     period_ns: int | None = None
     detector: CoherenceDetector | None = None
+    survey_std_m: float = 0.0
 
     # -- rounds ---------------------------------------------------------------------------------------------------
 
@@ -176,14 +199,17 @@ class Calibrator:
         """Return what a round that is over tells of the phases, and what is known once that counts."""
         this = known.round
         assert this is not None, "only a round can be over"
-        found = calibrated(self.calibration, self._measured(this.inner))
+        found, odd = agreeing(self.calibration, self._measured(this))
         left = self._with_uncovered(known, found, from_cpi, this.middle_ns)
-        return found, self._afresh(known, Calibrated(from_cpi, this.middle_ns, sealed(left)))
+        told = sealed(np.asarray(found.covered.any(axis=0)))
+        last = Calibrated(from_cpi, this.middle_ns, sealed(left), known.next_number, told, odd)
+        return found, self._afresh(known, last)
 
     def told(self, known: Knowledge, cpi: int, start_ns: int) -> Knowledge:
         """Return what is known when the APs are told their phases at the start of a CPI."""
         nothing = np.zeros((2 * self.network.n_aps, 2 * self.network.n_aps))
-        return self._afresh(known, Calibrated(cpi, start_ns, sealed(nothing)))
+        everyone = sealed(np.ones(self.network.n_aps, dtype=bool))
+        return self._afresh(known, Calibrated(cpi, start_ns, sealed(nothing), known.next_number, everyone))
 
     def foreseen(self, energy_w: Float) -> Knowledge:
         """Return what will be known after a first round whose pilots come along the direct paths, without noise.
@@ -191,34 +217,44 @@ class Calibrator:
         ``energy_w`` is the sum of the squares of the samples of each AP's pilot, shape (n_aps,). Time is counted from
         the round; where nothing is calibrated, from the start of the run.
         """
-        if self.calibration.needs_truth:
-            return self.told(Knowledge(), 0, 0)
         n_aps = self.network.n_aps
+        if self.calibration.needs_truth:
+            return self.told(Knowledge(), 0, 0)._replace(applied=(1,) * n_aps)
         pilots = piloted(self.calibration, self.network, range(n_aps))
         if not pilots:
             return Knowledge()
         first = Round.of((), n_aps)._replace(times_ns=(0, 0))
         for sender, receivers in pilots:
             first.inner[list(receivers), sender] = direct_inner(self.network, sender, energy_w[sender], receivers)
-        return self.solved(Knowledge(round=first), 0)[1]
+        return self.solved(Knowledge(round=first), 0)[1]._replace(applied=(1,) * n_aps)
 
     def _afresh(self, known: Knowledge, calibrated: Calibrated) -> Knowledge:
-        return Knowledge(due_ns=known.due_ns, calibrated=(*known.calibrated, calibrated)[-MOST_KEPT:])
+        kept = (*known.calibrated, calibrated)[-MOST_KEPT:]
+        came_too_late = known.round is not None and known.round.has_anew and self._anew(known)[~calibrated.told].any()
+        return Knowledge(
+            due_ns=known.due_ns, calibrated=kept, applied=known.applied, is_lost=self._asks and bool(came_too_late)
+        )
 
-    def _measured(self, inner: Complex) -> Measurements:
+    @property
+    def _asks(self) -> bool:
+        """Whether a calibration is asked for where one is missing."""
+        return self.detector is not None
+
+    def _measured(self, this: Round) -> Measurements:
         """Return what came of pilots, without what may be noise alone: an AP that is silent sends none."""
+        inner = this.inner
         snr = np.abs(inner) ** 2 / self.noise_power_w
         heard = np.nan_to_num(snr) > HEARD_SNR
-        return Measurements(
+        found = Measurements(
             network=self.network, inner=np.where(heard, inner, np.nan), snr=np.where(heard, snr - 1.0, np.nan)
         )
+        return without(found, this.jumped)
 
     def _with_uncovered(self, known: Knowledge, found: Corrections, cpi: int, now_ns: int) -> Float:
         """Return the covariance after a round: of what it does not tell, what it was."""
         before, covered = self._all_rad2(known, cpi, now_ns), found.covered.ravel()
         left = found.covariance_rad2 if self.calibration.tells_both else self._with_sums(found.covariance_rad2, before)
-        both = covered[:, None] & covered
-        return np.where(both, left, np.where(covered[:, None] | covered, 0.0, before))
+        return _of_parts(covered, left, before)
 
     def _with_sums(self, differences_rad2: Float, before_rad2: Float) -> Float:
         """Return the covariance where tau - rho alone was measured, for what it was before.
@@ -234,6 +270,25 @@ class Calibrator:
         half_turns = np.kron([[1.0, -1.0], [-1.0, 1.0]], np.diag(np.pi**2 * beyond))
         return differences_rad2 + 0.25 * np.kron(np.ones((2, 2)), sums) + half_turns
 
+    def heard(self, known: Knowledge, applied: Mapping[str, int]) -> Knowledge:
+        """Return what is known when APs say, by name, which corrections they had applied in the CPI that is fused."""
+        names, before = self.network.ap_names, self._applied(known)
+        now = tuple(applied.get(name, was) for name, was in zip(names, before, strict=True))
+        changed = tuple(i for i, (was, new) in enumerate(zip(before, now, strict=True)) if was != new)
+        has_anew, this = any(now[i] == STARTED_ANEW for i in changed), known.round
+        if this is None:
+            return known._replace(applied=now, is_lost=known.is_lost or (has_anew and self._asks))
+        jumped = changed if np.isfinite(this.inner).any() else ()
+        this = this._replace(jumped=this.jumped + jumped, has_anew=this.has_anew or has_anew)
+        return known._replace(applied=now, round=this)
+
+    def _applied(self, known: Knowledge) -> tuple[int, ...]:
+        return known.applied or (NO_CORRECTION,) * self.network.n_aps
+
+    def _anew(self, known: Knowledge) -> Bool:
+        """Return whose oscillator started anew and was not corrected since, shape (n_aps,)."""
+        return np.array(self._applied(known)) == STARTED_ANEW
+
     # -- what is known of the phases ---------------------------------------------------------------------------------
 
     def covariance_rad2(self, known: Knowledge, cpi: int, assignment: ModeAssignment, now_ns: int) -> Float | None:
@@ -247,19 +302,42 @@ class Calibrator:
             The CPI, and a time in it.
         assignment
             The modes of the APs: of a receiver that of rho counts, else that of tau.
+
+        An error of the survey along the way to a target is one of the phase: its variance (k survey_std_m)^2 is added.
+        It counts as independent of what it was during a calibration, along other ways.
         """
-        if not any(self.front_ends) and not known.calibrated:
+        if not any(self.front_ends) and not known.calibrated and self.survey_std_m == 0.0:
             return None
         n_aps, modes = self.network.n_aps, assignment.modes
         roles = np.array([i + n_aps if mode is Mode.RECEIVE else i for i, mode in enumerate(modes)])
         found = self._all_rad2(known, cpi, now_ns)[roles[:, None], roles]
+        if self.survey_std_m:
+            found = found + (self.network.wavenumber_rad_m * self.survey_std_m) ** 2 * np.eye(self.network.n_aps)
         return found if found.any() else None
 
     def _all_rad2(self, known: Knowledge, cpi: int, now_ns: int) -> Float:
         """Return the covariance of tau, and then of rho, of all APs, at a time in a CPI."""
-        last = next((each for each in reversed(known.calibrated) if each.from_cpi <= cpi), None)
-        if last is None:
+        counting = tuple(each for each in known.calibrated if each.from_cpi <= cpi)
+        found = self._after_rad2(counting, np.array(self._applied(known)), now_ns)
+        anew = self._anew(known)
+        return _of_parts(np.tile(anew, 2), self._anew_rad2, found) if anew.any() else found
+
+    def _after_rad2(self, calibrated: tuple[Calibrated, ...], applied: Index, now_ns: int) -> Float:
+        """Return the covariance after calibrations: that of the last one each AP has applied, by the numbers of these.
+
+        Who was told nothing counts as one that has, as its part of the covariance is what it was.
+        """
+        if not calibrated:
             return self._unmeasured_rad2(1e-9 * now_ns)
+        *before, last = calibrated
+        has = np.tile((applied >= last.number) | ~last.told, 2)
+        since = self._since_rad2(last, now_ns)
+        if has.all():
+            return since
+        return _of_parts(has, since, self._after_rad2(tuple(before), applied, now_ns))
+
+    def _since_rad2(self, last: Calibrated, now_ns: int) -> Float:
+        """Return the covariance after a calibration that all have applied."""
         since_s = 1e-9 * max(now_ns - last.measured_ns, 0)
         of_kind = [0.0 if end is None else end.drift_rad2(since_s) for end in self._kinds.values()]
         return self._of_oscillators(np.array(of_kind)[self._kind_of]) + last.covariance_rad2
@@ -268,6 +346,11 @@ class Calibrator:
         """Return the covariance of tau and rho at a time before anything was measured."""
         of_kind = [0.0 if end is None else end.unmeasured_rad2(time_s) for end in self._kinds.values()]
         return self._of_oscillators(np.array(of_kind)[self._kind_of]) + self._chains_rad2
+
+    @cached_property
+    def _anew_rad2(self) -> Float:
+        """Covariance of tau and rho of APs whose oscillators have just started anew, each with any phase."""
+        return np.kron([[1.0, -1.0], [-1.0, 1.0]], UNKNOWN_RAD2 * np.eye(self.network.n_aps)) + self._chains_rad2
 
     @cached_property
     def _chains_rad2(self) -> Float:
@@ -314,3 +397,9 @@ class Calibrator:
         coherence = self.detector.update(known.coherence, coherence_loss(observation, estimate))
         is_lost = misfits >= PATIENCE_CPIS or self.detector.lost(coherence)
         return known._replace(coherence=coherence, misfits=misfits, has_resolved=has_resolved, is_lost=is_lost)
+
+
+def _of_parts(members: Bool, inside_rad2: Float, outside_rad2: Float) -> Float:
+    """Return a covariance that among members is the one, among the others the other, and 0 between them."""
+    both = members[:, None] & members
+    return np.where(both, inside_rad2, np.where(members[:, None] | members, 0.0, outside_rad2))

@@ -319,6 +319,7 @@ class Emulation:
             refused_reports=dict(self.central.refused_reports),
             late_reports_used=self.central.late_reports_used,
             late_reports_waiting=self.central.late_reports_waiting,
+            corrections_repeated=self.central.corrections_repeated,
             lost_reports=self.losses.found(),
             trace=self.trace,
         )
@@ -407,7 +408,7 @@ class Emulation:
         What a node was built with counts as it was then, if it is state, and as it is now, if it is wiring: the one is
         in the state, the other is not. Links count as they were built: what they have become is in the state.
         """
-        found = {"format": "3", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
+        found = {"format": "4", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
         found |= settings("faults", self._faults_built)
         for name in (self.central.name, *self.nodes):
             node = self.nodes[name]

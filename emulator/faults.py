@@ -22,7 +22,7 @@ from emulator.media.air import Air
 from emulator.media.effects import TargetEchoes
 from emulator.media.fronthaul import Fronthaul
 from emulator.media.truth import CpiTruth, Emitted
-from emulator.messages import EchoReport, Message, StatisticsReport
+from emulator.messages import EchoReport, Message, PilotReport, StatisticsReport
 from emulator.nodes.access_point import AccessPoint
 from emulator.nodes.central_processor import CentralProcessor
 from emulator.randomness import complex_normals
@@ -330,7 +330,7 @@ class Tampering(NodeFault):
         return isinstance(other, Tampering) and other.node == self.node
 
     def heard(self, ap: AccessPoint, slot: Slot, echo: Complex) -> Complex:
-        """Return what the access point takes for the echo of a slot."""
+        """Return what the access point takes for the echo of a slot, or for what arrives of a pilot."""
         return echo
 
     def sent(self, ap: AccessPoint, message: Message) -> Message:
@@ -338,21 +338,27 @@ class Tampering(NodeFault):
         return message
 
 
-def content(report: EchoReport | StatisticsReport) -> Complex:
+Report = EchoReport | StatisticsReport | PilotReport
+CONTENT: dict[type[Message], str] = {EchoReport: "samples", StatisticsReport: "cross", PilotReport: "inner"}
+"""Where the numbers of a report are."""
+
+
+def content(report: Report) -> Complex:
     """Return the numbers of a report."""
-    return report.samples if isinstance(report, EchoReport) else report.cross
+    numbers: Complex = getattr(report, CONTENT[type(report)])
+    return numbers
 
 
-def with_content(report: EchoReport | StatisticsReport, numbers: Complex) -> Any:
-    """Return a report with other numbers."""
+def with_content(report: Report, numbers: Complex) -> Any:
+    """Return a report with other numbers, in its precision."""
     other: Any = copy(report)
-    setattr(other, "samples" if isinstance(report, EchoReport) else "cross", numbers)
+    setattr(other, CONTENT[type(report)], numbers.astype(content(report).dtype, copy=False))
     return other
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corrupt(Tampering):
-    """Some reports are changed: noise of the report's own power is added.
+    """Some reports, on echoes or on pilots, are changed: noise of the report's own power is added.
 
     Attributes
     ----------
@@ -371,7 +377,7 @@ class Corrupt(Tampering):
 
     def sent(self, ap: AccessPoint, message: Message) -> Message:
         """Return the report, changed or not."""
-        if not isinstance(message, EchoReport | StatisticsReport):
+        if not isinstance(message, Report):
             return message
         rng = ap.rng("corrupt", message.serial)
         if rng.random() >= self.share:
@@ -429,7 +435,7 @@ class Replay(Tampering):
 
 @dataclass(frozen=True, kw_only=True)
 class Rubbish(Tampering):
-    """The access point takes noise for its echoes, of their power."""
+    """The access point takes noise for its echoes, and for the pilots of others, of their power."""
 
     def heard(self, ap: AccessPoint, slot: Slot, echo: Complex) -> Complex:
         """Return noise."""

@@ -49,6 +49,13 @@ class Inbox:
         """Names of the APs of which anything came."""
         return {*self.records, *self.echoes, *self.statistics, *self.pilots}
 
+    @property
+    def applied(self) -> dict[str, int]:
+        """Numbers of the corrections that APs say to have applied in the CPI, by name."""
+        echoes = (next(iter(own.values())) for own in self.echoes.values())
+        said = (*self.records.values(), *echoes, *self.statistics.values(), *self.pilots.values())
+        return {message.source: message.applied for message in said if message.applied is not None}
+
     def numbers(self, receiver: str, positions: tuple[int, ...]) -> list[int]:
         """Return the numbers of the reports of a receiver on some slots."""
         if receiver in self.statistics:

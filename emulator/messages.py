@@ -1,8 +1,9 @@
 """What travels over the fronthaul. The size of a message follows from what is in it.
 
 Every message is one frame: Ethernet preamble, header, check sequence and gap (38 bytes) and the eCPRI common header
-with its two identifiers (8 bytes). The identifiers carry what the message is about and its number at the source. The
-check sequence is not computed: whether it fits is an attribute.
+with its two identifiers (8 bytes). The identifiers carry what the message is about, its number at the source, and, in 4
+bits, which correction of phases the source has applied. The check sequence is not computed: whether it fits is an
+attribute.
 """
 
 from copy import copy
@@ -20,6 +21,8 @@ __all__ = [
     "ARROW",
     "CENTRAL",
     "HEADER_BITS",
+    "NO_CORRECTION",
+    "STARTED_ANEW",
     "Assignment",
     "Correction",
     "EchoReport",
@@ -35,6 +38,8 @@ CENTRAL = "central"
 """Name of the central processor."""
 ARROW = "->"
 """What stands between two node names in the name of a link, and in no name of a node."""
+NO_CORRECTION, STARTED_ANEW = 0, -1
+"""In the place of the number of a correction: none yet; none since the oscillator started anew."""
 EQUAL_STEPS = Uniform()
 DOUBLE, SINGLE = 64, 32
 """Bits of a real number of statistics that travel in double or single precision."""
@@ -61,6 +66,9 @@ class Message:
         The CPI that it is about; -1 for none.
     serial
         Counts the messages of the source, in the header; -1 where the source counts none.
+    applied
+        Number of the correction of its phases that the source had applied in the CPI, `NO_CORRECTION` or
+        `STARTED_ANEW`, in the header; None where it says nothing of it.
     intact
         Whether the check sequence of the frame fits the content.
     own
@@ -75,6 +83,7 @@ class Message:
     cause: int = field(default=-1, init=False)
     cpi: int = field(default=-1, init=False)
     serial: int = field(default=-1, init=False)
+    applied: int | None = field(default=None, init=False)
     intact: bool = field(default=True, init=False, repr=False)
     own: bool = field(default=False, init=False, repr=False, compare=False)
 
@@ -273,7 +282,12 @@ class PilotReport(Message):
     @property
     def content_bits(self) -> int:
         """Size of slot positions and numbers."""
-        return (16 + 64) * len(self.positions)
+        return (16 + 64) * self.n_numbers
+
+    @property
+    def n_numbers(self) -> int:
+        """Complex numbers that travel."""
+        return len(self.positions)
 
 
 @dataclass(eq=False, slots=True)
@@ -288,12 +302,15 @@ class Correction(Message):
         When the phases were measured.
     transmit_rad, receive_rad
         Errors of its transmit and its receive chain, in rad.
+    number
+        Counts calibrations from 1 on, in the header.
     """
 
     cpi: int
     measured_ns: int
     transmit_rad: float
     receive_rad: float
+    number: int
 
     @property
     def content_bits(self) -> int:

@@ -129,9 +129,12 @@ class RunResult:
     late_reports_used, late_reports_waiting
         Those of them that were fused with a later CPI, and those that wait for the next fusion.
     refused_reports
-        Reports that the central processor refused, by cause: "check sequence" or "stale header".
+        Reports that the central processor refused, by cause: "check sequence" or "stale header"; "contradiction" counts
+        access points whose measurements of pilots were left out of a calibration.
     lost_reports
         Those that were not fused with their CPI since the start, by cause, the commonest first.
+    corrections_repeated
+        How often a correction of phases was sent again, as its access point had not said that it has it.
     trace
         The recorded events, if tracing was on.
     """
@@ -149,6 +152,7 @@ class RunResult:
     trace: Trace | None
     late_reports_used: int = 0
     late_reports_waiting: int = 0
+    corrections_repeated: int = 0
 
     @property
     def late_reports_dropped(self) -> int:

@@ -34,6 +34,8 @@ class Medium(Protocol):
     """The air, as nodes see it; ``emulator.media.air.Air`` says what each call does and raises."""
 
     unit_amplitude_m2: float
+    network: Network
+    """Where everything really is; ``Services.network`` is what the survey says."""
 
     def connect_access_point(
         self,

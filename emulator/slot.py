@@ -143,6 +143,8 @@ class CpiPlan:
         Who sends a pilot in each of the first slots, and who listens; empty for a CPI without pilots.
     array_sizes
         Antennas of each AP, in the order of their names, where they differ; empty where they do not.
+    calibration
+        Number of the calibration that its pilots belong to, or what the APs are told; 0 for none.
     """
 
     cpi: int
@@ -152,6 +154,7 @@ class CpiPlan:
     deadline_ns: int
     is_told: bool = False
     pilots: tuple[PilotSlot, ...] = ()
+    calibration: int = 0
     array_sizes: tuple[int, ...] = ()
 
     @property

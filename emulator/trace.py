@@ -87,13 +87,15 @@ class Kind(IntEnum):
     CORRECT = 17
     """An AP takes up a correction of its phases [CPI] *."""
     INCOHERENT = 18
-    """The central processor found that the phases do not fit any more, and asks for a calibration [CPI]."""
+    """The central processor found coherence lost, or an oscillator started anew: it asks for a calibration [CPI]."""
     FAULT = 19
     """A fault of this AP or link begins, or the AP is still down as a CPI begins [place in ``FAULTS``; -1: none]."""
     REPAIR = 20
     """A fault of this AP or link ends [place in ``FAULTS``; -1: none]."""
     REFUSE = 21
-    """The central processor refused a message, for its check sequence or its header [CPI] *."""
+    """The central processor refused a message, for its check sequence, its header, or what others measured [CPI] *."""
+    REPEAT = 22
+    """The central processor sends a correction again: its AP says that it has not applied it, or nothing [CPI] *."""
 
 
 @dataclass(frozen=True, kw_only=True)

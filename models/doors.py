@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAILURES", "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "calibrated", "estimated", "is_own",
-    "ordered", "piloted", "require", "selected",
+    "left_over", "ordered", "piloted", "require", "selected",
 ]  # fmt: skip
 
 FAILURES = (Exception, SystemExit)
@@ -316,3 +316,20 @@ def calibrated(calibration: "PhaseCalibration", measurements: Measurements) -> C
         expected = "covariance_rad2: symmetric, without negative eigenvalues"
         door.refuse(calibration, got.covariance_rad2, expected)
     return Corrections(**checked)
+
+
+def left_over(
+    calibration: "PhaseCalibration", measurements: Measurements, found: Corrections
+) -> NDArray[np.float64] | None:
+    """Return by how much measurements differ from what a calibration found, or None if it does not tell.
+
+    Raises
+    ------
+    DoorError
+        If it returns anything but finite numbers, one for each receiver and sender.
+    """
+    door, n = Door("calibration", "left_rad"), measurements.network.n_aps
+    got = door.ask(calibration, measurements, found)
+    if got is None:
+        return None
+    return door.numbers(calibration, got, (n, n), f"None, or finite phases of shape {(n, n)}", float)

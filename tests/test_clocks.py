@@ -6,8 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
+from emulator.agreement import agreeing
 from emulator.calibrator import Calibrator
+from emulator.faults import Corrupt, LinkDown, Restart, Rubbish
 from emulator.front_end import FrontEnd, Wander
+from emulator.journeys import Journeys
 from emulator.media.effects import DirectPaths
 from emulator.messages import Correction, PilotReport
 from emulator.nodes.access_point import AccessPoint
@@ -16,8 +19,10 @@ from emulator.randomness import Streams
 from emulator.slot import Frame
 from emulator.trace import Kind
 from models.calibration import CoherenceDetector, DirectPath, Genie, NoCalibration, OverTheAir, ProportionalIntegral
+from models.calibration.base import Measurements
 from models.oscillators import Ideal, PhaseLocked, Static, TwoState, Wiener, named
 from models.radio.efficiency import sinr
+from scenarios import load
 from tests.outcome import essence
 
 CARRIER_HZ = 3.5e9
@@ -323,7 +328,7 @@ def test_what_a_calibration_leaves_is_what_its_covariance_says(paper, sizes):
     assert np.mean(distances) == pytest.approx(23.0, rel=5.0 * np.sqrt(2.0 / 23.0 / 60.0))
 
 
-def test_a_correction_that_is_lost_leaves_its_ap_as_it_was(paper):
+def test_a_correction_that_never_comes_leaves_its_ap_as_it_was(paper):
     scenario = paper()
     chains = np.tile(random_chains(12)[:1], (2, 1)) * [[1.0], [-1.0]]
 
@@ -337,6 +342,122 @@ def test_a_correction_that_is_lost_leaves_its_ap_as_it_was(paper):
     left = np.array([ap._turns[0, 0] for ap in emulation.access_points.values()])
     others = np.exp(1j * np.delete(left, 3))
     assert np.abs(np.angle(others / others[0])).max() < 0.01 and left[3] == chains[0, 3]
+
+
+CORRECTIONS_LOST = LinkDown(link="central->ap-3", at_s=1.42e-3, until_s=1.5e-3)
+"""It loses the correction that follows the pilots of the first two CPIs, and no plan."""
+
+
+def own_std_rad(cpi, name):
+    index = int(name.removeprefix("ap-"))
+    return np.sqrt(cpi.observation.phase_covariance_rad2[index, index])
+
+
+def test_a_correction_that_is_lost_counts_as_not_applied_and_is_sent_again(paper):
+    scenario = paper()
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=0.5))
+    emulation = built(scenario, ends, DirectPath(), faults=[CORRECTIONS_LOST])
+    cpis = list(emulation.cpis(7))
+    said_rad = {name: [own_std_rad(cpi, name) for cpi in cpis[3:]] for name in ("ap-2", "ap-3")}
+    assert said_rad["ap-3"][:2] == pytest.approx([0.5, 0.5]) and max(said_rad["ap-3"][2:]) < 0.01
+    assert max(said_rad["ap-2"]) < 0.01
+    assert resolved(emulation.result(cpis))[-2:] == [True, True]
+    assert np.all(cpis[3].peb_hybrid_m > cpis[5].peb_hybrid_m)
+    assert np.all(cpis[3].error_ignoring_m > 1.5 * cpis[5].error_ignoring_m)
+    result = emulation.result(cpis)
+    way = Journeys(result.trace.data())
+    first, again = way.messages(what="Correction", destination="ap-3")
+    assert (result.corrections_repeated, again.cause, again.cpi) == (1, first.number, 5)
+    assert [event.message for event in way.about(5, Kind.REPEAT)] == [again.number]
+
+
+def test_a_confirmation_that_is_lost_brings_a_correction_twice_and_nothing_is_applied_twice(paper):
+    scenario = paper()
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=0.5))
+    silent = LinkDown(link="ap-3->central", at_s=1.5e-3, until_s=2.7e-3)
+    emulation = built(scenario, ends, DirectPath(), faults=[silent])
+    result = emulation.run(6)
+    assert result.corrections_repeated == 1
+    left = np.exp(1j * np.array([ap.turns[0, 0] for ap in emulation.access_points.values()]))
+    assert np.abs(np.angle(left / left[0])).max() < 0.01
+
+
+def calibrated_under(scenario, fault, calibration=None, **keys):
+    """Return the result of a run in which a fault is on, who was told corrections, and the errors of phase left."""
+    ends = ends_of(names_of(scenario), Static(phase_std_rad=0.4))
+    emulation = built(scenario, ends, calibration or DirectPath(), faults=[fault], estimator=None, **keys)
+    result = emulation.run(5)
+    left = np.array([ap.turns[:, 0] * [1.0, -1.0] for ap in emulation.access_points.values()])
+    return result, emulation.central.known_phases.calibrated[-1], np.angle(np.exp(1j * (left - left[0])))
+
+
+@pytest.mark.parametrize(
+    ("kind", "calibration"),
+    [(Rubbish, DirectPath()), (Rubbish, OverTheAir()), (partial(Corrupt, undetected=True), DirectPath())],
+    ids=["rubbish", "rubbish-over-the-air", "corrupt"],
+)
+def test_pilots_that_contradict_those_of_others_are_left_out_of_a_calibration(paper, kind, calibration):
+    liar = kind(node="ap-3", at_s=0.0, until_s=1.5e-3)
+    result, last, left_rad = calibrated_under(paper(), liar, calibration)
+    others = np.delete(np.arange(12), 3)
+    assert last.odd == (3,) and not last.told[3] and last.told[others].all()
+    assert result.refused_reports == {"contradiction": 1}
+    assert np.abs(left_rad[others]).max() < 0.02
+    refused = Journeys(result.trace.data()).about(1, Kind.REFUSE)
+    assert len(refused) == 1 and refused[0].message >= 0
+
+
+def test_pilots_whose_check_sequence_does_not_fit_are_refused_and_counted(paper):
+    result, last, left_rad = calibrated_under(paper(), Corrupt(node="ap-3", at_s=0.0, until_s=1.95e-3))
+    assert result.refused_reports == {"check sequence": 2} and last.odd == ()
+    assert np.abs(left_rad[np.delete(np.arange(12), 3), 0]).max() < 0.02
+
+
+def test_with_too_many_liars_nobody_is_left_out():
+    rng, network = np.random.default_rng(0), load("paper").build(seed=1).network
+    inner = np.exp(1j * rng.uniform(-np.pi, np.pi, (12, 12)))
+    measurements = Measurements(network=network, inner=inner, snr=np.full((12, 12), 1e4))
+    assert agreeing(DirectPath(), measurements)[1] == ()
+
+
+def run_with_a_restart(scenario, calibration, *, law, at_s, detector=None, n_cpis=14):
+    """Return results, and what the centre says of the phase of the AP that restarts, and of another one."""
+    restart = Restart(node="ap-3", at_s=at_s, lasts_s=1e-4)
+    ends = ends_of(names_of(scenario), law)
+    emulation = built(scenario, ends, calibration, faults=[restart], detector=detector)
+    cpis = list(emulation.cpis(n_cpis))
+    said = [(cpi.index, own_std_rad(cpi, "ap-3"), own_std_rad(cpi, "ap-5")) for cpi in cpis if not cpi.has_pilots]
+    return emulation.result(cpis), [said_rad for said_rad in said if said_rad[0] >= 3]
+
+
+def test_of_an_oscillator_that_started_anew_nothing_is_known_until_it_is_calibrated(paper):
+    law, began_cpi = named("ocxo"), 5
+    at_s = FRAME.cpi_start_ns(began_cpi) * 1e-9 + 1e-4
+    result, said = run_with_a_restart(paper(), DirectPath(), law=law, at_s=at_s, detector=CoherenceDetector())
+    pilots = [cpi.index for cpi in result.cpis if cpi.has_pilots]
+    assert pilots == [0, 1, 8, 9]  # CPI 6 is the first of which it says something
+    for index, started_anew, other in said:
+        assert started_anew == pytest.approx(np.pi / np.sqrt(3.0)) if 6 <= index <= 10 else started_anew < 0.01
+        assert other < 0.01
+    assert all(resolved(result)[12:])
+
+
+def test_a_restart_brings_no_calibration_that_nobody_asked_for(paper):
+    at_s = FRAME.cpi_start_ns(5) * 1e-9 + 1e-4
+    result, said = run_with_a_restart(paper(), DirectPath(), law=named("ocxo"), at_s=at_s, n_cpis=10)
+    assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1]
+    assert said[-1][1] == pytest.approx(np.pi / np.sqrt(3.0)) and said[-1][2] < 0.01
+    _, said = run_with_a_restart(paper(), NoCalibration(), law=named("ocxo"), at_s=at_s, n_cpis=8)
+    assert said[-1][1] == pytest.approx(np.pi / np.sqrt(3.0)) and said[0][1] < 0.01
+
+
+def test_an_ap_that_restarts_between_two_cpis_of_pilots_is_measured_in_the_next_round(paper):
+    at_s = FRAME.cpi_start_ns(0) * 1e-9 + 4.5e-4
+    result, said = run_with_a_restart(
+        paper(), DirectPath(), law=Static(phase_std_rad=0.5), at_s=at_s, detector=CoherenceDetector(), n_cpis=9
+    )
+    assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1, 4, 5]
+    assert said[-1][1] < 0.01 and said[-1][2] < 0.01 and all(resolved(result)[-2:])
 
 
 def test_a_loop_learns_a_frequency_that_immediate_corrections_leave(paper):

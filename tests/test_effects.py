@@ -62,7 +62,8 @@ def radiated(with_data=True):
 
 def started(name, **settings):
     effect = make(name, EFFECTS, SETTINGS[name] | settings)
-    effect.start(SimpleNamespace(network=NETWORK, frame=FRAME, now_ns=0, generator=Streams(1).generator))
+    air = SimpleNamespace(network=NETWORK)
+    effect.start(SimpleNamespace(network=NETWORK, air=air, frame=FRAME, now_ns=0, generator=Streams(1).generator))
     return effect
 
 

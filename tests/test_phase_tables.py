@@ -1,6 +1,7 @@
 """The tables [oscillators] and [calibration] of a scenario file: what is refused, and what becomes of what is not."""
 
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,7 +77,10 @@ def written(scenario):
         ('node = [{preset = "ocxo"}]', "node[0].name: got a table; allowed: the name of an access point or a UE"),
         ('node = [{name = "ap-33"}]', f'node[0].name: got "ap-33"; {NO_SUCH}; did you mean "ap-3"?'),
         ('node = [{name = "ue-10"}]', f'node[0].name: got "ue-10"; {NO_SUCH}; did you mean "ue-1"?'),
-        ('node = [{name = "ap-3"}, {name = "ap-3"}]', 'node[1].name: got "ap-3", which stands there before; give each'),
+        ('node = [{name = "ap-3"}]', 'node[0].name: got "ap-3" alone; give kind, preset or a setting, or leave the'),
+        ('node = [{name = "ap-3", kind = "ideal"}, {name = "ap-3", kind = "ideal"}]',
+         'node[1].name: got "ap-3", which stands there before; give each'),
+        ('preset = "ocxo"\nnode = [{name = "ap-3", loop_hz = 3.0}]', "node[0].loop_hz: unknown key; known here: cfo"),
         ('node = [{name = "ap-3", preset = "ocxo", kind = "pll"}]', 'node[0].kind: got "pll", and the preset "ocxo"'),
         ('node = [{name = "ap-3", kind = "static"}]', "node[0].phase_std_rad: required by this kind, not given"),
         ('node = [{name = "ap-3", presett = "ocxo"}]', "node[0].presett: unknown key"),
@@ -229,7 +233,7 @@ def test_single_nodes_have_oscillators_of_their_own(small):
     node = [
         {"name": "ap-2", "kind": "wiener", "linewidth_hz": 3.0},
         {"name": "ue-1", "preset": "low-tcxo", "cfo_std_hz": 2.0},
-        {"name": "ap-4"},
+        {"name": "ap-4", "kind": "ideal"},
     ]
     made = radios(small({"oscillators": {"preset": "ocxo", "node": node}}))
     assert list(made) == ["ap-0", "ap-1", "ap-2", "ap-3", "ap-5", "ue-1"]
@@ -312,6 +316,20 @@ class Quartz(TwoState):
 class Rounds(DirectPath):
     least_snr: float = 0.0
 """
+
+
+def test_a_single_oscillator_has_kind_and_settings_of_all_unless_it_names_one():
+    text = (
+        '[oscillators]\npreset = "ocxo"\nphase_std_rad = 0.5\n[[oscillators.node]]\nname = "ap-3"\ncfo_std_hz = 7.0\n'
+    )
+    made = radios(checked(text + '[[oscillators.node]]\nname = "ap-4"\nkind = "wiener"\nlinewidth_hz = 3.0\n'))
+    assert made["ap-3"].oscillator == replace(made["ap-0"].oscillator, cfo_std_hz=7.0)
+    assert made["ap-4"].oscillator == Wiener(linewidth_hz=3.0)
+    text = (
+        '[oscillators]\nkind = "static"\nphase_std_rad = 1.0\n[[oscillators.node]]\nname = "ue-0"\nphase_std_rad = 2.0'
+    )
+    made = radios(checked(text))
+    assert made["ue-0"].oscillator == Static(phase_std_rad=2.0) and "ue-1" not in made
 
 
 @pytest.fixture

@@ -76,7 +76,8 @@ class Air(Node):
     Attributes
     ----------
     network, radio, access_channel
-        The survey, the air interface and the static part of the AP-UE channels.
+        Where everything really is, which the survey may have wrong; the air interface and the static part of the AP-UE
+        channels.
     n_targets
         How many targets there are.
     effects

@@ -30,8 +30,8 @@ Float = NDArray[np.float64]
 class Effect(ABC):
     """Something in the air that turns what is radiated in a slot into a field at the receivers.
 
-    An implementation is a keyword-only dataclass whose fields are its settings; the survey, random numbers and the
-    calendar are those of ``services``, which it has from its start on.
+    An implementation is a keyword-only dataclass whose fields are its settings; random numbers and the calendar are
+    those of ``services``, which it has from its start on. Where the APs really are says ``services.air.network``.
     """
 
     services: Services = field(init=False, repr=False)
@@ -102,7 +102,7 @@ class TargetEchoes(Effect):
         """Return a(u) e^{-jkd} / d of all APs and targets, shape (n_aps, n_targets, N); kept while targets rest."""
         key = positions_m.tobytes()
         if self._legs[0] != key:
-            self._legs = (key, leg_response(self.services.network, positions_m), {})
+            self._legs = (key, leg_response(self.services.air.network, positions_m), {})
         return self._legs[1]
 
     def _back_legs(self, positions_m: Float, receivers: tuple[int, ...]) -> Complex:
@@ -124,5 +124,5 @@ class DirectPaths(Effect):
         """Return the sum of the direct paths from the APs that radiate; see ``Effect.field``."""
         if not (slot.is_pilot and emitted):
             return None
-        network = self.services.network
+        network = self.services.air.network
         return np.asarray(sum(direct_field(network, index, total, receivers) for index, (_, total) in emitted))

@@ -24,7 +24,17 @@ from emulator import FAULTS
 from emulator.emission import Emission
 from emulator.front_end import Corrected, FrontEnd, Wander
 from emulator.functional_split import FunctionalSplit, IqSplit, check_message
-from emulator.messages import CENTRAL, Assignment, Correction, Message, PilotReport, Telemetry, TransmissionRecord
+from emulator.messages import (
+    CENTRAL,
+    NO_CORRECTION,
+    STARTED_ANEW,
+    Assignment,
+    Correction,
+    Message,
+    PilotReport,
+    Telemetry,
+    TransmissionRecord,
+)
 from emulator.nodes.node import Node
 from emulator.payload import symbols
 from emulator.pilots import heard_pilot, pilot_samples
@@ -123,6 +133,12 @@ class AccessPoint(Node):
     """By how much it turns what it sends, and hears, in the slots of the CPI, (2, n_slots); None for not at all."""
     _corrections: list[Correction] = field(default_factory=list, init=False)
     """Those whose CPI has not come yet."""
+    _calibration: int = field(default=0, init=False)
+    """Number of the calibration that it took part in last: a correction of another one is of phases of the past."""
+    _applied: int = field(default=NO_CORRECTION, init=False)
+    """Number of the last correction that it has applied, or why there is none."""
+    _applied_in: dict[int, int] = field(default_factory=dict, init=False)
+    """The same in CPIs that are not fused."""
     _corrected: Corrected | None = field(default=None, init=False)
     """What it takes off its phases; None before the first correction."""
     _pilots: list[tuple[int, complex]] = field(default_factory=list, init=False)
@@ -203,10 +219,15 @@ class AccessPoint(Node):
             self.log(Kind.ASSIGNED, message.cpi, message.cpi, message.sequence)
         elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
             self._answer(message, self._message("learn", self._past[message.cpi].plan, message))
-        elif isinstance(message, Correction):
+        elif isinstance(message, Correction) and self._is_due(message):
             self._corrections.append(message)
         else:
             self.log(Kind.LATE, message.cpi, message.cpi, message.sequence)
+
+    def _is_due(self, correction: Correction) -> bool:
+        """Return whether a correction is of phases that the AP still has, and did not come before."""
+        known = {self._applied, *(other.number for other in self._corrections)}
+        return correction.number == self._calibration and correction.number not in known
 
     # -- the life of a slot ---------------------------------------------------------------------------------------
 
@@ -219,7 +240,8 @@ class AccessPoint(Node):
     def shut_down(self) -> None:
         """Stop whatever it is doing, and forget it: plans, echoes and records."""
         self.down, self.plan, self._mode = True, None, Mode.IDLE
-        self._assignments, self._past, self._radiated, self._settle, self.recorded = {}, {}, [], [], {}
+        self._assignments, self._past, self._applied_in, self.recorded = {}, {}, {}, {}
+        self._radiated, self._settle = [], []
         self._communication, self._symbols, self._corrections, self._pilots = NOTHING_YET, None, [], []
         self.split.forget(self.services.frame.cpi_at(self.services.now_ns) or 0)
         self.services.air.leave(self.name)
@@ -230,7 +252,8 @@ class AccessPoint(Node):
 
     def restart_oscillator(self) -> None:
         """Have an oscillator that starts anew, with a phase that nobody knows, and no corrections of it."""
-        self._corrected = None
+        self._corrected, self._calibration = None, STARTED_ANEW
+        self._applied = NO_CORRECTION if self.front_end is None else STARTED_ANEW
         if self.front_end is not None:
             cpi = self.services.frame.cpi_at(self.services.now_ns)
             self._wander = self._wander.restarted(-1 if cpi is None else cpi, self.front_end, self.services.generator)
@@ -311,11 +334,11 @@ class AccessPoint(Node):
 
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo, or measure a pilot; called by the air at slot end."""
+        for fault in self.tampering:
+            echo = sealed(fault.heard(self, slot, echo))
         if slot.is_pilot:
             self._measure(slot, echo)
             return
-        for fault in self.tampering:
-            echo = sealed(fault.heard(self, slot, echo))
         try:
             given = self.report(slot, echo)
             if given is not None and given is not echo:
@@ -372,6 +395,7 @@ class AccessPoint(Node):
         self._mode = assignment.plan.mode(self.name)
         if self._mode is not Mode.IDLE:
             self._turns = self._turned(cpi, self.plan)
+        self._applied_in[cpi] = self._applied
         if self.plan.has_pilots:
             self._attend(self.plan)
         elif self._mode is Mode.TRANSMIT:
@@ -384,6 +408,7 @@ class AccessPoint(Node):
 
     def _attend(self, plan: CpiPlan) -> None:
         """Take part in a CPI of pilots: listen, and send in slots of its own."""
+        self._calibration, self._corrections = plan.calibration, []
         self._look_at_radiate()
         if self._mode is Mode.TRANSMIT:
             self.services.air.transmit(self.name)
@@ -414,7 +439,7 @@ class AccessPoint(Node):
         first_ns = plan.slots[0].start_ns
         if plan.is_told:
             left = self._left(turns, first_ns)
-            self._correct(first_ns, *left[:, 0].tolist())
+            self._correct(plan.calibration, first_ns, *left[:, 0].tolist())
             self.log(CORRECT, cpi, cpi)
         return self._left(turns, first_ns)
 
@@ -423,12 +448,12 @@ class AccessPoint(Node):
         due = [correction for correction in self._corrections if correction.cpi <= cpi]
         for correction in due:
             self._corrections.remove(correction)
-            self._correct(correction.measured_ns, correction.transmit_rad, correction.receive_rad)
+            self._correct(correction.number, correction.measured_ns, correction.transmit_rad, correction.receive_rad)
             self.log(CORRECT, cpi, cpi, correction.sequence)
 
-    def _correct(self, measured_ns: int, transmit_rad: float, receive_rad: float) -> None:
-        """Correct the phases by what was found of them, beyond what was corrected already."""
-        before = self._corrected or Corrected()
+    def _correct(self, number: int, measured_ns: int, transmit_rad: float, receive_rad: float) -> None:
+        """Correct the phases by what a calibration found of them, beyond what was corrected already."""
+        self._applied, before = number, self._corrected or Corrected()
         self._corrected = before.updated(self.servo, measured_ns, np.array([transmit_rad, receive_rad]))
 
     def _left(self, turns: Float, first_ns: int) -> Float:
@@ -489,7 +514,7 @@ class AccessPoint(Node):
         while self._past and next(iter(self._past.values())).plan.deadline_ns < self.wake_ns:
             oldest = next(iter(self._past))
             self.split.forget(oldest)
-            del self._past[oldest]
+            del self._past[oldest], self._applied_in[oldest]
         self._radiated = []
 
     def _pilot_report(self, plan: CpiPlan) -> PilotReport:
@@ -543,6 +568,7 @@ class AccessPoint(Node):
     def _send(self, message: Message) -> int:
         """Send a message under the next number of its source; return its number in the trace."""
         message.serial, self._serial = self._serial, self._serial + 1
+        message.applied = self._applied_in.get(message.cpi)
         for fault in self.tampering:
             message = fault.sent(self, message)
         self.services.fronthaul.send(message)

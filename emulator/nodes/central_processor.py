@@ -11,7 +11,7 @@ is worked out when it is published: results come one by one, however long the es
 import heapq
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
 from types import MappingProxyType
@@ -20,16 +20,18 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.calibrator import Calibrator, Knowledge
+from emulator.calibrator import Calibrated, Calibrator, Knowledge
 from emulator.functional_split import radiated, reports_due, waveform_known
 from emulator.fusion import Part, read_statistics
 from emulator.inbox import Inbox
 from emulator.late_reports import DropLate, LateReports, fits
 from emulator.messages import (
+    STARTED_ANEW,
     Assignment,
     Correction,
     EchoReport,
     Message,
+    PilotReport,
     StatisticsReport,
     Telemetry,
     TransmissionRecord,
@@ -40,7 +42,7 @@ from emulator.serials import Seen
 from emulator.services import Services
 from emulator.slot import CpiPlan
 from emulator.trace import Kind, rows_of
-from models.calibration.base import PilotSlot
+from models.calibration.base import Corrections, PilotSlot
 from models.consistency import ConsistencyTest
 from models.contradictions import Contradiction
 from models.doors import Door, estimated, ordered, selected
@@ -59,8 +61,8 @@ __all__ = ["CentralProcessor"]
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 PLAN, FUSE, PUBLISH = "plan", "fuse", "publish"
-CORRUPT, STALE = "check sequence", "stale header"
-"""Why a message is refused: its content was changed, or its number has come before."""
+CORRUPT, STALE, CONTRADICTION = "check sequence", "stale header", "contradiction"
+"""Why a message is refused: its content was changed, its number has come before, or others say otherwise."""
 NEGLIGIBLE = 1e-3  # of the thermal noise: quantisation adds less where samples have 16 bits
 DEAD_AFTER_CPIS = 3
 SAMPLES_AT_ONCE = 1 << 18
@@ -111,7 +113,7 @@ class CentralProcessor(Node):
     published: Estimate | None = field(default=None, init=False)
     late_reports: int = field(default=0, init=False)
     refused_reports: Counter[str] = field(default_factory=Counter, init=False)
-    """Reports whose check sequence does not fit, and those with a header that came before."""
+    """Reports whose check sequence does not fit, and those with a header that came before; odd ones of pilots."""
     _seen: dict[str, Seen] = field(default_factory=dict, init=False)
     """Numbers of messages that have come, by source."""
     late_reports_used: int = field(default=0, init=False)
@@ -130,6 +132,10 @@ class CentralProcessor(Node):
     """What was fused and is not published yet."""
     known_phases: Knowledge = field(default=Knowledge(), init=False)
     """What is known of the phases of the APs."""
+    _unconfirmed: dict[str, Correction] = field(default_factory=dict, init=False)
+    """Corrections of which their APs, by name, have not said that they have applied them."""
+    corrections_repeated: int = field(default=0, init=False)
+    """How often a correction was sent again."""
     _told: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict, init=False)
     """What nodes said of themselves last, by name: when, in ns, and what."""
     _reopened: dict[int, Inbox] = field(default_factory=dict, init=False)
@@ -208,6 +214,8 @@ class CentralProcessor(Node):
         cpi, self._oldest = self._oldest, self._oldest + 1
         inbox = self.inboxes[cpi]
         self._judge_alive(inbox)
+        if self.calibrator is not None:
+            self._hear_of_corrections(self.calibrator, inbox)
         if inbox.plan.has_pilots:
             self._calibrate(inbox)
         self._pending[cpi] = None if inbox.plan.has_pilots else self.fuse(cpi)
@@ -266,24 +274,56 @@ class CentralProcessor(Node):
         inbox.used = [report.sequence for report in inbox.pilots.values()]
         if not calibrator.is_over(self.known_phases):
             return
-        from_cpi = self._next_cpi
-        found, self.known_phases = calibrator.solved(self.known_phases, from_cpi)
-        self.services.fronthaul.hold()
-        for i, name in enumerate(self.network.ap_names):
-            if found.covered[:, i].any():
-                transmit_rad, receive_rad = float(found.transmit_rad[i]), float(found.receive_rad[i])
-                measured_ns = self.known_phases.calibrated[-1].measured_ns
-                self._send(Correction(self.name, name, from_cpi, measured_ns, transmit_rad, receive_rad))
-        self.services.fronthaul.let_go()
+        found, known = calibrator.solved(self.known_phases, self._next_cpi)
+        self._know(known, inbox.plan.cpi)
+        self._correct_all(known.calibrated[-1], found)
+        for i in known.calibrated[-1].odd:
+            self.refused_reports[CONTRADICTION] += 1
+            report = inbox.pilots.get(self.network.ap_names[i])
+            self.log(Kind.REFUSE, inbox.plan.cpi, inbox.plan.cpi, -1 if report is None else report.sequence)
         self.log(Kind.CALIBRATE, int(found.covered.any(axis=0).sum()), inbox.plan.cpi)
+
+    def _correct_all(self, last: Calibrated, found: Corrections) -> None:
+        """Tell every AP that a calibration covers what it found."""
+        self.services.fronthaul.hold()
+        for i in np.flatnonzero(last.told):
+            phases = float(found.transmit_rad[i]), float(found.receive_rad[i])
+            name = self.network.ap_names[i]
+            self._send_correction(Correction(self.name, name, last.from_cpi, last.measured_ns, *phases, last.number))
+        self.services.fronthaul.let_go()
+
+    def _send_correction(self, correction: Correction) -> None:
+        self._send(correction)
+        self._unconfirmed[correction.destination] = correction
+
+    def _hear_of_corrections(self, calibrator: Calibrator, inbox: Inbox) -> None:
+        """Note who applied which correction in a CPI that is fused; who had a task and did not is sent it again."""
+        applied = inbox.applied
+        self._know(calibrator.heard(self.known_phases, applied), inbox.plan.cpi)
+        for name, last in list(self._unconfirmed.items()):
+            if applied.get(name) in (last.number, STARTED_ANEW):
+                del self._unconfirmed[name]
+            elif last.cpi <= inbox.plan.cpi and inbox.plan.mode(name) is not Mode.IDLE:
+                self._repeat(last)
+
+    def _repeat(self, last: Correction) -> None:
+        """Send a correction again, which counts from the CPI on that is planned next."""
+        again = replace(last, cpi=self._next_cpi)
+        again.cause = last.sequence
+        self._send_correction(again)
+        self.corrections_repeated += 1
+        self.log(Kind.REPEAT, again.cpi, again.cpi, again.sequence)
 
     def _look_at_phases(self, cpi: int, observation: Observation | None, estimate: Estimate) -> None:
         """Ask for a calibration where the targets of a CPI say that coherence is lost."""
         if self.calibrator is None:
             return
-        was_lost = self.known_phases.is_lost
-        self.known_phases = self.calibrator.looked_at(self.known_phases, cpi, observation, estimate)
-        if self.known_phases.is_lost and not was_lost:
+        self._know(self.calibrator.looked_at(self.known_phases, cpi, observation, estimate), cpi)
+
+    def _know(self, phases: Knowledge, cpi: int) -> None:
+        """Take what is known of the phases now; a calibration may be asked for."""
+        was_lost, self.known_phases = self.known_phases.is_lost, phases
+        if phases.is_lost and not was_lost:
             self.log(Kind.INCOHERENT, cpi, cpi)
 
     @property
@@ -332,6 +372,7 @@ class CentralProcessor(Node):
             deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
             is_told=is_told,
             array_sizes=() if self.network.array_sizes is None else tuple(self.network.array_sizes.tolist()),
+            calibration=self.known_phases.calibrated[-1].number if is_told else 0,
         )
 
     def _pilot_plan(self, calibrator: Calibrator, cpi: int, pilots: tuple[PilotSlot, ...]) -> CpiPlan:
@@ -344,7 +385,9 @@ class CentralProcessor(Node):
             slots=frame.slots(cpi, tuple(senders), is_pilot=True),
             deadline_ns=frame.cpi_start_ns(cpi + 1) + frame.deadline_ns,
             pilots=pilots,
+            calibration=self.known_phases.next_number,
         )
+        self._unconfirmed = {}  # what was found last is measured anew
         self.known_phases = calibrator.planned(self.known_phases, plan)
         return plan
 
@@ -408,7 +451,7 @@ class CentralProcessor(Node):
         return None
 
     def _refuse(self, message: Message, why: str, inbox: Inbox | None) -> None:
-        self.refused_reports[why] += isinstance(message, EchoReport | StatisticsReport)
+        self.refused_reports[why] += isinstance(message, EchoReport | StatisticsReport | PilotReport)
         self.log(Kind.REFUSE, message.cpi, message.cpi, message.sequence)
         if inbox is not None:
             inbox.refused.append(message)

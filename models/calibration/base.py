@@ -125,3 +125,10 @@ class PhaseCalibration(ABC):
     @abstractmethod
     def solve(self, measurements: Measurements) -> Corrections:
         """Return what is known of the phases now; measurements may be missing anywhere."""
+
+    def left_rad(self, measurements: Measurements, found: Corrections) -> Float | None:
+        """Return by how much measurements differ from what was found, [receiver, sender], within half a turn.
+
+        What was not heard may be anything. None, as by default, if that is not told: then nobody is taken for odd.
+        """
+        return None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration.base import Corrections, Measurements, PhaseCalibration, PilotSlot
-from models.calibration.graph import centred, graph_phases
+from models.calibration.graph import centred, graph_phases, wrapped
 from models.calibration.settings import check_between
 from models.network import Network
 
@@ -58,6 +58,11 @@ class DirectPath(PhaseCalibration):
         covariance = solved.inverse + self._survey_rad2(measurements.network, weight, solved.inverse)
         covered = solved.reference.reshape(2, n)
         return Corrections.of(beliefs, phase.reshape(2, n), covariance * np.outer(sign, sign), covered)
+
+    def left_rad(self, measurements: Measurements, found: Corrections) -> Float:
+        """Return arg m_lj + k D_lj - tau_j - rho_l."""
+        expected = found.transmit_rad + found.receive_rad[:, None] - _path_rad(measurements.network)
+        return wrapped(np.angle(np.where(measurements.heard, measurements.inner, 1.0)) - expected)
 
     def _survey_rad2(self, network: Network, weight: Float, inverse: Float) -> Float:
         """Return the covariance that errors of the survey bring, shape (2 n_aps, 2 n_aps).

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration.base import Corrections, Measurements, PhaseCalibration, PilotSlot
-from models.calibration.graph import centred, graph_phases
+from models.calibration.graph import centred, graph_phases, wrapped
 from models.network import Network
 
 __all__ = ["OverTheAir"]
@@ -84,3 +84,9 @@ class OverTheAir(PhaseCalibration):
         half = 0.5 * centred(solved.phase_rad, solved.reference)
         covariance = np.block([[solved.inverse, -solved.inverse], [-solved.inverse, solved.inverse]]) / 4.0
         return Corrections.of(beliefs, np.stack([half, -half]), covariance, np.stack([solved.reference] * 2))
+
+    def left_rad(self, measurements: Measurements, found: Corrections) -> Float:
+        """Return arg m_lj conj(m_jl) - (nu_j - nu_l)."""
+        both, nu = measurements.heard & measurements.heard.T, found.transmit_rad - found.receive_rad
+        inner = np.where(both, measurements.inner, 1.0)
+        return np.where(both, wrapped(np.angle(inner * inner.T.conj()) - (nu - nu[:, None])), 0.0)

@@ -96,7 +96,7 @@ def print_summary(result: "RunResult", wall_s: float, console: "Console") -> Non
     else:
         console.print("No targets in this scenario.")
     wall = ("Wall-clock time", f"{wall_s:.2f} s for {result.slots} slots")
-    said = [*_reasons(result), *metrics.lines(result.cpis), *_losses(result), *_late(result), wall]
+    said = [*_reasons(result), *metrics.lines(result.cpis), *_losses(result), *_late(result), *_repeated(result), wall]
     width = max(len(heading) for heading, _ in said)
     for heading, text in said:
         console.print(f"{heading:<{width}}  {text}", markup=False)
@@ -119,6 +119,11 @@ def _late(result: "RunResult") -> list[tuple[str, str]]:
         return []
     text = f"{result.late_reports_used} of {result.late_reports} fused with a later CPI"
     return [("Late reports", text)]
+
+
+def _repeated(result: "RunResult") -> list[tuple[str, str]]:
+    count = result.corrections_repeated
+    return [("Corrections", f"{count} sent again, not confirmed by their access points")] if count else []
 
 
 def _targets_table(result: "RunResult") -> "Table":

@@ -26,11 +26,14 @@ def since_calibration_s(scenario: Scenario, asked_s: float | None) -> float | No
     if _has_phases(scenario):
         return asked_s if asked_s is not None else scenario.calibration.period_s or 0.0
     if asked_s is not None:
-        raise ScenarioError("--since", ["phases are exact here; give [oscillators] or [calibration], or leave it out"])
+        what = "[oscillators], [calibration] or access_points.survey_std_m"
+        raise ScenarioError("--since", [f"phases are exact here; give {what}, or leave it out"])
     return None
 
 
 def _has_phases(scenario: Scenario) -> bool:
+    if scenario.access_points.survey_std_m > 0.0:
+        return True
     if scenario.calibration.kind == "none" and scenario.oscillators == OscillatorKeys():
         return False  # as by default: what makes radios need not be imported
     from scenarios.file.phase_parts import front_ends_of

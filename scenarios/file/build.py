@@ -43,6 +43,7 @@ from scenarios.file.survey import (
     scatter_phases_rad,
     target_starts_m,
     trajectory_of,
+    true_network_of,
     ue_trajectories,
 )
 from scenarios.file.table import tables_of
@@ -141,6 +142,8 @@ def build(
     ue_keys = {name: _ue_keys(scenario, ways.get(name)) | radios.get(name, {}) for name in network.ue_names}
     access_channel = access_channel_of(scenario, network, channel)
     require("channel", access_channel, AccessChannel)
+    truth = true_network_of(scenario, network, streams)
+    true_channel = access_channel if truth is network else access_channel_of(scenario, truth, channel)
     budgets_w = dict(zip(network.ap_names, network.budgets_w(radio).tolist(), strict=True))
     antennas = dict(zip(network.ap_names, network.antennas.tolist(), strict=True))
     keys = {
@@ -152,9 +155,9 @@ def build(
     return Emulation(
         frame=frame_of(scenario),
         air=Air(
-            network=network,
+            network=truth,
             radio=radio,
-            access_channel=access_channel,
+            access_channel=true_channel,
             n_targets=len(scenario.targets),
             effects=(*_effects(scenario), *effects),
             channel_at=partial(access_channel_of, scenario, maker=channel) if ways else None,

@@ -163,6 +163,10 @@ class AccessPoints(_Placed):
         allowed="a list of numbers from -3600 to 3600 in degrees, one for each access point",
     )  # fmt: skip
     n_antennas: Count = _key(8, "Antennas of an access point.", "", PAPER, ge=1, le=1024)
+    survey_std_m: Number = _key(
+        0.0, "Standard deviation of the error of each surveyed coordinate; where they really are only the air knows.",
+        "m", OURS, ge=0, le=1,
+    )  # fmt: skip
     kind: Annotated[str, Strict()] = _key(
         "standard", f'Behaviour: {", ".join(ACCESS_POINTS)} or "module:Class".', "", OURS
     )

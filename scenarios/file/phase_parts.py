@@ -1,8 +1,12 @@
 """From the tables of phases to objects: the radios of nodes, and what conducts their calibration."""
 
+from dataclasses import replace
+
 from emulator.calibrator import Calibrator
 from emulator.front_end import FrontEnd
 from emulator.randomness import Streams
+from models.calibration.base import PhaseCalibration
+from models.calibration.direct_path import DirectPath
 from models.calibration.servo import Servo
 from models.network import Network, Radio
 from models.oscillators.base import Oscillator
@@ -49,13 +53,24 @@ def calibrator_of(
 ) -> Calibrator | None:
     """Return what conducts the calibration of the access points; None where all phases are exact and none is asked."""
     keys, ends = scenario.calibration, tuple(front_ends.get(name) for name in network.ap_names)
-    if keys.kind == "none" and not any(ends):
+    survey_std_m = scenario.access_points.survey_std_m
+    if keys.kind == "none" and not any(ends) and survey_std_m == 0.0:
         return None
     return Calibrator(
         network=network,
         noise_power_w=radio.noise_power_w,
-        calibration=keys.make(),
+        calibration=_calibration(scenario),
         front_ends=ends,
         period_ns=None if keys.period_s is None else round(1e9 * keys.period_s),
         detector=keys.make_detector(),
+        survey_std_m=survey_std_m,
     )
+
+
+def _calibration(scenario: ScenarioKeys) -> PhaseCalibration:
+    """Return the calibration, which counts with the errors that the survey has, if nothing else is said."""
+    keys, std_m = scenario.calibration, scenario.access_points.survey_std_m
+    made: PhaseCalibration = keys.make()
+    if isinstance(made, DirectPath) and "survey_std_m" not in keys.own:
+        return replace(made, survey_std_m=std_m)
+    return made

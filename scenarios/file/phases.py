@@ -1,7 +1,7 @@
 """The tables of phases: what oscillators and chains do to them, and how they are calibrated."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Strict
 
@@ -67,8 +67,11 @@ class _Oscillator(Strategy):
 
 
 class NodeOscillator(_Oscillator):
-    """The oscillator of a single node, in place of that of all."""
+    """The oscillator of a single node, in place of that of all, whose kind and settings it has if it names none."""
 
+    kind: Annotated[str, Strict()] | None = key(
+        None, f"{_KIND} Left out: that of the preset, or of all.", "", OURS, allowed='a name, or "module:Class"'
+    )
     name: Annotated[str, Strict()] = key(
         ..., 'Name of the node, such as "ap-3" or "ue-0".', "", OURS, allowed="the name of an access point or a UE"
     )
@@ -79,7 +82,27 @@ class NodeOscillator(_Oscillator):
         if self.name not in names:
             text = f'got "{self.name}"; there is no such access point or UE; {closest(self.name, names)}'
             yield Problem((f"{name}.name",), text)
-        yield from super().problems(name, scenario, plugins)
+        elif not (self.names_one or self.own):
+            text = f'got "{self.name}" alone; give kind, preset or a setting, or leave the table out'
+            yield Problem((f"{name}.name",), text)
+        said = super(NodeOscillator, self.under(scenario.oscillators)).problems(name, scenario, plugins)
+        yield from (problem for problem in said if self.names_one or self._is_own(problem, name))
+
+    @property
+    def names_one(self) -> bool:
+        """Whether it names a kind or a preset."""
+        return self.kind is not None or self.preset is not None
+
+    def under(self, all_nodes: _Oscillator) -> Self:
+        """Return it with the kind or preset of all nodes, and their settings, if it names none."""
+        if self.names_one:
+            return self
+        inherited = {"kind": all_nodes.kind, "preset": all_nodes.preset} | all_nodes.own
+        return self.model_copy(update=inherited | self.own)
+
+    def _is_own(self, problem: Problem, name: str) -> bool:
+        """Return whether a problem is of a setting of this table; one of an inherited setting is told there."""
+        return problem.keys[0] in {f"{name}.{key}" for key in self.own}
 
 
 class OscillatorKeys(_Oscillator):
@@ -102,7 +125,9 @@ class OscillatorKeys(_Oscillator):
     def of(self, name: str, is_user_equipment: bool) -> _Oscillator:
         """Return the keys of the oscillator of a node."""
         ours = next((node for node in self.node if node.name == name), None)
-        return ours or (_Oscillator() if is_user_equipment and not self.user_equipment else self)
+        if ours is not None:
+            return ours.under(self)
+        return _Oscillator() if is_user_equipment and not self.user_equipment else self
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is wrong with the oscillators, or with the list of nodes."""

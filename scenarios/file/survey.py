@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ __all__ = [
     "scatter_phases_rad",
     "target_starts_m",
     "trajectory_of",
+    "true_network_of",
     "ue_trajectories",
     "view_of",
 ]
@@ -67,6 +69,15 @@ def network_of(scenario: ScenarioKeys, streams: Streams) -> Network:
         ue_names=ue_names,
         ue_positions_m=_positions(scenario, streams, ue_names, _ue_starts_m(ues)),
     )
+
+
+def true_network_of(scenario: ScenarioKeys, network: Network, streams: Streams) -> Network:
+    """Return the network where it really is: of the survey, APs are off by an error of their own each."""
+    std_m = scenario.access_points.survey_std_m
+    if std_m == 0.0:
+        return network
+    errors = np.array([streams.generator(name, "survey").standard_normal(2) for name in network.ap_names])
+    return replace(network, ap_positions_m=network.ap_positions_m + std_m * errors)
 
 
 def boresights_deg(scenario: ScenarioKeys, streams: Streams) -> Sequence[float]:
@@ -141,7 +152,7 @@ def scatter_phases_rad(scenario: ScenarioKeys, streams: Streams) -> list[float]:
 def first_channel(scenario: ScenarioKeys, seed: int) -> NDArray[np.complex128]:
     """Return the channels of CPI 0 of a run with this seed, shape (n_aps, n_ues, N), without running it."""
     streams, frame = Streams(seed), frame_of(scenario)
-    network = network_of(scenario, streams)
+    network = true_network_of(scenario, network_of(scenario, streams), streams)
     shape = network.n_aps, network.n_antennas
     drawn = [cpi_draw(streams.generator(name, "cpi", 0), frame.n_samples, shape) for name in network.ue_names]
     starts = zip(scenario.targets, target_starts_m(scenario, streams), strict=True)
