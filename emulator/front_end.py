@@ -23,8 +23,6 @@ Float = NDArray[np.float64]
 Draw = Callable[[str, str, int], np.random.Generator]
 """The random numbers of a node, for a purpose, at a counter."""
 PURPOSE = "oscillator"
-NS = np.array(1e-9)
-"""In s; NumPy takes twice as long by a number of Python's."""
 BLOCK_CPIS = 16
 """CPIs of which the phases are drawn together: a call takes about as long for one as for all of them."""
 
@@ -130,6 +128,6 @@ class Corrected(NamedTuple):
         step_s = max(1e-9 * (measured_ns - self.measured_ns), 1e-9)
         return type(self)(measured_ns, servo.update(self.state, errors_rad[:, None], step_s))
 
-    def expected_rad(self, servo: Servo, start_ns: int, after_ns: Float) -> Float:
-        """Return tau and rho as expected some ns after a start, shape (2, n_times), or (2, 1) if they stay."""
-        return np.asarray(servo.predict(self.state, NS * (after_ns + (start_ns - self.measured_ns))))
+    def expected_rad(self, servo: Servo, frame: Frame, start_ns: int) -> Float:
+        """Return tau and rho as expected in the slots of a CPI, shape (2, n_slots), or (2, 1) if they stay."""
+        return np.asarray(servo.predict(self.state, frame.middles_s(start_ns - self.measured_ns)))

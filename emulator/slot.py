@@ -8,7 +8,7 @@ CPIs follow each other without a gap. Time is integer nanoseconds.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -97,10 +97,9 @@ class Frame:
         """Return the first start of a CPI after now."""
         return self.lead_ns + max((now_ns - self.lead_ns) // self.cpi_ns + 1, 0) * self.cpi_ns
 
-    @cached_property
-    def slot_middles_ns(self) -> NDArray[np.float64]:
-        """Middles of the slots of a CPI from its start, shape (n_slots,)."""
-        return sealed(self.slot_ns * (np.arange(self.n_slots) + 0.5))
+    def middles_s(self, before_ns: int) -> NDArray[np.float64]:
+        """Return the middles of the slots of a CPI in s, from so many ns before its start, shape (n_slots,)."""
+        return _middles_s(self.slot_ns, self.n_slots, before_ns)
 
     def slot_middle_s(self, index: int) -> float:
         """Return the middle of a slot in seconds."""
@@ -188,3 +187,9 @@ class CpiPlan:
     def receivers(self) -> tuple[str, ...]:
         """Names of the receiving APs, in network order."""
         return tuple(self.ap_names[i] for i in self.assignment.receivers)
+
+
+@lru_cache(maxsize=64)
+def _middles_s(slot_ns: int, n_slots: int, before_ns: int) -> NDArray[np.float64]:
+    """Return the middles of slots on end in s; remembered, as all APs ask for the same."""
+    return sealed(1e-9 * (slot_ns * (np.arange(n_slots) + 0.5) + before_ns))

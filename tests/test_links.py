@@ -172,6 +172,17 @@ def test_jitter_is_exponential_and_may_reorder():
     assert list(arrivals) != sorted(arrivals)
 
 
+def test_jitter_is_the_draw_of_a_message_times_the_mean_of_the_moment_in_whole_ns():
+    bench, edge = chain(rate_bit_s=1e9, jitter_s=1e-6)
+    for i in range(100):
+        bench.at(100_000 * i, Parcel(1000))
+    change(bench, 3_000_000, edge, jitter_s=3e-6)
+    delays = [time_ns - 100_000 * i - 1000 for i, (time_ns, _) in enumerate(bench.run())]
+    blocks = [bench.generator("ap-0->central", "jitter", block).exponential(size=64) for block in (0, 1)]
+    draws = np.concatenate(blocks).clip(max=10.0)[1:101].tolist()  # by how many began, itself included
+    assert delays == [round(draw * (1e-6 if i < 30 else 3e-6) * 1e9) for i, draw in enumerate(draws)]
+
+
 def test_jitter_of_a_message_does_not_depend_on_other_links():
     alone, _ = chain(rate_bit_s=1e9, jitter_s=1e-6)
     both = Bench(Fronthaul(star(("ap-0", "ap-1"), rate_bit_s=1e9, jitter_s=1e-6)))

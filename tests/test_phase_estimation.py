@@ -281,3 +281,17 @@ def test_in_a_run_with_oscillators_errors_come_near_the_hybrid_bound(paper, seed
     assert estimated.score.error_m[0] < 3.0 * estimated.peb_hybrid_m[0]
     assert known.score.error_m[0] > 30.0 * known.peb_hybrid_m[0]
     assert estimated.score.status[0] == "resolved" != known.score.status[0]
+
+
+def test_a_covariance_of_phases_has_no_negative_eigenvalue():
+    """Whether or not its diagonal outweighs the rest."""
+    _, observation = observed(2, 0.2)
+    n_aps = observation.network.n_aps
+    for good in (np.zeros((n_aps, n_aps)), np.eye(n_aps), np.ones((n_aps, n_aps)), np.eye(n_aps) + 2.0):
+        assert np.array_equal(replace(observation, phase_covariance_rad2=good).phase_covariance_rad2, good)
+    for bad in (-np.eye(n_aps), 2.0 - np.eye(n_aps)):
+        with pytest.raises(ValueError, match="no variance can be negative"):
+            replace(observation, phase_covariance_rad2=bad)
+    for bad in (np.full((n_aps, n_aps), np.inf), np.triu(np.ones((n_aps, n_aps))), np.diag([np.nan] * n_aps)):
+        with pytest.raises(ValueError, match="not a covariance"):
+            replace(observation, phase_covariance_rad2=bad)

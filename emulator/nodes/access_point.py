@@ -460,7 +460,7 @@ class AccessPoint(Node):
         """Return what corrections leave of turns in the slots of a CPI that starts then."""
         if self._corrected is None:
             return turns
-        return turns - self._corrected.expected_rad(self.servo, first_ns, self.services.frame.slot_middles_ns)
+        return turns - self._corrected.expected_rad(self.servo, self.services.frame, first_ns)
 
     def _noise(self, cpi: int) -> Complex:
         """Return the receiver noise of a CPI, shape (N, n_samples)."""
