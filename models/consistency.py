@@ -50,7 +50,8 @@ class ConsistencyTest:
     agree_cpis
         CPIs in which a receiver that was left out has to agree until it is taken back, at least.
     evidence_cpis
-        CPIs whose evidence is counted together, the last ones in which a receiver received.
+        CPIs whose evidence is counted together, the last ones in which a receiver received. Each is kept as n_aps^2
+        numbers, and some.
     """
 
     false_alarm_probability: float = 1e-2

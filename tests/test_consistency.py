@@ -1,6 +1,5 @@
 """The test of each receiver against the others: its law where all are honest, and whom it finds where one is not."""
 
-import pickle
 from dataclasses import replace
 from functools import partial
 
@@ -347,7 +346,7 @@ def test_a_receiver_is_left_out_of_a_run_and_taken_back(paper):
     assert honest.cpis[0].peb_m[0] < result.cpis[0].peb_m[0] < 2.0 * honest.cpis[0].peb_m[0]
 
 
-def test_evidence_goes_on_from_a_state(paper):
+def test_evidence_goes_on_from_a_checkpoint(paper, tmp_path):
     """What earlier CPIs say of each receiver is part of the state of the central processor."""
     scenario = paper({"user_equipment.count": 0, "targets": [{"position_m": [500.0, 480.0]}],
                       "consistency.false_alarm_probability": 1e-3})  # fmt: skip
@@ -356,7 +355,8 @@ def test_evidence_goes_on_from_a_state(paper):
     half.run(2)
     assert any(len(own) for own in half.central.evidence.values())
     other = scenario.build(seed=1, tracing=False)
-    other.restore(pickle.loads(pickle.dumps(half.state())))
+    half.save(tmp_path / "half")
+    other.load(tmp_path / "half")
     other.run(2)
     assert other.central.evidence.keys() == whole.central.evidence.keys()
     for name, own in whole.central.evidence.items():
