@@ -42,9 +42,9 @@ TOGETHER = 64
 MODULES = (
     "emulator.calibrator", "emulator.emission", "emulator.fault_plan", "emulator.front_end",
     "emulator.functional_split", "emulator.inbox", "emulator.losses", "emulator.media.links", "emulator.media.truth",
-    "emulator.messages", "emulator.results", "emulator.serials", "emulator.slot", "models.calibration.base",
-    "models.calibration.coherence", "models.calibration.servo", "models.network", "models.observation",
-    "models.oscillators.base", "models.radio.gram", "models.scoring",
+    "emulator.messages", "emulator.relay", "emulator.results", "emulator.serials", "emulator.slot",
+    "models.calibration.base", "models.calibration.coherence", "models.calibration.servo", "models.network",
+    "models.observation", "models.oscillators.base", "models.radio.gram", "models.scoring",
 )  # fmt: skip
 """Modules of this program whose classes may stand in a checkpoint."""
 NOBODYS = sys.stdlib_module_names | {"numpy"}

@@ -36,7 +36,8 @@ from emulator.undisturbed import undisturbed
 from models.bounds.fisher import target_bounds_m
 from models.bounds.hybrid import bounds_with_phases_m
 from models.doors import FAILURES
-from models.observation import Estimate, Observation
+from models.network import Area
+from models.observation import AreaMap, Estimate, Observation
 from models.scoring import score
 
 __all__ = ["Emulation"]
@@ -87,7 +88,8 @@ class Emulation:
         n_cpis: int | None = None,
     ) -> None:
         access_points, user_equipments, targets = list(access_points), list(user_equipments), list(targets)
-        check_parts(air, central, access_points, user_equipments, targets)
+        faults = list(faults)
+        check_parts(air, central, access_points, user_equipments, targets, faults)
         self.frame, self.air, self.fronthaul, self.central = frame, air, fronthaul, central
         self.access_points = {ap.name: ap for ap in access_points}
         self.user_equipments = {ue.name: ue for ue in user_equipments}
@@ -140,6 +142,11 @@ class Emulation:
     def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:
         """Return the generator at an address."""
         return self.streams.generator(node, purpose, counter)
+
+    @property
+    def area(self) -> Area:
+        """Where targets are looked for."""
+        return self.central.area
 
     @property
     def splits(self) -> dict[str, FunctionalSplit]:
@@ -460,7 +467,7 @@ class Emulation:
 
     # -- scoring: the only place where truth meets estimate ---------------------------------------------------------
 
-    def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
+    def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | AreaMap | None) -> None:
         """Score a CPI; called by the central processor when it publishes."""
         plan, frame = inbox.plan, self.frame
         self._settle_losses(inbox)
@@ -471,7 +478,7 @@ class Emulation:
         names = BOUNDS if self.central.calibrator is None else BOUNDS + WITH_PHASES
         bounds = dict.fromkeys(names, np.full(len(targets), np.nan))
         if self.scoring and observation is not None and targets:
-            bounds = self._bounds(observation, self.air.clear(positions), targets, truth)
+            bounds |= self._bounds(observation, self.air.clear(positions), targets, truth)
         start_ns = frame.cpi_start_ns(plan.cpi)
         self._outbox.append(
             CpiResult(
@@ -494,7 +501,8 @@ class Emulation:
                 has_pilots=plan.has_pilots,
                 faults=tuple((kind_of(fault), fault.where) for fault in self._faults_of(plan)),
                 excluded=inbox.excluded,
-                observation=observation,
+                observation=observation if isinstance(observation, Observation) else None,
+                area_map=observation if isinstance(observation, AreaMap) else None,
             )
         )
         self.faults.forget(frame.cpi_start_ns(plan.cpi + 1) - frame.lead_ns)
@@ -513,26 +521,27 @@ class Emulation:
         return self.faults.during(self.frame.cpi_start_ns(plan.cpi) - self.frame.lead_ns, self.now_ns)
 
     def _bounds(
-        self, observation: Observation, positions: Any, targets: list[Target], truth: CpiTruth
+        self, observation: Observation | AreaMap, positions: Any, targets: list[Target], truth: CpiTruth
     ) -> dict[str, Any]:
-        """Return the bounds of all targets together, by name; those with phase errors where there are any."""
+        """Return the bounds of all targets together, by name; those with phase errors where there are any.
+
+        Of a map there is the non-coherent one alone.
+        """
+        rcs_m2, phases = np.array([t.rcs_m2 for t in targets]), np.angle(truth.reflection)
+        scene = (self.network, observation.assignment, positions, rcs_m2, phases)
+        if isinstance(observation, AreaMap):
+            bound_m = target_bounds_m(*scene, observation.gram, observation.noise_power_w, "non-coherent")
+            return {"non-coherent": bound_m}
         levels = None if observation.quantisation_power_w is None else observation.noise_levels
-        known = (
-            self.network,
-            observation.assignment,
-            positions,
-            np.array([t.rcs_m2 for t in targets]),
-            np.angle(truth.reflection),
-            observation.gram if levels is None else observation.gram * (1.0 / levels),
-            observation.noise_power_w,
-        )
+        gram = observation.gram if levels is None else observation.gram * (1.0 / levels)
+        known = (*scene, gram, observation.noise_power_w)
         found = {kind: target_bounds_m(*known, kind) for kind in BOUNDS}
-        phases = observation.phase_covariance_rad2
+        covariance = observation.phase_covariance_rad2
         if self.central.calibrator is None:
             return found
-        if phases is None:
+        if covariance is None:
             return found | dict.fromkeys(WITH_PHASES, found["coherent"])
-        return found | dict(zip(WITH_PHASES, bounds_with_phases_m(*known, phases), strict=True))
+        return found | dict(zip(WITH_PHASES, bounds_with_phases_m(*known, covariance), strict=True))
 
     def _spectral_efficiency(self, truth: CpiTruth) -> Any:
         if not self.scoring:

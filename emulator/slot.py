@@ -7,13 +7,15 @@
 CPIs follow each other without a gap. Time is integer nanoseconds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.relay import Relay
 from models.calibration.base import PilotSlot
 from models.network import Mode, ModeAssignment
 from models.readonly import sealed
@@ -141,6 +143,8 @@ class CpiPlan:
         Whether the APs learn their phases at the start of the CPI from one who knows them all: a base to compare with.
     pilots
         Who sends a pilot in each of the first slots, and who listens; empty for a CPI without pilots.
+    relays
+        Who waits for whom where reports are summed on their way, by name; empty where each goes by itself.
     """
 
     cpi: int
@@ -150,11 +154,19 @@ class CpiPlan:
     deadline_ns: int
     is_told: bool = False
     pilots: tuple[PilotSlot, ...] = ()
+    relays: Mapping[str, Relay] = field(default_factory=dict)
 
     @property
     def has_pilots(self) -> bool:
         """Whether its slots are those of pilots: no data, no sensing; an AP sends in its own and listens in others."""
         return bool(self.pilots)
+
+    def way(self, name: str) -> tuple[str, ...]:
+        """Return the APs that a report of an AP goes through, itself first: it alone if nothing is summed."""
+        way = [name]
+        while (relay := self.relays.get(way[-1])) is not None and relay.inward in self.relays:
+            way.append(relay.inward)
+        return tuple(way)
 
     def measures(self, name: str, position: int) -> bool:
         """Return whether an AP listens to the pilot of a slot."""
