@@ -1,17 +1,18 @@
 """Maps that are summed on their way: what arrives, what it costs, and what is lost with it."""
 
+import re
 from functools import partial
 
 import networkx as nx
 import numpy as np
 import pytest
 
-from emulator import ApDown, Corrupt, IqSplit, Journeys, LinkDown, MapReport, Outcome, SummedMapSplit
+from emulator import ApDown, Corrupt, EmulationError, IqSplit, Journeys, LinkDown, MapReport, Outcome, SummedMapSplit
 from emulator.messages import HEADER_BITS
 from emulator.relay import Relay, relays
 from emulator.summed_map import in_levels
-from models.consistency import ConsistencyTest
 from models.estimation.area_map import MapEstimator, area_map
+from models.estimation.two_stage import TwoStage
 from models.observation import AreaMap
 from models.radio.gram import Gram
 from scenarios import ScenarioError, check_split, load
@@ -64,7 +65,7 @@ def test_the_sum_on_the_way_is_the_map_made_at_once(topology, illumination):
     np.testing.assert_allclose(summed.estimate.positions_m, MapEstimator().estimate(whole).positions_m, atol=0.5)
 
 
-def test_statistics_in_single_precision_know_more_than_a_map_but_no_less_of_what_is_high():
+def test_a_map_resolves_nothing_and_has_no_bounds_of_phases():
     found = emulation().run(1).cpis[0]
     assert found.observation is None and isinstance(found.area_map, AreaMap)
     assert not found.estimate.resolved.any() and set(found.estimate.reasons) <= {"map"}
@@ -197,6 +198,16 @@ def test_a_sum_that_is_late_is_lost_and_told():
     assert timing_warnings(load("paper", STRIPE)) == []
 
 
+@pytest.mark.parametrize("topology", ["stripe", "tree", "star"])
+def test_what_is_proposed_for_the_deadline_suffices(topology):
+    network = STRIPE | {"fronthaul.topology": topology, "fronthaul.map_step_m": 10.0, "fronthaul.deadline_s": 1e-4}
+    (told,) = timing_warnings(load("paper", network))
+    proposed_s = float(re.search(r"give ([0-9.e-]+) or more", told)[1])
+    enough = load("paper", network | {"fronthaul.deadline_s": proposed_s})
+    assert timing_warnings(enough) == []
+    assert all(cpi.reports_fused == 4 for cpi in enough.build(seed=3, estimator=None).run(4).cpis)
+
+
 @pytest.mark.parametrize("topology", ["stripe", "tree", "ring", "mesh"])
 @pytest.mark.parametrize("loss", [0.02, 0.2])
 def test_all_books_close(topology, loss):
@@ -244,12 +255,27 @@ def test_parts_from_python_are_refused_as_well():
         scenario.build(faults=[Corrupt(node="ap-1", at_s=0.0)])
     with pytest.raises(ValueError, match="give all APs such a split"):
         load("paper", {"estimator.kind": "map"}).build(split=_every_second())
-    emulation = scenario.build()
-    emulation.central.consistency = ConsistencyTest(false_alarm_probability=1e-3)
+    with pytest.raises(ValueError, match="estimator"):
+        scenario.build(estimator=TwoStage())
     with pytest.raises(ValueError, match="map_bits"):
         SummedMapSplit(illumination="full", map_bits=20)
     with pytest.raises(ValueError, match="map_step_m"):
         SummedMapSplit(illumination="full", map_step_m=0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(None, "a list or tuple of messages"), ([3], "or a Message"), (["map"], "a MapReport on CPI 0 to the next AP")],
+)
+def test_what_a_split_of_ones_own_hears_goes_through_a_door(answer, words):
+    class Odd(SummedMapSplit):
+        def hear(self, ap, plan, message):
+            levels = np.zeros((2, 2), np.uint16)
+            odd = MapReport(ap, "ap-5", plan.cpi, (), 6, 0, 500.0, levels, 0.0, 0.0, 8)
+            return [odd] if answer == ["map"] else answer
+
+    with pytest.raises(EmulationError, match=words):
+        emulation(split=partial(Odd, illumination="sensing"), estimator=None).run(1)
 
 
 def _every_second():

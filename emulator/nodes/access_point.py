@@ -545,7 +545,11 @@ class AccessPoint(Node):
 
     def _hear(self, message: Message, plan: CpiPlan) -> None:
         """Send what a record or a sum from a neighbour leads to."""
-        for answer in Door("split", "hear").ask(self.split, self.name, plan, message):
+        door = Door("split", "hear")
+        answers = door.ask(self.split, self.name, plan, message)
+        if not isinstance(answers, list | tuple):
+            door.refuse(self.split, answers, "a list or tuple of messages")
+        for answer in answers:
             check_message(self.split, "hear", answer, self.name, plan, self.n_antennas)
             self._answer(message, answer)
 
