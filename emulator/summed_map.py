@@ -86,24 +86,26 @@ class SummedMapSplit(Gathering):
             return None
         self.sent[plan.cpi] = True
         maps, heard = self.maps.pop(plan.cpi, {}), self.heard(plan)
-        given = [maps[name] for name in plan.relays[ap].behind if name in maps]
+        behind = [maps[name] for name in plan.relays[ap].behind if name in maps]
         own = None if heard is None or not heard.positions else self._map(ap, plan, heard)
-        if own is None and not given:
-            return None
-        power = sum([one.power for one in given], start=np.zeros(()) if own is None else own.power)
-        names = {*(name for one in given for name in one.receivers), *((ap,) if own is not None else ())}
-        levels, scale = in_levels(power, self.map_bits)
+        return self._sum(ap, plan, own, behind) if own is not None or behind else None
+
+    def _sum(self, ap: str, plan: CpiPlan, own: AreaMap | None, behind: Sequence[MapReport]) -> MapReport:
+        """Return the sum of the map of this AP, if it has one, and of those from behind it."""
+        names = {name for one in behind for name in one.receivers} | ({ap} if own is not None else set())
+        start = np.zeros(()) if own is None else own.power
+        levels, scale = in_levels(sum((one.power for one in behind), start=start), self.map_bits)
         return MapReport(
             source=ap,
             destination=plan.relays[ap].inward,
             cpi=plan.cpi,
             receivers=tuple(name for name in plan.receivers if name in names),
             n_aps=len(plan.ap_names),
-            n_pairs=sum(one.n_pairs for one in given) + (0 if own is None else own.n_pairs),
+            n_pairs=sum(one.n_pairs for one in behind) + (0 if own is None else own.n_pairs),
             step_m=self.map_step_m,
             levels=levels,
             scale=scale,
-            rounding=0.5 * scale + sum(one.rounding for one in given),
+            rounding=0.5 * scale + sum(one.rounding for one in behind),
             n_bits=self.map_bits,
         )
 
