@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.studies import command_line, outcomes, report, root_mean_square, share
 from emulator.messages import StatisticsReport
 from models.bounds.fisher import target_bounds_m
+from models.estimation.area_map import top_m
 from models.estimation.detection import map_threshold
 from models.estimation.likelihood import Echoes, grid_phasors, noncoherent_power
 from models.observation import Observation
@@ -71,18 +72,7 @@ def summed(maps: list[Float], n_bits: int) -> Float:
 def highest_m(observation: Observation, power: Float, step_m: float) -> Float:
     """Return the highest point of a map, between points by a parabola along each axis."""
     x, y = observation.area.grid(step_m)
-    grid = power.reshape(len(y), len(x))
-    row, column = np.unravel_index(int(np.argmax(grid)), grid.shape)
-    return np.array([x[column] + step_m * _vertex(grid[row], column), y[row] + step_m * _vertex(grid[:, column], row)])
-
-
-def _vertex(line: Float, at: int) -> float:
-    """Return the vertex of a parabola through a point and its neighbours, in steps from the point."""
-    if not 0 < at < len(line) - 1:
-        return 0.0
-    before, here, after = line[at - 1 : at + 2]
-    curvature = before - 2.0 * here + after
-    return 0.5 * float(before - after) / float(curvature) if curvature else 0.0
+    return top_m(observation.area, step_m, power.reshape(len(y), len(x)), int(np.argmax(power)))
 
 
 def trial(seed: int, index: int, power_dbm: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ __all__ = [*_names, "FAULTS", "LATE_REPORTS", "SPLITS"]
 SPLITS = {
     "iq": "emulator.functional_split:IqSplit",
     "statistics": "emulator.functional_split:StatisticsSplit",
+    "summed-map": "emulator.summed_map:SummedMapSplit",
 }
 """Functional splits, name to "module:Class"."""
 

@@ -38,6 +38,7 @@ from .media.topologies import stripe as stripe
 from .media.topologies import tree as tree
 from .messages import Assignment as Assignment
 from .messages import EchoReport as EchoReport
+from .messages import MapReport as MapReport
 from .messages import Message as Message
 from .messages import StatisticsReport as StatisticsReport
 from .messages import Telemetry as Telemetry
@@ -55,6 +56,7 @@ from .services import Services as Services
 from .slot import CpiPlan as CpiPlan
 from .slot import Frame as Frame
 from .slot import Slot as Slot
+from .summed_map import SummedMapSplit as SummedMapSplit
 from .trace import Kind as Kind
 from .trace import Trace as Trace
 from .trace import Tracing as Tracing

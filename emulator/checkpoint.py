@@ -43,9 +43,9 @@ SCHEMA_VERSION = 2
 MODULES = (
     "emulator.calibrator", "emulator.emission", "emulator.fault_plan", "emulator.front_end",
     "emulator.functional_split", "emulator.inbox", "emulator.losses", "emulator.media.links", "emulator.media.truth",
-    "emulator.messages", "emulator.results", "emulator.serials", "emulator.slot", "models.calibration.base",
-    "models.calibration.coherence", "models.calibration.servo", "models.contradictions", "models.network",
-    "models.observation", "models.oscillators.base", "models.radio.gram", "models.scoring",
+    "emulator.messages", "emulator.relay", "emulator.results", "emulator.serials", "emulator.slot",
+    "models.calibration.base", "models.calibration.coherence", "models.calibration.servo", "models.contradictions",
+    "models.network", "models.observation", "models.oscillators.base", "models.radio.gram", "models.scoring",
 )  # fmt: skip
 """Modules of this program whose classes may stand in a checkpoint."""
 NOBODYS = sys.stdlib_module_names | {"numpy"}

@@ -44,7 +44,8 @@ from emulator.slot import CpiPlan, Frame
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
 from models.doors import FAILURES
-from models.observation import Estimate, Observation
+from models.network import Area
+from models.observation import AreaMap, Estimate, Observation
 
 __all__ = ["Emulation"]
 
@@ -89,7 +90,8 @@ class Emulation:
         n_cpis: int | None = None,
     ) -> None:
         access_points, user_equipments, targets = list(access_points), list(user_equipments), list(targets)
-        check_parts(air, central, access_points, user_equipments, targets)
+        faults = list(faults)
+        check_parts(air, central, access_points, user_equipments, targets, faults)
         self.frame, self.air, self.fronthaul, self.central = frame, air, fronthaul, central
         self.access_points = {ap.name: ap for ap in access_points}
         self.user_equipments = {ue.name: ue for ue in user_equipments}
@@ -142,6 +144,11 @@ class Emulation:
     def generator(self, node: str, purpose: str, counter: int = 0) -> np.random.Generator:
         """Return the generator at an address."""
         return self.streams.generator(node, purpose, counter)
+
+    @property
+    def area(self) -> Area:
+        """Where targets are looked for."""
+        return self.central.area
 
     @property
     def splits(self) -> dict[str, FunctionalSplit]:
@@ -473,7 +480,7 @@ class Emulation:
 
     # -- what is published ------------------------------------------------------------------------------------------
 
-    def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
+    def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | AreaMap | None) -> None:
         """Score a CPI; called by the central processor when it publishes."""
         plan, frame = inbox.plan, self.frame
         self._settle_losses(inbox)

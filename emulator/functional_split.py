@@ -1,8 +1,9 @@
 """How what an AP gives away of its echoes travels to the central processor."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +14,21 @@ from emulator.messages import (
     EQUAL_STEPS,
     SINGLE,
     EchoReport,
+    MapReport,
     Message,
     StatisticsReport,
     TransmissionRecord,
 )
 from emulator.slot import CpiPlan, Slot
 from models.doors import STRONGEST, Door, bounded, require
+from models.network import Area, Network
 from models.radio.arrays import padded
 from models.radio.quantisation import Quantiser
 from models.radio.statistics import Radiated, energy_statistic
 
 __all__ = [
-    "FunctionalSplit", "IqSplit", "StatisticsSplit", "check_message", "radiated", "reports_due", "waveform_known",
+    "FunctionalSplit", "Gathering", "Heard", "IqSplit", "StatisticsSplit", "Survey", "check_message", "drop_until",
+    "radiated", "reports_due", "waveform_known",
 ]  # fmt: skip
 
 Complex = NDArray[np.complex128]
@@ -32,6 +36,15 @@ STATISTICS_WIDTHS = frozenset({*range(8, SINGLE + 1), DOUBLE})
 """What ``statistics_bits`` may be."""
 LARGEST_SUM_W = 1e9 * STRONGEST**2
 """No statistic is larger: a sum over a thousand million samples."""
+
+
+class Survey(NamedTuple):
+    """What an AP knows of the network that forms maps of the area."""
+
+    network: Network
+    area: Area
+    noise_power_w: float
+    """Of a complex sample of its own."""
 
 
 class FunctionalSplit(ABC):
@@ -42,6 +55,11 @@ class FunctionalSplit(ABC):
 
     needs_waveform: bool = False
     """Whether receivers must be told what the transmitters radiated."""
+    sums: bool = False
+    """Whether reports are summed on their way: the plan says who waits for whom, ``hear`` takes what comes from them,
+    and what the transmitters radiated. All APs of a network have such a split then, or none."""
+    survey: Survey | None = None
+    """Given to a split that sums, when its AP starts."""
 
     @abstractmethod
     def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
@@ -51,8 +69,15 @@ class FunctionalSplit(ABC):
         """Take what a transmitter radiated; return the message that can now be sent, if any."""
         return None
 
+    def hear(self, ap: str, plan: CpiPlan, message: Message) -> Sequence[Message]:
+        """Take a record or a sum from a neighbour, for a split that sums; return the messages that it leads to."""
+        return ()
+
     def settle(self, ap: str, plan: CpiPlan) -> Message | None:
-        """Return the message that can be sent of a CPI half-way to its deadline, whatever is missing, if any."""
+        """Return the message that can be sent of a CPI when its time is up, whatever is missing, if any.
+
+        That is half-way to its deadline, or what the plan says to one who passes sums on.
+        """
         return None
 
     @abstractmethod
@@ -100,8 +125,86 @@ class IqSplit(FunctionalSplit):
         return n_slots
 
 
+class Heard(NamedTuple):
+    """The echoes of a CPI that a receiver gave, and what is known of their waveforms."""
+
+    positions: tuple[int, ...]
+    """Slots whose waveforms are known."""
+    received: Complex
+    """Their echoes, shape (n_slots, N, n_snapshots)."""
+    sent: Radiated
+    """What was radiated in them."""
+
+
 @dataclass(kw_only=True)
-class StatisticsSplit(FunctionalSplit):
+class Gathering(FunctionalSplit):
+    """Keeps echoes until it is known what was radiated.
+
+    Attributes
+    ----------
+    illumination
+        "sensing": the waveform of a slot is that of its sensing transmitter; "full": that of all transmitters.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+
+    illumination: str
+    needs_waveform = True
+    echoes: dict[int, list[tuple[Slot, Complex]]] = field(default_factory=dict, init=False)
+    records: dict[int, dict[str, TransmissionRecord]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if self.illumination not in ("sensing", "full"):
+            raise ValueError(f'illumination is {self.illumination!r}: give "sensing" or "full"')
+
+    def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
+        """Keep the echo until the waveforms are known."""
+        self.echoes.setdefault(slot.cpi, []).append((slot, echo))
+        return None
+
+    def keep(self, plan: CpiPlan, record: TransmissionRecord) -> bool:
+        """Keep what a transmitter radiated; return whether that is known of all."""
+        known = self.records.setdefault(record.cpi, {})
+        known[record.transmitter] = record
+        return all(name in known for name in plan.transmitters)
+
+    def heard(self, plan: CpiPlan) -> Heard | None:
+        """Return what there is of a CPI, and let go of it; None without an echo."""
+        records = self.records.pop(plan.cpi, {})
+        given = [(slot.position, echo) for slot, echo in self.echoes.pop(plan.cpi, [])]
+        if not given:
+            return None
+        usable = [(at, echo) for at, echo in given if waveform_known(plan, records, at, self.illumination)]
+        positions = tuple(position for position, _ in usable)
+        received = np.array([echo for _, echo in usable]).reshape(len(usable), *given[0][1].shape)
+        n_antennas = max(plan.array_sizes, default=received.shape[1])
+        return Heard(positions, received, radiated(plan, records, n_antennas).within(positions))
+
+    @abstractmethod
+    def settle(self, ap: str, plan: CpiPlan) -> Message | None:
+        """Return the message that can be sent of a CPI, whatever is missing, if any."""
+
+    def reports_expected(self, n_slots: int) -> int:
+        """One report."""
+        return 1
+
+    def forget(self, cpi: int) -> None:
+        """Drop echoes and records of this CPI and earlier ones."""
+        drop_until(cpi, self.echoes, self.records)
+
+
+def drop_until(cpi: int, *tables: dict[int, Any]) -> None:
+    """Drop what tables in the order of CPIs hold of a CPI and earlier ones."""
+    for kept in tables:
+        while kept and (oldest := next(iter(kept))) <= cpi:
+            del kept[oldest]
+
+
+@dataclass(kw_only=True)
+class StatisticsSplit(Gathering):
     """The statistics Z and E, one report a CPI, formed once every transmitter's record has arrived.
 
     Half-way to the deadline a receiver that still misses records reports on the slots whose waveforms it knows.
@@ -109,7 +212,7 @@ class StatisticsSplit(FunctionalSplit):
     Attributes
     ----------
     illumination
-        "sensing": the waveform of a slot is that of its sensing transmitter; "full": that of all transmitters.
+        See ``Gathering``.
     statistics_bits
         Bits of a real number of Z, 8 to 32, or 64: see ``StatisticsReport``.
 
@@ -119,64 +222,34 @@ class StatisticsSplit(FunctionalSplit):
         If it is neither, or the bits are others.
     """
 
-    illumination: str
     statistics_bits: int = DOUBLE
-    needs_waveform = True
-    echoes: dict[int, list[tuple[Slot, Complex]]] = field(default_factory=dict, init=False)
-    records: dict[int, dict[str, TransmissionRecord]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        if self.illumination not in ("sensing", "full"):
-            raise ValueError(f'illumination is {self.illumination!r}: give "sensing" or "full"')
+        super().__post_init__()
         if self.statistics_bits not in STATISTICS_WIDTHS:
             raise ValueError(f"statistics_bits is {self.statistics_bits!r}: give a whole number from 8 to 32, or 64")
 
-    def give(self, ap: str, slot: Slot, echo: Complex) -> Message | None:
-        """Keep the echo until the waveforms are known."""
-        self.echoes.setdefault(slot.cpi, []).append((slot, echo))
-        return None
-
     def learn(self, ap: str, plan: CpiPlan, record: TransmissionRecord) -> Message | None:
         """Return the statistics when the last record has come."""
-        known = self.records.setdefault(record.cpi, {})
-        known[record.transmitter] = record
-        if record.cpi not in self.echoes or any(name not in known for name in plan.transmitters):
-            return None
-        return self.settle(ap, plan)
+        complete = self.keep(plan, record)
+        return self.settle(ap, plan) if complete and record.cpi in self.echoes else None
 
     def settle(self, ap: str, plan: CpiPlan) -> Message | None:
         """Return the statistics of the slots whose waveforms are known; None if there was nothing to report on."""
-        records = self.records.pop(plan.cpi, {})
-        given = [(slot.position, echo) for slot, echo in self.echoes.get(plan.cpi, [])]
-        usable = [(at, echo) for at, echo in given if waveform_known(plan, records, at, self.illumination)]
-        self.echoes.pop(plan.cpi, None)
-        if not given:
+        heard = self.heard(plan)
+        if heard is None:
             return None
-        positions = tuple(position for position, _ in usable)
-        received = np.array([echo for _, echo in usable]).reshape(len(usable), *given[0][1].shape)
-        n_antennas = max(plan.array_sizes, default=received.shape[1])
-        sent = radiated(plan, records, n_antennas).within(positions)
         return StatisticsReport(
             source=ap,
             destination="central",
             cpi=plan.cpi,
-            positions=positions,
+            positions=heard.positions,
             transmitters=plan.transmitters,
-            cross=sent.cross(received[None], positions)[0],
-            energy=energy_statistic(received),
+            cross=heard.sent.cross(heard.received[None], heard.positions)[0],
+            energy=energy_statistic(heard.received),
             n_bits=self.statistics_bits,
             array_sizes=plan.sent_sizes,
         )
-
-    def reports_expected(self, n_slots: int) -> int:
-        """One report."""
-        return 1
-
-    def forget(self, cpi: int) -> None:
-        """Drop echoes and records of this CPI and earlier ones."""
-        for kept in (self.echoes, self.records):
-            while kept and (oldest := next(iter(kept))) <= cpi:
-                del kept[oldest]
 
 
 def waveform_known(plan: CpiPlan, records: Mapping[str, object], position: int, illumination: str) -> bool:
@@ -222,6 +295,8 @@ def check_message(
         _check_echo(door, split, message, plan, n_antennas)
     elif isinstance(message, StatisticsReport):
         _check_statistics(door, split, message, plan, n_antennas)
+    elif isinstance(message, MapReport):
+        _check_map(door, split, message, plan)
 
 
 def reports_due(split: FunctionalSplit, n_slots: int) -> int:
@@ -277,3 +352,18 @@ def _check_statistics(
             f"a StatisticsReport to central of slots of CPI {plan.cpi} and its transmitters, cross {shape}, all finite"
         ) + (f", array_sizes {plan.sent_sizes}" if plan.sent_sizes else "")
         door.refuse(split, report, expected)
+
+
+def _check_map(door: Door, split: FunctionalSplit, report: MapReport, plan: CpiPlan) -> None:
+    relay, levels = plan.relays.get(report.source), np.asarray(report.levels)
+    valid = (
+        relay is not None
+        and (report.cpi, report.destination) == (plan.cpi, relay.inward)
+        and set(report.receivers) <= set(plan.receivers)
+        and levels.ndim == 2
+        and levels.dtype.kind == "u"
+        and int(levels.max(initial=0)) < 2**report.n_bits
+        and 0.0 <= report.scale <= STRONGEST
+    )
+    if not valid:
+        door.refuse(split, report, f"a MapReport on CPI {plan.cpi} to the next AP inward, levels of so many bits")

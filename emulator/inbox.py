@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.messages import EchoReport, Message, PilotReport, StatisticsReport, TransmissionRecord
+from emulator.messages import EchoReport, MapReport, Message, PilotReport, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan
 
 __all__ = ["Inbox"]
@@ -32,6 +32,8 @@ class Inbox:
     echoes: dict[str, dict[int, EchoReport]] = field(default_factory=dict)
     """By receiver and slot position."""
     statistics: dict[str, StatisticsReport] = field(default_factory=dict)
+    maps: dict[str, MapReport] = field(default_factory=dict)
+    """By the AP that sent the sum."""
     pilots: dict[str, PilotReport] = field(default_factory=dict)
     closed: bool = False
     fused: int = 0
@@ -47,7 +49,12 @@ class Inbox:
     @property
     def heard_from(self) -> set[str]:
         """Names of the APs of which anything came."""
-        return {*self.records, *self.echoes, *self.statistics, *self.pilots}
+        return {*self.records, *self.echoes, *self.statistics, *self.pilots, *self.maps, *self.summed}
+
+    @property
+    def summed(self) -> list[str]:
+        """Names of the receivers whose maps came in sums."""
+        return [name for total in self.maps.values() for name in total.receivers]
 
     @property
     def applied(self) -> dict[str, int]:
@@ -64,6 +71,8 @@ class Inbox:
 
     def take(self, message: Message) -> bool:
         """Take a report or a record, or what came of pilots; return whether it was the last that is due."""
+        if isinstance(message, MapReport):
+            return self._take_map(message)
         source = key = message.source
         kept: dict[Any, Any] = self.records
         if isinstance(message, EchoReport):
@@ -83,6 +92,14 @@ class Inbox:
         elif owed:
             del self.due[source]
         return owed == 1 and not self.due
+
+    def _take_map(self, total: MapReport) -> bool:
+        """Take a sum; return whether nothing is due any more, as it was before."""
+        owed = {*total.receivers} & self.due.keys() - {*self.summed}
+        self.maps[total.source] = total
+        for name in owed:
+            del self.due[name]
+        return bool(owed) and not self.due
 
     @property
     def reports(self) -> list[EchoReport | StatisticsReport]:
@@ -107,7 +124,7 @@ class Inbox:
     def close(self) -> None:
         """Let go of what came: it was fused."""
         self.closed = True
-        self.due, self.records, self.echoes, self.statistics, self.pilots = {}, {}, {}, {}, {}
+        self.due, self.records, self.echoes, self.statistics, self.pilots, self.maps = {}, {}, {}, {}, {}, {}
 
 
 def _place(report: EchoReport | StatisticsReport) -> tuple[str, int]:

@@ -445,9 +445,9 @@ def _counts(trace: Columns, chosen: NDArray[np.bool_]) -> tuple[Times, Times]:
 
 
 def _ways(trace: Columns, sender: str, numbers: Times) -> tuple[Way, ...]:
-    """Return the ways of the messages about some CPIs from an AP to the central processor."""
+    """Return the ways of the messages about some CPIs from an AP to the central processor, or of sums inward."""
     journeys = Journeys(trace)
-    sent = journeys.messages(source=sender, destination=CENTRAL)
+    sent = (one for one in journeys.messages(source=sender) if one.destination == CENTRAL or one.what == "MapReport")
     mine = [message.number for message in sent if message.cpi in numbers]
     return tuple(Way(number, tuple(journeys.hops(number)), journeys.outcome(number)) for number in mine)
 

@@ -1,8 +1,11 @@
 """Which reports were not fused, and why: what became of the message that should have come in time.
 
 A report is lost with the first message that fails on the way to it: the plan for the receiver, the report itself, or
-what tells the waveform, which is the plan for the transmitter and its record. Counts are kept by cause and access
-point, so their memory does not grow with time. Who was late, and by how much, is known once the message has come.
+what tells the waveform, which is the plan for the transmitter and its record. With a sum of maps all are lost that are
+in it, and with an access point that should have passed them on those from behind it.
+
+Counts are kept by cause and access point, so their memory does not grow with time. Who was late, and by how much, is
+known once the message has come.
 """
 
 from collections import Counter, defaultdict
@@ -10,15 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from emulator.messages import CENTRAL, Assignment, EchoReport, Message, StatisticsReport, TransmissionRecord
+from emulator.messages import CENTRAL, Assignment, EchoReport, MapReport, Message, StatisticsReport, TransmissionRecord
 from emulator.slot import CpiPlan, Frame
 
 __all__ = ["Cause", "Losses", "LostReports"]
 
 LATE, UNDER_WAY, NOT_SENT, DOWN, REFUSED = "late", "still under way", "not sent", "access point down", "refused"
-PLAN, REPORT, STATISTICS, RECORD = "plan", "report", "statistics", "record"
+PLAN, REPORT, STATISTICS, RECORD, MAP = "plan", "report", "statistics", "record", "map"
 EMPTY = "empty statistics"
 """Of a receiver that knew no waveform; never a cause."""
 
@@ -29,7 +33,7 @@ class Cause(NamedTuple):
     Attributes
     ----------
     what
-        What did not come in time: "plan", "report", "statistics" or "record".
+        What did not come in time: "plan", "report", "statistics", "map" or "record".
     fate
         What became of it: "late", "still under way", "not sent", "access point down", "refused", or the
         reason why a link lost it.
@@ -51,7 +55,8 @@ class LostReports:
     cause
         Why.
     access_points
-        Of whose plan, report or record this is, by name: the number of reports that it cost.
+        Of whose plan, report or record this is, by name: the number of reports that it cost. Of what an
+        access point did not pass on: that access point.
     least_late_ns, most_late_ns
         By how much the first and the last were late; None where they were not.
     """
@@ -84,17 +89,19 @@ class _Subject(NamedTuple):
     position: int = 0
 
 
-def _subject(message: Message) -> _Subject | None:
-    """Return what a message is about; None if no report depends on it."""
+def _subjects(message: Message) -> tuple[_Subject, ...]:
+    """Return what a message is about; nothing if no report depends on it."""
     if isinstance(message, EchoReport):
-        return _Subject(message.slot.cpi, REPORT, message.source, CENTRAL, message.slot.position)
+        return (_Subject(message.slot.cpi, REPORT, message.source, CENTRAL, message.slot.position),)
     if isinstance(message, StatisticsReport):
-        return _Subject(message.cpi, STATISTICS if message.positions else EMPTY, message.source, CENTRAL)
+        return (_Subject(message.cpi, STATISTICS if message.positions else EMPTY, message.source, CENTRAL),)
     if isinstance(message, TransmissionRecord):
-        return _Subject(message.cpi, RECORD, message.transmitter, message.destination)
+        return (_Subject(message.cpi, RECORD, message.transmitter, message.destination),)
     if isinstance(message, Assignment):
-        return _Subject(message.plan.cpi, PLAN, message.destination, message.destination)
-    return None
+        return (_Subject(message.plan.cpi, PLAN, message.destination, message.destination),)
+    if isinstance(message, MapReport):
+        return tuple(_Subject(message.cpi, MAP, name, message.destination) for name in message.receivers)
+    return ()
 
 
 class _Failure(NamedTuple):
@@ -109,15 +116,18 @@ def _cause(subject: _Subject, fate: str, link: str = "") -> Cause:
     return Cause(STATISTICS if subject.what == EMPTY else subject.what, fate, link)
 
 
-def _due_ns(frame: Frame, subject: _Subject) -> int:
+def _due_ns(frame: Frame, subject: _Subject, plan: CpiPlan | None = None) -> int:
     """Return until when a message is of use.
 
-    A plan until the CPI begins; a record that is passed on until the receiver settles its statistics, half-way to the
-    deadline; all else until the deadline.
+    A plan until the CPI begins; what is passed on until its time is up there, as the plan says, or half-way to the
+    deadline; all else until the deadline, and what was still on its way then, too, if it is a map.
     """
     if subject.what == PLAN:
         return frame.cpi_start_ns(subject.cpi)
-    wait_ns = frame.deadline_ns if subject.destination == CENTRAL else frame.deadline_ns // 2
+    if plan is not None and (relay := plan.relays.get(subject.destination)) is not None:
+        return relay.settle_ns
+    at_deadline = subject.destination == CENTRAL or subject.what == MAP
+    wait_ns = frame.deadline_ns if at_deadline else frame.deadline_ns // 2
     return frame.cpi_start_ns(subject.cpi + 1) + wait_ns
 
 
@@ -152,7 +162,8 @@ class Losses:
             cpi = message.cpi
             if type(message) is EchoReport and cpi > self._settled:
                 self._delivered[cpi].append((now_ns, REPORT, message.source, CENTRAL, message.slot.position))
-            elif (subject := _subject(message)) is not None:
+                continue
+            for subject in _subjects(message):
                 if subject.cpi > self._settled:
                     self._delivered[subject.cpi].append((now_ns, *subject[1:]))
                 elif subject in self._awaited:
@@ -160,17 +171,15 @@ class Losses:
 
     def dropped(self, message: Message, link: str, why: str) -> None:
         """Take note of a message that a link has lost."""
-        subject = _subject(message)
-        if subject is None:
-            return
-        failure = _Failure(subject, _cause(subject, why, link))
-        if subject.cpi > self._settled:
-            self._dropped[subject.cpi].append(failure)
-        elif subject in self._awaited:
-            self._count(failure, self._awaited.pop(subject))
+        for subject in _subjects(message):
+            failure = _Failure(subject, _cause(subject, why, link))
+            if subject.cpi > self._settled:
+                self._dropped[subject.cpi].append(failure)
+            elif subject in self._awaited:
+                self._count(failure, self._awaited.pop(subject))
 
-    def _late(self, subject: _Subject, now_ns: int) -> _Failure:
-        return _Failure(subject, _cause(subject, LATE), now_ns - _due_ns(self._frame, subject))
+    def _late(self, subject: _Subject, now_ns: int, plan: CpiPlan | None = None) -> _Failure:
+        return _Failure(subject, _cause(subject, LATE), now_ns - _due_ns(self._frame, subject, plan))
 
     # -- what is made of it -------------------------------------------------------------------------------------------
 
@@ -201,16 +210,16 @@ class Losses:
         if not reports_due:
             return
         failed = {failure.subject: failure for failure in dropped}
-        unread = {about for message in refused if (about := _subject(message)) is not None}
+        unread = {about for message in refused for about in _subjects(message)}
         failed |= {about: _Failure(about, _cause(about, REFUSED)) for about in unread}
         came = set()
         for now_ns, what, access_point, destination, position in delivered:
             subject = _Subject(plan.cpi, what, access_point, destination, position)
-            if now_ns > _due_ns(self._frame, subject):
-                failed[subject] = self._late(subject, now_ns)
+            if now_ns > _due_ns(self._frame, subject, plan):
+                failed[subject] = self._late(subject, now_ns, plan)
             elif subject not in unread:
                 came.add(subject)
-        under_way = {about for message in self._under_way() if (about := _subject(message)) is not None}
+        under_way = {about for message in self._under_way() for about in _subjects(message)}
         for failure in _Inquest(plan, self._illumination, came, failed, under_way, down).failures(reports_due):
             if failure.cause.fate == UNDER_WAY:
                 self._awaited[failure.subject] = self._awaited.get(failure.subject, 0) + 1
@@ -259,6 +268,10 @@ class _Inquest:
         """Yield the failure behind every lost report."""
         for name, due in reports_due.items():
             no_plan = self._failure(PLAN, name, name)
+            if self.plan.relays:
+                if self._subject(MAP, name, CENTRAL) not in self.came:
+                    yield no_plan or self._on_the_way(name)
+                continue
             if no_plan is not None:
                 yield from [no_plan] * due
                 continue
@@ -267,6 +280,17 @@ class _Inquest:
             silent = self._subject(REPORT, name, CENTRAL)
             found += [_Failure(silent, _cause(silent, self._unsent(name)))] * lost
             yield from found[:lost]
+
+    def _on_the_way(self, name: str) -> _Failure:
+        """Return how the map of a receiver failed, which had its plan, at the first step that it did not come to."""
+        steps = pairwise((*self.plan.way(name), CENTRAL))
+        place, failure = next((at, why) for at, to in steps if (why := self._failure(MAP, name, to, at)) is not None)
+        if failure.cause.fate not in (DOWN, NOT_SENT):
+            return failure
+        if place != name:
+            return self._failure(PLAN, place, place) or failure
+        untold = (self._untold(position, name) for position in range(len(self.plan.slots)))
+        return next((why for why in untold if why is not None), failure)
 
     @cached_property
     def _reports_failed(self) -> dict[str, list[_Failure]]:
@@ -306,23 +330,36 @@ class _Inquest:
         senders = self.plan.transmitters
         if self.illumination == "sensing":
             senders = (self.plan.slots[position].sensing_transmitter,)
-        failures = (
-            self._failure(what, name, destination)
-            for name in senders
-            for what, destination in ((PLAN, name), (RECORD, CENTRAL), (RECORD, receiver))
-        )
+        failures = (self._record_lost(name, receiver) for name in senders)
         return next((failure for failure in failures if failure is not None), None)
+
+    def _record_lost(self, name: str, receiver: str) -> _Failure | None:
+        """Return how a record failed to get to a receiver, or to the central processor, if it did."""
+        failure = self._failure(PLAN, name, name) or self._failure(RECORD, name, CENTRAL)
+        if failure is not None or receiver == CENTRAL:
+            return failure
+        sender = name
+        for place in reversed(self.plan.way(receiver)):
+            failure = self._failure(PLAN, place, place) or self._failure(RECORD, name, place, sender)
+            if failure is not None:
+                return failure
+            sender = place
+        return None
 
     def _subject(self, what: str, name: str, destination: str, position: int = 0) -> _Subject:
         return _Subject(self.plan.cpi, what, name, destination, position)
 
-    def _failure(self, what: str, name: str, destination: str) -> _Failure | None:
-        """Return how a message failed, if it did."""
+    def _failure(self, what: str, name: str, destination: str, sender: str = "") -> _Failure | None:
+        """Return how a message failed, if it did; of one that was not sent, by the sender: by default who it is of."""
         subject = self._subject(what, name, destination)
         if subject in self.came:
             return None
-        fate = UNDER_WAY if subject in self.under_way else self._unsent(name)
-        return self.failed.get(subject) or _Failure(subject, _cause(subject, fate))
+        if subject in self.failed:
+            return self.failed[subject]
+        if subject in self.under_way:
+            return _Failure(subject, _cause(subject, UNDER_WAY))
+        sender = sender or name
+        return _Failure(subject._replace(access_point=sender), _cause(subject, self._unsent(sender)))
 
     def _unsent(self, name: str) -> str:
         """Return what became of a message that an AP did not send."""

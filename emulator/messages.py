@@ -26,6 +26,7 @@ __all__ = [
     "Assignment",
     "Correction",
     "EchoReport",
+    "MapReport",
     "Message",
     "PilotReport",
     "StatisticsReport",
@@ -45,6 +46,7 @@ DOUBLE, SINGLE = 64, 32
 """Bits of a real number of statistics that travel in double or single precision."""
 
 Complex = NDArray[np.complex128]
+Float = NDArray[np.float64]
 
 
 @dataclass(eq=False, slots=True)
@@ -115,7 +117,7 @@ class Assignment(Message):
     Attributes
     ----------
     plan
-        The plan; 2 bits a mode and 16 bits a slot.
+        The plan; 2 bits a mode, 16 bits a slot, and what the AP is to pass on.
     payload
         Data bits of the CPI, one byte string a UE; empty for an AP that does not transmit.
     """
@@ -130,8 +132,10 @@ class Assignment(Message):
 
     @property
     def content_bits(self) -> int:
-        """Size of modes, slots and payload."""
-        return 2 * len(self.plan.ap_names) + 16 * len(self.plan.slots) + 8 * sum(map(len, self.payload))
+        """Size of modes, slots, payload, and of what the AP is to pass on."""
+        plan, relay = self.plan, self.plan.relays.get(self.destination)
+        relay_bits = 0 if relay is None else relay.bits
+        return 2 * len(plan.ap_names) + 16 * len(plan.slots) + 8 * sum(map(len, self.payload)) + relay_bits
 
 
 @dataclass(eq=False, slots=True)
@@ -158,6 +162,12 @@ class TransmissionRecord(Message):
     def seal(self) -> None:
         """Take the samples."""
         self.samples = taken(self.samples)
+
+    def passed_on(self, source: str, destination: str) -> "TransmissionRecord":
+        """Return the record as another node sends it on."""
+        told = TransmissionRecord(source, destination, self.cpi, self.transmitter, self.positions, self.samples)
+        told.cause = self.sequence
+        return told
 
     @property
     def content_bits(self) -> int:
@@ -255,6 +265,57 @@ class StatisticsReport(Message):
     def n_numbers(self) -> int:
         """Complex numbers of Z that travel."""
         return len(self.cross) * sum(self.array_sizes) if self.array_sizes else self.cross.size
+
+
+@dataclass(eq=False, slots=True)
+class MapReport(Message):
+    """The sum of the maps of some receivers: what a target at each point would explain of a CPI.
+
+    Attributes
+    ----------
+    cpi
+        The CPI.
+    receivers
+        Names of the receivers whose maps are in it, in network order.
+    n_aps
+        Access points of the network: a bit each says whose map is in it.
+    n_pairs
+        Pairs of a transmitter and a receiver whose echoes are in it.
+    step_m
+        About how far apart the points are.
+    levels
+        Shape (n_y, n_x), whole numbers of ``n_bits`` each.
+    scale
+        Power over the noise power that a level stands for.
+    rounding
+        By how much the power may be wrong at a point, as it was rounded to levels here and on the way here.
+    n_bits
+        Bits of a level on the link.
+    """
+
+    cpi: int
+    receivers: tuple[str, ...]
+    n_aps: int
+    n_pairs: int
+    step_m: float
+    levels: NDArray[np.uint16]
+    scale: float
+    rounding: float
+    n_bits: int
+
+    def seal(self) -> None:
+        """Take the levels."""
+        self.levels = taken(self.levels)
+
+    @property
+    def power(self) -> Float:
+        """The sum as the link delivers it."""
+        return self.levels.astype(float) * self.scale
+
+    @property
+    def content_bits(self) -> int:
+        """Size of the levels, of four numbers of 32 bits about them, and of who is in it."""
+        return self.n_bits * self.levels.size + 4 * SINGLE + self.n_aps
 
 
 @dataclass(eq=False, slots=True)

@@ -5,10 +5,11 @@ it. A node may have another power or noise than the survey says.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 from typing import Any
 
+from emulator.faults import Corrupt, Fault, Replay
 from emulator.functional_split import FunctionalSplit
 from emulator.late_reports import LateReports
 from emulator.media.air import Air
@@ -25,7 +26,7 @@ from models.schedulers import SlotScheduler
 from models.selection.base import ModeSelector
 from models.trajectories import Trajectory
 
-__all__ = ["check_parts"]
+__all__ = ["check_parts", "summing_problems"]
 
 NUMBERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "transmit_power_w": ("> 0 and <= 1e7", lambda value: 0.0 < value <= 1e7),
@@ -44,6 +45,7 @@ def check_parts(
     access_points: Sequence[AccessPoint],
     user_equipments: Sequence[UserEquipment],
     targets: Sequence[Target],
+    faults: Iterable[Fault] = (),
 ) -> None:
     """Refuse parts that do not make an emulation.
 
@@ -53,7 +55,7 @@ def check_parts(
         If a part is not of its role, such as a class in place of an object.
     ValueError
         If names or antennas differ from the survey, two nodes have one name, targets are not numbered 0, 1, ..., access
-        points share a split, or a field of a node is out of range.
+        points share a split, a field of a node is out of range, or something reads what sums on the way do not hold.
     """
     require("central processor", central, CentralProcessor)
     require("channel", air.access_channel, AccessChannel)
@@ -91,6 +93,59 @@ def check_parts(
         raise ValueError(
             f"{', '.join(shared[:8])} share one functional split, which may keep echoes: make one for each"
         )
+    _check_sums(central, access_points, faults)
+
+
+def summing_problems(
+    *, reads_maps: bool, tests: bool, watches: bool, keeps_late: bool, tampers: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield what cannot be where reports are summed on their way, as (key of a scenario, text).
+
+    Parameters
+    ----------
+    reads_maps
+        Whether the estimator reads maps.
+    tests
+        Whether receivers are tested against each other.
+    watches
+        Whether lost coherence is looked for.
+    keeps_late
+        Whether late reports are kept.
+    tampers
+        Whether a fault changes or replays reports.
+    """
+    why = "a split that sums reports on their way"
+    if not reads_maps:
+        yield "estimator.kind", f'{why} leaves a map, without Z, Q and E, which this estimator reads; give "map"'
+    if tests:
+        yield "consistency.false_alarm_probability", f"{why} does not tell receivers apart; leave the test out"
+    if watches:
+        yield "calibration.when_lost", f"{why} leaves no phases that tell of lost coherence; give a period_s"
+    if keeps_late:
+        yield "fronthaul.late_reports", f'{why} adds up one CPI alone; give "drop"'
+    if tampers:
+        yield "faults", f"{why} has no reports of single receivers to corrupt or replay; leave these faults out"
+
+
+def _check_sums(central: CentralProcessor, access_points: Sequence[AccessPoint], faults: Iterable[Fault]) -> None:
+    """Refuse parts that do not go with a split that sums reports on their way."""
+    alone = [ap.name for ap in access_points if not ap.split.sums]
+    if len(alone) == len(access_points):
+        return
+    if alone:
+        raise ValueError(
+            f"{', '.join(alone[:8])}: split sums nothing, and others do; give all APs such a split, or none"
+        )
+    calibrator = central.calibrator
+    problems = summing_problems(
+        reads_maps=central.estimator is None or central.estimator.reads_maps,
+        tests=central.consistency is not None,
+        watches=calibrator is not None and calibrator.detector is not None,
+        keeps_late=central.late.keep_cpis > 0,
+        tampers=any(isinstance(fault, Corrupt | Replay) for fault in faults),
+    )
+    for key, text in problems:
+        raise ValueError(f"{key}: {text}")
 
 
 def _check_names(what: str, got: Sequence[object], expected: Sequence[object]) -> None:

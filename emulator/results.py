@@ -11,7 +11,7 @@ from emulator.losses import LostReports
 from emulator.packed import PackedSequence
 from emulator.trace import Trace
 from models.network import Area, ModeAssignment, Network
-from models.observation import Estimate, Observation
+from models.observation import AreaMap, Estimate, Observation
 from models.scoring import Score
 
 __all__ = ["CpiResult", "CpiResults", "RunResult"]
@@ -58,6 +58,8 @@ class CpiResult:
         Receivers that contradicted the others and were left out; the bounds are those without them.
     observation
         What was fused; of a run the last CPI keeps it, whatever its number of CPIs.
+    area_map
+        That instead where receivers sum maps on the way.
     """
 
     index: int
@@ -80,10 +82,13 @@ class CpiResult:
     faults: tuple[tuple[str, str], ...] = ()
     excluded: tuple[str, ...] = ()
     observation: Observation | None = None
+    area_map: AreaMap | None = None
 
     def without_observation(self) -> "CpiResult":
         """Return the result without what was fused, which takes most of its memory."""
-        return self if self.observation is None else replace(self, observation=None)
+        if self.observation is None and self.area_map is None:
+            return self
+        return replace(self, observation=None, area_map=None)
 
     @property
     def false_positions_m(self) -> Float:

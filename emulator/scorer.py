@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,8 @@ from emulator.slot import Frame
 from models.bounds.fisher import target_bounds_m
 from models.bounds.hybrid import bounds_with_phases_m
 from models.network import ModeAssignment, Network
-from models.observation import Estimate, Observation
+from models.observation import AreaMap, Estimate, Observation
+from models.radio.gram import Gram
 from models.scoring import score
 
 __all__ = ["Scorer"]
@@ -59,7 +59,7 @@ class Scorer:
         self,
         inbox: Inbox,
         estimate: Estimate,
-        observation: Observation | None,
+        observation: Observation | AreaMap | None,
         published_ns: int,
         faults: Iterable[Fault],
     ) -> CpiResult:
@@ -90,17 +90,24 @@ class Scorer:
             has_pilots=plan.has_pilots,
             faults=tuple((kind_of(fault), fault.where) for fault in faults),
             excluded=inbox.excluded,
-            observation=observation,
+            observation=observation if isinstance(observation, Observation) else None,
+            area_map=observation if isinstance(observation, AreaMap) else None,
         )
 
     def _bounds(
-        self, observation: Observation | None, positions: Float, targets: Sequence[Target], truth: CpiTruth
+        self, observation: Observation | AreaMap | None, positions: Float, targets: Sequence[Target], truth: CpiTruth
     ) -> dict[str, Float]:
-        """Return the bounds of all targets together, by name; those with phase errors where there are any."""
+        """Return the bounds of all targets together, by name; those with phase errors where there are any.
+
+        Of a map there is the non-coherent one alone.
+        """
         has_phases = self.central.calibrator is not None
+        none = dict.fromkeys(BOUNDS + WITH_PHASES if has_phases else BOUNDS, np.full(len(targets), np.nan))
         if not self.is_on or observation is None or not targets:
-            return dict.fromkeys(BOUNDS + WITH_PHASES if has_phases else BOUNDS, np.full(len(targets), np.nan))
+            return none
         known = self._known(observation, self.air.clear(positions), targets, truth)
+        if isinstance(observation, AreaMap):
+            return none | {"non-coherent": target_bounds_m(*known, "non-coherent")}
         found = {kind: target_bounds_m(*known, kind) for kind in BOUNDS}
         phases = observation.phase_covariance_rad2
         if not has_phases:
@@ -110,17 +117,16 @@ class Scorer:
         return found | dict(zip(WITH_PHASES, bounds_with_phases_m(*known, phases), strict=True))
 
     def _known(
-        self, observation: Observation, positions: Float, targets: Sequence[Target], truth: CpiTruth
-    ) -> tuple[Network, ModeAssignment, Float, Float, Float, Any, float]:
+        self, observation: Observation | AreaMap, positions: Float, targets: Sequence[Target], truth: CpiTruth
+    ) -> tuple[Network, ModeAssignment, Float, Float, Float, Gram, float]:
         """Return what all bounds rest on: network and roles, targets, what was radiated and the noise."""
-        levels = None if observation.quantisation_power_w is None else observation.noise_levels
         return (
             self.central.network,
             observation.assignment,
             positions,
             np.array([t.rcs_m2 for t in targets]),
             np.angle(truth.reflection),
-            observation.gram if levels is None else observation.gram * (1.0 / levels),
+            _weighed(observation),
             observation.noise_power_w,
         )
 
@@ -128,3 +134,10 @@ class Scorer:
         if not self.is_on:
             return np.full(self.central.network.n_ues, np.nan)
         return self.frame.snapshot_share * truth.spectral_efficiency(self.central.radio.noise_power_w)
+
+
+def _weighed(observation: Observation | AreaMap) -> Gram:
+    """Return Q as bounds take it: less of receivers whose samples are coarse."""
+    if isinstance(observation, AreaMap) or observation.quantisation_power_w is None:
+        return observation.gram
+    return observation.gram * (1.0 / observation.noise_levels)

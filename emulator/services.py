@@ -16,8 +16,8 @@ from emulator.inbox import Inbox
 from emulator.kernel import Bell
 from emulator.messages import Message
 from emulator.slot import Frame, Slot
-from models.network import Network
-from models.observation import Estimate, Observation
+from models.network import Area, Network
+from models.observation import AreaMap, Estimate, Observation
 
 __all__ = ["Bookkeeper", "Carrier", "Medium", "Recorder", "Services"]
 
@@ -104,6 +104,9 @@ class Carrier(Protocol):
     def let_go(self) -> None:
         """Send off what was held."""
 
+    def tree(self, root: str, *, inward: bool) -> Mapping[str, str]:
+        """Return the next node on the way to the root, for every node that has one now."""
+
 
 class Services(Protocol):
     """What a node or a medium is given at its start.
@@ -114,8 +117,8 @@ class Services(Protocol):
         Emulated time in ns.
     frame
         The calendar.
-    network
-        The survey.
+    network, area
+        The survey, and where targets are looked for.
     air, fronthaul
         The media.
     record
@@ -135,6 +138,10 @@ class Services(Protocol):
     @property
     def network(self) -> Network:
         """The survey."""
+
+    @property
+    def area(self) -> Area:
+        """Where targets are looked for."""
 
     @property
     def air(self) -> Medium:
@@ -157,5 +164,5 @@ class Services(Protocol):
     def bell(self, rank: float, ring: Callable[[Bell], None]) -> Bell:
         """Return a bell of this rank that calls ``ring`` whenever it was set to."""
 
-    def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | None) -> None:
+    def on_publish(self, inbox: Inbox, estimate: Estimate, observation: Observation | AreaMap | None) -> None:
         """Take the estimate of a CPI; called by the central processor when it publishes."""

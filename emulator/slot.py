@@ -7,13 +7,15 @@
 CPIs follow each other without a gap. Time is integer nanoseconds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.relay import Relay
 from models.calibration.base import PilotSlot
 from models.network import Mode, ModeAssignment
 from models.readonly import sealed
@@ -144,6 +146,8 @@ class CpiPlan:
         Antennas of each AP, in the order of their names, where they differ; empty where they do not.
     calibration
         Number of the calibration that its pilots belong to, or what the APs are told; 0 for none.
+    relays
+        Who waits for whom where reports are summed on their way, by name; empty where each goes by itself.
     """
 
     cpi: int
@@ -155,6 +159,7 @@ class CpiPlan:
     pilots: tuple[PilotSlot, ...] = ()
     calibration: int = 0
     array_sizes: tuple[int, ...] = ()
+    relays: Mapping[str, Relay] = field(default_factory=dict)
 
     @property
     def sent_sizes(self) -> tuple[int, ...]:
@@ -165,6 +170,13 @@ class CpiPlan:
     def has_pilots(self) -> bool:
         """Whether its slots are those of pilots: no data, no sensing; an AP sends in its own and listens in others."""
         return bool(self.pilots)
+
+    def way(self, name: str) -> tuple[str, ...]:
+        """Return the APs that a report of an AP goes through, itself first: it alone if nothing is summed."""
+        way = [name]
+        while (relay := self.relays.get(way[-1])) is not None and relay.inward in self.relays:
+            way.append(relay.inward)
+        return tuple(way)
 
     def measures(self, name: str, position: int) -> bool:
         """Return whether an AP listens to the pilot of a slot."""

@@ -3,6 +3,7 @@ from .network import Mode as Mode
 from .network import ModeAssignment as ModeAssignment
 from .network import Network as Network
 from .network import Radio as Radio
+from .observation import AreaMap as AreaMap
 from .observation import Estimate as Estimate
 from .observation import Observation as Observation
 from .schedulers import Palindromic as Palindromic

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.calibration.base import Corrections, Measurements, PilotSlot
 from models.network import Mode, ModeAssignment, Network
-from models.observation import REASONS, Estimate, Observation
+from models.observation import REASONS, AreaMap, Estimate, Observation
 from models.readonly import sealed, taken
 from models.view import View
 
@@ -203,8 +203,8 @@ def ordered(scheduler: "SlotScheduler", assignment: ModeAssignment, view: View, 
     return tuple(map(int, order))
 
 
-def estimated(estimator: "Estimator", observation: Observation) -> Estimate:
-    """Return what an estimator finds in an observation.
+def estimated(estimator: "Estimator", observation: Observation | AreaMap) -> Estimate:
+    """Return what an estimator finds in an observation, or in a map if it reads maps.
 
     Raises
     ------

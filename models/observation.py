@@ -1,4 +1,4 @@
-"""What an estimator is given (sufficient statistics of a CPI) and what it returns."""
+"""What an estimator is given (sufficient statistics of a CPI, or a map made of them) and what it returns."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from models.network import Area, ModeAssignment, Network
 from models.radio.gram import Gram
 from models.readonly import sealed
 
-__all__ = ["REASONS", "Estimate", "Observation"]
+__all__ = ["REASONS", "AreaMap", "Estimate", "Observation"]
 
 REASONS = {
     "weak": "the echo is too weak to tell one lobe of the carrier phase from the next",
@@ -17,6 +17,7 @@ REASONS = {
     "moving": "the phase turns from slot to slot: the target moved during the CPI",
     "misfit": "no lobe explains the echoes: several targets, scattering that is not isotropic, or phase errors",
     "limited": "the search stopped at its limit of operations",
+    "map": "a map of the area holds no phase of the carrier",
 }
 """Why a target is not resolved."""
 
@@ -123,6 +124,40 @@ def _covariance(values: ArrayLike, n_aps: int) -> Float:
     if least < -ROUNDING * scale:
         raise ValueError(f"phase_covariance_rad2 has an eigenvalue of {least:g} rad^2: no variance can be negative")
     return sealed(covariance)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AreaMap:
+    """What some receivers say together of each place in a CPI: the sum of their non-coherent maps.
+
+    Attributes
+    ----------
+    network, area, assignment
+        As of an ``Observation``.
+    power
+        What a target would explain at the points of ``area.grid(step_m)``, over the noise power, (17)-(18), shape
+        (n_y, n_x).
+    step_m
+        About how far apart the points are.
+    n_pairs
+        Pairs of APs whose echoes are in it: noise alone makes a Gamma variable of this shape at each point.
+    gram
+        Q of each receiver in W, zero of those whose maps are not in it.
+    noise_power_w
+        Thermal noise power of a complex sample.
+    rounding
+        By how much the power may be wrong at a point, as it was rounded on its way.
+    """
+
+    network: Network
+    area: Area
+    assignment: ModeAssignment
+    power: Float
+    step_m: float
+    n_pairs: int
+    gram: Gram
+    noise_power_w: float
+    rounding: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

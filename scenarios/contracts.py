@@ -33,6 +33,7 @@ from emulator.plain import packed
 from models.calibration.contract import check_calibration, check_servo
 from models.contract import FROZEN, ContractError, called, require, rule
 from models.doors import estimated, ordered, selected
+from models.estimation.area_map import MapEstimator
 from models.network import Mode, ModeAssignment
 from models.observation import Estimate, Observation
 from models.oscillators.contract import check_oscillator
@@ -258,7 +259,9 @@ def check_split(kind: Callable[[], FunctionalSplit]) -> None:
         If one breaks a rule.
     """
     who = _name("split", kind)
-    _check_part(who, lambda: {"split": kind})
+    with rule(who, "it can be made", "kind() makes one"):
+        reader = {"estimator": MapEstimator(grid_step_m=25.0)} if kind().sums else {}
+    _check_part(who, lambda: {"split": kind, **reader})
     cpi = next(_network({"radio.illumination": "full"}).build(split=kind, estimator=None).cpis(1))
     found = f"{cpi.reports_fused} of {cpi.reports_expected} were fused"
     mend = "send as many reports a CPI as reports_expected says, within the deadline"

@@ -41,8 +41,9 @@ def random_emulation(small, seed):
     """Return an emulation on a random graph with a random plan of faults."""
     rng = np.random.default_rng(seed)
     graph = random_graph(rng, ["central", *rng.permutation(NAMES).tolist()])
-    split = str(rng.choice(["iq", "statistics"]))
-    scenario = small({"fronthaul.split": split, "user_equipment.count": 1})
+    split = str(rng.choice(["iq", "statistics", "summed-map"]))
+    maps = {"estimator.kind": "map", "fronthaul.map_step_m": 200.0} if split == "summed-map" else {}
+    scenario = small({"fronthaul.split": split, "user_equipment.count": 1} | maps)
     return scenario.build(seed=1, estimator=None, fronthaul=graph, faults=random_faults(rng, graph))
 
 

@@ -52,8 +52,10 @@ def test_estimated_memory_is_that_of_a_run(overrides):
         ({"estimator.latency_s": 3600}, "statistics", "estimator.latency_s"),
         ({"schedule.cpis": 1_000_000_000}, "results", "schedule.cpis"),
         ({"estimator.grid_step_m": 0.2}, "search grid", "estimator.grid_step_m"),
+        ({"fronthaul.split": "summed-map", "estimator.kind": "map", "fronthaul.map_step_m": 0.2}, "maps on their way",
+         "fronthaul.map_step_m"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_fit_is_refused_with_the_numbers(monkeypatch, overrides, what, key):
     """On a machine of 4 GB, before an emulation is built; the message says what takes how much, and what to reduce."""
     monkeypatch.setattr(size, "machine_memory_bytes", lambda: 4e9)

@@ -13,6 +13,7 @@ Perfect channel state information is assumed: the AP knows its own channels to a
 when the CPI begins.
 """
 
+from bisect import insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -23,13 +24,14 @@ from numpy.typing import NDArray
 from emulator import FAULTS
 from emulator.emission import Emission
 from emulator.front_end import Corrected, FrontEnd, Wander
-from emulator.functional_split import FunctionalSplit, IqSplit, check_message
+from emulator.functional_split import FunctionalSplit, IqSplit, Survey, check_message
 from emulator.messages import (
     CENTRAL,
     NO_CORRECTION,
     STARTED_ANEW,
     Assignment,
     Correction,
+    MapReport,
     Message,
     PilotReport,
     Telemetry,
@@ -144,7 +146,7 @@ class AccessPoint(Node):
     _pilots: list[tuple[int, complex]] = field(default_factory=list, init=False)
     """(position of the slot, what it heard) of the pilots of the CPI."""
     _settle: list[tuple[int, int]] = field(default_factory=list, init=False)
-    """(time in ns, CPI): when to send what can be sent of a CPI, although records are missing."""
+    """(time in ns, CPI), the earliest first: when to send what can be sent of a CPI, although something is missing."""
     _serial: int = field(default=0, init=False)
     """Messages sent."""
     down: bool = field(default=False, init=False)
@@ -213,11 +215,13 @@ class AccessPoint(Node):
         return None
 
     def on_message(self, message: Message) -> None:
-        """Take a message: the plan of a CPI, the record of what a transmitter radiated, or a correction of phases."""
+        """Take a message: a plan, a record of what a transmitter radiated, a sum of others, a correction of phases."""
         if isinstance(message, Assignment):
             self._assignments[message.cpi] = message
             self.log(Kind.ASSIGNED, message.cpi, message.cpi, message.sequence)
-        elif isinstance(message, TransmissionRecord) and message.cpi in self._past:
+        elif isinstance(message, TransmissionRecord | MapReport) and self._passes_on(message.cpi):
+            self._hear(message, self._past[message.cpi].plan)
+        elif isinstance(message, TransmissionRecord) and message.cpi in self._past and not self.split.sums:
             self._answer(message, self._message("learn", self._past[message.cpi].plan, message))
         elif isinstance(message, Correction) and self._is_due(message):
             self._corrections.append(message)
@@ -234,6 +238,8 @@ class AccessPoint(Node):
     def start(self, services: Services) -> None:
         """Take what the emulation offers."""
         super().start(services)
+        if self.split.sums:
+            self.split.survey = Survey(services.network, services.area, self.noise_power_w)
         services.fronthaul.connect(self.name, self._take)
         services.air.connect_access_point(self.name, self._begin, self._radiate, self.on_echo, self._noise)
 
@@ -396,6 +402,8 @@ class AccessPoint(Node):
         if self._mode is not Mode.IDLE:
             self._turns = self._turned(cpi, self.plan)
         self._applied_in[cpi] = self._applied
+        if self.name in self.plan.relays:
+            insort(self._settle, (self.plan.relays[self.name].settle_ns, cpi))
         if self.plan.has_pilots:
             self._attend(self.plan)
         elif self._mode is Mode.TRANSMIT:
@@ -509,7 +517,7 @@ class AccessPoint(Node):
             self._answer(self._past[self.plan.cpi], self._pilot_report(self.plan))
         elif self._mode is Mode.TRANSMIT:
             self._answer(self._past[self.plan.cpi], self._record(self.plan))
-        elif self._mode is Mode.RECEIVE and self.split.needs_waveform:
+        elif self._mode is Mode.RECEIVE and self.split.needs_waveform and not self.split.sums:
             self._settle.append(((self.wake_ns + self.plan.deadline_ns) // 2, self.plan.cpi))
         while self._past and next(iter(self._past.values())).plan.deadline_ns < self.wake_ns:
             oldest = next(iter(self._past))
@@ -547,6 +555,20 @@ class AccessPoint(Node):
         message = Door("split", method).ask(self.split, self.name, plan, *args)
         check_message(self.split, method, message, self.name, plan, self.n_antennas)
         return message
+
+    def _passes_on(self, cpi: int) -> bool:
+        """Return whether it still waits for what it is to pass on of a CPI."""
+        return self.split.sums and any(cpi == awaited for _, awaited in self._settle)
+
+    def _hear(self, message: Message, plan: CpiPlan) -> None:
+        """Send what a record or a sum from a neighbour leads to."""
+        door = Door("split", "hear")
+        answers = door.ask(self.split, self.name, plan, message)
+        if not isinstance(answers, list | tuple):
+            door.refuse(self.split, answers, "a list or tuple of messages")
+        for answer in answers:
+            check_message(self.split, "hear", answer, self.name, plan, self.n_antennas)
+            self._answer(message, answer)
 
     def _answer(self, cause: Message, message: Message | None) -> None:
         """Send the message that another one led to, if there is one."""

@@ -30,6 +30,7 @@ from emulator.messages import (
     Assignment,
     Correction,
     EchoReport,
+    MapReport,
     Message,
     PilotReport,
     StatisticsReport,
@@ -38,6 +39,7 @@ from emulator.messages import (
 )
 from emulator.nodes.node import Node
 from emulator.payload import draw_payload
+from emulator.relay import Relay, relays
 from emulator.serials import Seen
 from emulator.services import Services
 from emulator.slot import CpiPlan
@@ -47,8 +49,8 @@ from models.consistency import ConsistencyTest
 from models.contradictions import Contradiction
 from models.doors import Door, estimated, ordered, selected
 from models.estimation.base import Estimator
-from models.network import Area, Mode, Network, Radio
-from models.observation import Estimate, Observation
+from models.network import Area, Mode, ModeAssignment, Network, Radio
+from models.observation import AreaMap, Estimate, Observation
 from models.radio.gram import Gram
 from models.radio.statistics import Radiated, energy_statistic
 from models.readonly import frozen, sealed, taken
@@ -128,7 +130,7 @@ class CentralProcessor(Node):
     """Receivers that are left out until they agree with the others."""
     evidence: dict[str, Contradiction] = field(default_factory=dict, init=False)
     """What earlier CPIs say of each receiver, see ``models.consistency.Verdict``."""
-    _pending: dict[int, Observation | None] = field(default_factory=dict, init=False)
+    _pending: dict[int, Observation | AreaMap | None] = field(default_factory=dict, init=False)
     """What was fused and is not published yet."""
     known_phases: Knowledge = field(default=Knowledge(), init=False)
     """What is known of the phases of the APs."""
@@ -143,7 +145,7 @@ class CentralProcessor(Node):
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "area", "radio", "path_gain", "n_receivers", "selector", "scheduler", "estimator",
-        "_reports_due", "_needs_waveform", "_bell", "payload_bits_per_symbol", "estimator_latency_ns",
+        "_reports_due", "_needs_waveform", "_sums", "_bell", "payload_bits_per_symbol", "estimator_latency_ns",
         "calibrator", "consistency", "late",
     }  # fmt: skip
 
@@ -158,6 +160,7 @@ class CentralProcessor(Node):
         splits = services.splits
         self._reports_due = {name: reports_due(split, services.frame.n_slots) for name, split in splits.items()}
         self._needs_waveform = {name for name, split in splits.items() if split.needs_waveform}
+        self._sums = any(split.sums for split in splits.values())
         self._bell = services.bell(self.rank, lambda _: self.attempt(self._serve))
         for at_ns, _, _ in self._agenda:
             self._announce(at_ns)
@@ -218,7 +221,7 @@ class CentralProcessor(Node):
             self._hear_of_corrections(self.calibrator, inbox)
         if inbox.plan.has_pilots:
             self._calibrate(inbox)
-        self._pending[cpi] = None if inbox.plan.has_pilots else self.fuse(cpi)
+        self._pending[cpi] = None if inbox.plan.has_pilots else self._summed(inbox) if self._sums else self.fuse(cpi)
         if self.record is not None:
             self.record(rows_of(self.services.now_ns, int(Kind.USE), self.rank, cpi, cpi, inbox.used))
         self.log(Kind.FUSE, inbox.fused, cpi)
@@ -247,11 +250,11 @@ class CentralProcessor(Node):
             self._look_at_phases(cpi, observation, estimate)
         self.services.on_publish(inbox, estimate, observation)
 
-    def _estimate(self, inbox: Inbox, observation: Observation) -> tuple[Estimate, Observation]:
+    def _estimate(self, inbox: Inbox, observation: Observation | AreaMap) -> tuple[Estimate, Observation | AreaMap]:
         """Return what is found, and what it rests on; receivers that contradict the others may be left out."""
         assert self.estimator is not None, "who asks has one"
         locate = partial(estimated, self.estimator)
-        if self.consistency is None:
+        if self.consistency is None or isinstance(observation, AreaMap):
             return locate(observation), observation
         names = inbox.plan.receivers
         known = {i for i, name in enumerate(names) if name in self.excluded}
@@ -314,9 +317,9 @@ class CentralProcessor(Node):
         self.corrections_repeated += 1
         self.log(Kind.REPEAT, again.cpi, again.cpi, again.sequence)
 
-    def _look_at_phases(self, cpi: int, observation: Observation | None, estimate: Estimate) -> None:
-        """Ask for a calibration where the targets of a CPI say that coherence is lost."""
-        if self.calibrator is None:
+    def _look_at_phases(self, cpi: int, observation: Observation | AreaMap | None, estimate: Estimate) -> None:
+        """Ask for a calibration where the targets of a CPI say that coherence is lost; a map says nothing of it."""
+        if self.calibrator is None or isinstance(observation, AreaMap):
             return
         self._know(self.calibrator.looked_at(self.known_phases, cpi, observation, estimate), cpi)
 
@@ -373,7 +376,17 @@ class CentralProcessor(Node):
             is_told=is_told,
             array_sizes=() if self.network.array_sizes is None else tuple(self.network.array_sizes.tolist()),
             calibration=self.known_phases.calibrated[-1].number if is_told else 0,
+            relays=self._relays(cpi, assignment) if self._sums else {},
         )
+
+    def _relays(self, cpi: int, assignment: ModeAssignment) -> dict[str, Relay]:
+        """Return who waits for whom in a CPI, by the routes as they are now; APs without a task let all through."""
+        frame, names = self.services.frame, self.network.ap_names
+        tree = self.services.fronthaul.tree(self.name, inward=True)
+        members = [name for name, mode in zip(names, assignment.modes, strict=True) if mode is not Mode.IDLE]
+        end_ns = frame.cpi_start_ns(cpi + 1)
+        receivers = [names[i] for i in assignment.receivers]
+        return relays(tree, self.name, members, receivers, (end_ns, end_ns + frame.deadline_ns))
 
     def _pilot_plan(self, calibrator: Calibrator, cpi: int, pilots: tuple[PilotSlot, ...]) -> CpiPlan:
         frame, names = self.services.frame, self.network.ap_names
@@ -432,6 +445,8 @@ class CentralProcessor(Node):
         if inbox is None or inbox.closed:
             if isinstance(message, EchoReport | StatisticsReport):
                 self._keep(message)
+            elif isinstance(message, MapReport):
+                self.late_reports += _reports_in(message)
             self.log(Kind.LATE, cpi, cpi, message.sequence)
             return
         if isinstance(message, TransmissionRecord):
@@ -451,7 +466,7 @@ class CentralProcessor(Node):
         return None
 
     def _refuse(self, message: Message, why: str, inbox: Inbox | None) -> None:
-        self.refused_reports[why] += isinstance(message, EchoReport | StatisticsReport | PilotReport)
+        self.refused_reports[why] += _reports_in(message) + isinstance(message, PilotReport)
         self.log(Kind.REFUSE, message.cpi, message.cpi, message.sequence)
         if inbox is not None:
             inbox.refused.append(message)
@@ -464,16 +479,12 @@ class CentralProcessor(Node):
             kept.take(report)
 
     def _pass_on(self, plan: CpiPlan, record: TransmissionRecord) -> None:
-        """Tell the receivers whose split needs it what a transmitter radiated."""
-        for name in plan.receivers:
-            if name not in self._needs_waveform:
-                continue
-            told = TransmissionRecord(
-                source=self.name, destination=name, cpi=record.cpi, transmitter=record.transmitter,
-                positions=record.positions, samples=record.samples,
-            )  # fmt: skip
-            told.cause = record.sequence
-            self._send(told)
+        """Tell the receivers whose split needs it what a transmitter radiated; where APs pass it on, the first."""
+        told = (name for name in plan.receivers if name in self._needs_waveform)
+        if plan.relays:
+            told = (name for name, relay in plan.relays.items() if relay.inward == self.name)
+        for name in told:
+            self._send(record.passed_on(self.name, name))
 
     def _send(self, message: Message) -> None:
         message.own = True  # made here, and of read-only parts
@@ -509,6 +520,30 @@ class CentralProcessor(Node):
                 quantisation_power_w=whole.rounding if coarse else None,
                 sensed_s=_sensed_s(plan, inbox.records),
                 phase_covariance_rad2=self._phase_covariance_rad2(plan),
+            )
+        )
+
+    def _summed(self, inbox: Inbox) -> AreaMap | None:
+        """Return the sum of the maps that came for a CPI, read-only, or None if there is none."""
+        plan, n_antennas = inbox.plan, self.network.n_antennas
+        inbox.fused = len(inbox.summed)
+        if not inbox.maps:
+            return None
+        totals = [inbox.maps[name] for name in plan.ap_names if name in inbox.maps]
+        inbox.used = [message.sequence for message in (*inbox.records.values(), *totals)]
+        sent, everywhere = radiated(plan, inbox.records, n_antennas), tuple(range(len(plan.slots)))
+        heard = [everywhere if name in inbox.summed else () for name in plan.receivers]
+        return frozen(
+            AreaMap(
+                network=self.network,
+                area=self.area,
+                assignment=plan.assignment,
+                power=sum([total.power for total in totals], start=np.zeros(())),
+                step_m=totals[0].step_m,
+                n_pairs=sum(total.n_pairs for total in totals),
+                rounding=sum(total.rounding for total in totals),
+                gram=_gram(sent, heard),
+                noise_power_w=self.radio.noise_power_w,
             )
         )
 
@@ -583,6 +618,13 @@ class CentralProcessor(Node):
                 energy[rows] += [energy_statistic(samples) for samples in received]
                 rounding[rows] += error / len(slots)
         return cross, energy, rounding
+
+
+def _reports_in(message: Message) -> int:
+    """Return how many reports a message holds: in a sum one of each receiver."""
+    if isinstance(message, MapReport):
+        return len(message.receivers)
+    return int(isinstance(message, EchoReport | StatisticsReport))
 
 
 def _covered(inbox: Inbox, receiver: str, known: set[int]) -> tuple[int, ...]:

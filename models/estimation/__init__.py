@@ -12,5 +12,6 @@ ESTIMATORS = {
     "two-stage": "models.estimation.two_stage:TwoStage",
     "paper": "models.estimation.paper:PaperEstimator",
     "grid": "models.estimation.grid:GridEstimator",
+    "map": "models.estimation.area_map:MapEstimator",
 }
 """Estimator kinds, name to "module:Class"."""

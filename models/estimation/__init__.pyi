@@ -1,3 +1,5 @@
+from .area_map import MapEstimator as MapEstimator
+from .area_map import area_map as area_map
 from .base import Estimator as Estimator
 from .cost_maps import interpolated_cost_map as interpolated_cost_map
 from .cost_maps import map_nodes as map_nodes

@@ -1,6 +1,7 @@
 """The role of an estimator: statistics in, target positions out."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from models.observation import Estimate, Observation
 
@@ -13,6 +14,9 @@ class Estimator(ABC):
     An implementation is a frozen, keyword-only dataclass whose fields are its settings. It keeps no state between
     calls, draws no random numbers and never sees the truth.
     """
+
+    reads_maps: ClassVar[bool] = False
+    """Whether it also takes an ``AreaMap`` in place of an observation."""
 
     @abstractmethod
     def estimate(self, observation: Observation) -> Estimate:

@@ -1,5 +1,6 @@
 """The tables of the fronthaul and of what goes wrong: faults, and the test of each receiver against the others."""
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
@@ -8,6 +9,7 @@ from pydantic import BeforeValidator, Strict
 
 from emulator import FAULTS, LATE_REPORTS, SPLITS
 from emulator.media import TOPOLOGIES
+from models.limits import MOST_CELLS
 from models.radio import QUANTISERS
 from scenarios.file.graphml import link_names
 from scenarios.file.plugins import found, make, setting_problems, settings_of, settings_of_kind
@@ -17,7 +19,7 @@ from scenarios.file.table import key as _key
 
 __all__ = ["ConsistencyKeys", "FaultKeys", "FronthaulKeys"]
 
-SPLIT_KEYS = {"iq_bits", "quantiser", "statistics_bits"}
+SPLIT_KEYS = {"iq_bits", "quantiser", "statistics_bits", "map_step_m", "map_bits"}
 """Keys of the fronthaul that are settings of some functional split."""
 
 
@@ -56,7 +58,11 @@ class FronthaulKeys(Table):
     )
     loss_probability: Number = _key(0.0, "Probability that a link loses a message.", "", OURS, ge=0, le=1)
     split: Annotated[str, OneOf(SPLITS)] = _key(
-        "iq", "What a receiver sends: quantised samples of each slot, or its statistics once a CPI.", "", OURS
+        "iq",
+        "What a receiver sends: quantised samples of each slot, its statistics once a CPI, or a map of the area, to "
+        "which each access point on the way adds its own.",
+        "",
+        OURS,
     )
     iq_bits: Count = _key(
         16, "Bits of a real number of the samples; with the split iq alone.", "bit", OURS, ge=1, le=24
@@ -69,6 +75,15 @@ class FronthaulKeys(Table):
         64, "Bits of a real number of the statistics, 8 to 32, or 64; with the split statistics alone.", "bit", OURS,
         ge=8, le=64,
     )  # fmt: skip
+    map_step_m: Number = _key(
+        10.0,
+        "About how far apart the points of a map are; with the split summed-map alone.",
+        "m",
+        OURS,
+        ge=1e-6,
+        le=1e6,
+    )
+    map_bits: Count = _key(8, "Bits of a point of a map; with the split summed-map alone.", "bit", OURS, ge=4, le=16)
     late_reports: Annotated[str, OneOf(LATE_REPORTS)] = _key(
         "drop", "What becomes of reports that come too late: left, or fused with the next estimate.", "", OURS
     )
@@ -86,7 +101,7 @@ class FronthaulKeys(Table):
 
     def split_settings(self, illumination: str) -> dict[str, Any]:
         """Return the settings with which a functional split is made."""
-        keys = {"iq_bits": self.iq_bits, "statistics_bits": self.statistics_bits}
+        keys = {name: getattr(self, name) for name in ("iq_bits", "statistics_bits", "map_step_m", "map_bits")}
         known = keys | {"quantiser": make(self.quantiser, QUANTISERS, {}), "illumination": illumination}
         return {key: value for key, value in known.items() if key in self.split_fields}
 
@@ -106,11 +121,33 @@ class FronthaulKeys(Table):
         options = self.split_settings(scenario.radio.illumination)
         for setting, text in setting_problems(found(SPLITS[self.split]), options):
             yield Problem((f"{name}.{setting or 'split'}",), text)
+        if found(SPLITS[self.split]).sums:
+            yield from self._of_sums(name, scenario, plugins)
+
+    def _of_sums(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return what does not go with sums on the way."""
+        from emulator.parts import summing_problems
+
+        cells = math.prod(side / self.map_step_m for side in scenario.area.size_m)
+        if cells > MOST_CELLS:
+            allowed = f"allowed: at most {MOST_CELLS:.0e} points, so take a larger step"
+            text = f"got {self.map_step_m:g} m, {cells:.2g} points in the area; {allowed}"
+            yield Problem((f"{name}.map_step_m", "area.size_m"), text)
+        wrong = summing_problems(
+            reads_maps=scenario.estimator.reads_maps(plugins),
+            tests=scenario.consistency.false_alarm_probability is not None,
+            watches=scenario.calibration.when_lost,
+            keeps_late=self.late_reports != "drop",
+            tampers=any(fault.kind in ("corrupt", "replay") for fault in scenario.faults),
+        )
+        for key, text in wrong:
+            yield Problem((key, f"{name}.split"), text)
 
     def _why_idle(self, odd: str) -> str:
         if odd == "neighbours":
             return f'the topology "{self.topology}" takes no number of neighbours'
-        return f'the split "{self.split}" sends no {"statistics" if odd == "statistics_bits" else "samples"}'
+        sent = {"statistics_bits": "statistics", "map_step_m": "maps", "map_bits": "maps"}.get(odd, "samples")
+        return f'the split "{self.split}" sends no {sent}'
 
 
 class FaultKeys(Strategy):

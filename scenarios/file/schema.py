@@ -20,6 +20,7 @@ from models.selection import SELECTORS
 from scenarios.file.fronthaul import ConsistencyKeys, FaultKeys, FronthaulKeys
 from scenarios.file.nodes import AccessPoints, TargetKeys, UserEquipmentKeys
 from scenarios.file.phases import CalibrationKeys, OscillatorKeys
+from scenarios.file.plugins import implementation
 from scenarios.file.problems import Problem, closest
 from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Part, Strategy, Table, tables_of
 from scenarios.file.table import key as _key
@@ -207,6 +208,13 @@ class EstimatorKeys(Strategy):
     latency_s: Number = _key(
         0.0, "Emulated time that estimating takes the central processor.", "s", OURS, ge=0, le=3600
     )
+
+    def reads_maps(self, plugins: Iterable[str]) -> bool:
+        """Return whether this kind takes a map; of one that is refused, that it does: so much is said already."""
+        try:
+            return bool(implementation(self.kind, ESTIMATORS, plugins).reads_maps)  # type: ignore[attr-defined]
+        except ValueError:
+            return True
 
     def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
         """Return what is wrong with the kind, its settings, and the grid of the search."""

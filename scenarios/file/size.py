@@ -183,6 +183,9 @@ def _of_cpis(scenario: ScenarioKeys, n: _Counts) -> Iterator[Part]:
     overlapping = size if scenario.radio.illumination == "full" else n.n_antennas
     statistics = COMPLEX_BYTES * size * (overlapping + n.n_rx * n.n_antennas) * (1.0 + n.n_estimated)
     yield Part("statistics", statistics, (*waiting, APS, RECEIVERS, N))
+    if points := _map_points(scenario):
+        n_bytes = MAP_BYTES * points * n.n_aps
+        yield Part("maps on their way (a larger fronthaul.map_step_m is less)", n_bytes, ("area.size_m", APS))
     yield Part("results", CPI_RESULT_BYTES * scenario.schedule.cpis, ("schedule.cpis",))
 
 
@@ -199,6 +202,13 @@ def _estimated(scenario: ScenarioKeys, n: _Counts) -> Iterator[Part]:
 
 def _cells(scenario: ScenarioKeys) -> float:
     return math.prod(max(1.0, side / scenario.estimator.grid_step_m) for side in scenario.area.size_m)
+
+
+def _map_points(scenario: ScenarioKeys) -> float:
+    """Return the points of the maps that access points form; 0 if they form none."""
+    if scenario.fronthaul.split != "summed-map":
+        return 0.0
+    return math.prod(max(1.0, side / scenario.fronthaul.map_step_m) for side in scenario.area.size_m)
 
 
 def _channel_seconds(scenario: ScenarioKeys, n: _Counts) -> float:
@@ -229,7 +239,7 @@ def _cpi_seconds(scenario: ScenarioKeys, n: _Counts) -> float:
     operations = (
         float(n.n_tx) * n.n_antennas * n.n_ues * n.n_samples
         + float(n.n_tx) * n.n_ues**2 * n.n_antennas
-        + _cells(scenario) * n.n_tx * n.n_rx * n.n_antennas
+        + (_cells(scenario) + _map_points(scenario)) * n.n_tx * n.n_rx * n.n_antennas
     )
     samples = float(n.n_samples) * n.n_antennas * (n.n_tx + n.n_rx)
     slots_s = SECONDS_A_SLOT_AND_AP * n.n_tx * n.n_aps

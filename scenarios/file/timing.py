@@ -6,7 +6,8 @@ processor, plans, and records that are passed on where statistics travel; to it,
 for a key suffices for what the key decides if all nodes send at one instant, whoever receives and transmits; nothing is
 proposed where a link may be asked for more than its rate, as what is left over then grows from CPI to CPI. What comes
 late because messages of several kinds wait for each other may be untold, and so may a queue that several links fill.
-Plug-ins may behave otherwise.
+Where reports are summed on their way, all access points are taken to add up, as they do where none is idle. Plug-ins
+may behave otherwise.
 """
 
 import math
@@ -17,17 +18,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emulator import SPLITS
 from emulator.media.fronthaul import Fronthaul
 from emulator.media.link_attributes import LinkAttributes
 from emulator.media.links import Link
-from emulator.messages import CENTRAL, Assignment, EchoReport, StatisticsReport, TransmissionRecord
+from emulator.messages import CENTRAL, Assignment, EchoReport, MapReport, StatisticsReport, TransmissionRecord
 from emulator.payload import draw_payload
+from emulator.relay import Relay
 from emulator.slot import CpiPlan, Frame
 from models.network import ModeAssignment
 from scenarios.file.build import fronthaul_graph
 from scenarios.file.names import names_text
+from scenarios.file.plugins import found
 from scenarios.file.schema import ScenarioKeys
-from scenarios.file.survey import frame_of
+from scenarios.file.survey import area_of, frame_of
 
 __all__ = ["timing_warnings"]
 
@@ -61,10 +65,12 @@ class _Sent(NamedTuple):
     receiver: Messages
     transmitter: Messages
     idle: Messages = ()
+    once: Messages = ()
+    """Of a link with a receiver behind it, however many there are."""
 
     @property
     def longest_bits(self) -> int:
-        return max(bits for bits, count in (*self.receiver, *self.transmitter, *self.idle) if count)
+        return max(bits for messages in self for bits, count in messages if count)
 
 
 class _Roles(NamedTuple):
@@ -80,9 +86,10 @@ class _Roles(NamedTuple):
 
         ``size`` is that of a message of some bits.
         """
-        each = [sum(count * size(bits) for bits, count in messages) for messages in sent]
+        *each, once = [sum(count * size(bits) for bits, count in messages) for messages in sent]
         fewest, most = self.fewest_receivers, self.most_receivers
         sums = {n: self._sum(n, *each) for n in {fewest, most, max(fewest, min(1, most)), self._most_beside_another}}
+        sums = {n: total + once * (n > 0) for n, total in sums.items()}
         receiving = min(sums[max(fewest, min(1, most))], sums[most])
         return max(receiving, min(sums[fewest], sums[self._most_beside_another])), max(sums.values())
 
@@ -112,7 +119,7 @@ def timing_warnings(scenario: ScenarioKeys) -> list[str]:
 
 
 def _warnings(case: "_Case") -> list[str]:
-    reports = _statistics if case.forms_statistics else _samples
+    reports = _maps if case.sums else _statistics if case.tells_waveforms else _samples
     return [text for check in (_plans, reports, _queues, _loads) for text in check(case)]
 
 
@@ -153,7 +160,8 @@ class _Case:
         """Sizes of a plan for a transmitter, with the data of the UEs, and for others."""
         scenario, frame, names = self.scenario, self.frame, self.scenario.access_point_names
         slots, modes = frame.slots(0, names[:1] * frame.n_slots), ModeAssignment.of(len(names), [], [])
-        plan = CpiPlan(cpi=0, assignment=modes, ap_names=names, slots=slots, deadline_ns=0)
+        relays = {names[0]: Relay(CENTRAL, names[:1], 0)} if self.sums else {}
+        plan = CpiPlan(cpi=0, assignment=modes, ap_names=names, slots=slots, deadline_ns=0, relays=relays)
         per_symbol = scenario.fronthaul.payload_bits_per_symbol
         data = draw_payload(np.random.default_rng(0), 1, frame.n_slots * frame.n_snapshots, per_symbol)
         payloads = (data * scenario.user_equipment.count, ())
@@ -170,29 +178,41 @@ class _Case:
 
     @cached_property
     def report_bits(self) -> int:
-        """Size of a report on a slot, or of the statistics of a CPI."""
-        frame, n_antennas = self.frame, self.n_antennas
-        if self.forms_statistics:
+        """Size of a report on a slot, or of the statistics or the map of a CPI."""
+        frame, n_antennas, keys = self.frame, self.n_antennas, self.scenario.fronthaul
+        if self.sums:
+            x, y = area_of(self.scenario).grid(keys.map_step_m)
+            levels, names = _zeros(np.uint16, len(y), len(x)), self.scenario.access_point_names
+            return MapReport("", CENTRAL, 0, (), len(names), 0, keys.map_step_m, levels, 0.0, 0.0, keys.map_bits).bits
+        if self.tells_waveforms:
             cross = _zeros(np.complex128, n_antennas, frame.n_slots, n_antennas)
-            n_bits = self.scenario.fronthaul.statistics_bits
+            n_bits = keys.statistics_bits
             return StatisticsReport("", CENTRAL, 0, tuple(range(frame.n_slots)), (), cross, 0.0, n_bits).bits
         (slot, *_), echo = frame.slots(0, ("",)), _zeros(np.complex128, n_antennas, frame.n_snapshots)
         settings = self.scenario.fronthaul.split_settings(self.scenario.radio.illumination)
         return EchoReport("", CENTRAL, slot, echo, **settings).bits
 
     @property
-    def forms_statistics(self) -> bool:
-        """Whether receivers are told what was radiated, and send statistics."""
-        return self.scenario.fronthaul.split == "statistics"
+    def tells_waveforms(self) -> bool:
+        """Whether receivers are told what was radiated."""
+        return bool(found(SPLITS[self.scenario.fronthaul.split]).needs_waveform)
+
+    @property
+    def sums(self) -> bool:
+        """Whether reports are summed on their way, and records told from one access point to the next."""
+        return bool(found(SPLITS[self.scenario.fronthaul.split]).sums)
 
     def sent(self, *, inward: bool) -> "_Sent":
         """Return what is sent of a CPI to the central processor, or from it, over one way."""
         n_slots = self.frame.n_slots
+        if inward and self.sums:
+            return _Sent(receiver=(), transmitter=((self.record_bits, 1),), once=((self.report_bits, 1),))
         if inward:
-            n_reports = 1 if self.forms_statistics else n_slots
+            n_reports = 1 if self.tells_waveforms else n_slots
             return _Sent(receiver=((self.report_bits, n_reports),), transmitter=((self.record_bits, 1),))
-        (full, bare), told = self.plan_bits, ((self.record_bits, n_slots),) * self.forms_statistics
-        return _Sent(receiver=((bare, 1), *told), transmitter=((full, 1),), idle=((bare, 1),))
+        (full, bare), told = self.plan_bits, ((self.record_bits, n_slots),) * self.tells_waveforms
+        each, once = ((), told) if self.sums else (told, ())
+        return _Sent(receiver=((bare, 1), *each), transmitter=((full, 1),), idle=((bare, 1),), once=once)
 
     def loads(self, *, inward: bool) -> dict[str, tuple[float, float]]:
         """Return what share of its time each link sends: at least, at times, whoever does what, and at most."""
@@ -301,7 +321,7 @@ def _plan_enough_ns(case: _Case, name: str) -> int:
     """Return how long a plan takes at most: behind all others, and behind records of the CPI before, if they last."""
     bits = max(case.plan_bits)
     alone_ns = case.ways(bits, inward=False)[name].most_ns()
-    if not case.forms_statistics or _told_ns(case, name) + alone_ns <= case.frame.cpi_ns:
+    if not case.tells_waveforms or _told_ns(case, name) + alone_ns <= case.frame.cpi_ns:
         return alone_ns
     return case.ways(max(bits, case.record_bits), inward=False)[name].most_ns(1 + case.frame.n_slots)
 
@@ -337,17 +357,13 @@ def _last_ns(case: _Case, enough_ns: int) -> dict[str, _Need]:
 
 def _statistics(case: _Case) -> Iterator[str]:
     """Tell of receivers that must know all records before they report, and wait for them half of the time there is."""
-    up, down = (case.ways(case.record_bits, inward=inward) for inward in (True, False))
     back, longest = (
         case.ways(case.report_bits, inward=True),
         case.ways(case.sent(inward=True).longest_bits, inward=True),
     )
-    far = sorted(case.transmitters, key=lambda name: up[name].idle_ns)
     needs = {}
     for name in case.receivers:
-        first, last = (next(up[other] for other in order if other != name) for order in (far, far[::-1]))
-        told_ns = max(last.idle_ns + down[name].idle_ns, first.idle_ns + down[name].last_ns(case.frame.n_slots))
-        told_at_most_ns = _told_ns(case, name)
+        told_ns, told_at_most_ns = _told_at_least_ns(case, name), _told_ns(case, name)
         needs[name] = _Need(
             least_ns=max(2 * told_ns, told_ns + back[name].idle_ns),
             enough_ns=max(2 * told_at_most_ns, told_at_most_ns + longest[name].most_ns(2)),
@@ -357,6 +373,60 @@ def _statistics(case: _Case) -> Iterator[str]:
     )
     queue_up = case.may_queue_up(inward=True) or case.may_queue_up(inward=False)
     yield from _late({text + "radiated": needs}, case.frame.deadline_ns, "fronthaul.deadline_s", queue_up)
+
+
+def _maps(case: _Case) -> Iterator[str]:
+    """Tell of access points whose maps come too late where each adds to what comes from behind it.
+
+    Of the deadline, half is to tell what was radiated, and an equal share of the rest for each step inward.
+    """
+    needs, depths = {}, _depths(case)
+    deepest = max(depths[name] for name in case.receivers)
+    back = case.ways(case.report_bits, inward=True)
+    slowest_ns = max(_step_ns(case, link) for *_, link in case.hops(inward=True))
+    for name in case.receivers:
+        told_ns = _told_at_least_ns(case, name)
+        shares = {place: 1.0 + (deepest - depths[place]) / deepest for place in _inward_of(case, name)}
+        least_ns = max(
+            2.0 * (told_ns + back[name].idle_ns - back[place].idle_ns) / share for place, share in shares.items()
+        )
+        enough_ns = 2 * max(_told_ns(case, name), deepest * slowest_ns)
+        needs[name] = _Need(int(least_ns), enough_ns)
+    text = "maps of {names} come {late} after the time at which the next access point inward sends its sum"
+    queue_up = case.may_queue_up(inward=True) or case.may_queue_up(inward=False)
+    yield from _late({text: needs}, case.frame.deadline_ns, "fronthaul.deadline_s", queue_up)
+
+
+def _inward_of(case: _Case, name: str) -> list[str]:
+    """Return the nodes on the way of a map, from where it is made to the central processor."""
+    nearer = {a: b for a, b, _ in case.hops(inward=True)}
+    way = [name]
+    while way[-1] != CENTRAL:
+        way.append(nearer[way[-1]])
+    return way
+
+
+def _depths(case: _Case) -> dict[str, int]:
+    """Return how many access points there are from each node to the central processor, itself included."""
+    depths, names = {CENTRAL: 0}, set(case.scenario.access_point_names)
+    for node, nearer, _ in case.hops(inward=True):
+        depths[node] = depths[nearer] + (node in names)
+    return depths
+
+
+def _step_ns(case: _Case, link: Link) -> int:
+    """Return how long a map takes over a link at most, behind another one and the records of all transmitters."""
+    attributes = _attributes(link)
+    records_ns = case.frame.n_slots * attributes.duration_ns(case.record_bits)
+    return attributes.latency_ns + 2 * attributes.duration_ns(case.report_bits) + records_ns
+
+
+def _told_at_least_ns(case: _Case, name: str) -> int:
+    """Return how long it takes at least until a receiver knows all records."""
+    up, down = (case.ways(case.record_bits, inward=inward) for inward in (True, False))
+    far = sorted(case.transmitters, key=lambda other: up[other].idle_ns)
+    first, last = (next(up[other] for other in order if other != name) for order in (far, far[::-1]))
+    return max(last.idle_ns + down[name].idle_ns, first.idle_ns + down[name].last_ns(case.frame.n_slots))
 
 
 def _told_ns(case: _Case, name: str) -> int:
@@ -392,7 +462,7 @@ def _queues(case: _Case) -> Iterator[str]:
                 yield f"a {what} of {size} bit is longer than queue_bits of {names_text(full)}, which loses every one"
     with_data, bare = (((bits, 1),) for bits in case.plan_bits)
     yield from _bursts(case, "the plans of a CPI", _Sent(bare, with_data, bare))
-    if case.forms_statistics:
+    if case.tells_waveforms and not case.sums:
         told = _Sent(receiver=((case.record_bits, 1),), transmitter=())
         yield from _bursts(case, "copies of a record for the receivers", told)
 
@@ -417,7 +487,7 @@ def _bursts(case: _Case, what: str, sent: _Sent) -> Iterator[str]:
 
 def _loads(case: _Case) -> Iterator[str]:
     """Tell of links that are asked for more than their rate, whoever receives and transmits."""
-    down = "plans and records passed on" if case.forms_statistics else "plans"
+    down = "plans and records passed on" if case.tells_waveforms else "plans"
     for inward, what in ((True, "reports and records"), (False, down)):
         worst = {name: least for name, (least, _) in case.loads(inward=inward).items() if least > 1.0}
         if worst:

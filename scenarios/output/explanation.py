@@ -127,6 +127,7 @@ class _Case:
             "TransmissionRecord": f"the record of {self._transmitter(sent)} for CPI {sent.cpi}",
             "EchoReport": f"the report of {sent.source} on slot {self.slot_of(number)}",
             "StatisticsReport": f"the statistics of {sent.source} for CPI {sent.cpi}",
+            "MapReport": f"the sum of the maps of {sent.source} and those behind it for CPI {sent.cpi}",
             "PilotReport": f"what {sent.source} heard of the pilots of CPI {sent.cpi}",
             "Correction": f"the correction of the phases of {sent.destination} from CPI {sent.cpi} on",
             "Telemetry": f"what {sent.source} said of itself as CPI {sent.cpi} began",
@@ -138,8 +139,8 @@ class _Case:
         return next((event.value for event in self.way.events(number) if event.kind is Kind.REPORT), None)
 
     def _transmitter(self, record: Sent) -> str:
-        first = record if record.source != CENTRAL else self.way.message(record.cause)
-        return "an AP" if first is None else first.source
+        records = [sent for sent in (record, *self.way.causes(record.number)) if sent.what == record.what]
+        return "an AP" if records[-1].source == CENTRAL else records[-1].source
 
     def journey(self, number: int) -> list[str]:
         """Return the way of a message, a line a link."""
@@ -189,7 +190,9 @@ class _Case:
         sending = sum((hop.sent_ns or 0) - (hop.started_ns or 0) for hop in hops)
         arrived_ns = hops[-1].arrived_ns or 0
         total = arrived_ns - hops[0].given_ns
-        after = "" if self.fused_ns is None else f", {_span(arrived_ns - self.fused_ns)} after the fusion"
+        fused_ns = self.fused_ns
+        is_after = fused_ns is not None and arrived_ns >= fused_ns  # what is summed on its way may be late before
+        after = f", {_span(arrived_ns - (fused_ns or 0))} after the fusion" if is_after else ""
         return (
             f"late{after}; on its way for {_span(total)}: {_span(waiting)} waiting, {_span(sending)} being sent, "
             f"{_span(total - waiting - sending)} of propagation"
@@ -251,6 +254,8 @@ def _access_point(case: _Case) -> list[str]:
         head, *rest = _transmitter(case, radiated)
     else:
         head, *rest = [_idle(case)]
+    for sent in case.sent(what="MapReport", source=case.node) if not heard else []:
+        rest += _sum(case, sent)
     return [f"{case.node} in CPI {case.cpi} {head}", *_plan(case), *_corrections(case), *rest]
 
 
@@ -307,29 +312,40 @@ def _transmitter(case: _Case, radiated: list[Event]) -> list[str]:
     sensing = [event.value for event in radiated if event.kind is Kind.SENSE]
     token = f", with the sensing waveform in {_slots(sensing)}" if sensing else ""
     lines = [f"transmitted in {_slots([e.value for e in radiated])}{token}; a transmitter gives no reports."]
-    for record in case.sent(what="TransmissionRecord", source=case.node):
+    for record in case.sent(what="TransmissionRecord", source=case.node, destination=CENTRAL):
         lines += _told(case, record, "Record of what it radiated")
     return lines if len(lines) > 1 else [*lines, "  It sent no record of what it radiated before the trace ended."]
 
 
 def _receiver(case: _Case, heard: list[Event]) -> list[str]:
     ends = {event.value: event for event in case.mine(Kind.REPORT, Kind.WITHHOLD)}
-    reports = case.sent(source=case.node)
+    reports = [sent for sent in case.sent(source=case.node) if sent.what != "TransmissionRecord"]
     outcomes = Counter(case.way.outcome(report.number) for report in reports)
     tally = f": {_tally(outcomes)}" if reports else ""
     lines = [f"listened in {_slots([e.value for e in heard])} and gave {_counted(len(reports), 'report')}{tally}."]
     kept = [slot for slot, event in ends.items() if event.kind is Kind.WITHHOLD]
     gathered = [slot for slot, event in ends.items() if event.kind is Kind.REPORT and event.message < 0]
     lines += [f"  It kept to itself what it heard in {_slots(kept)}."] if kept else []
-    lines += [f"  What it heard in {_slots(gathered)} went into its statistics."] if gathered else []
+    made = "map" if any(report.what == "MapReport" for report in reports) else "statistics"
+    lines += [f"  What it heard in {_slots(gathered)} went into its {made}."] if gathered else []
     for record in case.sent(what="TransmissionRecord", destination=case.node):
         lines.append(f"  Told {case.named(record.number)} ({record.number}): {case.fate(record)}.")
     starts = {event.value: event.time_ns for event in heard}
     for report in reports:
         slot = case.slot_of(report.number)
         span = "" if slot is None else f", heard from {_ms(starts[slot])} to {_ms(ends[slot].time_ns)}"
-        lines += _told(case, report, "Statistics" if slot is None else f"Slot {slot}{span}")
+        if report.what == "MapReport":
+            lines += _sum(case, report)
+        else:
+            lines += _told(case, report, "Statistics" if slot is None else f"Slot {slot}{span}")
     return lines
+
+
+def _sum(case: _Case, sent: Sent) -> list[str]:
+    """Say from whom maps came that an AP added up, and what became of the sum."""
+    behind = case.sent(what="MapReport", destination=case.node)
+    lines = [f"  From {other.source}, message {other.number}: {case.fate(other)}." for other in behind]
+    return [*lines, *_told(case, sent, "Sum of maps")]
 
 
 def _told(case: _Case, sent: Sent, head: str) -> list[str]:

@@ -60,6 +60,8 @@ def _cost_map(result: "RunResult", grid_step_m: float) -> Picture:
 
     last = result.cpis[-1]
     cost = None if last.observation is None else cost_map(last.observation, grid_step_m)
+    if last.area_map is not None:
+        cost = (*last.area_map.area.grid(last.area_map.step_m), last.area_map.power)
     return Picture(f"{ROOM}:cost_map_figure", (result.network, result.area, cpi_data(last), cost))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from emulator.losses import (
     DOWN,
     LATE,
+    MAP,
     NOT_SENT,
     PLAN,
     RECORD,
@@ -25,6 +26,7 @@ _WHAT = {
     PLAN: "the plan",
     REPORT: "the report",
     STATISTICS: "the statistics report",
+    MAP: "the map",
     RECORD: "the record of what was radiated",
 }
 _FATE = {

@@ -266,7 +266,7 @@ METRICS: list[Metric] = [
     ),
     Metric(
         name="reports_expected", of=lambda cpi: cpi.reports_expected,
-        about="Reports due: one a receiver and slot with the split iq, one a receiver with statistics.",
+        about="Reports due: one a receiver and slot with the split iq, one a receiver with statistics or a map.",
     ),
     Metric(
         name="reports_fused", of=lambda cpi: cpi.reports_fused,
