@@ -4,10 +4,10 @@ A fault acts before anything else that happens at its time: one that begins as a
 slot is heard, and one that ends then is over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from emulator import FAULTS
 from emulator.faults import Fault, LinkFault, Stage
@@ -15,13 +15,14 @@ from emulator.kernel import Bell
 from emulator.media.fronthaul import set_edge
 from emulator.nodes.node import EmulationError
 from emulator.trace import Kind, row
-from models.doors import FAILURES, require
+from models.doors import FAILURES, Door, require
 
 __all__ = ["Faults", "Spell", "kind_of"]
 
 FIRST = -1
 """Rank before all owners of events."""
 END, BEGIN, AGAIN = 0, 1, 2
+KNOWN, CHANGED = Door("fault", "known"), Door("fault", "changed")
 
 
 class Spell(NamedTuple):
@@ -89,7 +90,10 @@ class Faults:
 
     def _check(self, fault: Fault) -> None:
         require("fault", fault, Fault)
-        known = list(fault.known(self._stage))
+        known = KNOWN.ask(fault, self._stage)
+        if not isinstance(known, Iterable):
+            KNOWN.refuse(fault, known, "the names of all that could have it")
+        known = list(known)
         if fault.where not in known:
             near = get_close_matches(fault.where, known, n=1)
             hint = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(known[:12])}"
@@ -152,7 +156,7 @@ class Faults:
         for at_ns, _, _ in self._agenda:
             bell.set(at_ns)
         for fault in self.on:
-            fault.begin(self._stage)
+            self._call(fault, fault.begin)
 
     def _note(self, at_ns: int, task: int, number: int) -> None:
         assert self._bell is not None, "nothing happens before the start"
@@ -172,7 +176,7 @@ class Faults:
 
     def _begin(self, number: int, now_ns: int) -> None:
         fault = self.faults[number]
-        end_ns = fault.end_ns(now_ns)
+        end_ns = self._when(fault, "end_ns", now_ns)
         if self._is_on(number) or (end_ns is not None and end_ns <= now_ns):
             return
         self._spells.append(Spell(number, now_ns))
@@ -183,12 +187,12 @@ class Faults:
 
     def _again(self, number: int, now_ns: int) -> None:
         if self._is_on(number):
-            self.faults[number].begin(self._stage)
+            self._call(self.faults[number], self.faults[number].begin)
             self._then(number, now_ns)
 
     def _then(self, number: int, now_ns: int) -> None:
         began_ns = next(spell.began_ns for spell in self._open if spell.number == number)
-        next_ns = self.faults[number].next_ns(began_ns, now_ns)
+        next_ns = self._when(self.faults[number], "next_ns", began_ns, now_ns)
         if next_ns is not None:
             self._note(next_ns, AGAIN, number)
 
@@ -202,17 +206,35 @@ class Faults:
         self._act(fault, Kind.REPAIR, fault.end)
 
     def _act(self, fault: Fault, kind: Kind, act: Any) -> None:
-        """Let a fault act, and record it; what goes wrong says which fault and when."""
+        """Let a fault act, and record it."""
         stage = self._stage
         if stage.record is not None:
             cpi = stage.frame.cpi_at(stage.now_ns) or 0
             place = list(FAULTS).index(kind_of(fault)) if kind_of(fault) in FAULTS else -1
             stage.record(row(stage.now_ns, int(kind), stage.rank(fault.where), place, cpi, -1))
+        self._call(fault, act)
+
+    def _call(self, fault: Fault, act: Callable[[Stage], None]) -> None:
+        """Let a fault act; what goes wrong says which fault and when."""
         try:
-            act(stage)
+            act(self._stage)
         except FAILURES as error:
-            where = f"fault {kind_of(fault)} of {fault.where}, t = {stage.now_ns} ns"
-            raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
+            self._fail(fault, error)
+
+    def _fail(self, fault: Fault, error: BaseException) -> NoReturn:
+        where = f"fault {kind_of(fault)} of {fault.where}, t = {self._stage.now_ns} ns"
+        raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
+
+    def _when(self, fault: Fault, method: str, *times_ns: int) -> int | None:
+        """Return a time that a fault says, or None."""
+        door = Door("fault", method)
+        try:
+            got = door.ask(fault, *times_ns)
+            if got is not None and (isinstance(got, bool) or not isinstance(got, int)):
+                door.refuse(fault, got, "a whole number of ns, or None for never")
+        except FAILURES as error:
+            self._fail(fault, error)
+        return got
 
     # -- links --------------------------------------------------------------------------------------------------------
 
@@ -226,7 +248,9 @@ class Faults:
         for spell in spells:
             fault = self.faults[spell.number]
             if edge is not None and isinstance(fault, LinkFault):
-                edge = fault.changed(edge, self._stage.now_ns - spell.began_ns)
+                edge = CHANGED.ask(fault, edge, self._stage.now_ns - spell.began_ns)
+                if not isinstance(edge, Mapping | None):
+                    CHANGED.refuse(fault, edge, "what the edge says, as a dict, or None if it is not there")
         set_edge(graph, ends, edge)
         if not spells:
             del self._edges[name]

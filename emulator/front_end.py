@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emulator.slot import Frame
 from models.calibration.servo import Servo, ServoState
+from models.doors import advanced, predicted, started, updated, variance_rad2
 from models.oscillators.base import Oscillator, OscillatorState
 from models.readonly import sealed
 
@@ -58,11 +59,11 @@ class FrontEnd:
 
     def drift_rad2(self, since_s: float) -> float:
         """Return the variance of what theta has changed by since it was known."""
-        return float(self.oscillator.phase_variance_rad2(since_s, self.carrier_hz))
+        return variance_rad2(self.oscillator, "phase_variance_rad2", since_s, self.carrier_hz)
 
     def unmeasured_rad2(self, time_s: float) -> float:
         """Return the variance of theta at a time, never measured."""
-        return self.oscillator.unmeasured_variance_rad2(time_s, self.carrier_hz)
+        return variance_rad2(self.oscillator, "unmeasured_variance_rad2", time_s, self.carrier_hz)
 
 
 class Wander(NamedTuple):
@@ -99,18 +100,18 @@ class Wander(NamedTuple):
     def _next(self, front: FrontEnd, frame: Frame, draw: Draw) -> Self:
         law, carrier_hz, state, first = front.oscillator, front.carrier_hz, self.state, self.last + 1
         if state is None:
-            state = law.initial(draw(front.reference, f"{PURPOSE} start", first), carrier_hz)
+            state = started(law, draw(front.reference, f"{PURPOSE} start", first), carrier_hz)
         n_cpis = BLOCK_CPIS - first % BLOCK_CPIS
         steps_s = np.full(n_cpis * frame.n_slots, 1e-9 * frame.slot_ns)
         if first == 0:
             steps_s[0] = frame.slot_middle_s(0)
-        phases_rad, state = law.advance(state, steps_s, draw(front.reference, PURPOSE, first), carrier_hz)
+        phases_rad, state = advanced(law, state, steps_s, draw(front.reference, PURPOSE, first), carrier_hz)
         return type(self)(first, state, sealed(front.turns(phases_rad.reshape(n_cpis, frame.n_slots))))
 
     def restarted(self, cpi: int, front: FrontEnd, draw: Draw) -> Self:
         """Return where the oscillator is if it starts anew in a CPI, with a phase of its own that nobody knows."""
         numbers = draw(front.reference, f"{PURPOSE} restart", cpi)
-        state = front.oscillator.initial(numbers, front.carrier_hz)
+        state = started(front.oscillator, numbers, front.carrier_hz)
         anywhere_s = numbers.uniform() / front.carrier_hz
         state = state._replace(time_error_s=state.time_error_s + anywhere_s)
         return type(self)(cpi + 1, state, self.turns[:0])
@@ -126,8 +127,8 @@ class Corrected(NamedTuple):
     def updated(self, servo: Servo, measured_ns: int, errors_rad: Float) -> Self:
         """Return the corrections after a measurement of what they left of tau and rho, shape (2,)."""
         step_s = max(1e-9 * (measured_ns - self.measured_ns), 1e-9)
-        return type(self)(measured_ns, servo.update(self.state, errors_rad[:, None], step_s))
+        return type(self)(measured_ns, updated(servo, self.state, errors_rad[:, None], step_s))
 
     def expected_rad(self, servo: Servo, frame: Frame, start_ns: int) -> Float:
         """Return tau and rho as expected in the slots of a CPI, shape (2, n_slots), or (2, 1) if they stay."""
-        return np.asarray(servo.predict(self.state, frame.middles_s(start_ns - self.measured_ns)))
+        return predicted(servo, self.state, frame.middles_s(start_ns - self.measured_ns))

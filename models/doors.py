@@ -12,20 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration.base import Corrections, Measurements, PilotSlot
+from models.calibration.servo import ServoState
 from models.network import Mode, ModeAssignment, Network
 from models.observation import REASONS, AreaMap, Estimate, Observation
+from models.oscillators.base import OscillatorState
 from models.readonly import sealed, taken
 from models.view import View
 
 if TYPE_CHECKING:
     from models.calibration.base import PhaseCalibration
+    from models.calibration.servo import Servo
     from models.estimation.base import Estimator
+    from models.oscillators.base import Oscillator
     from models.schedulers import SlotScheduler
     from models.selection.base import ModeSelector
 
 __all__ = [
-    "FAILURES", "FARTHEST_M", "STRONGEST", "Door", "DoorError", "bounded", "calibrated", "estimated", "is_own",
-    "left_over", "ordered", "piloted", "require", "selected",
+    "FAILURES", "FARTHEST_M", "STRONGEST", "Door", "DoorError", "advanced", "bounded", "calibrated", "estimated",
+    "is_own", "left_over", "ordered", "piloted", "predicted", "require", "selected", "started", "updated",
+    "variance_rad2",
 ]  # fmt: skip
 
 FAILURES = (Exception, SystemExit)
@@ -47,6 +52,7 @@ ESTIMATED: tuple[tuple[str, tuple[int, ...], type, float], ...] = (
 
 
 LARGEST_PHASE = 1e6  # rad
+LARGEST_VARIANCE = 1e150  # rad^2
 
 
 class DoorError(ValueError):
@@ -333,3 +339,57 @@ def left_over(
     if got is None:
         return None
     return door.numbers(calibration, got, (n, n), f"None, or finite phases of shape {(n, n)}", float)
+
+
+# -- clocks -----------------------------------------------------------------------------------------------------------
+
+
+def started(law: "Oscillator", rng: np.random.Generator, carrier_hz: float) -> OscillatorState:
+    """Return the state of an oscillator that begins; raises DoorError if it is none."""
+    door = Door("oscillator", "initial")
+    got = door.ask(law, rng, carrier_hz)
+    if not isinstance(got, OscillatorState):
+        door.refuse(law, got, "an OscillatorState")
+    return got
+
+
+def advanced(
+    law: "Oscillator", state: OscillatorState, steps_s: NDArray[Any], rng: np.random.Generator, carrier_hz: float
+) -> tuple[NDArray[np.float64], OscillatorState]:
+    """Return the phases of an oscillator after some steps, and its state; raises DoorError if they are none."""
+    door = Door("oscillator", "advance")
+    got = door.ask(law, state, steps_s, rng, carrier_hz)
+    if not (isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], OscillatorState)):
+        door.refuse(law, got, f"a phase after each of {len(steps_s)} steps, and an OscillatorState")
+    expected = f"finite phases in rad of shape {steps_s.shape}"
+    return door.numbers(law, got[0], steps_s.shape, expected, float), got[1]
+
+
+def variance_rad2(law: "Oscillator", method: str, time_s: float, carrier_hz: float) -> float:
+    """Return the variance of a phase that a method of an oscillator tells; raises DoorError if it is none."""
+    door, expected = Door("oscillator", method), "a finite variance >= 0 in rad^2"
+    got = door.ask(law, time_s, carrier_hz)
+    found = float(door.numbers(law, got, (), expected, float, LARGEST_VARIANCE))
+    if found < 0.0:
+        door.refuse(law, got, expected)
+    return found
+
+
+def updated(servo: "Servo", state: ServoState, error_rad: NDArray[Any], step_s: float) -> ServoState:
+    """Return the state of a servo after a calibration; raises DoorError if it is none."""
+    door = Door("servo", "update")
+    got = door.ask(servo, state, error_rad, step_s)
+    if not isinstance(got, ServoState):
+        door.refuse(servo, got, "a ServoState")
+    return got
+
+
+def predicted(servo: "Servo", state: ServoState, since_s: NDArray[Any]) -> NDArray[np.float64]:
+    """Return tau and rho that a servo expects, shape (2, 1) or (2, n); raises DoorError if they are something else."""
+    door = Door("servo", "predict")
+    got = door.ask(servo, state, since_s)
+    expected = f"finite phases in rad of shape (2, {len(since_s)}), or (2, 1) if they stay"
+    found: NDArray[np.float64] = door.numbers(servo, got, (2, None), expected, float)
+    if found.shape[1] not in (1, len(since_s)):
+        door.refuse(servo, got, expected)
+    return found

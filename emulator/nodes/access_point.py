@@ -61,6 +61,7 @@ TRANSMITTED, RADIATED, SENSED, REPORTED, TOLD = (
     Door("access point", hook) for hook in ("transmit", "radiate", "sensing_waveform", "report", "telemetry")
 )
 PRECODED = Door("precoder")
+HEARD, SENT = Door("fault", "heard"), Door("fault", "sent")
 COMMUNICATE, SENSE, LISTEN, REPORT, WITHHOLD, SILENT, PILOT, CORRECT, FAULT = map(
     int,
     (
@@ -341,7 +342,7 @@ class AccessPoint(Node):
     def on_echo(self, slot: Slot, echo: Complex) -> None:
         """Report an echo, or measure a pilot; called by the air at slot end."""
         for fault in self.tampering:
-            echo = sealed(fault.heard(self, slot, echo))
+            echo = self._heard(fault, slot, echo)
         if slot.is_pilot:
             self._measure(slot, echo)
             return
@@ -361,6 +362,14 @@ class AccessPoint(Node):
         if self.record is not None:
             at, end, index, cpi, rank = slot.start_ns, slot.end_ns, slot.index, slot.cpi, self.rank
             self.record(two_rows(at, LISTEN, rank, index, cpi, -1, end, kind, rank, index, cpi, number))
+
+    def _heard(self, fault: Any, slot: Slot, echo: Complex) -> Complex:
+        """Return what the AP takes for an echo under a fault."""
+        try:
+            got = HEARD.ask(fault, self, slot, echo)
+            return HEARD.numbers(fault, got, echo.shape, f"finite samples of shape {echo.shape}")
+        except FAILURES as error:
+            raise self.failure("on_echo", slot, error) from error
 
     def _measure(self, slot: Slot, heard: Complex) -> None:
         """Keep how the pilot of a slot arrived, if the AP is to listen to it."""
@@ -592,6 +601,16 @@ class AccessPoint(Node):
         message.serial, self._serial = self._serial, self._serial + 1
         message.applied = self._applied_in.get(message.cpi)
         for fault in self.tampering:
-            message = fault.sent(self, message)
+            message = self._replaced(fault, message)
         self.services.fronthaul.send(message)
         return message.sequence
+
+    def _replaced(self, fault: Any, message: Message) -> Message:
+        """Return what goes off in place of a message under a fault."""
+        try:
+            got = SENT.ask(fault, self, message)
+            if not isinstance(got, Message):
+                SENT.refuse(fault, got, "a Message; the one that it was given, if nothing is to change")
+        except FAILURES as error:
+            raise self.failure("send", None, error) from error
+        return got
