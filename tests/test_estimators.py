@@ -9,6 +9,7 @@ from scipy import stats
 from models.bounds.fisher import target_bounds_m
 from models.estimation import ESTIMATORS as KINDS
 from models.estimation import pairs
+from models.estimation.area_map import MapEstimator
 from models.estimation.base import Estimator
 from models.estimation.grid import GridEstimator
 from models.estimation.likelihood import Echoes
@@ -38,6 +39,9 @@ def check(estimate):
     if estimate.amplitudes is not None:
         assert estimate.amplitudes.shape == (n,)
     covariance = estimate.covariance_m2
+    if covariance is None:  # a map tells none
+        assert set(estimate.reasons) <= {"map"}
+        return
     assert covariance.shape == (n, 2, 2)
     assert np.allclose(covariance, covariance.swapaxes(1, 2), rtol=1e-9)
     assert np.all(np.linalg.eigvalsh(covariance) > 0.0)
@@ -67,7 +71,7 @@ def test_contract_missing_reports_are_not_zeros(estimator):
     missing[3] = True
     estimate = estimator.estimate(observe(rng, truth, power_w=3.0, missing=missing))
     check(estimate)
-    near = 100.0 if isinstance(estimator, GridEstimator) else 15.0
+    near = 100.0 if isinstance(estimator, GridEstimator | MapEstimator) else 15.0
     assert np.linalg.norm(estimate.positions_m - truth.targets_m[0], axis=1).min() < near
 
 
@@ -78,7 +82,8 @@ def test_contract_labels_of_aps_do_not_matter(estimator):
     observation = observe(rng, truth, power_w=3.0)
     one = estimator.estimate(observation)
     other = estimator.estimate(permuted(observation, rng.permutation(12)))
-    assert np.allclose(one.positions_m, other.positions_m, atol=1e-6, rtol=0.0)
+    rounding_m = 1e-3 if isinstance(estimator, MapEstimator) else 1e-6  # the map is in single precision
+    assert np.allclose(one.positions_m, other.positions_m, atol=rounding_m, rtol=0.0)
     assert np.array_equal(one.resolved, other.resolved)
 
 
