@@ -4,8 +4,9 @@
 
 Every cell is the whole command, from its start to its end, in a process of its own with one BLAS thread: the paper's
 scenario with half of the APs receiving. "s" is the smallest process CPU time of some runs; "peak" the largest
-resident memory, never below the 100 MiB of the study that starts the process. Cells of the two checkouts take turns, so
-that ratios hold on a busy machine. "apart" is the largest relative difference between the bounds that the two print.
+resident memory, of that process alone (VmHWM of Linux; ru_maxrss would count the one that started it). Cells of the two
+checkouts take turns, so that ratios hold on a busy machine. "apart" is the largest relative difference between the
+bounds that the two print.
 """
 
 import argparse
@@ -21,11 +22,13 @@ HERE = Path(__file__).resolve().parent.parent
 ILLUMINATIONS = ("sensing", "full")
 CELL = """
 import resource, runpy, sys
+from pathlib import Path
 try:
     runpy.run_module("scenarios", run_name="__main__", alter_sys=True)
 finally:
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, file=sys.stderr)
+    peak_kib = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+    print(usage.ru_utime + usage.ru_stime, int(peak_kib) / 1024, file=sys.stderr)
 """
 
 

@@ -79,4 +79,4 @@ def test_what_a_servo_of_ones_own_returns_is_checked():
     with pytest.raises(DoorError, match=r"servo Odd.update returned None; expected a ServoState"):
         Corrected().updated(giving(Immediate, "update", None)(), 1, np.zeros(2))
     with pytest.raises(DoorError, match=r"servo Odd.predict returned None; expected finite phases in rad of shape"):
-        Corrected().expected_rad(giving(Immediate, "predict", None)(), FRAME.slot_middles_ns)
+        Corrected().expected_rad(giving(Immediate, "predict", None)(), FRAME, 0)

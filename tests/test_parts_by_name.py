@@ -242,7 +242,7 @@ def test_the_group_of_entry_points_is_read_of_installed_packages(monkeypatch):
 
 def test_another_kind_by_override_keeps_the_keys_that_every_kind_has(mine):
     own = scenario(access_points=EVERY_ROLE["access_points"]).with_({"access_points.kind": "standard"})
-    assert own.data()["access_points"] == SMALL["access_points"] | {"count": 5}
+    assert own.data()["access_points"] == SMALL["access_points"] | {"count": 5, "survey_std_m": 0.0}
 
 
 def test_build_takes_a_channel_and_a_central_processor(mine):
