@@ -60,7 +60,7 @@ class Inbox:
     def applied(self) -> dict[str, int]:
         """Numbers of the corrections that APs say to have applied in the CPI, by name."""
         echoes = (next(iter(own.values())) for own in self.echoes.values())
-        said = (*self.records.values(), *echoes, *self.statistics.values(), *self.pilots.values())
+        said = (*self.records.values(), *echoes, *self.statistics.values(), *self.pilots.values(), *self.maps.values())
         return {message.source: message.applied for message in said if message.applied is not None}
 
     def numbers(self, receiver: str, positions: tuple[int, ...]) -> list[int]:

@@ -25,6 +25,7 @@ from models.radio.gram import Gram
 from models.radio.statistics import gram_statistic
 from models.selection.greedy import SampledEfficiency, large_scale_efficiency
 from models.view import View
+from scenarios import load
 from scenarios.contracts import ContractError, check_access_point
 from scenarios.figures.bound_map import bound_map
 from scenarios.figures.point_bounds import bounds
@@ -554,7 +555,9 @@ def test_selectors_that_take_all_arrays_for_equal_are_refused(kind):
 def test_what_comes_too_late_is_told_for_the_smallest_and_the_largest_arrays():
     warnings = timing_warnings(mixed(fronthaul={"rate_bit_s": 2e6, "deadline_s": 1e-3}))
     assert any(text.startswith("if all access points had 6 antennas, ") for text in warnings)
-    assert not any("had 1 antennas" in text and "reports of" in text for text in warnings)
+    assert not any("had 1 antenna" in text and "reports of" in text for text in warnings)
+    slower = timing_warnings(mixed(fronthaul={"rate_bit_s": 5e5, "deadline_s": 1e-3}))
+    assert any(text.startswith("if all access points had 1 antenna, ") for text in slower)
 
 
 OF_PAPER = {
@@ -590,3 +593,16 @@ def test_errors_are_those_of_the_bound():
     assert n_resolved >= 76
     assert np.mean(ratios) == pytest.approx(1.0, abs=4 * np.std(ratios) / np.sqrt(len(ratios)))
     assert np.mean(ratios) < 1.5
+
+
+@pytest.mark.parametrize(("larger", "is_bounded"), [({}, False), ({"ap-0": 4, "ap-1": 4, "ap-2": 4}, True)])
+def test_pairs_of_single_antennas_say_nothing_of_two_targets_with_phases_unknown(larger, is_bounded):
+    overrides = {
+        "access_points.count": 6, "access_points.n_antennas": 1, "user_equipment.count": 0, "schedule.n_receivers": 3,
+        "area.size_m": [300, 300], "targets": [{"position_m": [50, 60]}, {"position_m": [120, 140]}],
+        "access_points.node": [{"name": name, "n_antennas": n} for name, n in larger.items()],
+        "oscillators.preset": "high-tcxo", "calibration.kind": "direct-path",
+    }  # fmt: skip
+    cpi = load("paper", overrides).build(seed=1, estimator=None).run(4).cpis[-1]
+    assert cpi.reports_fused == 9
+    assert np.isfinite(cpi.peb_hybrid_m).all() == np.isfinite(cpi.peb_m).all() == is_bounded

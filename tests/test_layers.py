@@ -106,6 +106,12 @@ def test_what_is_imported_is_required_and_nothing_else_is():
     assert {"pydantic" if name == "pydantic_core" else name for name in imported - OURS_AND_PYTHONS} == required
 
 
+def test_packages_hold_nothing_but_what_is_used():
+    allowed = {".py", ".pyi", ".toml", ".typed", ".pyc"}
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
+    assert [str(path) for path in files if path.suffix not in allowed and path.name != "py.typed"] == []
+
+
 def test_importing_the_emulator_stays_light():
     code = "import sys, emulator.emulation; print(*(m for m in sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout

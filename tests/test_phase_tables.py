@@ -74,7 +74,7 @@ def written(scenario):
         ("transmit_chain_std_rad = -1", "transmit_chain_std_rad: got -1 rad; allowed: a finite number >= 0 and <= 100"),
         ("receive_chain_std_rad = nan", "receive_chain_std_rad: got nan rad; allowed: a finite number"),
         ("node = 3", "node: got 3; allowed: tables [[oscillators.node]] with the name of a node"),
-        ('node = [{preset = "ocxo"}]', "node[0].name: got a table; allowed: the name of an access point or a UE"),
+        ('node = [{preset = "ocxo"}]', "node[0].name: got nothing; allowed: the name of an access point or a UE"),
         ('node = [{name = "ap-33"}]', f'node[0].name: got "ap-33"; {NO_SUCH}; did you mean "ap-3"?'),
         ('node = [{name = "ue-10"}]', f'node[0].name: got "ue-10"; {NO_SUCH}; did you mean "ue-1"?'),
         ('node = [{name = "ap-3"}]', 'node[0].name: got "ap-3" alone; give kind, preset or a setting, or leave the'),

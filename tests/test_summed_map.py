@@ -1,6 +1,7 @@
 """Maps that are summed on their way: what arrives, what it costs, and what is lost with it."""
 
 import re
+from collections import Counter
 from functools import partial
 
 import networkx as nx
@@ -219,6 +220,19 @@ def test_all_books_close(topology, loss):
     assert books["messages_sent"] == sum(books[name] for name in ends)
     expected, fused = (sum(getattr(cpi, f"reports_{what}") for cpi in result.cpis) for what in ("expected", "fused"))
     assert expected == fused + sum(loss.count for loss in result.lost_reports)
+
+
+@pytest.mark.parametrize(
+    ("topology", "link", "lost"),
+    [("stripe", "ap-1->ap-2", {"ap-2": 2, "ap-5": 2}), ("star", "central->ap-2", {"ap-2": 2})],
+)
+def test_a_correction_is_sent_again_to_those_alone_that_are_to_say_what_they_applied(topology, link, lost):
+    clocks = {"oscillators.preset": "high-tcxo", "calibration.kind": "direct-path", "fronthaul.topology": topology}
+    assert emulation(clocks, estimator=None).run(40).corrections_repeated == 0
+    down = LinkDown(link=link, at_s=4.02e-3 if topology == "star" else 4.12e-3, until_s=4.4e-3)
+    result = emulation(clocks, estimator=None, faults=[down]).run(40)
+    told = Counter(sent.destination for sent in Journeys(result.trace.data()).messages(what="Correction"))
+    assert {name: times for name, times in told.items() if times > 1} == lost
 
 
 # -- what goes with it ------------------------------------------------------------------------------------------------

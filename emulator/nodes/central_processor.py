@@ -300,14 +300,20 @@ class CentralProcessor(Node):
         self._unconfirmed[correction.destination] = correction
 
     def _hear_of_corrections(self, calibrator: Calibrator, inbox: Inbox) -> None:
-        """Note who applied which correction in a CPI that is fused; who had a task and did not is sent it again."""
+        """Note who applied which correction in a CPI that is fused; who was to say so and did not is sent it again."""
         applied = inbox.applied
         self._know(calibrator.heard(self.known_phases, applied), inbox.plan.cpi)
         for name, last in list(self._unconfirmed.items()):
             if applied.get(name) in (last.number, STARTED_ANEW):
                 del self._unconfirmed[name]
-            elif last.cpi <= inbox.plan.cpi and inbox.plan.mode(name) is not Mode.IDLE:
+            elif last.cpi <= inbox.plan.cpi and self._says_what_it_applied(inbox.plan, name):
                 self._repeat(last)
+
+    def _says_what_it_applied(self, plan: CpiPlan, name: str) -> bool:
+        """Return whether an AP is to say in a CPI what it applied; receivers tell the next AP where sums are made."""
+        if plan.mode(name) is Mode.RECEIVE and name in plan.relays:
+            return plan.relays[name].inward == self.name
+        return plan.mode(name) is not Mode.IDLE
 
     def _repeat(self, last: Correction) -> None:
         """Send a correction again, which counts from the CPI on that is planned next."""

@@ -321,7 +321,7 @@ def _phase_products(aps: list[Index], own: list[Float], basis: Float, n_aps: int
     for index, columns, rows in zip(aps, own, np.split(basis, cuts), strict=True):
         turned = columns.swapaxes(1, 2)
         np.add.at(phases, (index[:, :, None], index[:, None]), turned @ columns)
-        np.add.at(mixed, index, turned @ rows.reshape(*columns.shape[:2], -1))
+        np.add.at(mixed, index, turned @ rows.reshape(*columns.shape[:2], basis.shape[1]))
     return phases, mixed
 
 

@@ -77,7 +77,8 @@ def _problem(error: Mapping[str, Any], schema: Mapping[str, Any]) -> Problem:
         return Problem((key,), f"unknown key; {closest(str(location[-1]), parent.get('properties', {}))}")
     field = _property(schema, location)
     unit = str(field.get("unit", ""))
-    return Problem((key,), f"got {_shown(error['input'], unit)}; allowed: {_allowed(field, unit)}")
+    got = "nothing" if error["type"] == "missing" else _shown(error["input"], unit)
+    return Problem((key,), f"got {got}; allowed: {_allowed(field, unit)}")
 
 
 def _shown(value: Any, unit: str) -> str:

@@ -113,7 +113,7 @@ def timing_warnings(scenario: ScenarioKeys) -> list[str]:
     told = {n: _warnings(_Case(scenario, n)) for n in sorted({min(antennas), max(antennas)})}
     always = [text for text in told[min(antennas)] if text in told[max(antennas)]]
     return always + [
-        f"if all access points had {n} antennas, {text}" for n, texts in told.items() for text in texts
+        f"if all access points had {n} antenna{'s' * (n > 1)}, {text}" for n, texts in told.items() for text in texts
         if text not in always
     ]  # fmt: skip
 
