@@ -460,6 +460,19 @@ def test_an_ap_that_restarts_between_two_cpis_of_pilots_is_measured_in_the_next_
     assert said[-1][1] < 0.01 and said[-1][2] < 0.01 and all(resolved(result)[-2:])
 
 
+def test_of_a_round_in_which_its_oscillator_started_anew_an_ap_applies_nothing(paper):
+    scenario = paper()
+    faults = [
+        Restart(node="ap-3", at_s=FRAME.cpi_start_ns(0) * 1e-9 + 4.2e-4, lasts_s=1e-6),
+        LinkDown(link="ap-3->central", at_s=0.6e-3, until_s=1.75e-3),  # that it did is told after the round
+    ]
+    ends = ends_of(names_of(scenario), named("ocxo"))
+    emulation = built(scenario, ends, DirectPath(), faults=faults)
+    said = [own_std_rad(cpi, "ap-3") for cpi in emulation.cpis(8) if not cpi.has_pilots]
+    assert emulation.central.known_phases.calibrated[-1].told[3]
+    assert said == pytest.approx([np.pi / np.sqrt(3.0)] * 6)
+
+
 def test_a_loop_learns_a_frequency_that_immediate_corrections_leave(paper):
     scenario = paper()
     law = TwoState(h0_s=0.0, h_minus_2_per_s=0.0, cfo_std_hz=30.0)

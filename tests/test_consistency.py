@@ -12,8 +12,10 @@ from benchmarks import study_exclusion
 from emulator import Rubbish
 from models.consistency import ConsistencyTest, without
 from models.contradictions import KINDS, Contradiction, contradictions, log_chi_square_tail
+from models.doors import estimated
 from models.network import ModeAssignment
 from models.observation import Estimate
+from scenarios import load
 from tests.simulate import observe, random_truth
 
 TRIALS = 150
@@ -378,3 +380,11 @@ def test_the_study_counts_culprits_and_honest_receivers_apart():
     found = study_exclusion.trial(1, 2, "golden", 20, "rubbish", False)
     assert found.found >= 1
     assert len(found.blamed) == study_exclusion.LOOKS[-1]
+
+
+def test_who_was_left_out_before_stays_out_beyond_the_most_that_a_cpi_leaves_out():
+    scenario = load("paper", {"user_equipment.count": 0, "targets": [{"position_m": [500.0, 480.0]}]})
+    emulation = scenario.build(seed=1)
+    observation = emulation.run(1).cpis[0].observation
+    locate, before = partial(estimated, emulation.central.estimator), frozenset({0, 1, 2, 3})
+    assert ConsistencyTest().judge(observation, locate, before).excluded == before

@@ -138,6 +138,8 @@ class AccessPoint(Node):
     """Those whose CPI has not come yet."""
     _calibration: int = field(default=0, init=False)
     """Number of the calibration that it took part in last: a correction of another one is of phases of the past."""
+    _broken_off: int = field(default=STARTED_ANEW, init=False)
+    """Number of the calibration that it took part in before its oscillator started anew: that measures no one phase."""
     _applied: int = field(default=NO_CORRECTION, init=False)
     """Number of the last correction that it has applied, or why there is none."""
     _applied_in: dict[int, int] = field(default_factory=dict, init=False)
@@ -259,6 +261,8 @@ class AccessPoint(Node):
 
     def restart_oscillator(self) -> None:
         """Have an oscillator that starts anew, with a phase that nobody knows, and no corrections of it."""
+        if self._calibration != STARTED_ANEW:
+            self._broken_off = self._calibration
         self._corrected, self._calibration = None, STARTED_ANEW
         self._applied = NO_CORRECTION if self.front_end is None else STARTED_ANEW
         if self.front_end is not None:
@@ -425,7 +429,8 @@ class AccessPoint(Node):
 
     def _attend(self, plan: CpiPlan) -> None:
         """Take part in a CPI of pilots: listen, and send in slots of its own."""
-        self._calibration, self._corrections = plan.calibration, []
+        is_broken_off = plan.calibration == self._broken_off
+        self._calibration, self._corrections = STARTED_ANEW if is_broken_off else plan.calibration, []
         self._look_at_radiate()
         if self._mode is Mode.TRANSMIT:
             self.services.air.transmit(self.name)
