@@ -16,6 +16,7 @@ from models.doors import estimated
 from models.network import ModeAssignment
 from models.observation import Estimate
 from scenarios import load
+from scenarios.file.remarks import remarks
 from tests.simulate import observe, random_truth
 
 TRIALS = 150
@@ -388,3 +389,10 @@ def test_who_was_left_out_before_stays_out_beyond_the_most_that_a_cpi_leaves_out
     observation = emulation.run(1).cpis[0].observation
     locate, before = partial(estimated, emulation.central.estimator), frozenset({0, 1, 2, 3})
     assert ConsistencyTest().judge(observation, locate, before).excluded == before
+
+
+@pytest.mark.parametrize(("n_rx", "n_said"), [(3, 1), (4, 0)])
+def test_too_few_receivers_to_leave_one_out_are_told(n_rx, n_said):
+    keys = {"consistency.false_alarm_probability": 1e-2, "schedule.n_receivers": n_rx}
+    said = [text for text in remarks(load("paper", keys)) if "leaves nobody out of 3 receivers" in text]
+    assert len(said) == n_said

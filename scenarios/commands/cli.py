@@ -142,7 +142,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, BrokenPipeError):
             raise
         except (Exception, SystemExit) as error:  # a plug-in may end the process: that is no way to end a command
-            text = str(error) if type(error).__name__ == "EmulationError" else repr(error)
+            in_words = isinstance(error, OSError) or type(error).__name__ == "EmulationError"
+            text = str(error) if in_words else repr(error)
             say(f"failed: {text}", error=True)
             raise typer.Exit(1) from None
 
