@@ -105,6 +105,7 @@ def seconds_of(task):
     return time.process_time() - began_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [15.0, 1.0])
 def test_the_time_of_building_grows_as_it_is_estimated(spread):
     """From 64 to 256 antennas about 20 times, as a decomposition of each link's covariance does; without UEs none."""
@@ -118,6 +119,7 @@ def test_the_time_of_building_grows_as_it_is_estimated(spread):
     assert run_size(load("paper", {"user_equipment.count": 0})).build_s == 0.0
 
 
+@pytest.mark.slow
 def test_the_time_of_bounds_grows_as_it_is_estimated():
     few, many = (load("paper", {"access_points.count": n, "schedule.n_receivers": n // 2}) for n in (150, 600))
     bounds(few, 1)

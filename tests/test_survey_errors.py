@@ -56,6 +56,7 @@ def test_a_calibration_over_direct_paths_counts_with_the_errors_that_the_survey_
     assert own.build(seed=1).central.calibrator.calibration.survey_std_m == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("std_m", [3e-4, 1e-3])
 def test_errors_of_positions_are_those_of_phases_of_k_times_the_survey_error(std_m):
     """Above threshold, for phases that are estimated along and phases that are ignored: within 10 %."""
