@@ -18,6 +18,7 @@ from emulator.messages import CENTRAL
 from emulator.trace import PREFIX, Kind
 
 __all__ = [
+    "DONE",
     "STATUSES",
     "Cell",
     "Lanes",
@@ -27,8 +28,10 @@ __all__ = [
     "ap_names",
     "around",
     "cpis_between",
+    "fault_spans",
     "first_cpis",
     "rows_about",
+    "slot_duration_ns",
     "whole_window_ns",
 ]
 
@@ -356,15 +359,32 @@ def _ap_cells(trace: Columns, grid: _Grid) -> NDArray[np.int8]:
 
 def _outages(trace: Columns, lanes: Times) -> Iterator[tuple[int, int, int]]:
     """Yield the lane of an AP that was off, and from when to when, as far as the trace tells."""
-    about = np.isin(trace["kind"], [Kind.FAULT, Kind.REPAIR]) & np.isin(trace["value"], DOWN_KINDS)
-    since_ns: dict[int, int] = {}
-    for kind, node, time_ns in zip(*(trace[name][about].tolist() for name in ("kind", "node", "time_ns")), strict=True):
-        if kind == Kind.FAULT:
-            since_ns.setdefault(node, time_ns)
-        elif node in since_ns:
-            yield int(lanes[node]), since_ns.pop(node), time_ns
-    for node, start_ns in since_ns.items():
-        yield int(lanes[node]), start_ns, int(trace["time_ns"].max())
+    for row, end_ns in fault_spans(trace):
+        if trace["value"][row] in DOWN_KINDS:
+            yield int(lanes[trace["node"][row]]), int(trace["time_ns"][row]), end_ns
+
+
+def fault_spans(trace: Columns) -> Iterator[tuple[int, int]]:
+    """Yield the row in which a fault begins, and when it ends, as far as the trace tells.
+
+    A row that says that a fault goes on begins none. Faults of one kind at one place that overlap are taken for one,
+    which ends with the first of them.
+    """
+    since: dict[tuple[int, int], int] = {}
+    for row in np.flatnonzero(np.isin(trace["kind"], [Kind.FAULT, Kind.REPAIR])).tolist():
+        value = int(trace["value"][row])
+        place = int(trace["node"][row]), DOWN_KINDS[0] if value in DOWN_KINDS else value
+        if trace["kind"][row] == Kind.FAULT:
+            since.setdefault(place, row)
+        elif place in since:
+            yield since.pop(place), int(trace["time_ns"][row])
+    for row in since.values():
+        yield row, int(trace["time_ns"].max())
+
+
+def slot_duration_ns(trace: Columns) -> int:
+    """Return how long a slot is; of a trace without any, how long a CPI is."""
+    return _Grid.of(trace, range(1)).slot_ns
 
 
 def _unfinished(trace: Columns, grid: _Grid, cells: NDArray[np.int8]) -> NDArray[np.bool_]:

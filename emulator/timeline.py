@@ -285,7 +285,8 @@ def _blocks(page: _Page, groups: Sequence[Lanes], kind: str, pitch: float) -> It
     for group in groups:
         if pitch:
             lanes = [page.lane(name, pitch) for name in group.names]
-            cells = np.ma.masked_all((2 * len(lanes) - 1, group.cells.shape[1]), dtype=group.cells.dtype)
+            cells = np.ma.zeros((2 * len(lanes) - 1, group.cells.shape[1]), dtype=group.cells.dtype)
+            cells[1::2] = np.ma.masked
             cells[::2] = group.cells
             yield _Block(np.ravel(lanes), cells, True)
         else:

@@ -16,6 +16,7 @@ from .contracts import check_split as check_split
 from .contracts import check_target as check_target
 from .contracts import check_trajectory as check_trajectory
 from .contracts import check_user_equipment as check_user_equipment
+from .exports.dataset import trace_dataset as trace_dataset
 from .file.files import bundled as bundled
 from .file.files import dump as dump
 from .file.files import load as load

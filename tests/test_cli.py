@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from emulator.media.topologies import star
 from scenarios.commands import cli
 from scenarios.commands.cli import app
+from scenarios.exports import FORMATS
 from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
 from scenarios.file.survey import first_channel
@@ -613,12 +614,59 @@ def test_timeline_shows_what_is_chosen_and_writes_its_picture_alone(finished):
         (["--until", "1e305"], ["--from, --until", "times in ms up to 1e+12"]),
         (["--from", "1000"], ["--from, --until", "allowed: times from 0 to"]),
         (["--until", "-1"], ["--from, --until", "allowed: times from 0 to"]),
+        (["--format", "json"], ["--format", 'got "json"; allowed: png, svg, html, perfetto, vcd, csv, netcdf']),
+        (["--format", "csv", "--report", "ap-1"], ["--report", "got --format csv; allowed: png, svg"]),
+        (["--out", "."], ["--out", "which is a folder"]),
     ],
 )
 def test_timeline_refuses_what_the_run_does_not_have(finished_run, options, words):
     before = (finished_run / "o" / "timeline.png").read_bytes()
     fails_with_2(dmimo("timeline", finished_run / "o", *options), *words)
     assert (finished_run / "o" / "timeline.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_timeline_writes_every_form_beside_the_result_or_elsewhere(finished, form, tmp_path):
+    """Time and again, the same bytes; elsewhere under the name that is given."""
+    before = {path.name for path in finished.iterdir()}
+    written = []
+    for _ in range(2):
+        result = dmimo("timeline", finished, "--format", form)
+        assert result.exit_code == 0, result.stderr
+        written.append({path: Path(path).read_bytes() for path in result.stdout.split()})
+    assert written[0] == written[1]
+    names = {f"timeline{ending}" for ending in FORMATS[form]}
+    assert {path.name for path in finished.iterdir()} == before | names
+    first = next(iter(FORMATS[form]))
+    for _ in range(2):
+        assert dmimo("timeline", finished, "--format", form, "--out", f"else/x{first}").exit_code == 0
+    found = {path.name for path in Path("else").iterdir()}
+    assert found == {f"x{ending}" for ending in FORMATS[form]} | {".dmimo.json"}
+    assert Path(f"else/x{first}").read_bytes() == (finished / f"timeline{first}").read_bytes()
+
+
+def test_an_export_of_a_part_holds_that_part(finished):
+    def times(*options):
+        assert dmimo("timeline", finished, "--format", "csv", *options).exit_code == 0
+        lines = (finished / "timeline.csv").read_text().splitlines()[2:]
+        return [(int(time_ns), cpi) for time_ns, _, _, _, _, cpi, *_ in (line.split(",") for line in lines)]
+
+    everything = times()
+    assert len(everything) == len(np.load(finished / "trace.npz")["kind"])
+    assert times("--cpi", "1") == [row for row in everything if row[1] == "1"]
+    assert times("--from", "0.3", "--until", "0.5") == [row for row in everything if 300_000 <= row[0] < 500_000]
+    assert 0 < len(times("--aps", "ap-1")) < len(everything)
+
+
+def test_an_export_that_is_stale_goes_with_its_result(small):
+    """A run of other settings in the same folder takes the exports of the last one with it; others' files stay."""
+    assert dmimo("run", small, "--out", "o").exit_code == 0
+    assert dmimo("timeline", "o", "--format", "csv").exit_code == 0
+    assert dmimo("run", small, "--out", "o", "--seed", 2, "--overwrite").exit_code == 0
+    assert sorted(path.name for path in Path("o").iterdir()) == FILES
+    Path("o/timeline.csv").write_text("mine")
+    fails_with_2(dmimo("timeline", "o", "--format", "csv"), "timeline.csv", "did not write")
+    assert Path("o/timeline.csv").read_text() == "mine"
 
 
 def test_timeline_and_explain_know_the_same_cpis(small):

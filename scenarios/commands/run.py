@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scenarios.commands.checkpoints import Checkpoints
 from scenarios.commands.terminal import say, show
+from scenarios.exports import FORMATS
 from scenarios.file.contents import content_comments, contents
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
     from emulator.results import CpiResult, RunResult
 
-__all__ = ["FILES", "execute", "output_folder", "print_summary", "write_folder"]
+__all__ = ["EXPORTS", "FILES", "execute", "output_folder", "print_summary", "write_folder"]
 
 FILES = ("scenario.toml", "trace.npz", *PICTURES, "result.json")
 """Of an output folder; the last one completes it."""
+EXPORTS = tuple(f"timeline{ending}" for form in FORMATS.values() for ending in form if ending != ".png")
+"""What `dmimo timeline` may add to an output folder, and what a run of other settings removes there."""
 
 
 def execute(
@@ -62,7 +65,7 @@ def _found(cpi: "CpiResult") -> str:
 def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) -> OutputFolder:
     """Return the folder for the result of a run; ``scenario`` is complete, nothing left to be drawn."""
     settings = {"seed": seed, **flat_settings(scenario.data()), **contents(scenario)}
-    return OutputFolder(path=path, command="run", names=FILES, settings=settings, overwrite=overwrite)
+    return OutputFolder(path=path, command="run", names=(*EXPORTS, *FILES), settings=settings, overwrite=overwrite)
 
 
 def write_folder(

@@ -1,15 +1,20 @@
-"""The command `dmimo timeline`: the timeline of a run drawn again from its folder, of what is asked for."""
+"""The command `dmimo timeline`: what is asked for of a run, from its folder, as a picture or in another form."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from scenarios.exports import FORMATS
+
 if TYPE_CHECKING:
     from emulator.lanes import Timeline
+    from scenarios.exports.excerpt import Excerpt
 
-__all__ = ["Selection", "chosen_aps", "chosen_cpis", "register", "timeline_of"]
+__all__ = ["Selection", "chosen_aps", "chosen_cpis", "excerpt_of", "register", "write"]
 
 
 LARGEST_MS = 1e12
@@ -50,8 +55,12 @@ def _ns(time_ms: float) -> int:
     return round(1e6 * time_ms)
 
 
-def timeline_of(folder: Path, selection: Selection) -> "Timeline":
-    """Return the timeline of an output folder.
+PICTURES = ("png", "svg")
+"""Forms that show the first CPIs where none are chosen, and can follow an AP; others hold the whole trace."""
+
+
+def excerpt_of(folder: Path, selection: Selection, form: str = "png") -> "Excerpt":
+    """Return what of an output folder goes into a form.
 
     Raises
     ------
@@ -59,29 +68,39 @@ def timeline_of(folder: Path, selection: Selection) -> "Timeline":
         If the folder lacks its trace or its result, or has no such AP, CPI or report.
     """
     from emulator import lanes
+    from scenarios.exports.excerpt import Excerpt
     from scenarios.output.results import load_result, load_trace
 
     trace, result = load_trace(folder / "trace.npz"), load_result(folder / "result.json")
     names, n_slots = lanes.ap_names(trace), result["slots"] // len(result["cpis"])
-    cpis, window_ns = _shown(trace, result["cpis"], n_slots, selection)
+    cpis, window_ns = _shown(trace, result["cpis"], n_slots, selection, form)
+    aps = None if selection.aps is None else chosen_aps("--aps", selection.aps, names)
     timeline = lanes.Timeline.of(
         lanes.rows_about(trace, lanes.around(cpis, n_slots)),
         result["cpis"],
         cpis,
-        aps=None if selection.aps is None else chosen_aps("--aps", selection.aps, names),
+        aps=aps,
         sender="" if selection.report is None else chosen_aps("--report", selection.report, names, most=1)[0],
         window_ns=window_ns,
     )
     _check_order(timeline)
-    _check_report(timeline, cpis, selection)
-    return timeline
+    _check_report(timeline, cpis, selection, form)
+    about = None if selection.cpis is None else cpis_about(selection.cpis, trace)
+    return Excerpt.of(trace, timeline, about, selection.window_ns, aps)
+
+
+def cpis_about(text: str, trace: Mapping[str, Any]) -> range:
+    """Return the CPIs of a trace that a text names; see `chosen_cpis`."""
+    from scenarios.output.results import cpis_of
+
+    return chosen_cpis(text, cpis_of(trace))
 
 
 Window = tuple[int | None, int | None]
 
 
 def _shown(
-    trace: Mapping[str, Any], results: Sequence[Mapping[str, Any]], n_slots: int, selection: Selection
+    trace: Mapping[str, Any], results: Sequence[Mapping[str, Any]], n_slots: int, selection: Selection, form: str
 ) -> tuple[range, Window]:
     """Return which CPIs are shown, and the window; CPIs that are asked for are shown whole."""
     from emulator import lanes
@@ -92,9 +111,9 @@ def _shown(
     told = cpis_of(trace)
     if selection.cpis is None and window_ns == (None, None):
         published = range(max(told.start, results[0]["index"]), results[-1]["index"] + 1)
-        return lanes.first_cpis(n_slots, published or told), window_ns
+        return (lanes.first_cpis(n_slots, published or told) if form in PICTURES else told), window_ns
     if selection.cpis is not None:
-        whole_ns = lanes.whole_window_ns(trace, chosen_cpis(selection.cpis, told))
+        whole_ns = lanes.whole_window_ns(trace, cpis_about(selection.cpis, trace))
         start_ns, end_ns = (asked if asked is not None else own for asked, own in zip(window_ns, whole_ns, strict=True))
         window_ns = start_ns, end_ns
     return lanes.cpis_between(trace, *window_ns), window_ns
@@ -109,10 +128,12 @@ def _check_order(timeline: "Timeline") -> None:
         raise ScenarioError("--from, --until", [f"got a window from {ends}, in which nothing is; give both ends"])
 
 
-def _check_report(timeline: "Timeline", cpis: range, selection: Selection) -> None:
-    """Refuse an AP that sends nothing where it was to be followed."""
+def _check_report(timeline: "Timeline", cpis: range, selection: Selection, form: str) -> None:
+    """Refuse an AP that sends nothing where it was to be followed, and forms that follow none."""
     from scenarios.file.problems import ScenarioError
 
+    if selection.report is not None and form not in PICTURES:
+        raise ScenarioError("--report", [f"got --format {form}; allowed: {', '.join(PICTURES)}"])
     if selection.report is not None and not timeline.ways:
         text = f"got {selection.report}, which sends nothing in CPIs {cpis[0]} to {cpis[-1]}; choose another AP or CPI"
         raise ScenarioError("--report", [text])
@@ -191,11 +212,18 @@ def _nearest(name: str, names: Sequence[str]) -> str:
     return f'got "{name}"; allowed: APs of this run, {names[0]} to {names[-1]}; the nearest is {near}'
 
 
+def _format(text: str) -> str:
+    if text not in FORMATS:
+        raise ValueError
+    return text
+
+
 def register(app: typer.Typer) -> None:
     """Add the command `timeline`."""
-    from scenarios.commands.cli import guarded, one_of, say
+    from scenarios.commands.cli import guarded, one_of, path_given, say
 
     time_ms = one_of("a time in ms, as 1.5", float)
+    formats = one_of(", ".join(FORMATS), _format)
 
     @app.command()
     @guarded
@@ -221,13 +249,49 @@ def register(app: typer.Typer) -> None:
         end_ms: Annotated[
             float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
         ] = None,
+        form: Annotated[
+            str, typer.Option("--format", parser=formats, metavar="FORM", help=f"One of {', '.join(FORMATS)}.")
+        ] = "png",
+        out: Annotated[
+            Path | None,
+            typer.Option("--out", parser=path_given, metavar="FILE", help="Where to; default: timeline.* in DIR."),
+        ] = None,
     ) -> None:
-        """Draw timeline.png of an output folder again, of some APs, CPIs or with the way of an AP's messages."""
-        from scenarios.commands.run import FILES
-        from scenarios.output.folders import OutputFolder
-        from scenarios.output.gallery import timeline_picture
-        from scenarios.output.painters import png
+        """Draw timeline.png of an output folder again, or write its trace in another form; all of it, or a part."""
+        selection = Selection(aps, cpis, report, start_ms, end_ms)
+        for path in write(folder, selection, form, out):
+            say(str(path))
 
-        content = png(timeline_picture(timeline_of(folder, Selection(aps, cpis, report, start_ms, end_ms))))
-        place = OutputFolder(path=folder, command="run", names=FILES, settings={})
-        say(str(place.update("timeline.png", lambda path: path.write_bytes(content))))
+
+def write(folder: Path, selection: Selection, form: str, out: Path | None = None) -> list[Path]:
+    """Write what is asked for of a run in a form, to its folder or where ``out`` says; return the paths."""
+    from scenarios.output.folders import check_file
+
+    places = _places(folder, form, out)
+    if out is not None:
+        for path in places:
+            check_file(path, overwrite=True)
+    excerpt = excerpt_of(folder, selection, form)
+    return [_write_one(path, function, excerpt, out is None) for path, function in places.items()]
+
+
+def _places(folder: Path, form: str, out: Path | None) -> dict[Path, str]:
+    """Return the files of a form, and what writes each, as "module:function"."""
+    files = FORMATS[form]
+    if out is None:
+        return {folder / f"timeline{ending}": function for ending, function in files.items()}
+    first, *others = files.items()
+    return {out: first[1], **{out.with_name(out.stem + ending): function for ending, function in others}}
+
+
+def _write_one(path: Path, function: str, excerpt: "Excerpt", is_of_run: bool) -> Path:
+    from scenarios.commands.run import EXPORTS, FILES
+    from scenarios.output.folders import OutputFolder, replace_file
+
+    module, name = function.split(":")
+    writer = partial(getattr(import_module(module), name), excerpt)
+    if not is_of_run:
+        return replace_file(path, writer)
+    return OutputFolder(path=path.parent, command="run", names=(*EXPORTS, *FILES), settings={}).update(
+        path.name, writer
+    )

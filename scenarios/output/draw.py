@@ -39,14 +39,15 @@ STYLE: dict[str, Any] = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#4D4D4D", "axes.linewidth": 0.8,
     "xtick.color": "#4D4D4D", "ytick.color": "#4D4D4D", "axes.labelcolor": BLACK, "legend.frameon": False,
     "grid.color": "#E3E3E3", "grid.linewidth": 0.6, "axes.axisbelow": True, "figure.facecolor": "white",
+    "svg.hashsalt": "dmimo",
 }  # fmt: skip
 
 
 def save(figure: Figure, file: Path | BinaryIO, kind: str = "png") -> None:
-    """Write a figure as "png" or "pdf": no time stamp in it, so equal figures are equal bytes."""
-    without = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer")}[kind]
-    version = {"png": "schema_version", "pdf": "Keywords"}[kind]
-    said = {version: f"schema_version={SCHEMA_VERSION}" if kind == "pdf" else str(SCHEMA_VERSION)}
+    """Write a figure as "png", "pdf" or "svg": no time stamp in it, so equal figures are equal bytes."""
+    without = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer"), "svg": ("Date", "Creator")}[kind]
+    version = {"png": "schema_version", "pdf": "Keywords", "svg": "Keywords"}[kind]
+    said = {version: str(SCHEMA_VERSION) if kind == "png" else f"schema_version={SCHEMA_VERSION}"}
     metadata = dict.fromkeys(without) | said
     with styled():
         if kind == "png":  # savefig would draw a figure with a layout twice: once to lay it out

@@ -40,8 +40,8 @@ from scenarios.file.problems import ScenarioError
 from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
-    "MANIFEST", "OutputFolder", "check_file", "check_place", "first_line_digest", "flat_settings", "settings_digest",
-    "write_file",
+    "MANIFEST", "OutputFolder", "check_file", "check_place", "first_line_digest", "flat_settings", "replace_file",
+    "settings_digest", "write_file",
 ]  # fmt: skip
 
 MANIFEST = ".dmimo.json"
@@ -458,8 +458,13 @@ def check_file(path: Path, overwrite: bool) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """Write a text file whole, in the place of an earlier one of ours; the manifest beside it knows it then."""
+    replace_file(path, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def replace_file(path: Path, writer: Writer) -> Path:
+    """Write a file whole, in the place of an earlier one of ours; the manifest beside it knows it then."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _folder_of(path).update(path.name, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+    return _folder_of(path).update(path.name, writer)
 
 
 def _folder_of(path: Path) -> OutputFolder:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Channel = BufferedRWPair[Any, Any]
 
-__all__ = ["Painters", "Picture", "png", "serve"]
+__all__ = ["Painters", "Picture", "drawn", "png", "serve"]
 
 MOST_PAINTERS = 4
 DRAWING = ("scenarios.output.pictures", "scenarios.output.series", "emulator.timeline")
@@ -50,12 +50,17 @@ def available_cores() -> int:
 
 def png(picture: Picture) -> bytes:
     """Return a picture as the content of a PNG file."""
+    return drawn(picture, "png")
+
+
+def drawn(picture: Picture, kind: str) -> bytes:
+    """Return a picture as the content of a file, "png" or "svg"."""
     from scenarios.output import draw
 
     module, name = picture.function.split(":")
     content = BytesIO()
     with draw.styled():
-        draw.save(getattr(import_module(module), name)(*picture.values), content)
+        draw.save(getattr(import_module(module), name)(*picture.values), content, kind)
     return content.getvalue()
 
 
