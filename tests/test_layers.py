@@ -16,6 +16,8 @@ DRAWING = {
     "emulator/timeline.py",
     *(f"scenarios/output/{name}.py" for name in ("cables", "draw", "pictures", "series")),
 }
+EXTRAS = ("report",)
+"""Whose packages are imported where they are used, if they are there."""
 OURS_AND_PYTHONS = {*PACKAGES, "benchmarks", *sys.stdlib_module_names}
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},
@@ -101,13 +103,16 @@ def test_what_is_imported_is_required_and_nothing_else_is():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     required = {re.split("[<>=]", line)[0] for line in setup["options"]["install_requires"].split()}
+    required |= {
+        re.split("[<>=]", line)[0] for extra in EXTRAS for line in setup["options.extras_require"][extra].split()
+    }
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     imported = {name.split(".")[0] for path in files for name in imports(path)}
     assert {"pydantic" if name == "pydantic_core" else name for name in imported - OURS_AND_PYTHONS} == required
 
 
 def test_packages_hold_nothing_but_what_is_used():
-    allowed = {".py", ".pyi", ".toml", ".typed", ".pyc"}
+    allowed = {".py", ".pyi", ".toml", ".typed", ".pyc", ".html", ".css", ".js"}
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
     assert [str(path) for path in files if path.suffix not in allowed and path.name != "py.typed"] == []
 
