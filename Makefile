@@ -14,7 +14,7 @@ help:            ## this list
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,dev,report,sweep,trace]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,dev,all]"
 	@touch $@
 
 demo: $(STAMP)   ## run the paper's scenario end to end; prints where results and pictures lie

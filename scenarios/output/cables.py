@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from emulator.messages import ARROW, CENTRAL
 from scenarios.output import draw
+from scenarios.output.places import graph_of, places_of
 
 __all__ = ["fronthaul_figure"]
 
 Float = NDArray[np.float64]
 Links = Mapping[str, Mapping[str, Any]]
-MOST_LAID_OUT, MOST_NAMED, MOST_LARGE = 150, 80, 30
-"""Nodes: above the first, rings by hops take the place of a layout by springs, whose time grows with their cube."""
+MOST_NAMED, MOST_LARGE = 80, 30
+"""Nodes: above the first, only the central processor is named; above the second, all are small."""
 THIN, THICK = 1.2, 5.0
 """Widths in points of links of the least and of the highest rate."""
 LOWEST, COLOURS = 0.01, "cividis_r"
@@ -42,11 +43,11 @@ def fronthaul_figure(books: Mapping[str, Any]) -> Figure:
         What stands under `fronthaul` in result.json.
     """
     links: Links = books["links"]
-    graph = nx.Graph(tuple(name.split(ARROW)) for name in links)
+    graph = graph_of(links)
     with draw.styled():
         figure = Figure(figsize=(9.0, 8.4), layout="constrained")
         ax = figure.subplots()
-        places = _places(graph)
+        places = places_of(graph)
         step = min(0.06, 0.3 * _nearest(graph, places))
         _draw_links(ax, links, places, 0.2 * step)
         _draw_losses(ax, links, places, step)
@@ -58,19 +59,6 @@ def fronthaul_figure(books: Mapping[str, Any]) -> Figure:
         ax.spines[:].set_visible(False)
         figure.legend(handles=_keys(links), loc="outside lower center", ncols=4)
     return figure
-
-
-def _places(graph: nx.Graph) -> dict[str, Float]:
-    if max(dict(graph.degree).values(), default=0) <= 2:  # a chain or a ring
-        ends = [node for node, degree in graph.degree if degree < 2]
-        order = list(nx.dfs_preorder_nodes(graph, ends[0] if ends else CENTRAL)) if len(graph) else []
-        found = dict(zip(order, nx.circular_layout(range(len(order) + len(ends) // 2)).values(), strict=False))
-    elif len(graph) <= MOST_LAID_OUT:
-        found = nx.kamada_kawai_layout(graph)
-    else:
-        rings = list(nx.bfs_layers(graph, CENTRAL))
-        found = nx.shell_layout(graph, [*rings, [node for node in graph if not any(node in ring for ring in rings)]])
-    return {node: np.asarray(place, dtype=float) for node, place in found.items()}
 
 
 def _nearest(graph: nx.Graph, places: Mapping[str, Float]) -> float:
