@@ -10,12 +10,11 @@ with time and falls when an estimate is published that has the target. A CPI tha
 it grow; until the target is first found there is none. Late reports that are fused with a later CPI count as that CPI.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Age", "Ages"]
 
@@ -48,7 +47,7 @@ class Ages:
         self._measured_ns = np.full(n_targets, np.nan)
         self._published_ns = np.nan
 
-    def publish(self, measured_ns: float, published_ns: int, found: Sequence[bool]) -> Age:
+    def publish(self, measured_ns: float, published_ns: int, found: ArrayLike) -> Age:
         """Return the ages about a publication.
 
         Parameters
