@@ -41,7 +41,7 @@ TITLE = b"dmimo-isac checkpoint"
 SCHEMA_VERSION = 2
 """Grows when the meaning or the layout of something in the file changes."""
 MODULES = (
-    "emulator.calibrator", "emulator.emission", "emulator.fault_plan", "emulator.front_end",
+    "emulator.ages", "emulator.calibrator", "emulator.emission", "emulator.fault_plan", "emulator.front_end",
     "emulator.functional_split", "emulator.inbox", "emulator.losses", "emulator.media.links", "emulator.media.truth",
     "emulator.messages", "emulator.relay", "emulator.results", "emulator.serials", "emulator.slot",
     "models.calibration.base", "models.calibration.coherence", "models.calibration.servo", "models.contradictions",

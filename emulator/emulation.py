@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from emulator.ages import Ages
 from emulator.checkpoint import (
     CheckpointError,
     classes_of,
@@ -99,6 +100,7 @@ class Emulation:
         self.network, self.streams, self.scoring = central.network, streams, scoring
         self.faults = Faults(self, faults)
         self.losses = fronthaul.watcher = Losses(frame, central.radio.illumination, fronthaul.in_flight)
+        self.ages = Ages(len(targets))
         self.nodes: dict[str, Node] = {
             air.name: air, central.name: central,
             **self.access_points, **self.user_equipments, **self.targets,
@@ -358,6 +360,7 @@ class Emulation:
             "fronthaul": self.fronthaul.state(),
             "faults": self.faults.state(),
             "losses": self.losses.state(),
+            "ages": self.ages.state(),
             "outbox": self._outbox,
             "trace": self.trace.state(elsewhere) if self.trace is not None else None,
         }
@@ -415,7 +418,7 @@ class Emulation:
         What a node was built with counts as it was then, if it is state, and as it is now, if it is wiring: the one is
         in the state, the other is not. Links count as they were built: what they have become is in the state.
         """
-        found = {"format": "4", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
+        found = {"format": "5", "seed": str(self.streams.seed), **dict(settings("frame", self.frame))}
         found |= settings("faults", self._faults_built)
         for name in (self.central.name, *self.nodes):
             node = self.nodes[name]
@@ -460,6 +463,7 @@ class Emulation:
         self.fronthaul.restore(state["fronthaul"])
         self.faults.restore(state["faults"])
         self.losses.restore(state["losses"])
+        self.ages.restore(state["ages"])
         if self.trace is not None and state["trace"] is not None:
             self.trace.restore(state["trace"])
 
@@ -484,7 +488,9 @@ class Emulation:
         """Score a CPI; called by the central processor when it publishes."""
         plan, frame = inbox.plan, self.frame
         self._settle_losses(inbox)
-        scorer = Scorer(frame=frame, air=self.air, central=self.central, targets=self.targets, is_on=self.scoring)
+        scorer = Scorer(
+            frame=frame, air=self.air, central=self.central, targets=self.targets, ages=self.ages, is_on=self.scoring
+        )
         self._outbox.append(scorer.result(inbox, estimate, observation, self.now_ns, self._faults_of(plan)))
         self.faults.forget(frame.cpi_start_ns(plan.cpi + 1) - frame.lead_ns)
         if self.trace is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.ages import Age
 from emulator.losses import LostReports
 from emulator.packed import PackedSequence
 from emulator.trace import Trace
@@ -37,6 +38,8 @@ class CpiResult:
         Positions of the targets at the middle of the CPI, shape (n_targets, 2), in m.
     score
         How estimates were matched to targets.
+    age
+        Age of sensing of each target about the publication.
     peb_m, peb_structured_m
         Coherent position error bounds with real free and with structured amplitudes, all targets together, for what
         was fused, shape (n_targets,), in m; NaN where there is none.
@@ -70,6 +73,7 @@ class CpiResult:
     estimate: Estimate
     truth_m: Float
     score: Score
+    age: Age
     peb_m: Float
     peb_structured_m: Float
     peb_hybrid_m: Float | None

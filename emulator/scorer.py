@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.ages import Ages
 from emulator.fault_plan import kind_of
 from emulator.faults import Fault
 from emulator.inbox import Inbox
@@ -45,6 +46,8 @@ class Scorer:
         The central processor.
     targets
         The targets by name.
+    ages
+        When each of them was last measured.
     is_on
         Whether bounds and spectral efficiency are computed.
     """
@@ -53,6 +56,7 @@ class Scorer:
     air: Air
     central: CentralProcessor
     targets: Mapping[str, Target]
+    ages: Ages
     is_on: bool
 
     def result(
@@ -70,6 +74,7 @@ class Scorer:
         positions = np.array([t.path_m([frame.cpi_middle_s(plan.cpi)])[0] for t in targets]).reshape(-1, 2)
         bounds = self._bounds(observation, positions, targets, truth)
         start_ns = frame.cpi_start_ns(plan.cpi)
+        scored = score(estimate, positions, bounds["non-coherent"])
         return CpiResult(
             index=plan.cpi,
             start_ns=start_ns,
@@ -78,7 +83,8 @@ class Scorer:
             assignment=plan.assignment,
             estimate=estimate,
             truth_m=positions,
-            score=score(estimate, positions, bounds["non-coherent"]),
+            score=scored,
+            age=self.ages.publish(start_ns + 0.5 * frame.cpi_ns, published_ns, scored.matched >= 0),
             peb_m=bounds["coherent"],
             peb_structured_m=bounds["structured"],
             peb_hybrid_m=bounds.get("hybrid"),

@@ -124,6 +124,7 @@ def test_run_json_has_the_agreed_shape(small):
     target = cpi["targets"][0]
     assert set(target) == {
         "truth_m", "status", "reason", "estimate_m", "covariance_m2", "error_m", "peb_m", "peb_structured_m",
+        "age_s", "age_mean_s", "age_peak_s",
     }  # fmt: skip
     assert target["truth_m"] == [80.0, 120.0]
     assert target["status"] in ("resolved", "not-resolved")

@@ -136,7 +136,7 @@ def median_interval(samples: ArrayLike) -> Interval:
     return Interval(median, values[rank - 1], values[n - rank])
 
 
-def share_interval(count: int, n: int) -> Interval:
+def share_interval(count: float, n: float) -> Interval:
     """Return a share of n trials with the interval of Clopper and Pearson, which holds it with at least 95 %.
 
     >>> share_interval(0, 10).high.round(3)

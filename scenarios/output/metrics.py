@@ -65,7 +65,8 @@ class Shown:
     Attributes
     ----------
     heading
-        What it is called, in words: a column of the table if it has a value of each target, else a line below it.
+        What it is called, in words: a column of the table if it has a value of each target, else a line below it; a
+        line, too, if ``over_run`` says what it tells of all CPIs.
     unit
         The unit in which ``text`` writes it.
     text
@@ -73,7 +74,7 @@ class Shown:
     optional
         Whether a column is left out where no target has a value.
     over_run
-        Of a metric that has one value in a CPI, what a line says of all CPIs of a run; empty for no line.
+        What a line says of all CPIs of a run; empty for no line.
     panel
         Where it is drawn over the CPIs, if at all.
     """
@@ -158,6 +159,18 @@ def _limited(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
     return f"in {count} of {len(cpis)} CPIs at its limit of operations; more might be found" if count else ""
 
 
+def _ages(metric: Metric, cpis: "Sequence[CpiResult]") -> str:
+    """Return mean and peak over time and targets, from one publication to the next."""
+    spans_s = 1e-9 * np.diff([cpi.published_ns for cpi in cpis])
+    means_s, peaks_s = (np.array([getattr(cpi.age, name) for cpi in cpis[1:]]) for name in ("mean_s", "peak_s"))
+    if not (means_s.size and np.isfinite(means_s).any()):
+        return ""
+    weights = np.where(np.isfinite(means_s), spans_s[:, np.newaxis], 0.0)
+    mean_s = np.sum(weights * np.nan_to_num(means_s)) / np.sum(weights)
+    peak_s = np.nanmax(peaks_s)
+    return f"{metric.text(float(mean_s))} ms, mean over time and targets; peak {metric.text(float(peak_s))} ms"
+
+
 def _faults(cpi: "CpiResult") -> list[dict[str, str]]:
     return [{"kind": kind, "link" if ARROW in where else "node": where} for kind, where in cpi.faults]
 
@@ -234,6 +247,19 @@ METRICS: list[Metric] = [
     Metric(
         name="error_ignoring_m", unit="m", per=Per.TARGET, optional=True, of=lambda cpi: cpi.error_ignoring_m,
         about="RMS error of the best estimator that takes these phases for exact.",
+    ),
+    Metric(
+        name="age_s", unit="s", per=Per.TARGET, of=lambda cpi: cpi.age.after_s,
+        about="Age of sensing at the publication: time since the middle of the last CPI that found it.",
+    ),
+    Metric(
+        name="age_mean_s", unit="s", per=Per.TARGET, of=lambda cpi: cpi.age.mean_s,
+        about="Its mean over the time since the publication before.",
+        shown=Shown(heading="Age of sensing", unit="ms", text=number(3, 1e3), over_run=_ages),
+    ),
+    Metric(
+        name="age_peak_s", unit="s", per=Per.TARGET, of=lambda cpi: cpi.age.peak_s,
+        about="Its peak, just before the publication.",
     ),
     Metric(
         name="false_detections", of=lambda cpi: len(cpi.score.false_indices),
@@ -319,7 +345,11 @@ def values(cpi: "CpiResult") -> dict[str, Any]:
 
 def columns(cpi: "CpiResult") -> list[tuple[str, list[str]]]:
     """Return heading and texts, one a target, of every column of the table of targets."""
-    shown = [(metric, metric.shown) for metric in METRICS if metric.per is Per.TARGET and metric.shown is not None]
+    shown = [
+        (metric, metric.shown)
+        for metric in METRICS
+        if metric.per is Per.TARGET and metric.shown is not None and metric.shown.over_run is None
+    ]
     return [
         (show.title, [metric.text(value) for value in metric.of(cpi)])
         for metric, show in shown
