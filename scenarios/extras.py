@@ -27,5 +27,7 @@ def extra(name: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        text = f'needs the package {error.name}, which is not installed; allowed after: pip install "dmimo-isac[{name}]"'
+        text = (
+            f'needs the package {error.name}, which is not installed; allowed after: pip install "dmimo-isac[{name}]"'
+        )
         raise ScenarioError(what, [text]) from None

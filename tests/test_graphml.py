@@ -11,7 +11,6 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
-
 from typer.testing import CliRunner
 
 from emulator.media.link_attributes import windows_ns

@@ -49,7 +49,9 @@ CASES = {
     "coarse samples": {"fronthaul.iq_bits": 4},
     "full illumination": {"radio.illumination": "full"},
     "guards": {"schedule.guard_symbols": 3},
-    "arrays that differ": {"access_points.node": [{"name": "ap-1", "n_antennas": 2}, {"name": "ap-3", "n_antennas": 3}]},
+    "arrays that differ": {
+        "access_points.node": [{"name": "ap-1", "n_antennas": 2}, {"name": "ap-3", "n_antennas": 3}]
+    },
     "clocks": {"oscillators.kind": "static", "oscillators.phase_std_rad": 0.5},
 }
 
@@ -132,8 +134,8 @@ def test_what_is_radiated_has_the_power_and_the_phase_of_the_radio(small):
 
 
 def test_some_access_points_alone(small):
-    recording, cpis = recorded(small, aps=[f"ap-{cpis_receiver}" for cpis_receiver in (1, 2)])
-    assert {ap for ap, _ in recording.streams} <= {"ap-1", "ap-2"}
+    recording, _ = recorded(small, aps=["ap-1", "ap-2"])
+    assert {ap for ap, _ in recording.streams} == {"ap-1", "ap-2"}
     with pytest.raises(ValueError, match=r'no access point "ap-9": give names from ap-0 to ap-5'):
         record_iq(small.build(seed=1), ["ap-9"])
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from models.observation import Estimate
     from scenarios.file.scenario import Scenario
     from scenarios.output.folders import OutputFolder
 
@@ -103,12 +106,26 @@ def _capture(
 
 
 def _replay(scenario: "Scenario", folder: Path, as_json: bool) -> None:
-    from models.doors import estimated
     from scenarios.commands.terminal import say
+    from scenarios.output.results import json_text
+
+    found = list(_located(scenario, folder))
+    if as_json:
+        cpis = [{"index": cpi, "positions_m": e.positions_m, "resolved": e.resolved} for cpi, e in found]
+        say(json_text({"cpis": cpis}).rstrip())
+        return
+    for cpi, estimate in found:
+        for (x, y), resolved in zip(estimate.positions_m, estimate.resolved, strict=True):
+            said = "resolved" if resolved else "not resolved"
+            say(f"CPI {cpi}: a target at ({x:.4f}, {y:.4f}) m, {said}")
+
+
+def _located(scenario: "Scenario", folder: Path) -> "Iterator[tuple[int, Estimate]]":
+    """Yield what the estimator of a scenario finds in each CPI of a capture of which there are statistics."""
+    from models.doors import estimated
     from scenarios.file.problems import ScenarioError
     from scenarios.interop.recording import replay
     from scenarios.interop.sigmf import read_sigmf
-    from scenarios.output.results import json_text
 
     emulation = scenario.build(tracing=False)
     central = emulation.central
@@ -116,15 +133,6 @@ def _replay(scenario: "Scenario", folder: Path, as_json: bool) -> None:
         recording = read_sigmf(folder, emulation.network, central.radio)
     except ValueError as error:
         raise ScenarioError("DIR", [str(error)]) from error
-    found = []
     for cpi, observation in replay(recording, emulation):
         if observation is not None and central.estimator is not None:
-            estimate = estimated(central.estimator, observation)
-            found.append({"index": cpi, "positions_m": estimate.positions_m, "resolved": estimate.resolved})
-    if as_json:
-        say(json_text({"cpis": found}).rstrip())
-        return
-    for each in found:
-        for (x, y), resolved in zip(each["positions_m"], each["resolved"], strict=True):
-            said = "resolved" if resolved else "not resolved"
-            say(f"CPI {each['index']}: a target at ({x:.4f}, {y:.4f}) m, {said}")
+            yield cpi, estimated(central.estimator, observation)

@@ -87,7 +87,7 @@ def _taken_alike(cpi: CpiResult) -> CpiResult:
 
 
 def run(n_cpis: int = 40) -> dict[str, np.ndarray]:
-    """Return times in s, truth and detections in m, which are resolved, and the states of both trackers, (n_cpis, 4)."""
+    """Return times in s, truth and errors in m, which CPIs are resolved, and the states of both trackers."""
     cpis = load("paper", SCENARIO).build(seed=1).run(n_cpis).cpis
     ways = {"told": cpis, "alike": CpiResults(map(_taken_alike, cpis))}
     states = {name: np.array([np.ravel(state.mean) for state in track(way)]) for name, way in ways.items()}
@@ -108,7 +108,9 @@ def plot_errors(found: dict[str, np.ndarray], ax: Axes) -> Axes:
     for name, label, colour in _LABELS:
         off_m = np.linalg.norm(found[name][:, [0, 2]] - found["truth_m"], axis=1)
         ax.plot(time_ms, 1e3 * off_m, color=colour, label=label)
-    ax.set(yscale="log", ylim=(0.05, 1e7), yticks=[0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0], ylabel="position error (mm)")
+    ax.set(
+        yscale="log", ylim=(0.05, 1e7), yticks=[0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0], ylabel="position error (mm)"
+    )
     ax.set_title("A Kalman filter of Stone Soup follows a target")
     ax.minorticks_off()
     ax.yaxis.set_major_formatter("{x:g}")

@@ -4,7 +4,7 @@ A recording is taken at the antennas, in the air: hooks that withhold or change 
 later and are not in it. A replay takes all of it for reported, in time and without loss, and phases for exact.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -108,7 +108,7 @@ class _Recorder:
     names: frozenset[str]
     radiated: bool
 
-    def __call__(self, slot: Slot, radiated: dict[int, Complex], heard: dict[int, Complex]) -> None:
+    def __call__(self, slot: Slot, radiated: Mapping[int, Complex], heard: Mapping[int, Complex]) -> None:
         """Keep a slot."""
         inbox = self.emulation.central.inboxes.get(slot.cpi)
         if inbox is None:
@@ -122,7 +122,7 @@ class _Recorder:
             if said and said[0][0] == slot.position:
                 self.recording.take(name, Stream.RECORD, slot, said[0][1].astype(np.complex64))
 
-    def _keep(self, stream: Stream, slot: Slot, samples: dict[int, Complex]) -> None:
+    def _keep(self, stream: Stream, slot: Slot, samples: Mapping[int, Complex]) -> None:
         for index, own in samples.items():
             name = self.recording.network.ap_names[index]
             if name in self.names:

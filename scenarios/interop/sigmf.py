@@ -35,7 +35,7 @@ ABOUT = {
     Stream.RECORD: "what an access point tells the central processor that it radiated, as far as it lights targets up",
 }
 
-Complex = NDArray[np.complexfloating]
+Complex = NDArray[Any]
 Json = dict[str, Any]
 
 
@@ -69,10 +69,11 @@ def sigmf_files(recording: Recording, datatype: str = "cf32_le") -> dict[str, by
     for (ap, stream), taken in sorted(recording.streams.items()):
         own = "cf32_le" if stream is Stream.RECORD else datatype
         data = np.concatenate([samples for _, samples in taken], axis=1).T.astype(DATATYPES[own]).tobytes()
-        meta = _meta(recording, ap, stream, own) | {"captures": [], "annotations": []}
-        meta["global"]["core:sha512"] = hashlib.sha512(data).hexdigest()
-        meta["captures"] = list(_captures(recording, taken))
-        meta["annotations"] = _annotations(recording, taken)
+        meta = {
+            "global": _about(recording, ap, stream, own) | {"core:sha512": hashlib.sha512(data).hexdigest()},
+            "captures": list(_captures(recording, taken)),
+            "annotations": _annotations(recording, taken),
+        }
         files[f"{ap}-{stream}{DATA}"] = data
         files[f"{ap}-{stream}{META}"] = (json.dumps(meta, indent=1) + "\n").encode()
     return files
@@ -100,7 +101,7 @@ def writers_of(files: Mapping[str, bytes]) -> dict[str, Any]:
     return {name: (lambda path, content=content: path.write_bytes(content)) for name, content in files.items()}
 
 
-def _meta(recording: Recording, ap: str, stream: Stream, datatype: str) -> dict[str, Json]:
+def _about(recording: Recording, ap: str, stream: Stream, datatype: str) -> Json:
     """Return what a stream says of itself as a whole."""
     network, radio, index = recording.network, recording.radio, recording.network.ap_names.index(ap)
     common = {
@@ -123,7 +124,7 @@ def _meta(recording: Recording, ap: str, stream: Stream, datatype: str) -> dict[
         "dmimo:illumination": radio.illumination,
         "dmimo:frame": asdict(recording.frame),
     }
-    return {"global": common | own}
+    return common | own
 
 
 def _captures(recording: Recording, taken: Taken) -> Iterator[Json]:
@@ -212,7 +213,9 @@ def _read_stream(recording: Recording, path: Path, meta: Json) -> None:
         elif "dmimo:slot" in note:
             cpi, position = divmod(note["dmimo:slot"], frame.n_slots)
             at, slot = note["core:sample_start"], recording.plans[cpi].slots[position]
-            recording.take(about["dmimo:node"], Stream(about["dmimo:stream"]), slot, samples[at:][: frame.n_snapshots].T)
+            recording.take(
+                about["dmimo:node"], Stream(about["dmimo:stream"]), slot, samples[at:][: frame.n_snapshots].T
+            )
 
 
 def _samples(path: Path, about: Json) -> Complex:
@@ -221,8 +224,7 @@ def _samples(path: Path, about: Json) -> Complex:
     if hashlib.sha512(data).hexdigest() != about["core:sha512"]:
         raise ValueError(f"{path.name} is not what its metadata speak of: its SHA-512 differs")
     samples = np.frombuffer(data, DATATYPES[about["core:datatype"]]).reshape(-1, about["core:num_channels"])
-    kept: type = np.complex64 if about["dmimo:stream"] == Stream.RECORD else np.complex128
-    return samples.astype(kept)
+    return samples.astype(np.complex64 if about["dmimo:stream"] == Stream.RECORD else np.complex128)
 
 
 def _plan(recording: Recording, note: Json) -> CpiPlan:
