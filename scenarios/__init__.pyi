@@ -20,5 +20,13 @@ from .exports.dataset import trace_dataset as trace_dataset
 from .file.files import bundled as bundled
 from .file.files import dump as dump
 from .file.files import load as load
+from .file.graphml import write_graph as write_graph
 from .file.problems import ScenarioError as ScenarioError
 from .file.scenario import Scenario as Scenario
+from .interop.arrays import observations as observations
+from .interop.dataset import open_dataset as open_dataset
+from .interop.recording import record_iq as record_iq
+from .interop.recording import replay as replay
+from .interop.sigmf import read_sigmf as read_sigmf
+from .interop.sigmf import write_sigmf as write_sigmf
+from .interop.tracking import stone_soup_detections as stone_soup_detections

@@ -11,9 +11,13 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from emulator.media.link_attributes import windows_ns
+from scenarios.commands.cli import app
 from scenarios.file.build import fronthaul_graph
 from scenarios.file.files import dump, load
+from scenarios.file.graphml import FORMS, read_graph, write_graph
 from scenarios.file.problems import ScenarioError
 from scenarios.file.remarks import remarks
 from scenarios.file.scenario import Scenario
@@ -435,3 +439,40 @@ def test_what_json_names_beside_links_is_not_followed(written):
     graph = graph_of(written(JSON.replace('{"id": "ap-3"}', node), "net.json"))
     assert set(graph) == set(NAMES)
     assert graph_of(written(json_with(f'"rate_bit_s": {4000 * "9"}'), "net.json")), "as good as infinite"
+
+
+# -- out --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("topology", ["star", "ring", "tree", "stripe", "mesh"])
+def test_a_graph_that_is_written_is_read_back_the_same(form, topology, tmp_path):
+    graph = fronthaul_graph(load("paper", {"fronthaul.topology": topology}))
+    link = next(iter(graph.edges))
+    graph.edges[link].update(rate_bit_s=1e6, queue_bits=5e5, down_s=[(1e-3, 2.5e-3), (0.1, 1.0)])
+    write_graph(graph, tmp_path / f"net{form}")
+    back = graph_of(tmp_path / f"net{form}", latency_s=1.0)
+    assert nx.utils.nodes_equal(graph.nodes(data=True), back.nodes(data=True))
+    windows = [edge.pop("down_s") for edge in (graph.edges[link], back.edges[link])]
+    assert windows_ns(windows[0]) == windows_ns(windows[1]) == ((1_000_000, 2_500_000), (100_000_000, 1_000_000_000))
+    assert nx.utils.edges_equal(graph.edges(data=True), back.edges(data=True), directed=True)
+
+
+def test_a_graph_is_written_in_forms_that_are_known_and_can_hold_it(tmp_path):
+    graph = nx.DiGraph([("central", "ap-0", {"rate_bit_s": math.inf})])
+    with pytest.raises(ValueError, match=r"ends in \.graphml or \.json"):
+        write_graph(graph, tmp_path / "net.dot")
+    with pytest.raises(ValueError, match="no infinite numbers"):
+        write_graph(graph, tmp_path / "net.json")
+    write_graph(graph, tmp_path / "net.graphml")
+    assert read_graph(str(tmp_path / "net.graphml")).edges["central", "ap-0"] == {"rate_bit_s": math.inf}
+
+
+def test_the_command_writes_a_graph_that_a_scenario_takes(tmp_path):
+    out = tmp_path / "net.graphml"
+    done = CliRunner().invoke(app, ["graph", "paper", "--out", str(out), "--set", 'fronthaul.topology="ring"'])
+    assert done.exit_code == 0
+    ring = fronthaul_graph(load("paper", {"fronthaul.topology": "ring"}))
+    assert ring.adj == graph_of(out).adj  # what GraphML says of the whole graph is its own
+    refused = CliRunner().invoke(app, ["graph", "paper", "--out", str(tmp_path / "net.svg")])
+    assert refused.exit_code == 2

@@ -11,7 +11,7 @@ What reaches a receiver is the sum of the air's effects (``emulator.media.effect
 direct path between APs, clutter, the near field of an antenna (see ``Air.clear``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, NoReturn
@@ -34,7 +34,7 @@ from models.radio.geometry import clear_of_antennas, with_ues_at
 from models.radio.sensing import echo_amplitude_m2
 from models.readonly import frozen, sealed
 
-__all__ = ["Air", "AirRuleError", "energy_quantile"]
+__all__ = ["Air", "AirRuleError", "Witness", "energy_quantile"]
 
 Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
@@ -42,6 +42,11 @@ Float = NDArray[np.float64]
 START, FIELD, REALIZED = Door("effect", "start"), Door("effect", "field"), Door("channel", "realize")
 BUDGET_FALSE_ALARM = 1e-12
 """Chance that an AP within its budget is found to exceed it at the end of a given slot."""
+Witness = Callable[[Slot, Mapping[int, Complex], Mapping[int, Complex]], None]
+"""Takes a slot that is over: what was radiated and what was heard in it, by AP index, shape (N of the AP, n_snapshots).
+
+It only looks: what it is given is read-only, and no result depends on it.
+"""
 
 
 class AirRuleError(RuntimeError):
@@ -115,11 +120,13 @@ class Air(Node):
     """When the slot begins of which the transmitters are still to be called; None where there is none."""
     _unbooked: list[tuple[tuple[int, ...], str, Float]] = field(default_factory=list, init=False)
     """(AP indices, who held the token, energy of each) of the slots since the last audit."""
+    witnesses: list[Witness] = field(default_factory=list, init=False)
+    """Who is told of each slot that is over."""
 
     wiring: ClassVar[frozenset[str]] = Node.wiring | {
         "network", "radio", "access_channel", "channel_at", "n_targets", "_ap_doors", "_ue_doors", "_ap_index",
         "_ue_index", "effects", "_audience", "_antennas", "_n_snapshots", "_bell", "unit_amplitude_m2", "_budget_w",
-        "_sensing_power_w",
+        "_sensing_power_w", "witnesses",
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -383,12 +390,23 @@ class Air(Node):
         if self._listeners:
             self._return_echoes(slot, truth, emitted)
         self._serve(slot, truth, emitted)
+        for witness in self.witnesses:
+            witness(slot, *self._what_was(slot, emitted))
         last = slot.position == slot.n_slots - 1
         if last:
             self._listeners, self._transmitters, self._audience = {}, [], None
             truth.close()
         if last or slot.index == 0:
             self._audit()
+
+    def _what_was(self, slot: Slot, emitted: Emitted) -> tuple[dict[int, Complex], dict[int, Complex]]:
+        """Return what was radiated and what was heard in a slot that is over; who sends a pilot is deaf in it."""
+        radiated = {index: total[: self._antennas[index]] for index, (_, total) in emitted}
+        audience = self._audience
+        if audience is None:
+            return radiated, {}
+        heard = zip(audience.indices, audience.noise[slot.position], strict=True)
+        return radiated, {i: sealed(samples)[: self._antennas[i]] for i, samples in heard if i not in radiated}
 
     def _note(self, slot: Slot, truth: CpiTruth, emitted: Emitted, aps: tuple[int, ...], samples: Complex) -> None:
         """Keep what scoring and the next audit need."""

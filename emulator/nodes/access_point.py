@@ -172,6 +172,14 @@ class AccessPoint(Node):
         """
         return self._turns
 
+    @property
+    def on_record(self) -> tuple[tuple[int, Complex], ...]:
+        """What its record of the CPI on the air says so far: (position of the slot, samples of shape (N, n_snapshots)).
+
+        The record itself holds them in single precision.
+        """
+        return tuple(self._radiated)
+
     # -- hooks --------------------------------------------------------------------------------------------------
 
     def transmit(self, slot: Slot) -> Emission | None:

@@ -1,4 +1,4 @@
-"""The fronthaul as a GraphML or node-link JSON file: which file, reading it, and what is wrong with it.
+"""The fronthaul as a GraphML or node-link JSON file: which file, reading and writing it, and what is wrong with it.
 
 JSON is what ``networkx.node_link_data`` gives, its links called "edges" or "links". The content counts,
 not the suffix; it may be compressed with gzip. The ``<default>`` of a key holds for every edge that says nothing else.
@@ -30,7 +30,9 @@ from scenarios.file.problems import Problem, closest
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["absolute", "graph_problems", "graph_remarks", "link_names", "read_graph"]
+__all__ = [
+    "FORMS", "absolute", "graph_problems", "graph_remarks", "graph_text", "link_names", "read_graph", "write_graph",
+]  # fmt: skip
 
 _GZIP = b"\x1f\x8b"
 _BEFORE_TEXT = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
@@ -39,6 +41,8 @@ MOST_BYTES = 16 << 20
 """Of a file, and of what it unpacks to: a star of 100 000 access points is half as long."""
 DEEPEST = 10
 """Levels of lists and objects in JSON; windows of links, in the file's list of links, take five."""
+FORMS = (".graphml", ".json")
+"""How the name of a file that is written ends: its form."""
 _NUMBERS = {"int": int, "long": int, "float": float, "double": float}
 _AP_NAME = re.compile(r"ap-\d+")
 _TOPOLOGY = ("fronthaul.topology",)
@@ -146,6 +150,40 @@ def _of_graphml(data: bytes) -> "nx.Graph":
     for *_, edge in graph.edges(data=True):
         edge.update(defaults | edge)
     return graph
+
+
+def write_graph(graph: "nx.DiGraph", path: str | os.PathLike[str]) -> None:
+    """Write a graph as GraphML or as node-link JSON, as the path ends; reading it gives the same graph.
+
+    Raises
+    ------
+    ValueError
+        If the path ends otherwise, or the graph holds what the form has no word for.
+    """
+    Path(path).write_text(graph_text(graph, Path(path).suffix), encoding="utf-8")
+
+
+def graph_text(graph: "nx.DiGraph", form: str) -> str:
+    """Return a graph as the text of a file in one of the `FORMS`; raises as ``write_graph``."""
+    import networkx as nx
+
+    if form == ".json":
+        try:
+            return json.dumps(nx.node_link_data(graph, edges="edges"), indent=1, allow_nan=False) + "\n"
+        except ValueError as error:
+            raise ValueError("JSON has no infinite numbers: leave the attribute out, or write GraphML") from error
+    if form != ".graphml":
+        raise ValueError(f'the form "{form}" is unknown: give a path that ends in {" or ".join(FORMS)}')
+    return "\n".join(nx.generate_graphml(_with_windows_as_text(graph))) + "\n"
+
+
+def _with_windows_as_text(graph: "nx.DiGraph") -> "nx.DiGraph":
+    """Return a graph with lists of windows as text, as GraphML has no lists."""
+    other = graph.copy()
+    for *_, edge in other.edges(data=True):
+        if isinstance(edge.get("down_s"), list | tuple):
+            edge["down_s"] = "; ".join(f"{start!r}-{end!r}" for start, end in edge["down_s"])
+    return other
 
 
 def link_names(topology: str, names: tuple[str, ...]) -> tuple[str, ...]:
