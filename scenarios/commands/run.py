@@ -12,7 +12,7 @@ from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import metrics, results
 from scenarios.output.folders import OutputFolder, Writer, flat_settings
-from scenarios.output.gallery import PICTURES
+from scenarios.output.gallery import PICTURES, Look
 from scenarios.output.losses import loss_lines
 from scenarios.output.painters import Painters
 from scenarios.output.progress import doing, with_progress
@@ -68,11 +68,11 @@ def write_folder(
     folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult", painters: Painters
 ) -> list[Path]:
     """Write the files of a run and return their paths; ``scenario`` is complete, nothing left to be drawn."""
-    step_m = scenario.estimator.grid_step_m
+    look = Look.of(scenario)
     drawn = {
         name: painters.draw(picture)
         for name, source in PICTURES.items()
-        if (picture := source(result, step_m)) is not None
+        if (picture := source(result, look)) is not None
     }
     text = dump(scenario) + content_comments(folder.settings)
     writers: dict[str, Writer] = {
