@@ -65,8 +65,21 @@ def test_a_table_stands_upright_only_where_it_must():
     assert shown(40, False).count("estimate (m)") == 1
 
 
+@pytest.fixture(autouse=True)
+def without_wishes(monkeypatch):
+    """What the environment of these tests says of terminals is no part of them."""
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def on_a_terminal(columns, *arguments):
     """Run the command on a pseudo-terminal of so many columns; return exit status and what it shows."""
+    status, text = raw_on_a_terminal(columns, *arguments)
+    return status, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def raw_on_a_terminal(columns, *arguments):
     fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, columns.to_bytes(2, sys.byteorder).join([b"\x32\x00", b"\x00" * 4]))
@@ -82,7 +95,7 @@ def on_a_terminal(columns, *arguments):
             break
         text += part
     os.close(parent)
-    return process.wait(), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).replace("\r", "")
+    return process.wait(), text.decode().replace("\r", "")
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -95,7 +108,47 @@ def test_run_on_a_terminal_shows_every_number(columns):
     assert "…" not in text
 
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured", "styled"),
+    [({}, True, True), ({"NO_COLOR": "1"}, False, True), ({"TERM": "dumb"}, False, False)],
+    ids=["as it is", "NO_COLOR", "dumb"],
+)
+def test_a_terminal_gets_colours_unless_it_or_the_user_wants_none(monkeypatch, environment, coloured, styled):
+    """The bar of progress has colours, headings are bold."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    status, text = raw_on_a_terminal(100, *RUN, "--out", "o")
+    assert status == 0
+    assert bool(COLOUR.search(text)) is coloured
+    assert ("\x1b[1m" in text or "\x1b[3m" in text) is styled
+
+
+def test_a_pipe_gets_escapes_only_if_they_are_forced():
+    assert b"\x1b" not in dmimo({}, "bound", "small.toml").stdout
+    assert b"\x1b[1m" in dmimo({"FORCE_COLOR": "1"}, "bound", "small.toml").stdout
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("60", 60), ("0", 120), ("many", 120)])
+def test_columns_are_followed_where_there_is_no_terminal(columns, widest):
+    shown = dmimo({"COLUMNS": columns}, "bound", "small.toml").stdout.decode()
+    assert max(map(len, shown.splitlines())) <= widest
+    assert shown.count("80.00, 120.00") == 2
+
+
+def test_what_is_being_done_is_said_in_any_encoding(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    status, text = on_a_terminal(100, *RUN, "--out", "o")
+    assert status == 0
+    assert "result.json" in text
+    assert "\\u" not in text
+    assert text.isascii()
+
+
 PLAIN_TERMINALS = {
+    "ascii": {"PYTHONIOENCODING": "ascii:strict"},
     "cp437": {"PYTHONIOENCODING": "cp437:strict"},
     "C": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
 }
@@ -113,6 +166,28 @@ def test_run_ends_well_on_terminals_of_few_characters(environment):
     assert result.returncode == 0, result.stderr
     assert b"missed" in result.stdout
     assert Path("Größe", "result.json").exists()
+    for arguments in (("explain", "Größe", "central"), ("timeline", "Größe"), ("validate", "small.toml"), ("schema",)):
+        result = dmimo(environment, *arguments)
+        assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_figure_and_its_summary_are_said_in_any_encoding():
+    result = dmimo({"PYTHONIOENCODING": "ascii:strict"}, "figure", "phase-budget", "--out", "o")
+    assert result.returncode == 0, result.stderr
+    assert b"urad after" in result.stdout
+
+
+def test_a_run_draws_whatever_backend_matplotlib_is_told_to_use():
+    result = dmimo({"MPLBACKEND": "nonsense"}, *RUN, "--out", "o")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert Path("o", "map.png").exists()
+
+
+@pytest.mark.parametrize("arguments", [("-h",), ("--version",), ("run", "-h"), ("validate", "-h")])
+def test_help_and_version_are_where_one_looks_for_them(arguments):
+    result = dmimo({}, *arguments)
+    assert result.returncode == 0
+    assert (b"Usage" if "-h" in arguments else b"dmimo ") in result.stdout
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

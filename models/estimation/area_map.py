@@ -20,7 +20,7 @@ from models.estimation.settings import check_map_settings
 from models.network import Area
 from models.observation import AreaMap, Estimate, Observation
 
-__all__ = ["MapEstimator", "area_map", "top_m"]
+__all__ = ["MapEstimator", "area_map", "area_threshold", "top_m"]
 
 Float = NDArray[np.float64]
 INTERFERENCE = 2.0
@@ -76,8 +76,7 @@ class MapEstimator(Estimator):
     def _found(self, given: AreaMap) -> list[Float]:
         """Return where maxima stand out, the highest first."""
         silent = _without_echoes(given)
-        cells = map_cells(silent, given.area, given.step_m)
-        threshold = point_threshold(given.n_pairs, self.false_alarm_probability / cells) + given.rounding
+        threshold = area_threshold(given, self.false_alarm_probability)
         power, expected = given.power.ravel(), np.zeros(given.power.size)
         found: list[Float] = []
         for peak in local_maxima(given.power).tolist():
@@ -88,6 +87,12 @@ class MapEstimator(Estimator):
                 alone = _alone(silent, given, found[-1])
                 expected += alone * (power[peak] / alone[peak])
         return found
+
+
+def area_threshold(given: AreaMap, false_alarm_probability: float) -> float:
+    """Return the power over sigma^2 that a map of noise alone exceeds anywhere with at most this probability."""
+    cells = map_cells(_without_echoes(given), given.area, given.step_m)
+    return point_threshold(given.n_pairs, false_alarm_probability / cells) + given.rounding
 
 
 def _without_echoes(given: AreaMap) -> Echoes:

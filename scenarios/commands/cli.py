@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from scenarios.commands.waiting import process_began_s  # isort: skip  - first: it takes the time
+from scenarios.commands.completion import complete_key, complete_scenario
 from scenarios.commands.terminal import console, make_streams_safe, say, show
 
 if TYPE_CHECKING:
@@ -44,12 +45,28 @@ MODULES = tuple(
 
 app = typer.Typer(
     name="dmimo",
-    help="Emulate phase-coherent distributed-MIMO sensing and communication.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(asked: bool) -> None:
+    from scenarios.version import program_version
+
+    if asked:
+        say(f"dmimo {program_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def dmimo(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Emulate phase-coherent distributed-MIMO sensing and communication."""
 
 
 def one_of(allowed: str, kind: Callable[[str], T]) -> Callable[[str], T]:
@@ -104,7 +121,12 @@ def out_option(what: str, default: str) -> Any:
 
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A bundled name (paper) or the path of a TOML file.")
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A bundled name (paper) or the path of a TOML file.",
+        autocompletion=complete_scenario,
+    ),
 ]
 MOST_SEED = 10**18
 MOST_CPIS = 10**9
@@ -114,7 +136,10 @@ SeedOption = Annotated[
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key with a TOML value, as radio.transmit_power_dbm=40."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key with a TOML value, as radio.transmit_power_dbm=40.",
+        autocompletion=complete_key,
     ),
 ]
 PluginOption = Annotated[
@@ -333,9 +358,12 @@ def _map_of(
     scenario: "Scenario", seed: int, kind: BoundKind, since_s: float | None, folder: "OutputFolder | None"
 ) -> "MappedBound":
     from scenarios.figures.bound_map import bound_map, write
+    from scenarios.output.progress import doing
 
-    result = bound_map(scenario, seed, kind.value, since_s)
-    return result, tuple(write(result, folder)) if folder is not None else ()
+    with doing("mapping the bound") as say_doing:
+        result = bound_map(scenario, seed, kind.value, since_s)
+        say_doing("drawing the map")
+        return result, tuple(write(result, folder)) if folder is not None else ()
 
 
 def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: bool) -> None:
@@ -386,8 +414,10 @@ def main() -> None:
     """Run the command line; a request to end (SIGTERM) cleans up as Ctrl-C does.
 
     The matrices here are small: threads of the linear algebra library cost more than they bring (up to 20 times on a
-    busy machine), and their number shows in the last bits. One it is, unless the caller says otherwise.
+    busy machine), and their number shows in the last bits. One it is, unless the caller says otherwise. Pictures go to
+    files alone: whatever window the caller has matplotlib open elsewhere, here it needs none.
     """
+    os.environ["MPLBACKEND"] = "agg"
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     global _began_s

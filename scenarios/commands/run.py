@@ -13,10 +13,10 @@ from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.output import metrics, results
 from scenarios.output.folders import OutputFolder, Writer, flat_settings
-from scenarios.output.gallery import PICTURES
+from scenarios.output.gallery import PICTURES, Look
 from scenarios.output.losses import loss_lines
 from scenarios.output.painters import Painters
-from scenarios.output.progress import with_progress
+from scenarios.output.progress import doing, with_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,16 +50,15 @@ def execute(
     if checkpoints is not None and checkpoints.resume:
         say(f"Goes on after {len(cpis)} of {n_cpis} CPIs" if cpis else "No checkpoint: begins anew", error=True)
     left = n_cpis - len(cpis)
-    for cpi in with_progress(emulation.cpis(left), n_cpis, "CPI", _found, len(cpis)):
+    for cpi in with_progress(emulation.cpis(left), n_cpis, "CPI", _resolved, len(cpis)):
         cpis.append(cpi)
         if checkpoints is not None:
             checkpoints.keep(emulation, cpis)
     return emulation.result(cpis)
 
 
-def _found(cpi: "CpiResult") -> str:
-    found = sum(status != "missed" for status in cpi.score.status)
-    return f"{found} of {len(cpi.truth_m)} targets found"
+def _resolved(cpi: "CpiResult") -> str:
+    return f"{cpi.score.status.count('resolved')} of {len(cpi.truth_m)} targets resolved"
 
 
 def output_folder(path: Path, scenario: Scenario, seed: int, overwrite: bool) -> OutputFolder:
@@ -72,11 +71,11 @@ def write_folder(
     folder: OutputFolder, scenario: Scenario, seed: int, result: "RunResult", painters: Painters
 ) -> list[Path]:
     """Write the files of a run and return their paths; ``scenario`` is complete, nothing left to be drawn."""
-    step_m = scenario.estimator.grid_step_m
+    look = Look.of(scenario)
     drawn = {
         name: painters.draw(picture)
         for name, source in PICTURES.items()
-        if (picture := source(result, step_m)) is not None
+        if (picture := source(result, look)) is not None
     }
     text = dump(scenario) + content_comments(folder.settings)
     writers: dict[str, Writer] = {
@@ -85,7 +84,18 @@ def write_folder(
         **{name: partial(_write_content, content) for name, content in drawn.items()},
         "result.json": partial(results.save_run, result, seed),
     }
-    return sorted(folder.write(writers))
+    with doing("writing") as say_doing:
+        return sorted(folder.write({name: _said(say_doing, name, writer) for name, writer in writers.items()}))
+
+
+def _said(say_doing: Callable[[str], None], name: str, writer: Writer) -> Writer:
+    """Return a writer that says first what it is at."""
+
+    def write(path: Path) -> None:
+        say_doing(f"{'drawing' if name in PICTURES else 'writing'} {name}")
+        writer(path)
+
+    return write
 
 
 def _write_content(content: Callable[[], bytes], path: Path) -> None:

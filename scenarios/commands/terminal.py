@@ -59,7 +59,10 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 def console() -> "Console":
-    """Return the console of standard output: as wide as the terminal, which a file or a pipe has not."""
+    """Return the console of standard output: as wide as COLUMNS says, or the terminal, which a file or a pipe has not.
+
+    NO_COLOR, FORCE_COLOR and TERM=dumb are followed by rich.
+    """
     from rich.console import Console
 
     class Pipeable(Console):
@@ -68,12 +71,22 @@ def console() -> "Console":
         def on_broken_pipe(self) -> Never:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-    return Pipeable(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+    width = columns_asked() or (None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+    return Pipeable(highlight=False, markup=False, width=width)
+
+
+def columns_asked() -> int | None:
+    """Return the columns that the user's environment asks for; None if it does not, or for none at all."""
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) or None if asked.isdecimal() and len(asked) < 6 else None
 
 
 def show(table: "Table", where: "Console") -> None:
-    """Print a table; on a terminal too narrow for it close together, or one cell a line: nothing is ever cut."""
-    if not where.is_terminal:
+    """Print a table; where it is too wide close together, or one cell a line: nothing is ever cut.
+
+    In a file or a pipe nothing is too wide, unless COLUMNS says so.
+    """
+    if not where.is_terminal and columns_asked() is None:
         where.width = max(where.width, _width(table, where))
         where.print(table)
         return

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scenarios.file.problems import ScenarioError
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
-from scenarios.output.progress import with_progress
+from scenarios.output.progress import doing, with_progress
 from scenarios.output.results import json_text
 from scenarios.version import SCHEMA_VERSION
 
@@ -166,15 +166,16 @@ def file_names(name: str) -> tuple[str, ...]:
 
 def save(result: Result, name: str, folder: OutputFolder) -> list[Path]:
     """Write a figure as name.json, .csv, .png and .pdf."""
-    figure = _laid_out(result.picture())
-    return folder.write(
-        {
-            f"{name}.json": lambda path: path.write_text(json_text(result.data()), encoding="utf-8"),
-            f"{name}.csv": lambda path: _save_table(result, path),
-            f"{name}.png": lambda path: draw.save(figure, path),
-            f"{name}.pdf": lambda path: draw.save(figure, path, "pdf"),
-        }
-    )
+    with doing(f"drawing {name}"):
+        figure = _laid_out(result.picture())
+        return folder.write(
+            {
+                f"{name}.json": lambda path: path.write_text(json_text(result.data()), encoding="utf-8"),
+                f"{name}.csv": lambda path: _save_table(result, path),
+                f"{name}.png": lambda path: draw.save(figure, path),
+                f"{name}.pdf": lambda path: draw.save(figure, path, "pdf"),
+            }
+        )
 
 
 def _save_table(result: Result, path: Path) -> None:

@@ -25,6 +25,7 @@ from scenarios.figures.figure_2 import expected_bounds_m, layout_scenario
 from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
 from scenarios.output import draw
+from scenarios.output.pictures import RIGHT_BOUNDS
 
 __all__ = ["Errors", "Figure3a", "plot", "run"]
 
@@ -35,8 +36,6 @@ POWERS_DBM = (0.0, 10.0, 20.0, 30.0, 40.0)
 N_TARGETS = 2
 ESTIMATORS: tuple[Estimator, Estimator] = (TwoStage(), PaperEstimator())
 LAYOUTS = ("figure 2", "random")
-RIGHT_BOUNDS = 5.0
-"""An error below this many bounds tells of the right lobe of the carrier phase."""
 
 
 class Tally(NamedTuple):

@@ -26,8 +26,8 @@ from scenarios.file.table import OURS, PAPER, Count, Number, OneOf, Part, Strate
 from scenarios.file.table import key as _key
 
 __all__ = [
-    "Area", "CentralKeys", "ChannelKeys", "EffectKeys", "EstimatorKeys", "RadioKeys", "ScenarioKeys", "Schedule",
-    "SelectorKeys", "TraceKeys",
+    "Area", "CentralKeys", "ChannelKeys", "EffectKeys", "EstimatorKeys", "PictureKeys", "RadioKeys", "ScenarioKeys",
+    "Schedule", "SelectorKeys", "TraceKeys",
 ]  # fmt: skip
 
 
@@ -45,6 +45,9 @@ AngularStd = Annotated[
     PlainValidator(_angular_std),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 180}, {"const": "iid"}]}),
 ]
+
+
+Decibels = Annotated[Number, Field(ge=-300, le=300)]
 
 
 class RadioKeys(Table):
@@ -235,6 +238,21 @@ class TraceKeys(Table):
     )  # fmt: skip
 
 
+class PictureKeys(Table):
+    """How the pictures of a run look."""
+
+    cost_range_db: tuple[Decibels, Decibels] | None = _key(
+        None, "Lowest and highest colour of cost_map.png, to compare runs; left out: 30 dB down from its peak.", "dB",
+        OURS, allowed="a pair [lowest, highest] of numbers from -300 to 300 in dB, the first one lower",
+    )  # fmt: skip
+
+    def problems(self, name: str, scenario: Any, plugins: Iterable[str]) -> Iterable[Problem]:
+        """Return whether the range of colours is empty."""
+        if self.cost_range_db is not None and not self.cost_range_db[0] < self.cost_range_db[1]:
+            text = f"got {list(self.cost_range_db)}; allowed: the first number lower than the second"
+            yield Problem((f"{name}.cost_range_db",), text)
+
+
 class ScenarioKeys(Table):
     """All tables of a scenario file. A further table is a class of its own and one line here."""
 
@@ -265,6 +283,7 @@ class ScenarioKeys(Table):
     oscillators: OscillatorKeys = OscillatorKeys()
     calibration: CalibrationKeys = CalibrationKeys()
     trace: TraceKeys = TraceKeys()
+    pictures: PictureKeys = PictureKeys()
 
     @property
     def access_point_names(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Drawing: every function takes values and an ``ax``, works out nothing but units, and returns the ``ax``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +19,8 @@ from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
     "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_cost_map", "draw_ellipse",
-    "draw_error", "draw_spectral_efficiency", "draw_targets", "draw_user_equipment", "save",
+    "draw_error", "draw_names", "draw_paths", "draw_spectral_efficiency", "draw_targets", "draw_threshold",
+    "draw_user_equipment", "save",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -31,6 +32,24 @@ ROLES: dict[str, dict[str, Any]] = {
     "receive": {"color": VERMILION, "marker": "s"},
     "idle": {"color": GREY, "marker": "o"},
 }
+ESTIMATES: dict[str, dict[str, Any]] = {
+    "resolved": {"label": "estimate", "color": GREEN, "marker": "+", "s": 90.0, "linewidths": 1.8},
+    "wrong lobe": {
+        "label": "estimate, wrong lobe", "facecolors": VERMILION, "edgecolors": "white", "marker": "X", "s": 95.0,
+        "linewidths": 0.8,
+    },
+    "not resolved": {
+        "label": "estimate, not resolved", "facecolors": "none", "edgecolors": "#B07400", "marker": "D", "s": 46.0,
+        "linewidths": 1.7,
+    },
+    "false": {
+        "label": "false detection", "facecolors": "#CC79A7", "edgecolors": BLACK, "marker": "*", "s": 120.0,
+        "linewidths": 0.7,
+    },
+}  # fmt: skip
+"""The marks of estimates by what came of them; shapes differ, not only colours."""
+MOST_NAMES = 40
+"""Access points beyond so many have no room for their names."""
 NINETY_FIVE_PERCENT = 2.447746830680816
 """Radius in standard deviations that holds 95 % of a Gaussian in the plane: sqrt(-2 ln 0.05)."""
 
@@ -89,6 +108,25 @@ def draw_access_points(ax: Axes, network: Network, assignment: ModeAssignment, o
     return ax
 
 
+def draw_names(ax: Axes, network: Network) -> Axes:
+    """Write the name of each access point at its back, unless there are too many."""
+    if network.n_aps > MOST_NAMES:
+        return ax
+    halo = [withStroke(linewidth=2.4, foreground="white")]
+    for name, at, angle in zip(network.ap_names, network.ap_positions_m, network.boresights_rad, strict=True):
+        back = -13.0 * np.array([np.cos(angle), np.sin(angle)])
+        ax.annotate(
+            name, tuple(at), tuple(back), textcoords="offset points", fontsize=8, color="#4D4D4D", zorder=5,
+            ha=_beside(back[0]), va="center", path_effects=halo,
+        )  # fmt: skip
+    return ax
+
+
+def _beside(offset: float) -> str:
+    """Return how a text is aligned that stands off to one side, or above or below."""
+    return "center" if abs(offset) < 6.0 else "left" if offset > 0.0 else "right"
+
+
 def draw_user_equipment(ax: Axes, network: Network) -> Axes:
     """Draw the UEs as small crosses."""
     if network.n_ues:
@@ -102,8 +140,9 @@ def draw_targets(
     estimates_m: Float,
     covariances_m2: Sequence[ArrayLike | None] = (),
     on_image: bool = False,
+    kinds: Sequence[str] = (),
 ) -> Axes:
-    """Draw targets as numbered rings and estimates as crosses with their 95 % ellipse.
+    """Draw targets as numbered rings and estimates by what came of them, with their 95 % ellipses.
 
     Parameters
     ----------
@@ -115,20 +154,55 @@ def draw_targets(
         Shape (2, 2) each, of the first estimates; None where it is not known.
     on_image
         Draw in light colours with dark outlines.
+    kinds
+        What came of each estimate, a name of `ESTIMATES`; left out: all are resolved.
     """
-    ring, cross = ("white", "#F0E442") if on_image else (BLACK, GREEN)
+    ring = "white" if on_image else BLACK
     halo = [withStroke(linewidth=3.4, foreground=BLACK)] if on_image else []
     outline = {"facecolors": "none", "edgecolors": ring, "linewidths": 1.5, "path_effects": halo}
     if len(truth_m):
         _dots(ax, truth_m, s=150, zorder=6, label="target", **outline)
-    if len(estimates_m):
-        cross_style = {"color": cross, "marker": "+", "linewidths": 1.8, "path_effects": halo}
-        _dots(ax, estimates_m, s=90, zorder=7, label="estimate", **cross_style)
     for i, (x, y) in enumerate(truth_m):
         ax.annotate(str(i), (x, y), (8, 8), textcoords="offset points", color=ring, zorder=8, path_effects=halo)
+    came = list(kinds) or ["resolved"] * len(estimates_m)
+    for kind in ESTIMATES:
+        _draw_estimates(ax, [at for at, one in zip(estimates_m, came, strict=True) if one == kind], kind, on_image)
     known = [(at, value) for at, value in zip(estimates_m, covariances_m2, strict=False) if value is not None]
     for i, (at, covariance) in enumerate(known):
-        draw_ellipse(ax, at, covariance, color=cross, label="" if i else "95 % of its error")
+        draw_ellipse(ax, at, covariance, label="" if i else "95 % of its error")
+    return ax
+
+
+def _draw_estimates(ax: Axes, estimates_m: Sequence[ArrayLike], kind: str, on_image: bool = False) -> None:
+    if not len(estimates_m):
+        return
+    style = dict(ESTIMATES[kind])
+    if on_image:
+        style |= dict.fromkeys({"color", "edgecolors"} & style.keys(), "#F0E442")
+        style["path_effects"] = [withStroke(linewidth=3.4, foreground=BLACK)]
+    _dots(ax, np.array(estimates_m, dtype=float), zorder=7, **style)
+
+
+def draw_paths(ax: Axes, truth_m: Float, estimates: Mapping[str, Sequence[ArrayLike]]) -> Axes:
+    """Draw the ways of targets as lines, and what was estimated on them as small dots in the colours of their kind.
+
+    Parameters
+    ----------
+    ax
+        Axes in m.
+    truth_m
+        Shape (n_cpis, S, 2).
+    estimates
+        Positions by kind, a name of `ESTIMATES`.
+    """
+    for i, way in enumerate(np.moveaxis(truth_m, 1, 0)):
+        ax.plot(*way.T, color=BLACK, lw=1.0, alpha=0.6, zorder=2, label="" if i else "way of a target")
+    for kind, found in estimates.items():
+        style = ESTIMATES[kind]
+        colour = style.get("color") or (style["edgecolors"] if style["facecolors"] == "none" else style["facecolors"])
+        if len(found):
+            label = f"earlier: {style['label']}"
+            _dots(ax, np.array(found, dtype=float), s=9, color=colour, linewidths=0, zorder=2.5, label=label)
     return ax
 
 
@@ -150,8 +224,9 @@ def draw_ellipse(
 
 
 def draw_error(
-    ax: Axes, truth_m: Float, estimate_m: Float | None, covariance_m2: Float | None, peb_m: float, name: str
-) -> Axes:
+    ax: Axes, truth_m: Float, estimate_m: Float | None, covariance_m2: Float | None, peb_m: float, name: str,
+    kind: str = "resolved",
+) -> Axes:  # fmt: skip
     """Draw where an estimate lies as seen from its target, at the scale of the error.
 
     Parameters
@@ -166,6 +241,8 @@ def draw_error(
         Position error bound, NaN where there is none.
     name
         What to call the target in the title.
+    kind
+        What came of the estimate, a name of `ESTIMATES`.
     """
     if estimate_m is None:
         ax.text(0.5, 0.5, "missed", transform=ax.transAxes, ha="center", va="center", color=VERMILION)
@@ -181,7 +258,7 @@ def draw_error(
     if covariance_m2 is not None:
         draw_ellipse(ax, factor * offset, covariance_m2, factor)
     _dots(ax, [[0.0, 0.0]], s=120, facecolors="none", edgecolors=BLACK, linewidths=1.5, zorder=6)
-    _dots(ax, [factor * offset], s=90, color=GREEN, marker="+", linewidths=1.8, zorder=7)
+    _draw_estimates(ax, [factor * offset], kind)
     ax.set(xlim=(-factor * reach, factor * reach), ylim=(-factor * reach, factor * reach), aspect="equal")
     ax.set(xlabel=f"x error ({unit})", ylabel=f"y error ({unit})")
     ax.set_title(f"{name}\noff by {length_text(error)}, bound {length_text(peb_m)}")
@@ -189,8 +266,10 @@ def draw_error(
     return ax
 
 
-def draw_cost_map(ax: Axes, x_m: Float, y_m: Float, cost: Float, depth_db: float = 30.0) -> Axes:
-    """Draw a cost over a grid in dB, down to ``depth_db`` below its peak, with a colour bar.
+def draw_cost_map(
+    ax: Axes, x_m: Float, y_m: Float, cost: Float, depth_db: float = 30.0, range_db: tuple[float, float] | None = None
+) -> Axes:
+    """Draw a cost over a grid in dB with a colour bar: in a fixed range, or down to ``depth_db`` below its peak.
 
     Parameters
     ----------
@@ -202,17 +281,30 @@ def draw_cost_map(ax: Axes, x_m: Float, y_m: Float, cost: Float, depth_db: float
         Explained power over noise power, shape (n_y, n_x).
     depth_db
         What lies lower gets the lowest colour.
+    range_db
+        Lowest and highest colour, whatever the peak is.
     """
     level = 10.0 * np.log10(np.maximum(cost, 1e-30))
     half_x, half_y = (0.5 * (c[1] - c[0]) if len(c) > 1 else c[0] for c in (x_m, y_m))
     extent = (x_m[0] - half_x, x_m[-1] + half_x, y_m[0] - half_y, y_m[-1] + half_y)
     top = float(level.max())
-    low = max(float(level.min()), top - depth_db)
-    image = ax.imshow(level, origin="lower", extent=extent, cmap="cividis", vmin=low, vmax=top, interpolation="nearest")
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02)
+    low, high = range_db or (max(float(level.min()), top - depth_db), top)
+    image = ax.imshow(
+        level, origin="lower", extent=extent, cmap="cividis", vmin=low, vmax=high, interpolation="nearest"
+    )
+    beyond = "neither" if range_db is None else "both"
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02, extend=beyond)
     bar.set_label("explained power over noise power (dB)")
     bar.outline.set_visible(False)
     ax.spines[:].set_visible(False)
+    return ax
+
+
+def draw_threshold(ax: Axes, x_m: Float, y_m: Float, cost: Float, threshold: float) -> Axes:
+    """Draw the line along which a cost passes the threshold of detection, if it does anywhere."""
+    if float(cost.min()) < threshold < float(cost.max()):
+        ax.contour(x_m, y_m, cost, levels=[threshold], colors="white", linewidths=0.9)
+        ax.plot([], [], color="#B0B0B0", lw=0.9, label=f"threshold, {10.0 * np.log10(threshold):.1f} dB")
     return ax
 
 

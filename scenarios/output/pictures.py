@@ -3,35 +3,49 @@
 A CPI is what `scenarios.output.results.cpi_data` makes of it, as in result.json.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from models.network import Area, ModeAssignment, Network
 from scenarios.output import draw
+from scenarios.output.gallery import Cost
 
-__all__ = ["cost_map_figure", "map_figure", "spectral_efficiency_figure"]
+__all__ = ["RIGHT_BOUNDS", "cost_map_figure", "map_figure", "spectral_efficiency_figure"]
 
 Float = NDArray[np.float64]
 Cpi = Mapping[str, Any]
 MAX_PANELS = 6
+RIGHT_BOUNDS = 5.0
+"""A resolved estimate that is off by more of its bounds is in a wrong lobe of the carrier phase."""
 
 
-def map_figure(network: Network, area: Area, cpi: Cpi) -> Figure:
-    """Return the map of a CPI, with a panel at the scale of the error for each of the first six targets."""
+def map_figure(network: Network, area: Area, cpi: Cpi, earlier: Sequence[Cpi] = ()) -> Figure:
+    """Return the map of a CPI, with a panel at the scale of the error for each of the first six targets.
+
+    Parameters
+    ----------
+    network, area
+        The survey.
+    cpi
+        The CPI.
+    earlier
+        CPIs before it, in order: the ways of the targets since then are drawn, and what was estimated on them.
+    """
     n_panels = min(len(cpi["targets"]), MAX_PANELS)
     n_columns = 2 if n_panels > 2 else min(n_panels, 1)
     with draw.styled():
-        figure = Figure(figsize=(7.6 + 3.4 * n_columns, 7.4), layout="constrained")
+        figure = Figure(figsize=(7.6 + 3.5 * n_columns, 7.4), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
         if not n_panels:
-            _draw_map(figure, network, area, cpi)
+            _draw_map(figure, network, area, cpi, earlier)
             return figure
-        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(7.6, 3.4 * n_columns))[0]
-        _draw_map(left, network, area, cpi)
+        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(7.6, 3.5 * n_columns))[0]
+        _draw_map(left, network, area, cpi, earlier)
         panels = right.subplots(-(-n_panels // n_columns), n_columns, squeeze=False).ravel()
         for target, ax in enumerate(panels[:n_panels]):
             _draw_panel(ax, cpi["targets"][target], target)
@@ -40,15 +54,32 @@ def map_figure(network: Network, area: Area, cpi: Cpi) -> Figure:
     return figure
 
 
-def _draw_map(figure: FigureBase, network: Network, area: Area, cpi: Cpi) -> None:
+def _draw_map(figure: FigureBase, network: Network, area: Area, cpi: Cpi, earlier: Sequence[Cpi]) -> None:
     ax = draw.draw_area(figure.subplots(), area, network)
+    if earlier:
+        _draw_paths(ax, [*earlier, cpi])
     draw.draw_access_points(ax, network, _modes(network, cpi))
+    draw.draw_names(ax, network)
     draw.draw_user_equipment(ax, network)
-    draw.draw_targets(ax, _truth(cpi), _estimates(cpi), [target["covariance_m2"] for target in _found(cpi)])
+    _draw_targets(ax, cpi)
     n_resolved = sum(target["status"] == "resolved" for target in cpi["targets"])
     ax.set_title(f"CPI {cpi['index']}: {n_resolved} of {len(cpi['targets'])} targets resolved")
     ax.grid(True)
     figure.legend(loc="outside lower center", ncols=3)
+
+
+def _draw_paths(ax: Axes, cpis: Sequence[Cpi]) -> None:
+    found: dict[str, list[Any]] = {}
+    for position, kind in (pair for cpi in cpis[:-1] for pair in _estimates(cpi)):
+        found.setdefault(kind, []).append(position)
+    draw.draw_paths(ax, np.array([_truth(cpi) for cpi in cpis]), found)
+
+
+def _draw_targets(ax: Axes, cpi: Cpi, on_image: bool = False) -> None:
+    estimates = _estimates(cpi)
+    positions = np.array([position for position, _ in estimates]).reshape(-1, 2)
+    ellipses = [] if on_image else [target["covariance_m2"] for target in _found(cpi)]
+    draw.draw_targets(ax, _truth(cpi), positions, ellipses, on_image, [kind for _, kind in estimates])
 
 
 def _modes(network: Network, cpi: Cpi) -> ModeAssignment:
@@ -63,24 +94,35 @@ def _found(cpi: Cpi) -> list[Mapping[str, Any]]:
     return [target for target in cpi["targets"] if target["estimate_m"] is not None]
 
 
-def _estimates(cpi: Cpi) -> Float:
-    """Return the positions of all estimates: first those of targets, then false ones."""
-    return np.array([*(target["estimate_m"] for target in _found(cpi)), *cpi["false_positions_m"]]).reshape(-1, 2)
+def _estimates(cpi: Cpi) -> list[tuple[Any, str]]:
+    """Return position and kind of all estimates: first those of targets, then false ones."""
+    of_targets = [(target["estimate_m"], _kind(target)) for target in _found(cpi)]
+    return of_targets + [(position, "false") for position in cpi["false_positions_m"]]
+
+
+def _kind(target: Mapping[str, Any]) -> str:
+    """Return what came of the estimate of a target, as `scenarios.output.draw.ESTIMATES` calls it."""
+    if target["status"] != "resolved":
+        return "not resolved"
+    bound_m = target.get("peb_hybrid_m") or target["peb_m"]
+    return "wrong lobe" if bound_m and target["error_m"] > RIGHT_BOUNDS * bound_m else "resolved"
 
 
 def _draw_panel(ax: Axes, target: Mapping[str, Any], index: int) -> None:
     estimate, covariance, peb_m = (target[key] for key in ("estimate_m", "covariance_m2", "peb_m"))
+    kind = _kind(target)
     draw.draw_error(
         ax,
         np.asarray(target["truth_m"]),
         estimate if estimate is None else np.asarray(estimate),
         covariance if covariance is None else np.asarray(covariance),
         np.nan if peb_m is None else peb_m,
-        f"target {index}" + (", not resolved" if target["status"] == "not-resolved" else ""),
+        f"target {index}" + ("" if kind == "resolved" or estimate is None else f", {kind}"),
+        kind,
     )
 
 
-def cost_map_figure(network: Network, area: Area, cpi: Cpi, cost: tuple[Float, Float, Float] | None) -> Figure:
+def cost_map_figure(network: Network, area: Area, cpi: Cpi, cost: Cost | None) -> Figure:
     """Return the non-coherent cost map of a CPI, with the truth, what was detected and the access points.
 
     Parameters
@@ -90,21 +132,28 @@ def cost_map_figure(network: Network, area: Area, cpi: Cpi, cost: tuple[Float, F
     cpi
         The CPI.
     cost
-        Centres of the cells x_m, shape (n_x,), and y_m, shape (n_y,), and explained power over noise power, shape
-        (n_y, n_x); None if no report was fused: there is no cost, and the picture says so.
+        The cost; None if no report was fused: there is no cost, and the picture says so.
     """
     with draw.styled():
         figure = Figure(figsize=(8.6, 7.6), layout="constrained")
         ax = draw.draw_area(figure.subplots(), area, network)
         ax.set_title(f"Non-coherent cost of CPI {cpi['index']}" + ("" if cost else ": no report was fused"))
         if cost is not None:
-            limits = ax.get_xlim(), ax.get_ylim()
-            draw.draw_cost_map(ax, *cost)
-            ax.set(xlim=limits[0], ylim=limits[1])
+            _draw_cost(ax, cost)
         draw.draw_access_points(ax, network, _modes(network, cpi), on_image=True)
-        draw.draw_targets(ax, _truth(cpi), _estimates(cpi), on_image=True)
+        draw.draw_names(ax, network)
+        _draw_targets(ax, cpi, on_image=True)
         figure.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def _draw_cost(ax: Axes, cost: Cost) -> None:
+    """Draw a cost and its threshold without a change to what the axes show."""
+    limits = ax.get_xlim(), ax.get_ylim()
+    draw.draw_cost_map(ax, cost.x_m, cost.y_m, cost.power, range_db=cost.range_db)
+    if cost.threshold is not None:
+        draw.draw_threshold(ax, cost.x_m, cost.y_m, cost.power, cost.threshold)
+    ax.set(xlim=limits[0], ylim=limits[1])
 
 
 def spectral_efficiency_figure(se_bit_s_hz: Float, names: tuple[str, ...], n_cpis: int) -> Figure:

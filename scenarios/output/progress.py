@@ -1,10 +1,11 @@
-"""A bar on standard error that shows how far a command is."""
+"""What a command is doing, on standard error if it is a terminal: a bar of what can be counted, a word of the rest."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["with_progress"]
+__all__ = ["doing", "with_progress"]
 
 T = TypeVar("T")
 
@@ -40,10 +41,22 @@ def with_progress(
 
     columns = (
         TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("elapsed,"), TimeRemainingColumn(), TextColumn("left"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=total, completed=done)
         for item in items:
             yield item
             progress.update(task, advance=1, description=said(item))
+
+
+@contextmanager
+def doing(what: str) -> Iterator[Callable[[str], None]]:
+    """Say what is being done until the block ends; give a function that says what is done next."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, highlight=False).status(what, spinner="line") as status:  # a spinner of ASCII characters
+        yield status.update
