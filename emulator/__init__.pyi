@@ -56,6 +56,13 @@ from .services import Services as Services
 from .slot import CpiPlan as CpiPlan
 from .slot import Frame as Frame
 from .slot import Slot as Slot
+from .stream import Calibrated as Calibrated
+from .stream import CoherenceLost as CoherenceLost
+from .stream import CpiPublished as CpiPublished
+from .stream import FaultBegan as FaultBegan
+from .stream import FaultEnded as FaultEnded
+from .stream import ReportCame as ReportCame
+from .stream import SlotBegan as SlotBegan
 from .summed_map import SummedMapSplit as SummedMapSplit
 from .trace import Kind as Kind
 from .trace import Trace as Trace

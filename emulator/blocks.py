@@ -59,7 +59,7 @@ class Blocks:
         self._block_bytes = BLOCK_ROWS * self.dtype.itemsize
         self._fresh, self._full = bytearray(), deque[bytes]()
         self._file: IO[bytes] | None = None
-        self._spilled = 0
+        self._spilled = self._forgotten = 0
         self.add = self._fresh.extend
 
     def settle(self) -> None:
@@ -75,6 +75,17 @@ class Blocks:
         """Drop full blocks from the front in which all values of a column are below ``least``."""
         while self._full and self._rows(self._full[0])[column].max() < least:
             self._full.popleft()
+            self._forgotten += BLOCK_ROWS
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that came since the start or the last ``restore``, those dropped since included."""
+        full = BLOCK_ROWS * (self._spilled + len(self._full))
+        return self._forgotten + full + len(self._fresh) // self.dtype.itemsize
+
+    def rows_from(self, number: int) -> Rows:
+        """Return the rows from one on, as ``n_rows`` counts them, that are still here."""
+        return self._rows(self.state(max(number - self._forgotten, 0) * self.dtype.itemsize))
 
     def __iter__(self) -> Iterator[Rows]:
         """Yield all rows in the order in which they came, block by block."""
@@ -111,7 +122,7 @@ class Blocks:
 
     def restore(self, state: bytes) -> None:
         """Take the rows that ``state`` returned in place of those that are here."""
-        self._spilled = 0
+        self._spilled = self._forgotten = 0
         self._full.clear()
         self._fresh[:] = state
         self.settle()

@@ -1,10 +1,10 @@
 """The emulation: starts what it is given, runs it CPI by CPI, and has what was published scored against the truth."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence, Sized
 from copy import deepcopy
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -27,6 +27,7 @@ from emulator.identity import differences, misfits, settings
 from emulator.inbox import Inbox
 from emulator.journal import Journal
 from emulator.kernel import Bell, Kernel
+from emulator.log import log_cpi
 from emulator.losses import Losses
 from emulator.media.air import Air
 from emulator.media.fronthaul import Fronthaul
@@ -41,7 +42,9 @@ from emulator.randomness import Streams
 from emulator.results import CpiResult, CpiResults, RunResult
 from emulator.scorer import Scorer
 from emulator.services import Bookkeeper, Recorder
+from emulator.shown import Shown
 from emulator.slot import CpiPlan, Frame
+from emulator.stream import EVENTS, CpiPublished, Event, Stream
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
 from models.doors import FAILURES
@@ -50,8 +53,10 @@ from models.observation import AreaMap, Estimate, Observation
 
 __all__ = ["Emulation"]
 
+E = TypeVar("E", bound=Event)
 
-class Emulation:
+
+class Emulation(Shown):
     """A network in emulated time.
 
     Parameters
@@ -111,6 +116,8 @@ class Emulation:
         self.book: Bookkeeper | None = self.trace.book if self.trace is not None else None
         self.n_cpis = n_cpis
         self._outbox: list[CpiResult] = []
+        self._stream: Stream | None = None  # where somebody wants to be told what happens
+        self._callbacks: list[tuple[type, Callable[..., object]]] = []
         self._kernel, self._started = Kernel(initial_time=0), False
         self._resumes: bool | None = None  # whether the state that was taken up is of one that had started
         self._built = {name: dict(settings(name, node)) for name, node in self.nodes.items()}
@@ -174,6 +181,12 @@ class Emulation:
     def events(self) -> int:
         """Kernel events served so far."""
         return self._kernel.served
+
+    def __repr__(self) -> str:
+        return (
+            f"Emulation({len(self.access_points)} APs, {len(self.user_equipments)} UEs, {len(self.targets)} targets, "
+            f"seed {self.streams.seed}: {self.air.slots_completed} slots until {1e-6 * self.now_ns:.3f} ms)"
+        )
 
     # -- running --------------------------------------------------------------------------------------------------
 
@@ -283,11 +296,88 @@ class Emulation:
         return int(n_cpis)
 
     def _next_cpi(self) -> CpiResult:
+        if self._stream is None:
+            self._advance(self._outbox)
+            return self._take_result()
+        for event in self._told(self._stream, 1):
+            last = event
+        return last.result  # type: ignore[union-attr]  # a CPI ends with its result
+
+    def _advance(self, until_filled: Sized) -> None:
         if not self._started:
             self.start()
         self._refuse_if_half_done("go on")
-        self.kernel.advance(self._outbox)
-        return self._outbox.pop(0)
+        self.kernel.advance(until_filled)
+
+    def _take_result(self) -> CpiResult:
+        result = self._outbox.pop(0)
+        log_cpi(result)
+        return result
+
+    # -- telling what happens ---------------------------------------------------------------------------------------
+
+    def stream(self, n_cpis: int | None = None) -> Iterator[Event]:
+        """Run on and yield what happens as it happens, until the results of so many CPIs were published.
+
+        The network stands still meanwhile: whoever takes the events may look at everything, take a state, or begin a
+        fault, and go on, or not. Events are those of ``emulator.stream``; each CPI ends with a ``CpiPublished``.
+        Parameters and what is raised are those of ``run``; and a ValueError if nothing is recorded.
+        """
+        self._refuse_if_half_done("go on")
+        return self._told(self._listen(), self._number_of(n_cpis))
+
+    def on(self, event: type[E], callback: Callable[[E], object]) -> None:
+        """Have a function called with each event of a type, however the emulation is run.
+
+        Parameters
+        ----------
+        event
+            A type of ``emulator.stream``, such as ``SlotBegan``.
+        callback
+            Called between two events of the clock, in the order of registration; what it returns is not used. An error
+            in it is raised as an EmulationError that names it; the emulation may go on after it.
+
+        Raises
+        ------
+        TypeError
+            If there are no events of this type, or the function is none.
+        ValueError
+            If nothing is recorded.
+        """
+        if event not in EVENTS:
+            raise TypeError(f"got {event!r}; give one of {', '.join(kind.__name__ for kind in EVENTS)}")
+        if not callable(callback):
+            raise TypeError(f"got {callback!r:.60}; give a function that takes a {event.__name__}")
+        self._listen()
+        self._callbacks.append((event, callback))
+
+    def _listen(self) -> Stream:
+        if self.trace is None:
+            raise ValueError("nothing is recorded here, so nothing can be told: build with tracing=True")
+        self._stream = self._stream or Stream(self.trace)
+        return self._stream
+
+    def _told(self, stream: Stream, n_cpis: int) -> Iterator[Event]:
+        """Run on, and call back and yield all events of so many CPIs."""
+        for _ in range(n_cpis):
+            while not self._outbox:
+                with undisturbed(self._blas):
+                    self._advance(stream)
+                for event in stream.new():
+                    yield self._called_back(event)
+            result = self._take_result()
+            yield self._called_back(CpiPublished(result.published_ns, result.index, result))
+
+    def _called_back(self, event: Event) -> Event:
+        for kind, callback in self._callbacks:
+            if isinstance(event, kind):
+                try:
+                    callback(event)
+                except FAILURES as error:
+                    name = getattr(callback, "__qualname__", repr(callback))
+                    where = f"{name}, called back on {kind.__name__}, t = {event.time_ns} ns"
+                    raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
+        return event
 
     def _refuse_if_half_done(self, what: str) -> None:
         """Raise an error where an event has begun and not ended."""
@@ -466,6 +556,8 @@ class Emulation:
         self.ages.restore(state["ages"])
         if self.trace is not None and state["trace"] is not None:
             self.trace.restore(state["trace"])
+        if self._stream is not None:
+            self._stream.catch_up()
 
     def _damage(self, state: dict[str, Any]) -> str:
         """Return what a state lacks, or has of another form than this emulation's; empty if it is whole."""

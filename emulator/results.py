@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from emulator.ages import Age
 from emulator.losses import LostReports
 from emulator.packed import PackedSequence
+from emulator.shown import Shown, presenter
 from emulator.trace import Trace
 from models.network import Area, ModeAssignment, Network
 from models.observation import AreaMap, Estimate, Observation
@@ -21,7 +22,7 @@ Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CpiResult:
+class CpiResult(Shown):
     """What came of one CPI.
 
     Attributes
@@ -99,6 +100,16 @@ class CpiResult:
         """Positions of estimates that belong to no target, shape (n_false, 2)."""
         return self.estimate.positions_m[self.score.false_indices]
 
+    def __repr__(self) -> str:
+        if self.has_pilots:
+            return f"CpiResult(CPI {self.index}: pilots)"
+        resolved = self.score.status.count("resolved")
+        return (
+            f"CpiResult(CPI {self.index}: {resolved} of {len(self.truth_m)} targets resolved, "
+            f"sum SE {self.se_bit_s_hz.sum():.2f} bit/s/Hz, "
+            f"{self.reports_fused} of {self.reports_expected} reports fused)"
+        )
+
 
 class CpiResults(PackedSequence[CpiResult]):
     """Results of CPIs in their order, of which only the last has its observation."""
@@ -115,7 +126,7 @@ class CpiResults(PackedSequence[CpiResult]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunResult:
+class RunResult(Shown):
     """What came of a run.
 
     Attributes
@@ -176,6 +187,40 @@ class RunResult:
         for row, cpi in zip(errors, kept, strict=True):
             row[:] = cpi.score.error_m
         return cls(cpis=kept, errors_m=errors, **books)
+
+    def plot(self, picture: str = "map", **settings: Any) -> Any:
+        """Return a picture of the run as a matplotlib figure.
+
+        Parameters
+        ----------
+        picture
+            One of those that ``dmimo run`` writes, without its ending: "map", "cost_map", "timeline", "metrics",
+            "fronthaul" or "se".
+        **settings
+            ``grid_step_m``: the cell of the cost map, 10 m by default.
+
+        Raises
+        ------
+        ValueError
+            If there is no such picture, or nothing to draw in it.
+        RuntimeError
+            Unless ``scenarios`` has been imported, which draws.
+        """
+        return presenter().plot(self, picture, **settings)
+
+    def to_xarray(self) -> Any:
+        """Return all that was measured as an xarray dataset: dims cpi, target, ue and xy, each variable with its unit.
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed: it comes with the extra ``sweep``.
+        ValueError
+            If no CPI was run.
+        RuntimeError
+            Unless ``scenarios`` has been imported, which knows the metrics.
+        """
+        return presenter().to_xarray(self)
 
     def __repr__(self) -> str:
         resolved = sum(status == "resolved" for cpi in self.cpis for status in cpi.score.status)

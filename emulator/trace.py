@@ -225,6 +225,26 @@ class Trace:
                 start, waiting = (int(about[0]), False) if len(about) else (len(block), True)
             yield block[start:]
 
+    # -- reading as it grows ------------------------------------------------------------------------------------------
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of events that were recorded so far."""
+        return self._rows.n_rows
+
+    @property
+    def n_messages(self) -> int:
+        """Messages that were recorded so far."""
+        return self._messages.n_rows
+
+    def rows_from(self, number: int) -> Rows:
+        """Return the rows of events from one on, as ``n_rows`` counts them."""
+        return self._rows.rows_from(number)
+
+    def messages_from(self, number: int) -> Rows:
+        """Return the rows of messages from one on, as ``n_messages`` counts them."""
+        return self._messages.rows_from(number)
+
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     @property

@@ -5,4 +5,8 @@
 
 import lazy_loader
 
+from emulator.shown import lend
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+lend("scenarios.output.presenter")

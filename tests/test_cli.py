@@ -755,3 +755,15 @@ def test_quantisation_of_what_is_not_sent_is_refused(tmp_path):
     assert "fronthaul.iq_bits" in outcome.stderr
     statistics = load("paper", {"fronthaul.split": "statistics"})
     assert "iq_bits" not in statistics.data()["fronthaul"]
+
+
+def test_a_run_that_is_asked_to_says_what_came_of_each_cpi(small):
+    """On standard error, also beside JSON; without being asked it says nothing."""
+    fault = "faults=[{kind='ap-down', node='ap-0', at_s=0.1e-3}]"
+    asked = ["run", small, "--json", "--set", fault]
+    loud, quiet = dmimo_process(*asked, "-v"), dmimo_process(*asked)
+    assert [line.partition(":")[0] for line in loud.stderr.splitlines()] == ["CPI 0", "CPI 0", "CPI 1", "CPI 1"]
+    assert "CPI 0: fault ap-down of ap-0" in loud.stderr
+    assert quiet.stderr == ""
+    without_time = [{**json.loads(done.stdout), "wall_s": 0} for done in (loud, quiet)]
+    assert without_time[0] == without_time[1]

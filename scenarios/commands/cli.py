@@ -21,7 +21,7 @@ import typer
 
 from scenarios.commands.waiting import process_began_s  # isort: skip  - first: it takes the time
 from scenarios.commands.completion import complete_key, complete_scenario
-from scenarios.commands.terminal import console, make_streams_safe, say, show
+from scenarios.commands.terminal import console, log_to_stderr, make_streams_safe, say, show
 
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
@@ -213,6 +213,9 @@ def run(
         bool,
         typer.Option("--resume", help="Go on from the folder's checkpoint, if there is one: the same bytes result."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say on standard error what came of each CPI, faults included.")
+    ] = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
     from scenarios.file.size import run_size
@@ -220,6 +223,8 @@ def run(
 
     began_s = _began_s if _began_s is not None else time.perf_counter()
     asked = [*(overrides or ()), *([f"schedule.cpis={cpis}"] if cpis else ())]
+    if verbose:
+        log_to_stderr()
     with Painters(0 if as_json and out is None else None) as painters:
         checked = load_scenario(scenario, asked, plugins)
         announce_size(run_size(checked), scenario)

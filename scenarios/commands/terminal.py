@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["console", "make_streams_safe", "say", "show"]
+__all__ = ["console", "log_to_stderr", "make_streams_safe", "say", "show"]
 
 PLAIN = {"–": "-", "−": "-", "…": "...", "≤": "<=", "λ": "lambda", "ρ": "rho", "→": "->", "µ": "u", "×": "x"}
 """What stands in results for the characters that this program itself writes there."""
@@ -56,6 +56,21 @@ def say(text: str, *, error: bool = False) -> None:
     stream = sys.stderr if error else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
+
+
+def log_to_stderr() -> None:
+    """Write what the package logs to standard error, a line each; a bar of progress there makes way."""
+    import logging
+
+    class Said(logging.Handler):
+        """A handler that asks for standard error anew each time: a bar puts another in its place."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            say(self.format(record), error=True)
+
+    logger = logging.getLogger("dmimo")
+    logger.addHandler(Said())
+    logger.setLevel(logging.INFO)
 
 
 def console() -> "Console":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError, ValidationInfo, model_validator
 
+from emulator.shown import Shown
 from scenarios.file.checks import (
     absolute_topology,
     cross_problems,
@@ -21,6 +22,7 @@ from scenarios.file.overrides import overridden
 from scenarios.file.plain import plain_table
 from scenarios.file.problems import Problem, ScenarioError, field_problems
 from scenarios.file.schema import ScenarioKeys
+from scenarios.file.seeds import NOT_GIVEN, seed_of
 from scenarios.file.size import require_fit, run_size
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Scenario"]
 
 
-class Scenario(ScenarioKeys):
+class Scenario(ScenarioKeys, Shown):
     """A checked scenario: what a scenario file says, complete."""
 
     @model_validator(mode="after")
@@ -110,19 +112,38 @@ class Scenario(ScenarioKeys):
 
         return self.with_(drawn_settings(self, seed))
 
-    def build(self, seed: int = 1, **overrides: Any) -> "Emulation":
+    def build(self, seed: int | None = None, *, rng: Any = NOT_GIVEN, **overrides: Any) -> "Emulation":
         """Return the emulation of this scenario; ``overrides`` are those of ``scenarios.file.build.build``.
+
+        Parameters
+        ----------
+        seed
+            Seed of everything random; 1 by default.
+        rng
+            In its place, what ``numpy.random.default_rng`` takes (SPEC 7): None for another run each time, a whole
+            number, a SeedSequence or a Generator, from which the seed is drawn. ``rng=7`` is not ``seed=7``.
 
         Raises
         ------
         ScenarioError
             If its run cannot fit in the memory of this machine.
+        TypeError
+            If both seed and rng are given, or rng is none.
         """
         from scenarios.file.build import build  # objects need far more imports than checked data does
 
+        chosen = seed_of(seed, rng)
         estimating = overrides.get("estimator", True) is not None
         require_fit(run_size(self, estimating=estimating, scoring=overrides.get("scoring", True)))
-        return build(self, seed, **overrides)
+        return build(self, chosen, **overrides)
+
+    def __repr__(self) -> str:
+        return (
+            f"Scenario({self.access_points.count} APs, {self.schedule.n_receivers} of them receiving, "
+            f"{self.user_equipment.count} UEs, {len(self.targets)} targets, {self.schedule.cpis} CPIs)"
+        )
+
+    __str__ = __repr__
 
 
 def _rests_on(problem: Problem, bad: set[str]) -> bool:

@@ -16,7 +16,7 @@ from models.network import Area, ModeAssignment, Network
 from scenarios.output import draw
 from scenarios.output.gallery import Cost
 
-__all__ = ["RIGHT_BOUNDS", "cost_map_figure", "map_figure", "spectral_efficiency_figure"]
+__all__ = ["RIGHT_BOUNDS", "cost_map_figure", "map_figure", "spectral_efficiency_figure", "survey_figure"]
 
 Float = NDArray[np.float64]
 Cpi = Mapping[str, Any]
@@ -161,4 +161,17 @@ def spectral_efficiency_figure(se_bit_s_hz: Float, names: tuple[str, ...], n_cpi
     with draw.styled():
         figure = Figure(figsize=(7.6, 4.2), layout="constrained")
         draw.draw_spectral_efficiency(figure.subplots(), se_bit_s_hz, names, n_cpis)
+    return figure
+
+
+def survey_figure(network: Network, area: Area, targets_m: Sequence[Float]) -> Figure:
+    """Return the map of a network that has no roles yet, and where the targets are."""
+    with draw.styled():
+        figure = Figure(figsize=(7.6, 7.4), layout="constrained")
+        ax = draw.draw_area(figure.subplots(), area, network)
+        draw.draw_access_points(ax, network, ModeAssignment.of(network.n_aps, [], []))
+        draw.draw_user_equipment(ax, network)
+        draw.draw_targets(ax, np.array(targets_m).reshape(-1, 2), np.empty((0, 2)))
+        ax.grid(True)
+        figure.legend(loc="outside lower center", ncols=3)
     return figure
