@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 export OPENBLAS_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test test-all lint types bench clean help
+.PHONY: demo test test-all lint types docs bench clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,8 +33,16 @@ lint: $(STAMP)   ## ruff
 types: $(STAMP)  ## mypy
 	$(BIN)/mypy
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
+
+docs: $(DOCS_STAMP)  ## the documentation as a site in docs/_build/html, a warning being an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs docs/_build/html
+	@echo "Written: docs/_build/html/index.html"
+
 bench: $(STAMP)  ## benchmarks against plain implementations, as ratios
 	$(BIN)/dmimo bench
 
 clean:           ## remove what was made
-	rm -rf $(VENV) results build *.egg-info
+	rm -rf $(VENV) results build *.egg-info docs/_build docs/api docs/gallery

@@ -33,7 +33,10 @@ from scenarios.output.folders import MANIFEST
 from scenarios.output.results import save_trace
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MADE = {"_build", "api", "gallery"}
+"""Folders of docs that `make docs` writes."""
+WRITTEN = [page for page in (ROOT / "docs").rglob("*.md") if not MADE & set(page.relative_to(ROOT / "docs").parts)]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(WRITTEN)]
 MOST_IMAGE_BYTES = 300_000
 
 
@@ -166,11 +169,11 @@ def run_dmimo(*words, cwd=ROOT):
     )  # fmt: skip
 
 
-def shown_output(command):
-    """Return what the README shows below a command, up to the next command or the end of the block."""
-    shown = "".join(block.text for block in blocks(ROOT / "README.md", "console"))
+def shown_output(command, page="README.md"):
+    """Return what a page shows below a command, up to the next command or the end of the block."""
+    shown = "".join(block.text for block in blocks(ROOT / page, "console"))
     match = re.search(rf"^\$ {re.escape(command)}\n(.*?)(?=^\$ |\Z)", shown, re.MULTILINE | re.DOTALL)
-    assert match, f"README.md shows no output of: {command}"
+    assert match, f"{page} shows no output of: {command}"
     return significant(match[1])
 
 
@@ -192,6 +195,19 @@ def significant(output):
 def test_readme_shows_the_real_output(command, tmp_path):
     done = run_dmimo(*shlex.split(command)[1:], cwd=tmp_path)
     assert significant(done.stdout + done.stderr) == shown_output(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dmimo run paper --set selector.kind=random",
+        "dmimo bound paper --seed 1 --at 310,420",
+        pytest.param("dmimo run paper --seed 1", marks=pytest.mark.slow),
+    ],
+)
+def test_the_first_five_minutes_show_the_real_output(command, tmp_path):
+    done = run_dmimo(*shlex.split(command)[1:], cwd=tmp_path)
+    assert significant(done.stdout + done.stderr) == shown_output(command, "docs/five-minutes.md")
 
 
 def test_readme_shows_the_real_explanation(tmp_path):

@@ -1,6 +1,8 @@
-"""Roles that follow the load of the access points, with and without hysteresis.
+"""
+Roles that follow the load of the access points, with and without hysteresis
+============================================================================
 
-Run it:  python -m scenarios.examples.load_aware
+Run it: ``python -m scenarios.examples.load_aware``
 
 What it teaches: strategies keep nothing from call to call, nodes do. So the hysteresis lives in the access point, which
 says "busy" once its load is above `high`, until it falls below `low`; the selector reads that, one CPI late.

@@ -1,6 +1,8 @@
-"""An access point with a clock of its own, where all others have White Rabbit.
+"""
+An access point with a clock of its own, where all others have White Rabbit
+===========================================================================
 
-Run it:  python -m scenarios.examples.own_clock
+Run it: ``python -m scenarios.examples.own_clock``
 
 What it teaches: what one oscillator of eight, about a radian off, does to the whole network, and what helps. Taken for
 exact it leaves no lobe that fits, and targets are metres off, although the hybrid bound hardly moves: the other seven

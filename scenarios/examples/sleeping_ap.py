@@ -1,6 +1,8 @@
-"""An access point that sleeps, and a selector that lets it: what it saves, and what sensing loses.
+"""
+An access point that sleeps, and a selector that lets it: what it saves, and what sensing loses
+===============================================================================================
 
-Run it:  python -m scenarios.examples.sleeping_ap
+Run it: ``python -m scenarios.examples.sleeping_ap``
 
 What it teaches: a node says what it is about to do (`telemetry`), and the plan made of it comes later. The centre that
 reads `View.reports` plans without the sleeper; one that does not gives it a task that nobody does.

@@ -1,6 +1,8 @@
-"""A target that turns a corner, followed to the millimetre.
+"""
+A target that turns a corner, followed to the millimetre
+========================================================
 
-Run it:  python -m scenarios.examples.waypoints
+Run it: ``python -m scenarios.examples.waypoints``
 
 What it teaches: waypoints of the scenario file, and how short a CPI has to be. In one of 0.6 ms a walker at 1.5 m/s
 goes 1 mm, and estimates lie on the path. With `schedule.guard_symbols = 90` a CPI lasts 6 ms, in which the walker goes

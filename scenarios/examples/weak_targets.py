@@ -1,6 +1,8 @@
-"""A scheduler that gives weak targets more sensing slots.
+"""
+A scheduler that gives weak targets more sensing slots
+======================================================
 
-Run it:  python -m scenarios.examples.weak_targets
+Run it: ``python -m scenarios.examples.weak_targets``
 
 What it teaches: who senses how often is the scheduler's alone, and how much that is worth. The transmitter farthest
 from the target whose estimate is the least certain leaves its slot to the nearest. The bound of that target falls by a
