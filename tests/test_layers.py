@@ -15,7 +15,10 @@ PACKAGES = ("models", "emulator", "scenarios")
 DRAWING = {
     "emulator/timeline.py",
     *(f"scenarios/output/{name}.py" for name in ("cables", "draw", "pictures", "series")),
+    "scenarios/sweeps/curves.py",
 }
+EXTRAS, BACKENDS = ("sweep", "cluster"), {"h5netcdf", "h5py"}
+"""Extras whose packages are imported where they are needed, and those of them that others import by name."""
 OURS_AND_PYTHONS = {*PACKAGES, "benchmarks", *sys.stdlib_module_names}
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},
@@ -100,7 +103,9 @@ def test_only_drawing_modules_import_matplotlib():
 def test_what_is_imported_is_required_and_nothing_else_is():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    required = {re.split("[<>=]", line)[0] for line in setup["options"]["install_requires"].split()}
+    extras = [setup["options.extras_require"].get(name, "") for name in EXTRAS]
+    lists = " ".join([setup["options"]["install_requires"], *extras])
+    required = {re.split("[<>=]", line)[0] for line in lists.split()} - BACKENDS
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     imported = {name.split(".")[0] for path in files for name in imports(path)}
     assert {"pydantic" if name == "pydantic_core" else name for name in imported - OURS_AND_PYTHONS} == required
