@@ -15,6 +15,7 @@ PACKAGES = ("models", "emulator", "scenarios")
 DRAWING = {
     "emulator/timeline.py",
     *(f"scenarios/output/{name}.py" for name in ("cables", "draw", "pictures", "series")),
+    "scenarios/sweeps/curves.py",
 }
 OURS_AND_PYTHONS = {*PACKAGES, "benchmarks", *sys.stdlib_module_names}
 DISTRIBUTIONS = {"pydantic_core": "pydantic", "vcd": "pyvcd"}

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from scenarios.file.problems import ScenarioError
+from scenarios.fan_out import check_count, each_done, local_pool
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
 from scenarios.output.progress import doing, with_progress
@@ -80,28 +80,11 @@ def each_realization(task: Callable[[int], T], n_realizations: int, workers: int
     ScenarioError
         If one of the numbers is below 1.
     """
-    _check_count("--realizations", n_realizations)
-    _check_count("--workers", 1 if workers is None else workers)
-    if n_realizations == 1:  # neither processes nor a bar, and no time spent on loading them
-        return [_single_threaded(task, 0)]
-    from joblib import Parallel, delayed, effective_n_jobs
-
-    n_jobs = min(n_realizations, effective_n_jobs(-1) if workers is None else workers)
-    one = delayed(_single_threaded)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(one(task, i) for i in range(n_realizations))
-    return list(with_progress(results, n_realizations, label))
-
-
-def _check_count(option: str, count: int) -> None:
-    if count < 1:
-        raise ScenarioError(option, [f"got {count}; allowed: a whole number >= 1"])
-
-
-def _single_threaded(task: Callable[[int], T], index: int) -> T:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        return task(index)
+    check_count("--realizations", n_realizations)
+    check_count("--workers", 1 if workers is None else workers)
+    with local_pool(workers, n_realizations) as pool:
+        found = dict(with_progress(each_done(task, range(n_realizations), pool), n_realizations, label))
+    return [found[index] for index in range(n_realizations)]
 
 
 def mean_interval(samples: ArrayLike) -> Interval:

@@ -1,0 +1,188 @@
+"""Many independent tasks on several processes, on a cluster, or here: one way to hand them out and to collect them.
+
+Short tasks travel in chunks, so that handing them out costs little beside them; how many are in a chunk follows from
+what the last one took. A few chunks for each worker are under way at a time, and results are given away as they come:
+neither tasks nor results pile up in memory. Where a task is computed, and with which others, does not show in its
+result, as long as that follows from the task alone.
+
+Not modelled: a worker process of this machine that is killed ends the fan-out; a cluster gives its tasks to another.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scenarios.file.problems import ScenarioError
+
+__all__ = ["Pool", "check_count", "cluster_pool", "each_done", "local_pool"]
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+CHUNK_S = 0.5
+"""What a chunk takes: handing it out costs a few milliseconds, and a worker that is done early waits for no more."""
+AHEAD = 2
+"""Chunks under way for each worker: one that it works on and one that is there when it is done."""
+ANSWER_S, WORKERS_WITHIN_S = 15.0, 60.0
+"""A scheduler answers by then, and a cluster has a worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Where tasks are computed.
+
+    Attributes
+    ----------
+    executor
+        Takes calls and gives futures, as `concurrent.futures` has it.
+    n_workers
+        Tells how many calls it can work on at a time; of a cluster that may change.
+    """
+
+    executor: Executor
+    n_workers: Callable[[], int]
+
+
+def check_count(option: str, count: int) -> None:
+    """Refuse a number of things that is below one; raises ScenarioError."""
+    if count < 1:
+        raise ScenarioError(option, [f"got {count}; allowed: a whole number >= 1"])
+
+
+def each_done(task: Callable[[Item], T], items: Sequence[Item], pool: Pool) -> Iterator[tuple[Item, T]]:
+    """Yield each item with the result of its task, in the order in which they are done.
+
+    Parameters
+    ----------
+    task
+        A function that can be pickled; it runs with one BLAS thread. What it raises ends the fan-out.
+    items
+        What it is called with.
+    pool
+        Where.
+
+    Raises
+    ------
+    RuntimeError
+        If a worker process is killed, and the pool does not give its tasks to another.
+    """
+    chunks = _Chunks(items)
+    under_way: set[Future[Any]] = set()
+    try:
+        while under_way or chunks.left:
+            while chunks.left and len(under_way) < AHEAD * pool.n_workers():
+                under_way.add(pool.executor.submit(_work, task, chunks.next(pool.n_workers())))
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                results, chunks.task_s = future.result()
+                yield from results
+    except BrokenProcessPool as error:
+        raise RuntimeError("a worker process was killed, perhaps as memory ran out; try fewer --workers") from error
+    finally:
+        for future in under_way:
+            future.cancel()
+
+
+class _Chunks:
+    """What is still to be handed out, and how much of it at a time."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items, self._first = items, 0
+        self.task_s = CHUNK_S
+
+    @property
+    def left(self) -> int:
+        return len(self._items) - self._first
+
+    def next(self, n_workers: int) -> Sequence[Any]:
+        """Return the next chunk; towards the end they are small, so that all workers are done together."""
+        size = max(1, min(int(CHUNK_S / max(self.task_s, 1e-6)), self.left // (2 * AHEAD * n_workers)))
+        chunk = self._items[self._first : self._first + size]
+        self._first += size
+        return chunk
+
+
+def _work(task: Callable[[Any], Any], chunk: Sequence[Any]) -> tuple[list[tuple[Any, Any]], float]:
+    """Return the results of a chunk with their items, and the seconds that one took."""
+    from threadpoolctl import threadpool_limits
+
+    before_s = time.perf_counter()
+    with threadpool_limits(limits=1):
+        results = [(item, task(item)) for item in chunk]
+    return results, (time.perf_counter() - before_s) / len(chunk)
+
+
+# -- pools ------------------------------------------------------------------------------------------------------------
+
+
+class _Here(Executor):
+    """Works on a call while it is handed in: no process, and no time spent on loading one."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@contextmanager
+def local_pool(workers: int | None, n_tasks: int) -> Iterator[Pool]:
+    """Give a pool of processes of this machine: so many, or one a core, but no more than tasks; one is this process."""
+    if min(n_tasks, workers or n_tasks) <= 1:
+        yield Pool(executor=_Here(), n_workers=lambda: 1)
+        return
+    from joblib import effective_n_jobs
+    from joblib.externals.loky import get_reusable_executor
+
+    n_workers = min(n_tasks, workers or effective_n_jobs(-1))
+    executor = get_reusable_executor(max_workers=n_workers)
+    try:
+        yield Pool(executor=executor, n_workers=lambda: n_workers)
+    except BaseException:
+        executor.shutdown(wait=True, kill_workers=True)
+        raise
+
+
+@contextmanager
+def cluster_pool(cluster: str) -> Iterator[Pool]:
+    """Give the pool of a Dask cluster: the address of its scheduler, or the file that it wrote.
+
+    Raises
+    ------
+    ScenarioError
+        If Dask is not installed, nobody answers there, or no worker comes.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        text = 'it needs Dask, which is not installed: pip install "dmimo-isac[cluster]"'
+        raise ScenarioError("--cluster", [text]) from error
+    client = _client(Client, cluster)
+    with client:
+        _wait_for_workers(client, cluster)
+        executor = client.get_executor(pure=False)
+        try:
+            yield Pool(executor=executor, n_workers=lambda: max(1, sum(client.nthreads().values())))
+        finally:
+            executor.shutdown(wait=False)
+
+
+def _client(make: Callable[..., Any], cluster: str) -> Any:
+    is_file = Path(cluster).suffix == ".json"
+    where = {"scheduler_file": cluster} if is_file else {"address": cluster}
+    try:
+        if is_file and not Path(cluster).is_file():  # Dask would wait for it for ever
+            raise FileNotFoundError("there is no such file")
+        return make(**where, timeout=ANSWER_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ScenarioError("--cluster", [f'got "{cluster}", where no scheduler answers: {error}']) from error
+
+
+def _wait_for_workers(client: Any, cluster: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_WITHIN_S)
+    except TimeoutError as error:
+        raise ScenarioError("--cluster", [f'got "{cluster}", which has no worker; start one']) from error
