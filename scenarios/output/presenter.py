@@ -16,7 +16,7 @@ from scenarios.file.files import load
 from scenarios.file.scenario import Scenario
 from scenarios.output import markup, metrics
 from scenarios.output.folders import flat_settings
-from scenarios.output.gallery import PICTURES, Source
+from scenarios.output.gallery import PICTURES, Look, Source
 from scenarios.output.measured import to_xarray
 from scenarios.output.painters import Picture
 from scenarios.output.results import cpi_data
@@ -83,7 +83,7 @@ def _classes(nodes: Collection[Node]) -> list[str]:
 
 def plot(result: RunResult, picture: str = "map", *, grid_step_m: float = 10.0) -> Any:
     """Return a picture of a run, which shows itself in a notebook; see ``RunResult.plot``."""
-    drawn = _source(picture)(result, grid_step_m) if len(result.cpis) else None
+    drawn = _source(picture)(result, Look(grid_step_m)) if len(result.cpis) else None
     if drawn is None:
         raise ValueError(f'there is nothing to draw in the picture "{picture}": no CPI was run, or nothing recorded')
     figure = _figure(drawn)
