@@ -229,13 +229,15 @@
   const COLUMNS = [["error", "error_m"], ["bound", "peb_m"], ["bound, structured", "peb_structured_m"],
     ["bound, phases unknown", "peb_hybrid_m"], ["phases taken for exact", "error_ignoring_m"]];
 
+  const reasoned = cpis.some((cpi) => cpi.targets.some((target) => known(target.reason)));
+
   function drawTargets() {
     const cpi = cpis[at];
     const columns = COLUMNS.filter(([, key]) => cpis.some((one) => one.targets.some((target) => known(target[key]))));
     const head = (text) => ({ text, className: "number" });
-    fill("target-table", ["target", "status", "why", ...columns.map(([name]) => head(name)), head("estimate (m)"), head("truth (m)")],
+    fill("target-table", ["target", "status", ...(reasoned ? ["why"] : []), ...columns.map(([name]) => head(name)), head("estimate (m)"), head("truth (m)")],
       cpi.targets.map((t, i) => [i, { text: cpi.has_pilots ? "– pilots" : SIGNS[t.status], className: cpi.has_pilots ? "quiet" : CLASSES[t.status] },
-        t.reason || "", ...columns.map(([, key]) => number(length(t[key]), t[key])), number(place(t.estimate_m), t.estimate_m),
+        ...(reasoned ? [t.reason || ""] : []), ...columns.map(([, key]) => number(length(t[key]), t[key])), number(place(t.estimate_m), t.estimate_m),
         number(place(t.truth_m), t.truth_m)]));
     of("verdict").textContent = verdict(cpi);
     const words = [...new Set(cpi.targets.map((target) => target.reason).filter(known))];
