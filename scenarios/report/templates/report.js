@@ -614,6 +614,13 @@
 
   const KEYS = { ArrowLeft: () => go(at - 1), ArrowRight: () => go(at + 1), Home: () => go(0), End: () => go(cpis.length - 1), " ": () => play(!player), d: turn };
 
+  /** Whether a key is for the element that has the focus, or for the browser. */
+  function isMeant(event) {
+    const { tagName, type } = event.target;
+    if (event.ctrlKey || event.metaKey || event.altKey || tagName === "SELECT" || type === "range") return true;
+    return event.key === " " && /^(INPUT|BUTTON|SUMMARY|A)$/.test(tagName);
+  }
+
   function listen() {
     of("slider").max = cpis.length - 1;
     of("slider").addEventListener("input", () => go(Number(of("slider").value)));
@@ -625,8 +632,7 @@
     of("target").addEventListener("change", drawError);
     of("all-links").addEventListener("click", () => { allLinks = true; drawLinks(); });
     document.addEventListener("keydown", (event) => {
-      const busy = /^(INPUT|SELECT|BUTTON|SUMMARY|TEXTAREA)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey;
-      if (busy || !KEYS[event.key]) return;
+      if (!KEYS[event.key] || isMeant(event)) return;
       event.preventDefault();
       KEYS[event.key]();
     });
