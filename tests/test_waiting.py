@@ -29,7 +29,8 @@ def imported(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "spared"),
     [
-        (["--help"], {"numpy", "scipy", "pydantic", "rich.table", "simpy", "networkx", "matplotlib", "jinja2", "plotly"}),
+        (["--help"], {"numpy", "scipy", "pydantic", "rich.table", "simpy", "networkx", "matplotlib"}),
+        (["report", "--help"], {"numpy", "jinja2", "plotly"}),
         (["schema"], {"numpy", "scipy", "simpy", "networkx", "matplotlib"}),
         (["validate", "paper"], {"scipy.special", "scipy.optimize", "matplotlib", "rich.table"}),
         (
