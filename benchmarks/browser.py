@@ -69,7 +69,7 @@ class Browser:
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log", "Network", "Performance"):
             self.call(f"{domain}.enable")
         return self
 
@@ -134,6 +134,11 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
+
+    def process_s(self) -> float:
+        """Return the CPU time in s that the process of the page has taken."""
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return next(float(metric["value"]) for metric in metrics if metric["name"] == "ProcessTime")
 
     def press(self, key: str) -> None:
         """Press and release a key."""

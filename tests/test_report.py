@@ -252,6 +252,9 @@ def test_keys_and_the_slider_move_through_the_run(page, folder):
     for key, text in keys.items():
         page.press(key)
         assert shown(page).startswith(text)
+    page.evaluate("document.getElementById('play').focus()")
+    page.press("End")
+    assert shown(page).startswith("CPI 3 ")
     page.evaluate("{ const s = document.getElementById('slider'); s.value = 2; s.dispatchEvent(new Event('input')); }")
     assert shown(page).startswith("CPI 2 ")
     framed = "document.getElementById('timeline-plot').layout.shapes.at(-1)"

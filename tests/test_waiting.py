@@ -30,6 +30,7 @@ def imported(*arguments):
     ("arguments", "spared"),
     [
         (["--help"], {"numpy", "scipy", "pydantic", "rich.table", "simpy", "networkx", "matplotlib"}),
+        (["report", "--help"], {"numpy", "jinja2", "plotly"}),
         (["schema"], {"numpy", "scipy", "simpy", "networkx", "matplotlib"}),
         (["validate", "paper"], {"scipy.special", "scipy.optimize", "matplotlib", "rich.table"}),
         (

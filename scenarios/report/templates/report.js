@@ -229,13 +229,15 @@
   const COLUMNS = [["error", "error_m"], ["bound", "peb_m"], ["bound, structured", "peb_structured_m"],
     ["bound, phases unknown", "peb_hybrid_m"], ["phases taken for exact", "error_ignoring_m"]];
 
+  const reasoned = cpis.some((cpi) => cpi.targets.some((target) => known(target.reason)));
+
   function drawTargets() {
     const cpi = cpis[at];
     const columns = COLUMNS.filter(([, key]) => cpis.some((one) => one.targets.some((target) => known(target[key]))));
     const head = (text) => ({ text, className: "number" });
-    fill("target-table", ["target", "status", "why", ...columns.map(([name]) => head(name)), head("estimate (m)"), head("truth (m)")],
+    fill("target-table", ["target", "status", ...(reasoned ? ["why"] : []), ...columns.map(([name]) => head(name)), head("estimate (m)"), head("truth (m)")],
       cpi.targets.map((t, i) => [i, { text: cpi.has_pilots ? "– pilots" : SIGNS[t.status], className: cpi.has_pilots ? "quiet" : CLASSES[t.status] },
-        t.reason || "", ...columns.map(([, key]) => number(length(t[key]), t[key])), number(place(t.estimate_m), t.estimate_m),
+        ...(reasoned ? [t.reason || ""] : []), ...columns.map(([, key]) => number(length(t[key]), t[key])), number(place(t.estimate_m), t.estimate_m),
         number(place(t.truth_m), t.truth_m)]));
     of("verdict").textContent = verdict(cpi);
     const words = [...new Set(cpi.targets.map((target) => target.reason).filter(known))];
@@ -612,6 +614,13 @@
 
   const KEYS = { ArrowLeft: () => go(at - 1), ArrowRight: () => go(at + 1), Home: () => go(0), End: () => go(cpis.length - 1), " ": () => play(!player), d: turn };
 
+  /** Whether a key is for the element that has the focus, or for the browser. */
+  function isMeant(event) {
+    const { tagName, type } = event.target;
+    if (event.ctrlKey || event.metaKey || event.altKey || tagName === "SELECT" || type === "range") return true;
+    return event.key === " " && /^(INPUT|BUTTON|SUMMARY|A)$/.test(tagName);
+  }
+
   function listen() {
     of("slider").max = cpis.length - 1;
     of("slider").addEventListener("input", () => go(Number(of("slider").value)));
@@ -623,8 +632,7 @@
     of("target").addEventListener("change", drawError);
     of("all-links").addEventListener("click", () => { allLinks = true; drawLinks(); });
     document.addEventListener("keydown", (event) => {
-      const busy = /^(INPUT|SELECT|BUTTON|SUMMARY|TEXTAREA)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey;
-      if (busy || !KEYS[event.key]) return;
+      if (!KEYS[event.key] || isMeant(event)) return;
       event.preventDefault();
       KEYS[event.key]();
     });
