@@ -4,7 +4,7 @@ Nothing here draws (``emulator.timeline`` does), so that what is shown can be wo
 another.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
@@ -20,6 +20,7 @@ from emulator.trace import PREFIX, Kind
 __all__ = [
     "DONE",
     "STATUSES",
+    "Busy",
     "Cell",
     "Lanes",
     "Load",
@@ -43,6 +44,8 @@ STATUSES = ("missed", "not-resolved", "resolved")
 DOWN_KINDS = [place for place, name in enumerate(FAULTS) if name in ("ap-down", "restart")]
 MOST_SLOTS = 24
 """Slots that a timeline shows by default, unless two CPIs have more."""
+BUSY_SHARE, MOST_BUSY = 0.5, 6
+"""Of a window that a link sends, to have a lane of its own; how many links have one."""
 MOST_CHOSEN = 48
 """APs that are given a lane each if asked for by name."""
 MARKS = (Kind.PLAN, Kind.FUSE, Kind.PUBLISH, Kind.LATE, Kind.INCOHERENT, Kind.CALIBRATE)
@@ -94,6 +97,16 @@ class Load(NamedTuple):
     dropped_ns: Times
 
 
+class Busy(NamedTuple):
+    """A link that sends most of the time."""
+
+    name: str
+    share: float
+    """Of the window, in which it sends."""
+    spans_ns: Times
+    """Start and end of each message that it sends, at least of those in the window, shape (n, 2)."""
+
+
 class Way(NamedTuple):
     """The way of a message to the central processor."""
 
@@ -124,6 +137,8 @@ class Timeline:
         Position errors, in the shape of ``targets.cells``; NaN where there is none.
     loads
         How many links send, by direction.
+    busy
+        Links that send half of the time at least, those that do most first, six at most.
     marks
         What the central processor did when.
     corrections_ns
@@ -144,6 +159,7 @@ class Timeline:
     errors_m: NDArray[np.float64]
     loads: tuple[Load, ...]
     marks: Mapping[Kind, Times]
+    busy: tuple[Busy, ...] = ()
     corrections_ns: Mapping[str, Times] = field(default_factory=dict)
     sender: str = ""
     ways: tuple[Way, ...] = ()
@@ -185,9 +201,10 @@ class Timeline:
             start_ns=start_ns, end_ns=end_ns, slot_edges_ns=grid.slot_edges_ns, aps=_aps(trace, grid, cpis, aps),
             cpi_numbers=grid.numbers, cpi_edges_ns=grid.cpi_edges_ns, ues=_ues(results, grid.numbers),
             targets=targets, errors_m=errors_m, loads=_loads(trace, (start_ns, end_ns)),
+            busy=_busy(trace, start_ns, end_ns),
             marks={kind: _times_ns(trace, kind, CENTRAL) for kind in MARKS},
             corrections_ns={name: _times_ns(trace, Kind.CORRECT, name) for name in ap_names(trace)},
-            sender=sender, ways=ways, traffic=_traffic(trace, ways),
+            sender=sender, ways=ways, traffic=_traffic(trace, (hop.link for way in ways for hop in way.hops)),
         )  # fmt: skip
 
 
@@ -472,9 +489,19 @@ def _ways(trace: Columns, sender: str, numbers: Times) -> tuple[Way, ...]:
     return tuple(Way(number, tuple(journeys.hops(number)), journeys.outcome(number)) for number in mine)
 
 
-def _traffic(trace: Columns, ways: Sequence[Way]) -> dict[str, Times]:
-    """Return start and end of everything that was sent on the links of some ways, shape (n, 2) for each."""
-    links = dict.fromkeys(hop.link for way in ways for hop in way.hops)
+def _traffic(trace: Columns, links: Iterable[str]) -> dict[str, Times]:
+    """Return start and end of everything that was sent on some links, shape (n, 2) for each."""
     sends = trace["kind"] == Kind.SERIALISE
     spans = np.stack([trace["time_ns"], trace["time_ns"] + trace["value"]], axis=1)
-    return {link: spans[sends & (trace["node"] == _number(trace, link))] for link in links}
+    return {link: spans[sends & (trace["node"] == _number(trace, link))] for link in dict.fromkeys(links)}
+
+
+def _busy(trace: Columns, start_ns: int, end_ns: int) -> tuple[Busy, ...]:
+    """Return the links that send most of a window."""
+    sends = trace["kind"] == Kind.SERIALISE
+    begins, lasts = trace["time_ns"][sends], trace["value"][sends]
+    inside_ns = (begins + lasts).clip(start_ns, end_ns) - begins.clip(start_ns, end_ns)
+    shares = np.bincount(trace["node"][sends], inside_ns, len(trace["nodes"])) / max(end_ns - start_ns, 1)
+    busiest = [i for i in np.argsort(-shares, kind="stable")[:MOST_BUSY] if shares[i] >= BUSY_SHARE]
+    spans = _traffic(trace, (str(trace["nodes"][i]) for i in busiest))
+    return tuple(Busy(name, float(shares[i]), spans[name]) for i, name in zip(busiest, spans, strict=True))

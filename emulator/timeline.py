@@ -24,7 +24,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from emulator.journeys import Hop, Outcome
-from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline
+from emulator.lanes import STATUSES, Busy, Cell, Lanes, Load, Timeline
 from emulator.trace import Kind
 
 __all__ = ["figure_of"]
@@ -58,7 +58,7 @@ CORRECTION: dict[str, Any] = {
 NEVER = np.empty(0, dtype=np.int64)
 LABEL_SHARE = 0.06
 """Of the window, what the number of a CPI takes."""
-MOST_NAMED = 16
+MOST_NAMED, MOST_TICKS = 16, 200
 LEAST_PITCH_INCH = 0.13
 """Of lanes whose names can be read."""
 WIDTH_INCH, RIGHT_INCH, TOP_INCH, BOTTOM_INCH = 13.0, 2.45, 0.42, 0.55
@@ -98,7 +98,7 @@ class _Page:
 
     def holds(self, times_ns: NDArray[np.int64]) -> bool:
         """Return whether one of some times is in the window."""
-        return bool(np.any((times_ns >= self.timeline.start_ns) & (times_ns <= self.timeline.end_ns)))
+        return len(self._in_window(times_ns)) > 0
 
     def lane(self, name: str, pitch: float, share: float = 0.78, below: str = "") -> tuple[float, float]:
         """Return the upper and the lower edge of the next lane, and write its name beside it."""
@@ -157,7 +157,7 @@ class _Page:
         ax.set_position((left / WIDTH_INCH, BOTTOM_INCH / height, width / WIDTH_INCH, self.y / height))
         ax.set(xlim=(timeline.start_ns * 1e-6, timeline.end_ns * 1e-6), ylim=(self.y, 0.0), yticks=[])
         ax.set_xlabel("emulated time (ms)")
-        ax.xaxis.set_major_locator(MaxNLocator(10))
+        self._mark_times()
         ax.spines[["top", "right", "left"]].set_visible(False)
         self._mark_cpis()
         for y, mesh, label in self._bars:
@@ -172,13 +172,34 @@ class _Page:
         bar.ax.tick_params(labelsize=8)
         bar.outline.set_visible(False)
 
+    def _mark_times(self) -> None:
+        """Put ticks at the starts of CPIs and slots; where a slot fills the window, at round times."""
+        edges, slots = self.timeline.cpi_edges_ns, self._in_window(self.timeline.slot_edges_ns)
+        numbers = self.timeline.cpi_numbers[0] + np.arange(len(edges))
+        cpis = self._in_window(edges[numbers % self._cpi_step == 0])
+        named = cpis if len(cpis) > 1 else slots
+        if len(named) < 2:
+            self.ax.xaxis.set_major_locator(MaxNLocator(10))
+            return
+        self.ax.set_xticks(named[:: math.ceil(len(named) * LABEL_SHARE)] * 1e-6)
+        if len(slots) <= MOST_TICKS:
+            self.ax.set_xticks(slots * 1e-6, minor=True)
+
+    def _in_window(self, times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        return times_ns[(times_ns >= self.timeline.start_ns) & (times_ns <= self.timeline.end_ns)]
+
+    @property
+    def _cpi_step(self) -> int:
+        """Every which CPI is named, so that there is room for its number."""
+        edges, widest_ns = self.timeline.cpi_edges_ns, LABEL_SHARE * (self.timeline.end_ns - self.timeline.start_ns)
+        return math.ceil(widest_ns / (edges[1] - edges[0]))
+
     def _mark_cpis(self) -> None:
         """Draw a line at the start of each CPI and write its number, or of every so many where they are narrow."""
         start_ns, end_ns = self.timeline.start_ns, self.timeline.end_ns
         edges, widest_ns = self.timeline.cpi_edges_ns, LABEL_SHARE * (end_ns - start_ns)
-        step = math.ceil(widest_ns / (edges[1] - edges[0]))
         for number, low, high in zip(self.timeline.cpi_numbers.tolist(), edges[:-1], edges[1:], strict=True):
-            if number % step == 0:
+            if number % self._cpi_step == 0:
                 seen = max(int(low), start_ns), min(int(high), end_ns)
                 self._mark_cpi(number, int(low), seen, min(widest_ns, high - low))
 
@@ -194,6 +215,8 @@ def _draw_central(page: _Page) -> None:
     handles = [_mark(page, kind, 0.5 * (top + bottom)) for kind in MARKS]
     for load in page.timeline.loads:
         _draw_load(page, load)
+    for link in page.timeline.busy:
+        _draw_busy(page, link)
     if any(len(load.dropped_ns) for load in page.timeline.loads):
         handles.append(Line2D([], [], label="message lost", **LOST))
     page.legend(top, filter(None, handles))
@@ -219,6 +242,13 @@ def _draw_load(page: _Page, load: Load) -> None:
         load.times_ns * 1e-6, high, high - scale * load.counts, step="post", facecolor=GREY, edgecolor=GREY, lw=0.6
     )
     page.ax.plot(load.dropped_ns * 1e-6, np.full(len(load.dropped_ns), 0.5 * (low + high)), **LOST)
+
+
+def _draw_busy(page: _Page, link: Busy) -> None:
+    """Draw when a link sends that does most of the time, unless the way of an AP's messages shows it."""
+    if link.name not in page.timeline.traffic:
+        lane = page.lane(link.name.replace("->", " → "), 0.34, 0.6, f"sends {100 * link.share:.0f} % of the time")
+        _draw_spans(page, link.spans_ns, lane, GREY)
 
 
 def _draw_ways(page: _Page) -> None:

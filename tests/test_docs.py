@@ -26,6 +26,7 @@ from models.selection import SELECTORS
 from scenarios.commands.checkpoints import CHECKPOINT, JOURNAL
 from scenarios.commands.cli import app
 from scenarios.commands.run import FILES
+from scenarios.exports import FORMATS
 from scenarios.file.files import load
 from scenarios.file.plugins import implementation, settings_of
 from scenarios.file.scenario import Scenario
@@ -228,6 +229,20 @@ def test_the_commands_about_traces_do_what_they_are_for(tmp_path):
     assert " fused and " in told
     assert "the report of ap-1 on slot" in told
     assert told.count("timeline.png") == 4
+
+
+@pytest.mark.slow
+def test_the_commands_about_other_tools_write_what_the_page_says(tmp_path):
+    """Those of its first block; the table names the files of every form."""
+    page = ROOT / "docs" / "exports.md"
+    shown = [words for words in commands(page) if "thin" in words]
+    done = [run_dmimo(*words[1:], cwd=tmp_path) for words in shown]
+    assert [one.stderr for one in done if one.returncode] == []
+    assert (tmp_path / "near.nc").exists()
+    table = page.read_text(encoding="utf-8").partition("| `--format`")[2].partition("\n\n")[0]
+    named = re.findall(r"`(timeline[-.\w]+)`", table)
+    assert set(named) == {f"timeline{ending}" for form in FORMATS.values() for ending in form}
+    assert {path.name for path in (tmp_path / "thin").iterdir()} >= {*named} - {"timeline.nc"}
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from emulator import lanes, timeline
 from emulator.journeys import Hop, Outcome
-from emulator.lanes import STATUSES, Cell, Lanes, Load, Timeline, Way
+from emulator.lanes import STATUSES, Busy, Cell, Lanes, Load, Timeline, Way
 from emulator.media.topologies import star
 from emulator.trace import Kind
 from models.network import Mode
@@ -158,6 +158,24 @@ def test_loads_add_up_to_the_time_that_links_were_busy(ran):
     assert max(load.counts.max() for load in shown.loads) <= 12
 
 
+@pytest.mark.parametrize(("rate_bit_s", "some"), [(1e9, False), (2e7, True)])
+def test_links_that_send_most_of_the_time_have_a_lane(ran, rate_bit_s, some):
+    """Those and no others, six at most, the busiest first; the share is that of the window."""
+    _, trace, data = ran({"fronthaul.rate_bit_s": rate_bit_s, "schedule.lead_s": 1e-3})
+    window_ns = 1_000_000, 1_500_000
+    busy = Timeline.of(trace, data, range(3), window_ns=window_ns).busy
+    sends, shares = trace["kind"] == Kind.SERIALISE, {}
+    for number, name in enumerate(trace["nodes"].tolist()):
+        mine = sends & (trace["node"] == number)
+        times = zip(trace["time_ns"][mine].tolist(), trace["value"][mine].tolist(), strict=True)
+        inside = [max(min(start + lasts, window_ns[1]) - max(start, window_ns[0]), 0) for start, lasts in times]
+        shares[name] = sum(inside) / (window_ns[1] - window_ns[0])
+    assert bool(busy) == some
+    expected = sorted((share for share in shares.values() if share >= 0.5), reverse=True)[:6]
+    assert [link.share for link in busy] == pytest.approx(expected)
+    assert all(shares[link.name] == pytest.approx(link.share) for link in busy)
+
+
 def test_the_way_of_a_report_goes_over_every_hop(ran):
     """On a stripe the last AP's reports pass all others; each hop starts when the one before has arrived."""
     _, trace, data = ran({"fronthaul.topology": "stripe", "fronthaul.latency_s": 1e-5, "fronthaul.rate_bit_s": 1e9})
@@ -268,6 +286,7 @@ def invented(n_aps, n_ues=10, n_targets=2, n_cpis=3, chosen=False):
             Load(f"links to the {end}", slots, np.arange(len(slots)) % 3, slots[:1]) for end in ("APs", "centre")
         ),
         marks=dict.fromkeys(lanes.MARKS, slots[::n_slots]),
+        busy=tuple(Busy(f"ap-{i}->central", 0.97, np.stack([slots[:-1], slots[1:]], axis=1)) for i in range(3)),
     )
 
 
@@ -297,6 +316,29 @@ def test_every_name_can_be_read(n_aps, n_ues, n_targets, chosen):
     for i, box in enumerate(everything):
         assert not any(overlap(box, other) for other in everything[:i])
     assert all(text.get_fontsize() >= 6.5 for text in ax.texts)
+
+
+def test_ticks_are_at_the_starts_of_cpis_and_slots():
+    shown = invented(12)
+    ax = timeline.figure_of(shown).axes[0]
+    assert ax.get_xticks().tolist() == (shown.cpi_edges_ns * 1e-6).tolist()
+    minor = set(ax.get_xticks(minor=True))  # matplotlib leaves out those under a tick of a CPI
+    assert minor <= set(shown.slot_edges_ns * 1e-6) <= minor | set(ax.get_xticks())
+
+
+def test_ticks_of_many_cpis_are_those_whose_numbers_are_written():
+    shown = invented(12, n_cpis=100)
+    ax = timeline.figure_of(shown).axes[0]
+    named = [int(text.get_text().removeprefix("CPI ")) for text in ax.texts if text.get_text().startswith("CPI ")]
+    assert 5 < len(named) < 20
+    assert {shown.cpi_edges_ns[number] * 1e-6 for number in named} <= set(ax.get_xticks().tolist())
+
+
+@pytest.mark.parametrize(("start_ns", "end_ns", "most"), [(210_000, 690_000, 6), (210_000, 220_000, 12)])
+def test_a_window_within_a_cpi_has_ticks_too(start_ns, end_ns, most):
+    ax = timeline.figure_of(replace(invented(12), start_ns=start_ns, end_ns=end_ns)).axes[0]
+    seen = [tick for tick in ax.get_xticks() if start_ns <= tick * 1e6 <= end_ns]
+    assert 2 <= len(seen) <= most
 
 
 def test_the_links_of_a_long_chain_can_be_read():

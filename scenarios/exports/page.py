@@ -57,7 +57,7 @@ what it was; click in the legend to hide it.</p>
 $figure
 </body></html>
 """)
-PITCH_PX, EDGES_PX, GAP = 17, 130, 0.5
+PITCH_PX, EDGES_PX, GAP = 17, 155, 0.5
 
 
 def write(excerpt: Excerpt, path: Path) -> None:
@@ -119,7 +119,7 @@ def _layout(excerpt: Excerpt, lanes: Lanes) -> dict[str, Any]:
     time = {"range": _first_window_ms(excerpt), "showgrid": False, "hoverformat": ".6f", "zeroline": False}
     return {
         "template": "plotly_white", "hovermode": "closest", "dragmode": "pan",
-        "height": EDGES_PX + round(PITCH_PX * lanes.bottom), "margin": {"l": 130, "r": 20, "t": 30, "b": 50},
+        "height": EDGES_PX + round(PITCH_PX * lanes.bottom), "margin": {"l": 130, "r": 20, "t": 55, "b": 50},
         "xaxis": time | {"title": "emulated time (ms)", "ticks": "outside"},
         "xaxis2": time | {
             "matches": "x", "side": "top", "overlaying": "x", "tickvals": middles, "ticktext": numbers,
