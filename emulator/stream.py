@@ -28,8 +28,8 @@ class SlotBegan(NamedTuple):
     time_ns: int
     cpi: int
     slot: int
-    radiating: dict[str, Kind]
-    """Who radiates, and how: ``Kind.COMMUNICATE``, ``Kind.SENSE`` or ``Kind.PILOT``."""
+    radiating: dict[str, str]
+    """Who radiates, and what: "communicate", "sense" (too) or "pilot", the kinds of rows in the trace."""
 
 
 class ReportCame(NamedTuple):
@@ -146,7 +146,7 @@ class Stream(Sized):
                 slot = None
             if row.kind in RADIATING:
                 slot = slot or SlotBegan(row.time_ns, row.cpi, row.value, {})
-                slot.radiating[self._trace.nodes[row.node]] = Kind(row.kind)
+                slot.radiating[self._trace.nodes[row.node]] = Kind(row.kind).name.lower()
             else:
                 yield from self._told(row)
         if slot is not None:
