@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 export OPENBLAS_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test test-all lint types bench clean help
+.PHONY: demo test test-all lint types bench fresh clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -35,5 +35,8 @@ types: $(STAMP)  ## mypy
 bench: $(STAMP)  ## benchmarks against plain implementations, as ratios
 	$(BIN)/dmimo bench
 
+fresh:           ## install into a fresh environment elsewhere, and run the paper's scenario there
+	.ci/fresh-install $(PYTHON)
+
 clean:           ## remove what was made
-	rm -rf $(VENV) results build *.egg-info
+	rm -rf $(VENV) .venv-* results build *.egg-info

@@ -19,7 +19,7 @@ import typer
 from PIL import Image
 
 from emulator import FAULTS
-from emulator.stream import EVENTS
+from emulator.watch import EVENTS
 from models.calibration import CALIBRATIONS
 from models.estimation import ESTIMATORS
 from models.oscillators import OSCILLATORS
@@ -350,7 +350,7 @@ def test_every_file_of_an_output_folder_is_listed():
     assert sorted(shown) == sorted([*FILES, CHECKPOINT, JOURNAL, MANIFEST])
 
 
-def test_every_event_of_a_stream_is_listed_with_its_fields():
+def test_every_event_that_can_be_watched_is_listed_with_its_fields():
     section = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("## Step, pause and look\n")[2]
     shown = re.findall(r"^\| `\w+` \|.*\|$", section.partition("\n## ")[0], re.MULTILINE)
     fields = {event: ", ".join(f"`{name}`" for name in event._fields) for event in EVENTS}
