@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
+SOME   := $(addprefix tests/test_,$(addsuffix .py,emulator estimators contracts cli same_bytes checkpoint clocks faults schema))
 export OPENBLAS_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test test-all lint types docs bench clean help
+.PHONY: demo test test-some test-all lint types docs bench fresh clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +24,9 @@ demo: $(STAMP)   ## run the paper's scenario end to end; prints where results an
 
 test: $(STAMP)   ## the test suite without the long statistical experiments
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-some: $(STAMP)  ## a part of the tests from every room, for another Python: make test-some PYTHON=python3.13 VENV=.venv-3.13
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(SOME)
 
 test-all: $(STAMP)  ## every test
 	$(BIN)/python -m pytest -n 2
@@ -44,5 +48,8 @@ docs: $(DOCS_STAMP)  ## the documentation as a site in docs/_build/html, a warni
 bench: $(STAMP)  ## benchmarks against plain implementations, as ratios
 	$(BIN)/dmimo bench
 
+fresh:           ## install into a fresh environment elsewhere, and run the paper's scenario there
+	.ci/fresh-install $(PYTHON)
+
 clean:           ## remove what was made
-	rm -rf $(VENV) results build *.egg-info docs/_build docs/api docs/gallery
+	rm -rf $(VENV) .venv-* results build *.egg-info docs/_build docs/api docs/gallery

@@ -56,17 +56,17 @@ from .services import Services as Services
 from .slot import CpiPlan as CpiPlan
 from .slot import Frame as Frame
 from .slot import Slot as Slot
-from .stream import Calibrated as Calibrated
-from .stream import CoherenceLost as CoherenceLost
-from .stream import CpiPublished as CpiPublished
-from .stream import FaultBegan as FaultBegan
-from .stream import FaultEnded as FaultEnded
-from .stream import ReportCame as ReportCame
-from .stream import SlotBegan as SlotBegan
 from .summed_map import SummedMapSplit as SummedMapSplit
 from .trace import Kind as Kind
 from .trace import Trace as Trace
 from .trace import Tracing as Tracing
+from .watch import Calibrated as Calibrated
+from .watch import CoherenceLost as CoherenceLost
+from .watch import CpiPublished as CpiPublished
+from .watch import FaultBegan as FaultBegan
+from .watch import FaultEnded as FaultEnded
+from .watch import ReportCame as ReportCame
+from .watch import SlotBegan as SlotBegan
 
 FAULTS: dict[str, str]
 LATE_REPORTS: dict[str, str]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence, S
 from copy import deepcopy
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -44,16 +44,14 @@ from emulator.scorer import Scorer
 from emulator.services import Bookkeeper, Recorder
 from emulator.shown import Shown
 from emulator.slot import CpiPlan, Frame
-from emulator.stream import EVENTS, CpiPublished, Event, Stream
 from emulator.trace import Trace, Tracing
 from emulator.undisturbed import undisturbed
+from emulator.watch import CpiPublished, E, Event, Watch
 from models.doors import FAILURES
 from models.network import Area
 from models.observation import AreaMap, Estimate, Observation
 
 __all__ = ["Emulation"]
-
-E = TypeVar("E", bound=Event)
 
 
 class Emulation(Shown):
@@ -116,8 +114,7 @@ class Emulation(Shown):
         self.book: Bookkeeper | None = self.trace.book if self.trace is not None else None
         self.n_cpis = n_cpis
         self._outbox: list[CpiResult] = []
-        self._stream: Stream | None = None  # where somebody wants to be told what happens
-        self._callbacks: list[tuple[type, Callable[..., object]]] = []
+        self._watch: Watch | None = None  # where somebody wants to be told what happens
         self._kernel, self._started = Kernel(initial_time=0), False
         self._resumes: bool | None = None  # whether the state that was taken up is of one that had started
         self._built = {name: dict(settings(name, node)) for name, node in self.nodes.items()}
@@ -296,10 +293,10 @@ class Emulation(Shown):
         return int(n_cpis)
 
     def _next_cpi(self) -> CpiResult:
-        if self._stream is None:
+        if self._watch is None:
             self._advance(self._outbox)
             return self._take_result()
-        for event in self._told(self._stream, 1):
+        for event in self._told(self._watch, 1):
             last = event
         return last.result  # type: ignore[union-attr]  # a CPI ends with its result
 
@@ -316,11 +313,11 @@ class Emulation(Shown):
 
     # -- telling what happens ---------------------------------------------------------------------------------------
 
-    def stream(self, n_cpis: int | None = None) -> Iterator[Event]:
+    def watch(self, n_cpis: int | None = None) -> Iterator[Event]:
         """Run on and yield what happens as it happens, until the results of so many CPIs were published.
 
         The network stands still meanwhile: whoever takes the events may look at everything, take a state, or begin a
-        fault, and go on, or not. Events are those of ``emulator.stream``; each CPI ends with a ``CpiPublished``.
+        fault, and go on, or not. Events are those of ``emulator.watch``; each CPI ends with a ``CpiPublished``.
         Parameters and what is raised are those of ``run``; and a ValueError if nothing is recorded.
         """
         self._refuse_if_half_done("go on")
@@ -332,7 +329,7 @@ class Emulation(Shown):
         Parameters
         ----------
         event
-            A type of ``emulator.stream``, such as ``SlotBegan``.
+            A type of ``emulator.watch``, such as ``SlotBegan``.
         callback
             Called between two events of the clock, in the order of registration; what it returns is not used. An error
             in it is raised as an EmulationError that names it; the emulation may go on after it.
@@ -344,40 +341,25 @@ class Emulation(Shown):
         ValueError
             If nothing is recorded.
         """
-        if event not in EVENTS:
-            raise TypeError(f"got {event!r}; give one of {', '.join(kind.__name__ for kind in EVENTS)}")
-        if not callable(callback):
-            raise TypeError(f"got {callback!r:.60}; give a function that takes a {event.__name__}")
-        self._listen()
-        self._callbacks.append((event, callback))
+        self._listen().on(event, callback)
 
-    def _listen(self) -> Stream:
+    def _listen(self) -> Watch:
         if self.trace is None:
             raise ValueError("nothing is recorded here, so nothing can be told: build with tracing=True")
-        self._stream = self._stream or Stream(self.trace)
-        return self._stream
+        if self._watch is None:
+            self._watch = Watch(self.trace)
+        return self._watch
 
-    def _told(self, stream: Stream, n_cpis: int) -> Iterator[Event]:
+    def _told(self, watch: Watch, n_cpis: int) -> Iterator[Event]:
         """Run on, and call back and yield all events of so many CPIs."""
         for _ in range(n_cpis):
             while not self._outbox:
                 with undisturbed(self._blas):
-                    self._advance(stream)
-                for event in stream.new():
-                    yield self._called_back(event)
+                    self._advance(watch)
+                for event in watch.new():
+                    yield watch.called_back(event)
             result = self._take_result()
-            yield self._called_back(CpiPublished(result.published_ns, result.index, result))
-
-    def _called_back(self, event: Event) -> Event:
-        for kind, callback in self._callbacks:
-            if isinstance(event, kind):
-                try:
-                    callback(event)
-                except FAILURES as error:
-                    name = getattr(callback, "__qualname__", repr(callback))
-                    where = f"{name}, called back on {kind.__name__}, t = {event.time_ns} ns"
-                    raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
-        return event
+            yield watch.called_back(CpiPublished(result.published_ns, result.index, result))
 
     def _refuse_if_half_done(self, what: str) -> None:
         """Raise an error where an event has begun and not ended."""
@@ -556,8 +538,8 @@ class Emulation(Shown):
         self.ages.restore(state["ages"])
         if self.trace is not None and state["trace"] is not None:
             self.trace.restore(state["trace"])
-        if self._stream is not None:
-            self._stream.catch_up()
+        if self._watch is not None:
+            self._watch.catch_up()
 
     def _damage(self, state: dict[str, Any]) -> str:
         """Return what a state lacks, or has of another form than this emulation's; empty if it is whole."""

@@ -19,6 +19,7 @@ import typer
 from PIL import Image
 
 from emulator import FAULTS
+from emulator.watch import EVENTS
 from models.calibration import CALIBRATIONS
 from models.estimation import ESTIMATORS
 from models.oscillators import OSCILLATORS
@@ -32,6 +33,7 @@ from scenarios.file.plugins import implementation, settings_of
 from scenarios.file.scenario import Scenario
 from scenarios.output.folders import MANIFEST
 from scenarios.output.results import save_trace
+from tests.test_doors import DOORS
 
 ROOT = Path(__file__).parent.parent
 MADE = {"_build", "api", "gallery"}
@@ -377,6 +379,19 @@ def test_every_file_of_an_output_folder_is_listed():
     section = (ROOT / "docs" / "output.md").read_text(encoding="utf-8").partition("## The folder of a run\n")[2]
     shown = re.findall(r"^\| `([\w.]+)` \|", section.partition("\n## ")[0], re.MULTILINE)
     assert sorted(shown) == sorted([*FILES, CHECKPOINT, JOURNAL, MANIFEST])
+
+
+def test_every_event_that_can_be_watched_is_listed_with_its_fields():
+    section = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("## Step, pause and look\n")[2]
+    shown = re.findall(r"^\| `\w+` \|.*\|$", section.partition("\n## ")[0], re.MULTILINE)
+    fields = {event: ", ".join(f"`{name}`" for name in event._fields) for event in EVENTS}
+    assert shown == [f"| `{event.__name__}` | {event.__doc__} | {fields[event]} |" for event in EVENTS]
+
+
+def test_every_door_is_said_to_be_public():
+    section = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("## What is public\n")[2]
+    named = set(re.findall(r"`((?:models|emulator|scenarios)[\w.]*)`", section.partition("\n## ")[0]))
+    assert named == set(DOORS)
 
 
 # -- links, pictures, names -------------------------------------------------------------------------------------------

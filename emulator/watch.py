@@ -1,22 +1,24 @@
-"""What happens in an emulation, as it happens: read from the rows of its trace, between two events of the clock.
+"""Watching an emulation: what happens as it happens, read from the rows of its trace between two events of the clock.
 
 Nothing is done to the emulation: who is told of what happens may look at everything, and results are the same to the
 byte. What is not told here stands in the trace (``emulator.journeys`` reads it when a run is over).
 """
 
-from collections.abc import Iterator, Sized
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sized
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from emulator import FAULTS
 from emulator.messages import ARROW, CENTRAL, EchoReport, MapReport, PilotReport, StatisticsReport
+from emulator.nodes.node import EmulationError
 from emulator.results import CpiResult
 from emulator.trace import Kind, Trace
+from models.doors import FAILURES
 
 __all__ = [
     "EVENTS", "Calibrated", "CoherenceLost", "CpiPublished", "Event", "FaultBegan", "FaultEnded", "ReportCame",
-    "SlotBegan", "Stream",
+    "SlotBegan", "Watch",
 ]  # fmt: skip
 
 REPORTS = {kind.__name__ for kind in (EchoReport, StatisticsReport, MapReport, PilotReport)}
@@ -28,8 +30,8 @@ class SlotBegan(NamedTuple):
     time_ns: int
     cpi: int
     slot: int
-    radiating: dict[str, Kind]
-    """Who radiates, and how: ``Kind.COMMUNICATE``, ``Kind.SENSE`` or ``Kind.PILOT``."""
+    radiating: dict[str, str]
+    """Who radiates, and what: "communicate", "sense" (too) or "pilot", the kinds of rows in the trace."""
 
 
 class ReportCame(NamedTuple):
@@ -91,6 +93,7 @@ class Calibrated(NamedTuple):
 Event = SlotBegan | ReportCame | CpiPublished | FaultBegan | FaultEnded | CoherenceLost | Calibrated
 EVENTS = (SlotBegan, ReportCame, CpiPublished, FaultBegan, FaultEnded, CoherenceLost, Calibrated)
 """All kinds of events."""
+E = TypeVar("E", bound=Event)
 
 RADIATING = (Kind.COMMUNICATE, Kind.SENSE, Kind.PILOT)
 TOLD = np.isin(list(Kind), (*RADIATING, Kind.DELIVER, Kind.FAULT, Kind.REPAIR, Kind.INCOHERENT, Kind.CALIBRATE))
@@ -108,8 +111,8 @@ class Row(NamedTuple):
     message: int
 
 
-class Stream(Sized):
-    """Reads a trace as it grows; its length is the number of rows that are new.
+class Watch(Sized):
+    """Reads a trace as it grows, and calls back who asked for it; its length is the number of rows that are new.
 
     Parameters
     ----------
@@ -124,6 +127,7 @@ class Stream(Sized):
         """Class and source of reports that are on their way to the central processor, by number."""
         self._on: set[tuple[int, int]] = set()
         """Kind and place of the faults that are on."""
+        self._callbacks: list[tuple[type, Callable[..., object]]] = []
         self.catch_up()
 
     def __len__(self) -> int:
@@ -146,7 +150,7 @@ class Stream(Sized):
                 slot = None
             if row.kind in RADIATING:
                 slot = slot or SlotBegan(row.time_ns, row.cpi, row.value, {})
-                slot.radiating[self._trace.nodes[row.node]] = Kind(row.kind)
+                slot.radiating[self._trace.nodes[row.node]] = Kind(row.kind).name.lower()
             else:
                 yield from self._told(row)
         if slot is not None:
@@ -188,3 +192,31 @@ class Stream(Sized):
         kind = list(FAULTS)[row.value] if row.value >= 0 else "other"
         event = FaultBegan if row.kind == Kind.FAULT else FaultEnded
         yield event(row.time_ns, row.cpi, kind, self._trace.nodes[row.node])
+
+    # -- calling back -------------------------------------------------------------------------------------------------
+
+    def on(self, event: type[E], callback: Callable[[E], object]) -> None:
+        """Call a function with each event of a type; see ``Emulation.on``."""
+        if event not in EVENTS:
+            raise TypeError(f"got {event!r}; give one of {', '.join(kind.__name__ for kind in EVENTS)}")
+        if not callable(callback):
+            raise TypeError(f"got {callback!r:.60}; give a function that takes a {event.__name__}")
+        self._callbacks.append((event, callback))
+
+    def called_back(self, event: E) -> E:
+        """Return an event when all who asked for its type have been called.
+
+        Raises
+        ------
+        EmulationError
+            If something goes wrong in a function that is called; it is named.
+        """
+        for kind, callback in self._callbacks:
+            if isinstance(event, kind):
+                try:
+                    callback(event)
+                except FAILURES as error:
+                    name = getattr(callback, "__qualname__", repr(callback))
+                    where = f"{name}, called back on {kind.__name__}, t = {event.time_ns} ns"
+                    raise EmulationError(f"{where}: {type(error).__name__}: {error}") from error
+        return event
