@@ -22,6 +22,12 @@ def one_core(monkeypatch):
     monkeypatch.setattr(painters, "available_cores", lambda: 1)
 
 
+@pytest.fixture(autouse=True)
+def no_width_asked(monkeypatch):
+    """Tables are as wide as they need be, whatever the terminal of the tests is; processes of pytest-xdist set this."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def paper():
     """The paper's scenario, with overrides as keyword arguments of a call."""

@@ -12,6 +12,7 @@ from scenarios.commands.cli import app
 from scenarios.figures import bound_map
 from scenarios.file.files import load
 from scenarios.output.folders import OutputFolder
+from tests.texts import cut_off
 
 WEAK = ("--set", "radio.transmit_power_dbm=20", "--set", "schedule.snapshots_per_slot=1")
 WEAK_SETTING = {"radio.transmit_power_dbm": 20.0, "schedule.snapshots_per_slot": 1}
@@ -113,6 +114,22 @@ def test_labels_of_the_colour_bar_are_plain_numbers(coarse):
     shown = {text.get_text() for text in figure.axes[1].get_yticklabels() if low <= text.get_position()[1] <= high}
     assert len(shown) >= 2
     assert shown <= {f"{digit * 10.0**power:g}" for digit in (1, 2, 5) for power in range(-3, 6)}
+
+
+def test_the_colour_bar_has_round_ends_and_says_what_is_good(coarse):
+    figure = bound_map._picture(bound_map.bound_map(load("paper"), 1))
+    bar = figure.axes[1]
+    ends = figure.axes[0].images[0].norm.vmin, figure.axes[0].images[0].norm.vmax
+    assert (bound_map.rounded(ends[0], 1), bound_map.rounded(ends[1], -1)) == ends
+    assert {"better", "worse", "λ/10"} <= {text.get_text() for text in bar.texts}
+    assert cut_off(figure) == []
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-9, 1e9), (1.0, 2.0), (0.05, 10.0), (1e-300, 1e300)])
+def test_ticks_are_round_and_few(low, high):
+    ticks = bound_map.round_numbers(low, high)
+    assert 2 <= len(ticks) <= bound_map.MOST_TICKS
+    assert all(low <= tick <= high and bound_map.rounded(tick, 1) == tick for tick in ticks)
 
 
 def test_colour_bar_is_as_high_as_the_map(coarse):

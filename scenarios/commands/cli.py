@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from scenarios.file.scenario import Scenario
     from scenarios.file.size import Size
     from scenarios.output.folders import OutputFolder
-    from scenarios.output.painters import Painters
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
@@ -130,6 +129,18 @@ ScenarioArgument = Annotated[
 ]
 MOST_SEED = 10**18
 MOST_CPIS = 10**9
+MOST_SEEDS = 10_000
+
+
+def _seeds(text: str) -> range:
+    first, dots, last = text.partition("..")
+    seeds = range(int(first), int(last if dots else first) + 1)
+    if not (seeds.start >= 0 and seeds.stop <= MOST_SEED + 1 and 1 <= len(seeds) <= MOST_SEEDS):
+        raise ValueError
+    return seeds
+
+
+seeds_given = one_of(f"a whole number >= 0 and <= {MOST_SEED}, or up to {MOST_SEEDS} of them, as 1..20", _seeds)
 SeedOption = Annotated[
     int, typer.Option("--seed", parser=whole(0, MOST_SEED), metavar="N", help="Seed of everything random.")
 ]
@@ -190,7 +201,12 @@ def load_scenario(scenario: str, overrides: list[str] | None, plugins: list[str]
 @guarded
 def run(
     scenario: ScenarioArgument,
-    seed: SeedOption = 1,
+    seeds: Annotated[
+        Any,
+        typer.Option(
+            "--seed", parser=seeds_given, metavar="N", help="Seed of everything random; 1..20 runs each of these."
+        ),
+    ] = "1",
     cpis: Annotated[
         int | None,
         typer.Option("--cpis", parser=whole(1, MOST_CPIS), metavar="N", help="CPIs to run; default: schedule.cpis."),
@@ -218,6 +234,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a scenario; write its results and pictures."""
+    from scenarios.commands.seeds import Request, run_seed, run_seeds
     from scenarios.file.size import run_size
     from scenarios.output.painters import Painters
 
@@ -227,17 +244,25 @@ def run(
         log_to_stderr()
     with Painters(0 if as_json and out is None else None) as painters:
         checked = load_scenario(scenario, asked, plugins)
-        announce_size(run_size(checked), scenario)
-        folder = out if out is not None or as_json else default_folder("", scenario, checked, seed)
+        announce_size(run_size(checked).times(len(seeds)), scenario)
         _remark(checked, error=True)
-        _require_folder(folder, every, resume)
-        _run_and_show(checked, seed, folder, as_json, overwrite, began_s, painters, every, resume)
+        _require_folder(out is not None or not as_json, every, resume)
+        request = Request(checked, painters, overwrite, every, resume, as_json, began_s)
+        if len(seeds) == 1:
+            run_seed(request, seeds[0], _folder_of(seeds[0], out, as_json, scenario, checked))
+            return
+        places = [_folder_of(seed, out and out / f"seed-{seed}", as_json, scenario, checked) for seed in seeds]
+        run_seeds(request, seeds, places)
 
 
-def _require_folder(folder: Path | None, every: int | None, resume: bool) -> None:
+def _folder_of(seed: int, out: Path | None, as_json: bool, source: str, scenario: "Scenario") -> Path | None:
+    return out if out is not None or as_json else default_folder("", source, scenario, seed)
+
+
+def _require_folder(writes: bool, every: int | None, resume: bool) -> None:
     from scenarios.file.problems import ScenarioError
 
-    if folder is None and (resume or every is not None):
+    if not writes and (resume or every is not None):
         option = "--resume" if resume else "--checkpoint-every"
         raise ScenarioError(option, ["got --json, which writes no folder; allowed: with --out DIR too"])
 
@@ -268,40 +293,6 @@ def default_folder(prefix: str, source: str, scenario: "Scenario", seed: int) ->
     if source in bundled() and scenario == load(source):
         return Path("results") / name
     return Path("results") / f"{name}-{settings_digest(scenario.data() | contents(scenario))}"
-
-
-def _run_and_show(
-    scenario: "Scenario",
-    seed: int,
-    path: Path | None,
-    as_json: bool,
-    overwrite: bool,
-    began_s: float,
-    painters: "Painters",
-    every: int | None,
-    resume: bool,
-) -> None:
-    from scenarios.commands import run as run_command
-    from scenarios.output import results
-
-    complete = scenario.resolved(seed) if path is not None else scenario
-    folder = run_command.output_folder(path, complete, seed, overwrite) if path is not None else None
-    checkpoints = run_command.Checkpoints.of(folder, every, resume) if folder is not None else None
-    if folder is not None and checkpoints is not None:
-        folder.check()
-        checkpoints.check()
-    result = run_command.execute(scenario, seed, folder, checkpoints)
-    paths = run_command.write_folder(folder, complete, seed, result, painters) if folder is not None else []
-    if checkpoints is not None:
-        checkpoints.end()
-    wall_s = time.perf_counter() - began_s
-    if as_json:
-        sys.stdout.writelines(results.run_pieces(result, seed, wall_s=wall_s))
-        return
-    run_command.print_summary(result, wall_s, console())
-    say("Written:")
-    for path in paths:
-        say(f"  {path}")
 
 
 class BoundKind(enum.StrEnum):

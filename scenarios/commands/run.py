@@ -33,7 +33,11 @@ EXPORTS = tuple(f"timeline{ending}" for form in FORMATS.values() for ending in f
 
 
 def execute(
-    scenario: Scenario, seed: int, folder: OutputFolder | None = None, checkpoints: Checkpoints | None = None
+    scenario: Scenario,
+    seed: int,
+    folder: OutputFolder | None = None,
+    checkpoints: Checkpoints | None = None,
+    label: str = "CPI",
 ) -> "RunResult":
     """Run the CPIs that a scenario asks for; return what came of them.
 
@@ -50,7 +54,7 @@ def execute(
     if checkpoints is not None and checkpoints.resume:
         say(f"Goes on after {len(cpis)} of {n_cpis} CPIs" if cpis else "No checkpoint: begins anew", error=True)
     left = n_cpis - len(cpis)
-    for cpi in with_progress(emulation.cpis(left), n_cpis, "CPI", _resolved, len(cpis)):
+    for cpi in with_progress(emulation.cpis(left), n_cpis, label, _resolved, len(cpis)):
         cpis.append(cpi)
         if checkpoints is not None:
             checkpoints.keep(emulation, cpis)

@@ -1,5 +1,6 @@
 """The position error bound over the area of a scenario: `dmimo bound --map`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.image import AxesImage
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from emulator.randomness import Streams
@@ -51,6 +55,7 @@ WITH_PHASES = ("hybrid", "ignoring")
 """Kinds that depend on how well phases are known."""
 LIKE = {"coherent": "coherent", "noncoherent": "non-coherent"}
 """The others, as `models.bounds` names them."""
+MOST_TICKS = 12
 CHUNK_ELEMENTS = 4_000_000
 """Elements of the matrices of points whose phases are eliminated together."""
 
@@ -281,6 +286,7 @@ def plot(result: BoundMap, ax: Axes) -> Axes:
     ax.set(xlim=limits[0], ylim=limits[1])
     ax.spines[:].set_visible(False)
     draw.draw_access_points(ax, result.network, result.assignment, on_image=True)
+    draw.draw_names(ax, result.network)
     draw.draw_targets(ax, result.targets_m, np.empty((0, 2)), on_image=True)
     ax.set_title(
         f"{result.title}\n"
@@ -291,18 +297,64 @@ def plot(result: BoundMap, ax: Axes) -> Axes:
 
 
 def _draw_bounds(result: BoundMap, ax: Axes, known: Float) -> None:
-    low, high = np.percentile(known, (0.5, 97.0))
     factor, unit = length_unit(float(np.median(known)))
+    low, high = np.percentile(known, (0.5, 97.0))
+    has_line = 0.0 < result.covered < 1.0
+    shown = [low, high, result.threshold_m] if has_line else [low, high]
+    ends = rounded(factor * min(shown), -1), rounded(1.01 * factor * max(shown), 1)
     extent = (0.0, result.area.width_m, 0.0, result.area.height_m)
-    norm = LogNorm(factor * low, factor * max(high, 1.001 * low))
+    norm = LogNorm(*ends)
     image = ax.imshow(factor * result.peb_m, origin="lower", extent=extent, cmap="cividis_r", norm=norm)
-    if 0.0 < result.covered < 1.0:
+    if has_line:
         ax.contour(result.x_m, result.y_m, result.peb_m, levels=[result.threshold_m], colors="white", linewidths=1.4)
         ax.plot([], [], color="#B0B0B0", lw=1.4, label="PEB = λ/10")
-    # Ticks and their labels go in together: a colour bar that gets its ticks later replaces the labels.
-    ticks, labels = LogLocator(subs=(1.0, 2.0, 5.0)), FuncFormatter(lambda value, _: f"{value:g}")
-    share = min(1.0, result.area.height_m / result.area.width_m)
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046 * share, pad=0.02, extend="both", ticks=ticks, format=labels)
-    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar = _draw_bar(ax, image, ends, min(1.0, result.area.height_m / result.area.width_m))
     bar.set_label(f"position error{' bound' if result.kind != 'ignoring' else ''} ({unit})")
+    if ends[0] < factor * result.threshold_m < ends[1]:
+        _mark(bar, factor * result.threshold_m)
+
+
+def _draw_bar(ax: Axes, image: AxesImage, ends: tuple[float, float], share: float) -> Colorbar:
+    """Draw the colour bar, which says at its ends what is good."""
+    # Ticks and their labels go in together: a colour bar that gets its ticks later replaces the labels.
+    ticks, labels = round_numbers(*ends), FuncFormatter(lambda value, _: f"{value:g}")
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046 * share, pad=0.03, extend="both", ticks=ticks, format=labels)
+    bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)
+    for height, way, word in ((1.0, 1, "worse"), (0.0, -1, "better")):
+        bar.ax.annotate(
+            word, (0.5, height), (0, way * 24 * share), "axes fraction", "offset points", ha="center",
+            va="bottom" if way > 0 else "top",
+        )  # fmt: skip
+    return bar
+
+
+def _mark(bar: Colorbar, threshold: float) -> None:
+    """Draw the threshold across the colour bar, with its name on it."""
+    halo = [withStroke(linewidth=2.4, foreground=draw.BLACK)]
+    bar.ax.axhline(threshold, color="white", lw=1.4)
+    across = bar.ax.get_yaxis_transform()
+    bar.ax.text(
+        0.5, threshold, "λ/10", transform=across, ha="center", va="bottom", color="white", fontsize=8.5,
+        path_effects=halo,
+    )  # fmt: skip
+
+
+def rounded(value: float, way: int) -> float:
+    """Return the next number of 1, 2, 5 and their decades, downward for -1 and upward for 1.
+
+    >>> rounded(0.07, -1), rounded(3.1, 1), rounded(2.0, 1)
+    (0.05, 5.0, 2.0)
+    """
+    decade = math.floor(math.log10(value))
+    found = [float(f"{digit}e{power}") for power in (decade - 1, decade, decade + 1) for digit in (1, 2, 5)]
+    return min(n for n in found if n >= value) if way > 0 else max(n for n in found if n <= value)
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return round numbers from one to another for ticks, a dozen at most."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    found = [float(f"{digit}e{power}") for power in range(first, last + 1) for digit in (1, 2, 5)]
+    shown = [number for number in found if low <= number <= high]
+    decades = [number for number in shown if f"{number:e}".startswith("1")]
+    return shown if len(shown) <= MOST_TICKS else decades[:: 1 + len(decades) // MOST_TICKS]

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scenarios.file.problems import ScenarioError
@@ -88,6 +88,10 @@ class Size:
     def seconds(self) -> float:
         """Order of the computing time in s."""
         return self.build_s + self.cpi_s * self.n_cpis
+
+    def times(self, n_runs: int) -> "Size":
+        """Return what so many runs take, one after the other."""
+        return replace(self, build_s=n_runs * self.build_s, cpi_s=n_runs * self.cpi_s)
 
     def __str__(self) -> str:
         text = f"{bytes_text(self.n_bytes)} of memory and a time of the order of {duration_text(self.seconds)}"
