@@ -436,6 +436,14 @@ def test_every_name_of_the_notation_exists():
             assert attribute in fields or hasattr(cls, attribute), f"{module}:{path}"
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "theory").glob("*.md")), ids=lambda page: page.name)
+def test_every_formula_can_be_drawn(page):
+    latex2mathml = pytest.importorskip("docutils.utils.math.latex2mathml")
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for displayed, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$]+?)\$", text, re.DOTALL):
+        latex2mathml.tex2mathml((displayed or inline).strip())
+
+
 def test_pictures_are_small_and_not_blank():
     pictures = sorted((ROOT / "docs" / "images").glob("*.png"))
     assert {"map.png", "timeline.png"} <= {path.name for path in pictures}
