@@ -188,6 +188,16 @@ def test_files_that_are_none_of_a_capture_are_refused(small, tmp_path):
         sigmf_files(recording, "ci8")
 
 
+@pytest.mark.parametrize(
+    "text", ['{"global": {}}', '{"global": {"dmimo:ap_names": 3}}', "[]", '{"global": {"dmimo:ap_names": []}}', "sigmf"]
+)
+def test_metadata_of_others_are_refused_in_words(small, text, tmp_path):
+    (tmp_path / "theirs.sigmf-meta").write_text(text)
+    emulation = small.build(seed=1)
+    with pytest.raises(ValueError, match=r"none of a capture|of another network|Expecting value"):
+        read_sigmf(tmp_path, emulation.network, emulation.central.radio)
+
+
 SET = [word for key, value in SMALL.items() for word in ("--set", f"{key}={json.dumps(value)}")]
 
 

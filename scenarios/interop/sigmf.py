@@ -193,13 +193,23 @@ def read_sigmf(folder: Path | str, network: Network, radio: Radio) -> Recording:
         raise ValueError(f'there is no {META} in "{folder}": give a folder of dmimo capture')
     recording: Recording | None = None
     for path in paths:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        about = meta["global"]
-        if tuple(about.get("dmimo:ap_names", ())) != network.ap_names:
-            raise ValueError(f"{path.name} is of another network: give that of the scenario it was captured from")
-        recording = recording or Recording(network=network, radio=radio, frame=Frame(**about["dmimo:frame"]))
-        _read_stream(recording, path, meta)
+        try:
+            recording = _with_stream(recording, path, network, radio)
+        except (KeyError, IndexError, TypeError, OSError) as error:
+            text = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{path.name} is none of a capture of this program: {text}") from error
     assert recording is not None, "there are paths"
+    return recording
+
+
+def _with_stream(recording: Recording | None, path: Path, network: Network, radio: Radio) -> Recording:
+    """Return a recording with what a stream holds added, a new one for the first."""
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    about = meta["global"]
+    if tuple(about["dmimo:ap_names"]) != network.ap_names:
+        raise ValueError(f"{path.name} is of another network: give that of the scenario it was captured from")
+    recording = recording or Recording(network=network, radio=radio, frame=Frame(**about["dmimo:frame"]))
+    _read_stream(recording, path, meta)
     return recording
 
 
