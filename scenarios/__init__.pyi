@@ -21,3 +21,6 @@ from .file.files import dump as dump
 from .file.files import load as load
 from .file.problems import ScenarioError as ScenarioError
 from .file.scenario import Scenario as Scenario
+from .sweeps.dataset import open_results as open_results
+from .sweeps.dataset import to_dataframe as to_dataframe
+from .sweeps.sweep import sweep as sweep

@@ -18,7 +18,7 @@ DRAWING = {
     "scenarios/sweeps/curves.py",
 }
 EXTRAS, BACKENDS = ("sweep", "cluster"), {"h5netcdf", "h5py"}
-"""Extras whose packages are imported where they are needed, and those of them that others import by name."""
+"""Extras whose packages are imported where they are needed, and those of them that xarray imports."""
 OURS_AND_PYTHONS = {*PACKAGES, "benchmarks", *sys.stdlib_module_names}
 FORBIDDEN = {
     "models": {"simpy", "networkx", "matplotlib", "emulator", "scenarios", "pydantic"},
