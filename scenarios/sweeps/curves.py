@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
 from scenarios.figures.common import Interval, mean_interval
@@ -81,8 +82,8 @@ class Curves:
         """What became of missed targets, in words; empty where none was."""
         if not self.n_missed:
             return ""
-        share = f"{self.n_missed / self.n_values:.1%} have none"
-        return f"{share}, left out" if self.statistic == "mean" else f"{share}, taken for infinite"
+        share = f"{self.n_missed / self.n_values:.1%} of the targets missed"
+        return f"{share}, left out" if self.statistic == "mean" else f"{share}, taken for infinite (×)"
 
     def summary(self) -> list[str]:
         """Return a line for each place of each curve."""
@@ -258,7 +259,8 @@ def plot(found: Curves, ax: Axes, *, logy: bool = False, logx: bool = False) -> 
     ax.set(xscale="log" if logx and numbers else "linear", yscale="log" if logy else "linear")
     ax.set_title(_title(found))
     if logy:
-        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+        ax.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
     ax.grid(True)
     if found.hue is not None:
         ax.legend()
@@ -269,8 +271,9 @@ def _draw(ax: Axes, x: Float, curve: Curve, factor: float, color: str, marker: s
     value, low, high = (factor * np.where(np.isfinite(part), part, np.nan) for part in curve.interval)
     reach = np.isfinite(value) & np.isinf(curve.interval.high)
     ax.fill_between(x, low, np.where(reach, value, high), color=color, alpha=0.18, lw=0)
-    if len(x) == 1:
-        ax.errorbar(x, value, [value - low, high - value], color=color, capsize=4)
+    bounded = np.isfinite(value) & np.isfinite(high)
+    reach_of = [(value - low)[bounded], (high - value)[bounded]]
+    ax.errorbar(x[bounded], value[bounded], reach_of, color=color, ls="", elinewidth=1.0, alpha=0.6)
     ax.plot(x, value, color=color, marker=marker, ms=5.5, lw=1.8, label=curve.name)
     endless = x[np.isinf(curve.interval.value)]
     ax.plot(endless, np.full(len(endless), 0.985), ls="", marker="x", color=color, transform=ax.get_xaxis_transform())
@@ -301,6 +304,5 @@ def _y_label(found: Curves, unit: str) -> str:
 
 def _title(found: Curves) -> str:
     """Return what is shown, of how many trials, and what became of missed targets."""
-    parts = [f"{found.n_trials} trials, bands: 95 %", *([f"of targets {found.missed}"] if found.missed else [])]
-    endless = any(np.isinf(curve.interval.value).any() for curve in found.curves)
-    return "\n".join([found.about.rstrip("."), "; ".join([*parts, *(["× at the top: infinite"] if endless else [])])])
+    said = f"{found.n_trials} trials, bands: 95 %"
+    return f"{found.about.rstrip('.')}\n" + (f"{said}; {found.missed}" if found.missed else said)
