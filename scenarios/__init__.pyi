@@ -30,3 +30,6 @@ from .interop.recording import replay as replay
 from .interop.sigmf import read_sigmf as read_sigmf
 from .interop.sigmf import write_sigmf as write_sigmf
 from .interop.tracking import stone_soup_detections as stone_soup_detections
+from .sweeps.dataset import open_results as open_results
+from .sweeps.dataset import to_dataframe as to_dataframe
+from .sweeps.sweep import sweep as sweep

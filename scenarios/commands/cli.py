@@ -38,7 +38,9 @@ _began_s: float | None = None
 """When the process began whose only purpose is a command; None where commands are called in another one."""
 MODULES = tuple(
     f"scenarios.commands.{name}"
-    for name in ("answers", "bench", "capture", "dataset", "explain", "figure", "graph", "report", "timeline")
+    for name in (
+        "answers", "bench", "capture", "dataset", "explain", "figure", "graph", "plot", "report", "sweep", "timeline",
+    )  # fmt: skip
 )
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
