@@ -197,7 +197,7 @@ class Assessment:
             "seed": self.seed,
             "n_trials": len(self.trials),
             "n_cpis": self.n_cpis,
-            "interval": "95 %, Clopper and Pearson, samples of a trial counted as alike",
+            "interval": "95 %, Clopper and Pearson, a trial counts as one sample",
             "categories": [_category_data(one) for one in self.judged],
             "places": [place._asdict() for place in self.places],
         }
