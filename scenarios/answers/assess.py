@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from models.network import Area, Network
 from scenarios.answers import pictures
 from scenarios.answers.categories import Category, Limits, categories, document
+from scenarios.answers.pictures import Place
 from scenarios.answers.text import aligned, percent, range_text
 from scenarios.answers.trials import Trial, run_trials
 from scenarios.answers.verdicts import Verdict, at_least, at_most, clustered_share, together, trials_without_one
@@ -31,7 +32,7 @@ from scenarios.figures.common import Interval
 from scenarios.file.scenario import Scenario
 from scenarios.output.lengths import length_text
 
-__all__ = ["Assessment", "Evidence", "Place", "Requirement", "assess", "judge", "network_of", "requirements"]
+__all__ = ["Assessment", "Evidence", "Requirement", "assess", "judge", "network_of", "requirements"]
 
 Float = NDArray[np.float64]
 
@@ -49,15 +50,6 @@ class Requirement(NamedTuple):
     share: Interval
     need: float
     verdict: Verdict
-
-
-class Place(NamedTuple):
-    """What became of a target that stood somewhere, over the CPIs of a trial."""
-
-    position_m: tuple[float, float]
-    """In the last one."""
-    error_m: float
-    """The largest; infinite where it was missed."""
 
 
 class Evidence(NamedTuple):
@@ -205,7 +197,7 @@ class Assessment:
             "seed": self.seed,
             "n_trials": len(self.trials),
             "n_cpis": self.n_cpis,
-            "interval": "95 %, Clopper and Pearson, samples of a trial counted as alike",
+            "interval": "95 %, Clopper and Pearson, a trial counts as one sample",
             "categories": [_category_data(one) for one in self.judged],
             "places": [place._asdict() for place in self.places],
         }

@@ -22,43 +22,16 @@ from scenarios.answers import pictures
 from scenarios.answers.bisection import first_that_holds, is_broken
 from scenarios.answers.goals import Goal
 from scenarios.answers.ladder import Ladder
+from scenarios.answers.probe import Probe
 from scenarios.answers.text import aligned, percent
 from scenarios.answers.trials import Trial, run_trials
 from scenarios.answers.verdicts import Verdict
 from scenarios.figures.common import Interval
 from scenarios.file.scenario import Scenario
 
-__all__ = ["Dimensioning", "Probe", "bound_outcome", "dimension", "search"]
+__all__ = ["Dimensioning", "bound_outcome", "dimension", "search"]
 
 Float = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Probe:
-    """A look at one value.
-
-    Attributes
-    ----------
-    kind
-        "bound", "emulation", or "confirmation".
-    rung, value, text
-        Which value.
-    outcome
-        Share or mean of the goal, with its interval.
-    reached, verdict
-        Whether it is as it must be, and whether that is shown.
-    trials
-        The outcome of each trial alone.
-    """
-
-    kind: str
-    rung: int
-    value: Any
-    text: str
-    outcome: Interval
-    reached: bool
-    verdict: Verdict
-    trials: tuple[float, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -313,7 +286,7 @@ class Dimensioning:
 
     def picture(self) -> Figure:
         """Return the outcome against the values that were tried."""
-        return pictures.dimensioning(self)
+        return pictures.dimensioning(self.goal, self.ladder, self.probes, self.answer, self.n_trials)
 
 
 _VERDICTS = {Verdict.MET: "shown", Verdict.NOT_MET: "ruled out", Verdict.NOT_SHOWN: "open with these trials"}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,14 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from models.network import Area, Network
+from scenarios.answers.goals import Goal
+from scenarios.answers.ladder import Ladder
+from scenarios.answers.probe import Probe
 from scenarios.output import draw
 from scenarios.output.lengths import length_text
 
-if TYPE_CHECKING:
-    from scenarios.answers.assess import Place
-    from scenarios.answers.dimension import Dimensioning, Probe
-
-__all__ = ["assessment", "dimensioning"]
+__all__ = ["Place", "assessment", "dimensioning"]
 
 SEQUENCE = ("#08306B", "#2171B5", "#6BAED6", "#E69F00", "#F0E442")
 """From the tightest limit to the loosest; told apart by lightness, too."""
@@ -28,8 +27,17 @@ VERDICTS: dict[str, dict[str, Any]] = {
 }
 
 
+class Place(NamedTuple):
+    """What became of a target that stood somewhere, over the CPIs of a trial."""
+
+    position_m: tuple[float, float]
+    """In the last one."""
+    error_m: float
+    """The largest; infinite where it was missed."""
+
+
 def assessment(
-    places: Sequence["Place"],
+    places: Sequence[Place],
     limits_m: Sequence[float],
     area: Area,
     network: Network,
@@ -60,7 +68,7 @@ def assessment(
     return figure
 
 
-def _draw_places(ax: Axes, places: Sequence["Place"], limits_m: Sequence[float], area: Area, network: Network) -> Axes:
+def _draw_places(ax: Axes, places: Sequence[Place], limits_m: Sequence[float], area: Area, network: Network) -> Axes:
     draw.draw_area(ax, area, network)
     ax.add_patch(_outline(area))
     aps_x, aps_y = network.ap_positions_m.T
@@ -113,56 +121,51 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def dimensioning(result: "Dimensioning") -> Figure:
-    """Return the figure that was looked at against each value that was tried, numbered as they came."""
+def dimensioning(goal: Goal, ladder: Ladder, probes: Sequence[Probe], answer: Probe | None, n_trials: int) -> Figure:
+    """Return the outcome against each value that was tried; what was emulated is numbered as it came."""
     with draw.styled():
         figure = Figure(figsize=(9.6, 5.4), layout="constrained")
         ax = figure.subplots()
         for kind, look in LOOKS.items():
-            _draw_probes(ax, result, [probe for probe in result.probes if probe.kind == kind], look)
-        _draw_answer(ax, result)
-        _number_probes(ax, result)
-        _label(ax, result)
+            _draw_probes(ax, ladder, [probe for probe in probes if probe.kind == kind], look)
+        ax.axhline(goal.need, color=draw.BLACK, lw=1.0, ls=":", label=f"goal: {goal.text}")
+        if answer is not None:
+            ax.axvline(_abscissa(ladder, answer), color=draw.GREEN, lw=1.6, label=f"answer: {answer.text}")
+        _number_probes(ax, ladder, [probe for probe in probes if probe.kind == "emulation"])
+        _label(ax, goal, ladder)
+        ax.set_title(f"{n_trials} trials of each value, the same seeds for all; numbers: the order of the search")
     return figure
 
 
-def _abscissa(result: "Dimensioning", probe: "Probe") -> float:
-    value = probe.value
-    return float(value) if result.ladder.is_numeric else float(probe.rung)
+def _abscissa(ladder: Ladder, probe: Probe) -> float:
+    return float(probe.value) if ladder.is_numeric else float(probe.rung)
 
 
-def _draw_probes(ax: Axes, result: "Dimensioning", probes: Sequence["Probe"], look: Mapping[str, Any]) -> None:
+def _draw_probes(ax: Axes, ladder: Ladder, probes: Sequence[Probe], look: Mapping[str, Any]) -> None:
     drawn = [probe for probe in probes if math.isfinite(probe.outcome.value)]
     if not drawn:
         return
-    x = [_abscissa(result, probe) for probe in drawn]
+    x = [_abscissa(ladder, probe) for probe in drawn]
     y = np.array([probe.outcome.value for probe in drawn])
     ends = np.array([[probe.outcome.low, probe.outcome.high] for probe in drawn]).T
     reach = np.nan_to_num(np.abs(ends - y))
     ax.errorbar(x, y, reach, ls="", capsize=3.0, ms=6.5, lw=1.4, zorder=4, **look)
 
 
-def _number_probes(ax: Axes, result: "Dimensioning") -> None:
-    emulated = [probe for probe in result.probes if probe.kind == "emulation" and math.isfinite(probe.outcome.value)]
-    for number, probe in enumerate(emulated, 1):
-        at = _abscissa(result, probe), float(probe.outcome.value)
+def _number_probes(ax: Axes, ladder: Ladder, probes: Sequence[Probe]) -> None:
+    drawn = [probe for probe in probes if math.isfinite(probe.outcome.value)]
+    for number, probe in enumerate(drawn, 1):
+        at = _abscissa(ladder, probe), float(probe.outcome.value)
         ax.annotate(f"{number}", at, (6, 6), textcoords="offset points", fontsize=8.5, color=draw.BLUE, zorder=6)
 
 
-def _draw_answer(ax: Axes, result: "Dimensioning") -> None:
-    ax.axhline(result.goal.need, color=draw.BLACK, lw=1.0, ls=":", label=f"goal: {result.goal.text}")
-    if result.answer is not None:
-        ax.axvline(_abscissa(result, result.answer), color=draw.GREEN, lw=1.6, label=f"answer: {result.answer.text}")
-
-
-def _label(ax: Axes, result: "Dimensioning") -> None:
-    ax.set(xlabel=result.ladder.key, ylabel=result.goal.axis)
-    if result.ladder.is_geometric:
+def _label(ax: Axes, goal: Goal, ladder: Ladder) -> None:
+    ax.set(xlabel=ladder.key, ylabel=goal.axis)
+    if ladder.is_geometric:
         ax.set_xscale("log")
-    if not result.ladder.is_numeric:
-        ax.set_xticks(range(len(result.ladder.values)), [str(value) for value in result.ladder.values])
-    if result.goal.share is not None:
+    if not ladder.is_numeric:
+        ax.set_xticks(range(len(ladder.values)), [str(value) for value in ladder.values])
+    if goal.share is not None:
         ax.set_ylim(-0.03, 1.03)
-    ax.set_title(f"{result.n_trials} trials of each value, the same seeds for all; numbers: the order of the search")
     ax.grid(True)
     ax.legend(loc="best")

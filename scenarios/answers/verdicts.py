@@ -45,37 +45,22 @@ def together(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def clustered_share(trials: Sequence[NDArray[np.bool_]]) -> Interval:
-    """Return the share of samples that are true, with an interval that knows that those of one trial are alike.
+    """Return the share of samples that are true, with the interval of Clopper and Pearson (1934) for as many as trials.
 
-    The interval of Clopper and Pearson (1934) takes n independent samples. Those of one trial share a network and
-    places, so that n is replaced by the number of independent ones that would give the share p the same variance
-    as was found between trials (E. L. Korn, B. I. Graubard, Survey Methodology 24, 1998),
-
-        n_eff = min(n, p (1 - p) / v),   v = k / (k - 1) sum_i (x_i - p m_i)^2 / n^2,
-
-    with x_i of the m_i samples of trial i true, and k trials. Where all samples agree a trial counts as one sample.
+    Samples of one trial share a network and places. How alike they are is not known; that they are all the same is the
+    worst case, in which a trial says no more than one sample does. The interval is that of this case: too wide where
+    samples differ within a trial, and right where a trial has a single one.
 
     Parameters
     ----------
     trials
         The samples of each trial, of any number.
     """
-    sizes = np.array([len(trial) for trial in trials if len(trial)])
-    counts = np.array([np.count_nonzero(trial) for trial in trials if len(trial)])
-    n = int(sizes.sum())
-    if not n:
+    samples = [trial for trial in trials if len(trial)]
+    if not samples:
         return Interval(*np.full(3, np.nan))
-    share = counts.sum() / n
-    n_effective = _effective(counts, sizes, share)
-    return share_interval(share * n_effective, n_effective)
-
-
-def _effective(counts: NDArray[np.int_], sizes: NDArray[np.int_], share: float) -> float:
-    n, k = int(sizes.sum()), len(sizes)
-    if k == 1 or share in (0.0, 1.0):
-        return k
-    variance = k / (k - 1) * np.sum((counts - share * sizes) ** 2) / n**2
-    return min(n, share * (1.0 - share) / variance) if variance > 0.0 else n
+    share = float(np.mean(np.concatenate(samples)))
+    return share_interval(share * len(samples), len(samples))
 
 
 def trials_without_one(share: float) -> int:

@@ -36,12 +36,10 @@ __all__ = ["app", "guarded", "load_scenario", "main", "one_of", "out_option", "p
 T = TypeVar("T")
 _began_s: float | None = None
 """When the process began whose only purpose is a command; None where commands are called in another one."""
-MODULES = tuple(
-    f"scenarios.commands.{name}"
-    for name in (
-        "answers", "bench", "capture", "dataset", "explain", "figure", "graph", "plot", "report", "sweep", "timeline",
-    )  # fmt: skip
-)
+COMMANDS = (
+    "answers", "bench", "capture", "dataset", "explain", "figure", "graph", "plot", "report", "sweep", "timeline",
+)  # fmt: skip
+MODULES = tuple(f"scenarios.commands.{name}" for name in COMMANDS)
 """Modules with further commands: each has ``register(app)`` and imports nothing heavy at its top."""
 
 app = typer.Typer(
