@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenarios.commands import cli
+from scenarios.commands import cli, seeds
 from scenarios.output import painters
 from scenarios.output.painters import Painters, Picture, png
 
@@ -145,8 +145,8 @@ def test_painters_end_when_the_command_is_killed():
 def test_a_command_without_pictures_starts_no_process(monkeypatch):
     monkeypatch.setattr(painters, "_start", lambda _: pytest.fail("a process was started"))
     monkeypatch.setattr(painters, "available_cores", lambda: 4)
-    monkeypatch.setattr(cli, "_run_and_show", lambda *_: None)
-    cli.run("paper", as_json=True)
+    monkeypatch.setattr(seeds, "run_seed", lambda *_: None)
+    cli.run("paper", seeds=range(1, 2), as_json=True)
 
 
 RUN = """
