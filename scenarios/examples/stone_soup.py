@@ -1,7 +1,8 @@
-"""A target followed by a Kalman filter of Stone Soup, fed with what a run found.
+"""
+A target followed by a Kalman filter of Stone Soup
+==================================================
 
-Run it:  pip install "dmimo-isac[interop]"
-         python -m scenarios.examples.stone_soup
+Run it: ``python -m scenarios.examples.stone_soup``, after ``pip install "dmimo-isac[interop]"``
 
 What it teaches: the covariance of an estimate is worth as much as its position. Near the threshold of power some CPIs
 tell the lobe of the carrier phase, to a millimetre, and some do not, to metres. A tracker that takes the estimator's
