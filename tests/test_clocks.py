@@ -430,6 +430,7 @@ def run_with_a_restart(scenario, calibration, *, law, at_s, detector=None, n_cpi
     return emulation.result(cpis), [said_rad for said_rad in said if said_rad[0] >= 3]
 
 
+@pytest.mark.slow
 def test_of_an_oscillator_that_started_anew_nothing_is_known_until_it_is_calibrated(paper):
     law, began_cpi = named("ocxo"), 5
     at_s = FRAME.cpi_start_ns(began_cpi) * 1e-9 + 1e-4
@@ -442,6 +443,7 @@ def test_of_an_oscillator_that_started_anew_nothing_is_known_until_it_is_calibra
     assert all(resolved(result)[12:])
 
 
+@pytest.mark.slow
 def test_a_restart_brings_no_calibration_that_nobody_asked_for(paper):
     at_s = FRAME.cpi_start_ns(5) * 1e-9 + 1e-4
     result, said = run_with_a_restart(paper(), DirectPath(), law=named("ocxo"), at_s=at_s, n_cpis=10)
@@ -460,6 +462,7 @@ def test_an_ap_that_restarts_between_two_cpis_of_pilots_is_measured_in_the_next_
     assert said[-1][1] < 0.01 and said[-1][2] < 0.01 and all(resolved(result)[-2:])
 
 
+@pytest.mark.slow
 def test_of_a_round_in_which_its_oscillator_started_anew_an_ap_applies_nothing(paper):
     scenario = paper()
     faults = [

@@ -125,6 +125,7 @@ def test_phases_that_are_known_with_an_uncertainty_widen_the_test(std_rad):
     assert stats.kstest(one_of_each(blind, "phase"), "uniform").pvalue < 1e-6
 
 
+@pytest.mark.slow
 def test_phases_that_stay_wrong_are_blamed_on_nobody_if_they_are_uncertain():
     """The same error in five CPIs, as of a clock that drifts slowly."""
     tests, blind = [], []
@@ -166,6 +167,7 @@ def test_a_target_that_moves_is_blamed_on_nobody_if_it_is_known_when_who_sensed(
     assert stats.kstest(one_of_each(blind, "turn"), "uniform").pvalue < 1e-3
 
 
+@pytest.mark.slow
 def test_turns_are_found_as_often_as_the_law_says():
     """Layouts, culprits and turns at 20 dBm: the share found in ten CPIs against the non-central chi-square."""
     limit = stats.chi2.isf(0.01 / 6 / 3, 6)

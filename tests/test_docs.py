@@ -69,8 +69,16 @@ def blocks(page, *languages):
     return [block for block in all_blocks if block.language in languages]
 
 
+LONG = ("docs/interop.md", "docs/tutorials/clock.md", "docs/design/017-painters.md")
+"""Pages whose blocks take many seconds."""
+
+
 def pages_with(*languages):
-    pages = [page for page in PAGES if blocks(page, *languages)]
+    pages = [
+        pytest.param(page, marks=pytest.mark.slow if str(page.relative_to(ROOT)) in LONG else ())
+        for page in PAGES
+        if blocks(page, *languages)
+    ]
     return pytest.mark.parametrize("page", pages, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -414,10 +422,10 @@ def test_every_link_leads_somewhere(page):
 
 
 def test_every_path_that_is_named_exists():
-    """Modules and tests are called by their path in code font."""
+    """Modules and tests are called by their path in code font; what is built is not there before."""
     for page in PAGES:
         text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        for path in re.findall(r"`((?:models|emulator|scenarios|tests|docs)/[\w/.-]*\w)`", text):
+        for path in re.findall(r"`((?:models|emulator|scenarios|tests|docs)/(?!_build)[\w/.-]*\w)`", text):
             assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 

@@ -98,6 +98,7 @@ def test_docs_show_the_bounds_that_the_command_gives():
     assert shown == [(f"{std:g}", f"{a:.4g}", f"{b:.4g}") for (_, std), (a, b) in zip(cells, bounds, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("std_rad", [0.0, 0.1])
 def test_the_estimator_that_ignores_errors_has_the_error_that_is_said(std_rad):
     """Root mean square of 200 trials of the coherent maximum, within 4 standard deviations of a sum of squares."""

@@ -52,6 +52,7 @@ def test_results_are_the_same_before_and_after_packing(small):
     assert [cpi.index for cpi in again] == list(range(n))
 
 
+@pytest.mark.slow
 def test_a_cpi_more_takes_some_hundred_bytes(small):
     """Of a run without trace and estimation, results and all else that is kept; with what was fused it was 20 kB."""
     emulation = small().build(estimator=None, tracing=False)

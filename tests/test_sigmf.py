@@ -73,6 +73,7 @@ def test_a_replay_of_double_precision_is_the_run_to_the_byte(small, overrides, t
             assert np.array_equal(found.positions_m, cpi.estimate.positions_m)
 
 
+@pytest.mark.slow
 def test_a_replay_of_single_precision_finds_the_same_places(small, tmp_path):
     scenario = small.with_({"estimator.kind": "two-stage"})
     recording, cpis = recorded(scenario)

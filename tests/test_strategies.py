@@ -572,7 +572,7 @@ def test_a_part_of_another_role_is_refused_when_an_emulation_is_built(small, str
         ),
         ({"access_point": lambda **keys: AccessPoint(**keys | {"n_antennas": 2})}, "ap-0 has 2 antennas, and 4 in"),
         ({"seed": -1}, "seed = -1: give a whole number"),
-        ({"seed": None}, "seed = None: give a whole number"),
+        ({"seed": 1.5}, "seed = 1.5: give a whole number"),
         ({"seed": "1"}, "seed = '1': give a whole number"),
         ({"split": lambda shared=IqSplit(iq_bits=8): shared}, "ap-0, ap-1.*share one functional split"),  # noqa: B008
     ],

@@ -81,6 +81,7 @@ def test_a_kalman_filter_on_the_covariances_follows_to_the_millimetre():
     assert np.hypot(*told[[1, 3]]) < 0.1 < np.hypot(*alike[[1, 3]])
 
 
+@pytest.mark.slow
 def test_the_covariance_of_the_track_is_about_its_error():
     """On average over runs the squared error, weighted by the track's own covariance, is about its dimension, 4."""
     pytest.importorskip("stonesoup")

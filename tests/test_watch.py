@@ -87,6 +87,7 @@ def test_one_who_watches_is_told_when_faults_begin_and_end_once(small):
     assert {event.kind for event in began} <= set(FAULTS)
 
 
+@pytest.mark.slow
 def test_one_who_watches_is_told_of_calibrations_and_of_coherence_that_is_lost(small):
     drifting = {
         "oscillators.kind": "wiener", "oscillators.linewidth_hz": 50.0, "calibration.kind": "direct-path",

@@ -8,12 +8,14 @@ from typing import TypeVar
 __all__ = ["doing", "with_progress"]
 
 T = TypeVar("T")
+WIDE = 80
+"""Characters of a line from which on there is a bar in it, too."""
 
 
 def with_progress(
     items: Iterable[T], total: int, label: str, said: Callable[[T], str] = lambda _: "", done: int = 0
 ) -> Iterator[T]:
-    """Yield the items, drawing a bar on standard error if that is a terminal.
+    """Yield the items, drawing a bar on standard error if that is a terminal, with numbers alone on a narrow one.
 
     Parameters
     ----------
@@ -34,16 +36,18 @@ def with_progress(
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
-    columns = (
-        TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-        TextColumn("elapsed,"), TimeRemainingColumn(), TextColumn("left"),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    columns: list[ProgressColumn] = [TextColumn(label), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left")]
+    if console.width >= WIDE:
+        columns[1:1] = [BarColumn()]
+        columns[3:3] = [TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("elapsed,")]
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total, completed=done)
         for item in items:
             yield item
