@@ -5,7 +5,11 @@ from contextlib import contextmanager
 
 from scenarios.file.problems import ScenarioError
 
-__all__ = ["extra"]
+__all__ = ["MissingExtraError", "extra"]
+
+
+class MissingExtraError(ScenarioError, ImportError):
+    """A package that not everybody has is not installed; its text says how to get it."""
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def extra(name: str, what: str) -> Iterator[None]:
 
     Raises
     ------
-    ScenarioError
+    MissingExtraError
         If a package is missing.
     """
     try:
@@ -30,4 +34,4 @@ def extra(name: str, what: str) -> Iterator[None]:
         text = (
             f'needs the package {error.name}, which is not installed; allowed after: pip install "dmimo-isac[{name}]"'
         )
-        raise ScenarioError(what, [text]) from None
+        raise MissingExtraError(what, [text]) from None

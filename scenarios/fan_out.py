@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scenarios.extras import extra
 from scenarios.file.problems import ScenarioError
 
 __all__ = ["Pool", "check_count", "cluster_pool", "each_done", "local_pool"]
@@ -155,11 +156,8 @@ def cluster_pool(cluster: str) -> Iterator[Pool]:
     ScenarioError
         If Dask is not installed, nobody answers there, or no worker comes.
     """
-    try:
+    with extra("cluster", "--cluster"):
         from distributed import Client
-    except ImportError as error:
-        text = 'it needs Dask, which is not installed: pip install "dmimo-isac[cluster]"'
-        raise ScenarioError("--cluster", [text]) from error
     client = _client(Client, cluster)
     with client:
         _wait_for_workers(client, cluster)

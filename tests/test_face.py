@@ -222,7 +222,7 @@ def test_without_xarray_the_extra_is_named(result, monkeypatch):
 
     def without(name, *args, **kwargs):
         if name == "xarray":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name, name=name)
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)

@@ -110,7 +110,10 @@ def test_without_the_extra_one_error_says_what_to_install(folder, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_plotly)
     refused = CliRunner().invoke(app, ["report", str(folder)])
     assert refused.exit_code == 2
-    assert 'got an installation without plotly; allowed: pip install "dmimo-isac[report]"' in refused.output
+    assert (
+        'needs the package plotly, which is not installed; allowed after: pip install "dmimo-isac[report]"'
+        in refused.output
+    )
 
 
 def test_a_folder_without_trace_and_cost_map_has_a_report_that_says_so(copied):

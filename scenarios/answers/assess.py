@@ -210,8 +210,9 @@ class Assessment:
     def summary(self) -> list[str]:
         """Return the verdicts, and what they rest on, in lines."""
         n_targets = len(self.trials[0].cpis[0].truth_m)
+        placed = f"{n_targets} target{'s' * (n_targets != 1)} anew in each"
         return [
-            f"{document()['name']}: {len(self.trials)} trials of {self.n_cpis} CPIs, {n_targets} targets anew in each",
+            f"{document()['name']}: {len(self.trials)} trials of {self.n_cpis} CPIs, {placed}",
             "",
             *aligned([("category", "strictest use", "loosest use", "for"), *map(_verdict_row, self.judged)]),
             "",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scenarios.extras import extra
 from scenarios.output.metrics import METRICS, Metric, Per
 from scenarios.version import SCHEMA_VERSION
 
@@ -32,10 +33,8 @@ def to_xarray(result: "RunResult") -> "Dataset":
     ValueError
         If no CPI was run.
     """
-    try:
+    with extra("sweep", "to_xarray"):
         import xarray
-    except ImportError as error:
-        raise ImportError('to_xarray needs xarray: pip install "dmimo-isac[sweep]"') from error
     if not len(result.cpis):
         raise ValueError("there is no CPI in this run, and nothing was measured")
     metrics = [metric for metric in METRICS if metric.name not in LISTS]

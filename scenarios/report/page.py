@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scenarios.file.problems import ScenarioError
+from scenarios.extras import extra
 from scenarios.output.folders import OutputFolder
 from scenarios.output.results import load_result
 from scenarios.report.data import facts, report_data
@@ -23,7 +23,6 @@ __all__ = ["NAME", "report_html", "write_report"]
 NAME = "report.html"
 LIBRARIES = ("numpy", "scipy", "simpy", "networkx", "matplotlib", "plotly")
 TEMPLATES = Path(__file__).parent / "templates"
-NEEDED = 'got an installation without {}; allowed: pip install "dmimo-isac[report]"'
 
 
 class _Library(NamedTuple):
@@ -64,11 +63,9 @@ def report_html(folder: Path) -> str:
 
 def _library() -> _Library:
     """Return what the extra brings; an error in words if it is not there."""
-    try:
+    with extra("report", "dmimo report"):
         import jinja2
         from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ScenarioError("dmimo report", [NEEDED.format(error.name)]) from error
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
