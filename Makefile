@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
-SOME   := $(addprefix tests/test_,$(addsuffix .py,emulator estimators contracts cli same_bytes checkpoint clocks faults schema))
+SOME   := $(addprefix tests/test_,$(addsuffix .py,emulator estimators cli same_bytes checkpoint schema))
 export OPENBLAS_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 

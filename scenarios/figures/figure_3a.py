@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from models.estimation.base import Estimator
@@ -36,6 +37,10 @@ POWERS_DBM = (0.0, 10.0, 20.0, 30.0, 40.0)
 N_TARGETS = 2
 ESTIMATORS: tuple[Estimator, Estimator] = (TwoStage(), PaperEstimator())
 LAYOUTS = ("figure 2", "random")
+LIMITS_M = (1e-5, 1e2)
+TICKS = {1e-4: "0.1 mm", 1e-3: "1 mm", 1e-2: "1 cm", 1e-1: "0.1 m", 1.0: "1 m", 10.0: "10 m"}
+LABEL = 0.07
+"""Height of a label of a curve, in shares."""
 
 
 class Tally(NamedTuple):
@@ -165,8 +170,8 @@ class Figure3a:
     def picture(self) -> Figure:
         """Return the figure drawn."""
         with draw.styled():
-            figure = Figure(figsize=(14.2, 4.9), layout="constrained")
-            plot(self, figure.subplots(1, 3, sharex=True, sharey=True))
+            figure = Figure(figsize=(13.6, 8.2), layout="constrained")
+            plot(self, figure.subplots(2, 3, sharex=True, sharey=True))
         return figure
 
 
@@ -227,54 +232,77 @@ def _errors(scenario: Scenario, seed: int) -> Float:
     return np.array([ours.error_m, gradient.error_m, resolved, coherent])
 
 
-def plot(result: Figure3a, axes: Sequence[Axes]) -> Sequence[Axes]:
-    """Draw the distributions on three axes, one for each target of figure 2 and one for random layouts; return them."""
+def plot(result: Figure3a, axes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Draw the distributions and return the axes, of shape (2, 3).
+
+    A row for each estimator; a column for each target of figure 2, and one for random layouts.
+    """
     colors = [mpl.colors.to_hex(c) for c in mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(POWERS_DBM)))]
-    for target, ax in enumerate(axes[:N_TARGETS]):
-        _draw_panel(ax, result.fixed, colors, slice(target, target + 1))
-        x, y = result.truth_m[target]
-        ax.set_title(f"Target {target} of figure 2, at ({x:.0f}, {y:.0f}) m")
-    _draw_panel(axes[-1], result.random, colors, slice(None))
-    axes[-1].set_title("Random layouts, both targets; bound: median")
-    axes[0].set(ylabel="share of all realisations", ylim=(0.0, 1.1), yticks=np.linspace(0.0, 1.0, 6), xscale="log")
-    for ax in axes:
-        ax.set_xlabel("position error (m)")
-        ax.grid(True)
-    axes[0].figure.legend(handles=_legend_handles(colors), loc="outside right center")
+    columns = [(result.fixed, slice(target, target + 1)) for target in range(N_TARGETS)]
+    for (errors, targets), (upper, lower) in zip([*columns, (result.random, slice(None))], axes.T, strict=True):
+        bound_m = np.median(errors.peb_m[:, :, targets], axis=(1, 2))
+        for ax, error_m in ((upper, errors.error_m), (lower, errors.error_gradient_m)):
+            _draw_panel(ax, error_m[:, :, targets], bound_m, colors)
+    for target, (x, y) in enumerate(result.truth_m):
+        axes[0, target].set_title(f"Target {target} of figure 2, at ({x:.0f}, {y:.0f}) m")
+    axes[0, -1].set_title("Random layouts, both targets; bound: median")
+    for ax, estimator in zip(axes[:, 0], ("two-stage, lobe search", "CFAR and gradient"), strict=True):
+        ax.set_ylabel(f"{estimator}\nshare of all realisations")
+    for ax in axes[-1]:
+        ax.set_xlabel("position error")
+    _set_axes(axes[0, 0])
+    axes[0, 0].figure.legend(handles=_legend_handles(), loc="outside lower center", ncols=2)
     return axes
 
 
-def _draw_panel(ax: Axes, errors: Errors, colors: Sequence[str], targets: slice) -> None:
-    silent = []
-    for i, (power, color) in enumerate(zip(POWERS_DBM, colors, strict=True)):
-        _draw_cdf(ax, errors.error_m[i, :, targets], color, "-", 2.0)
-        _draw_cdf(ax, errors.error_gradient_m[i, :, targets], color, "--", 1.2)
-        bound = float(np.median(errors.peb_m[i, :, targets]))
-        ax.plot([bound, bound], [0.0, 1.02], color=color, ls=":", lw=1.1, zorder=1)
-        ax.annotate(f"{power:.0f}", (bound, 1.03), ha="center", va="bottom", fontsize=8.5, color=color)
-        if np.isnan(errors.error_m[i, :, targets]).all() and np.isnan(errors.error_gradient_m[i, :, targets]).all():
-            silent.append(f"{power:.0f}")
-    if silent:
+def _set_axes(ax: Axes) -> None:
+    """Set the scales that all panels share."""
+    ax.set(xscale="log", xlim=LIMITS_M, ylim=(0.0, 1.1), yticks=np.linspace(0.0, 1.0, 6))
+    ax.set_xticks(list(TICKS), list(TICKS.values()))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _draw_panel(ax: Axes, error_m: Float, bound_m: Float, colors: Sequence[str]) -> None:
+    """Draw the distributions at all powers, shape (n_powers, n_realizations, n_targets), and the bounds."""
+    found = [_draw_cdf(ax, of_power, color) for of_power, color in zip(error_m, colors, strict=True)]
+    for bound, color in zip(bound_m, colors, strict=True):
+        ax.plot([bound, bound], [0.0, 1.1], color=color, ls=":", lw=1.1, zorder=1)
+    ends = [(share, i) for i, share in enumerate(found) if share]
+    for (_, i), height in zip(sorted(ends), _apart([share for share, _ in sorted(ends)]), strict=True):
+        text = f"{POWERS_DBM[i]:.0f} dBm"
+        ax.annotate(text, (1.02, height), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=colors[i])
+    if silent := [f"{power:.0f}" for power, share in zip(POWERS_DBM, found, strict=True) if not share]:
         text = f"{', '.join(silent)} dBm:\nnothing found"
-        ax.annotate(text, (0.65, 0.5), xycoords="axes fraction", ha="center", fontsize=9.5, color=draw.GREY)
+        ax.annotate(text, (0.5, 0.2), xycoords="axes fraction", ha="center", fontsize=9.5, color=draw.GREY,
+                    bbox={"fc": "white", "ec": "none"})  # fmt: skip
+    ax.grid(True)
 
 
-def _draw_cdf(ax: Axes, error_m: Float, color: str, dashes: str, width: float) -> None:
-    """Draw the share of all realisations, those without an estimate included, whose error is at most x."""
+def _apart(heights: Sequence[float]) -> list[float]:
+    """Return ascending heights of labels pushed apart so that none covers another, the highest at most where it was.
+
+    >>> _apart([0.2, 1.0, 1.0])
+    [0.2, 0.93, 1.0]
+    """
+    placed: list[float] = []
+    for height in reversed(heights):
+        placed.append(min(height, placed[-1] - LABEL) if placed else height)
+    return [round(height, 6) for height in reversed(placed)]
+
+
+def _draw_cdf(ax: Axes, error_m: Float, color: str) -> float:
+    """Draw the share of all realisations, those without an estimate included, whose error is at most x; return it."""
     error = np.sort(error_m[~np.isnan(error_m)])
-    if len(error):
-        share = np.arange(len(error) + 1) / error_m.size
-        ax.step(np.append(error, 1e3), np.append(share[1:], share[-1]), dashes, color=color, lw=width, where="post")
-        ax.plot([error[0]] * 2, share[:2], dashes, color=color, lw=width)
-    ax.set_xlim(1e-5, 1e2)
+    if not len(error):
+        return 0.0
+    share = np.arange(len(error) + 1) / error_m.size
+    ax.step([error[0], *error, 1e3], [0.0, *share[1:], share[-1]], color=color, lw=2.0, where="post")
+    return float(share[-1])
 
 
-def _legend_handles(colors: Sequence[str]) -> list[Line2D]:
-    powers = zip(colors, POWERS_DBM, strict=True)
-    handles = [Line2D([], [], color=color, lw=2.4, label=f"{power:.0f} dBm") for color, power in powers][::-1]
+def _legend_handles() -> list[Line2D]:
     looks = (
-        ("-", 2.0, "two-stage, lobe search"),
-        ("--", 1.2, "CFAR and gradient"),
-        (":", 1.1, "bound (PEB), power on top"),
+        ("-", 2.0, "errors, the power beside each curve"),
+        (":", 1.1, "bound (PEB) at the powers, 40 dBm leftmost"),
     )
-    return handles + [Line2D([], [], color=draw.BLACK, ls=ls, lw=lw, label=label) for ls, lw, label in looks]
+    return [Line2D([], [], color=draw.BLACK, ls=ls, lw=lw, label=label) for ls, lw, label in looks]
