@@ -281,6 +281,7 @@ def journalled(small, tmp_path):
     return tmp_path / "c", cpis, partial(small().build, estimator=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last_cpis", [None, 3])
 def test_a_file_with_a_journal_stays_short_and_gives_the_same_bytes(small, tmp_path, monkeypatch, last_cpis):
     monkeypatch.setattr("emulator.blocks.BLOCK_ROWS", 64)

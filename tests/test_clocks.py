@@ -328,6 +328,7 @@ def test_what_a_calibration_leaves_is_what_its_covariance_says(paper, sizes):
     assert np.mean(distances) == pytest.approx(23.0, rel=5.0 * np.sqrt(2.0 / 23.0 / 60.0))
 
 
+@pytest.mark.slow
 def test_a_correction_that_never_comes_leaves_its_ap_as_it_was(paper):
     scenario = paper()
     chains = np.tile(random_chains(12)[:1], (2, 1)) * [[1.0], [-1.0]]
@@ -453,6 +454,7 @@ def test_a_restart_brings_no_calibration_that_nobody_asked_for(paper):
     assert said[-1][1] == pytest.approx(np.pi / np.sqrt(3.0)) and said[0][1] < 0.01
 
 
+@pytest.mark.slow
 def test_an_ap_that_restarts_between_two_cpis_of_pilots_is_measured_in_the_next_round(paper):
     at_s = FRAME.cpi_start_ns(0) * 1e-9 + 4.5e-4
     result, said = run_with_a_restart(

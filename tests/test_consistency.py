@@ -146,6 +146,7 @@ def test_phases_that_stay_wrong_are_blamed_on_nobody_if_they_are_uncertain():
         assert stats.kstest(one_of_each(blind, kind), "uniform").pvalue < 1e-6
 
 
+@pytest.mark.slow
 def test_a_target_that_moves_is_blamed_on_nobody_if_it_is_known_when_who_sensed():
     """Phases that turn from slot to slot by up to half a radian, alike in five CPIs."""
     tests, blind = [], []

@@ -437,7 +437,7 @@ class TestFiles:
         assert len(cost_maps.picture().axes) == 4  # two maps and their colour bars
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(figure_3a, "POWERS_DBM", (0.0, 40.0))
-            assert len(result.picture().axes) == 3
+            assert len(result.picture().axes) == 6  # a row for each estimator, two targets and random layouts
 
 
 class TestCommand:

@@ -80,6 +80,7 @@ def refused_or_run(data, *words):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "key"), list(keys_of_the_schema()))
 def test_odd_values_of_every_key(table, key):
     slow = ("lead_s", "deadline_s", "latency_s")  # an hour of them is valid, and long
