@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from scenarios.file.problems import ScenarioError
 
-__all__ = ["MissingExtraError", "extra"]
+__all__ = ["MissingExtraError", "extra", "require"]
 
 
 class MissingExtraError(ScenarioError, ImportError):
@@ -31,7 +32,16 @@ def extra(name: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        text = (
-            f'needs the package {error.name}, which is not installed; allowed after: pip install "dmimo-isac[{name}]"'
-        )
-        raise MissingExtraError(what, [text]) from None
+        raise _missing(name, what, error.name) from None
+
+
+def require(name: str, what: str, *packages: str) -> None:
+    """Say the same at once, without an import, where one of some packages is missing; raises MissingExtraError."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise _missing(name, what, package)
+
+
+def _missing(name: str, what: str, package: str | None) -> MissingExtraError:
+    text = f'needs the package {package}, which is not installed; allowed after: pip install "dmimo-isac[{name}]"'
+    return MissingExtraError(what, [text])

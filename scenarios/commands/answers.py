@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from scenarios.figures.common import Result
     from scenarios.file.scenario import Scenario
     from scenarios.output.folders import OutputFolder
 
 __all__ = ["register"]
 
-MOST_TRIALS, MOST_WORKERS = 1_000_000, 1024
+MOST_TRIALS = 1_000_000
 ASSESS_TRIALS, DIMENSION_TRIALS = 200, 100
 
 
@@ -30,63 +29,39 @@ def _trials_option(default: int) -> Any:
     return typer.Option("--trials", parser=whole(1, MOST_TRIALS), metavar="N", help=said)
 
 
-def _workers_option() -> Any:
-    from scenarios.commands.cli import whole
-
-    return typer.Option("--workers", parser=whole(1, MOST_WORKERS), metavar="N", help="Processes; default: one a core.")
-
-
 def _register_assess(app: typer.Typer) -> None:
-    from scenarios.commands.cli import (
-        JsonOption,
-        OverwriteOption,
-        PluginOption,
-        ScenarioArgument,
-        SeedOption,
-        SetOption,
-        guarded,
-        load_scenario,
-        out_option,
-    )
+    from scenarios.commands import cli
+    from scenarios.commands.figure import show_result
 
     @app.command()
-    @guarded
+    @cli.guarded
     def assess(
-        scenario: ScenarioArgument,
+        scenario: cli.ScenarioArgument,
         trials: Annotated[int, _trials_option(ASSESS_TRIALS)] = ASSESS_TRIALS,
-        workers: Annotated[int | None, _workers_option()] = None,
-        seed: SeedOption = 1,
-        overrides: SetOption = None,
-        out: Annotated[Path | None, out_option("Output folder", "assess-<scenario>-<seed>")] = None,
-        as_json: JsonOption = False,
-        plugins: PluginOption = None,
-        overwrite: OverwriteOption = False,
+        workers: Annotated[int | None, cli.workers_option()] = None,
+        seed: cli.SeedOption = 1,
+        overrides: cli.SetOption = None,
+        out: Annotated[Path | None, cli.out_option("Output folder", "assess-<scenario>-<seed>")] = None,
+        as_json: cli.JsonOption = False,
+        plugins: cli.PluginOption = None,
+        overwrite: cli.OverwriteOption = False,
     ) -> None:
         """Judge a network by the sensing service categories of 3GPP TS 22.137, and map where they hold."""
-        checked = load_scenario(scenario, overrides, plugins)
+        checked = cli.load_scenario(scenario, overrides, plugins)
         folder = _folder("assess", scenario, checked, seed, {"trials": trials}, out, as_json, overwrite)
         from scenarios.answers.assess import assess as assessed
 
-        _show("assess", assessed(checked, trials, seed, workers), folder, as_json)
+        show_result("assess", assessed(checked, trials, seed, workers), folder, as_json)
 
 
 def _register_dimension(app: typer.Typer) -> None:
-    from scenarios.commands.cli import (
-        JsonOption,
-        OverwriteOption,
-        PluginOption,
-        ScenarioArgument,
-        SeedOption,
-        SetOption,
-        guarded,
-        load_scenario,
-        out_option,
-    )
+    from scenarios.commands import cli
+    from scenarios.commands.figure import show_result
 
     @app.command()
-    @guarded
+    @cli.guarded
     def dimension(
-        scenario: ScenarioArgument,
+        scenario: cli.ScenarioArgument,
         goal: Annotated[
             str, typer.Option("--goal", metavar="GOAL", help='As "error_m <= 0.01 at 95%", or "... mean".')
         ],
@@ -97,26 +72,26 @@ def _register_dimension(app: typer.Typer) -> None:
             bool, typer.Option("--most", help="The largest value that meets it, not the smallest.")
         ] = False,
         trials: Annotated[int, _trials_option(DIMENSION_TRIALS)] = DIMENSION_TRIALS,
-        workers: Annotated[int | None, _workers_option()] = None,
-        seed: SeedOption = 1,
-        overrides: SetOption = None,
-        out: Annotated[Path | None, out_option("Output folder", "dimension-<scenario>-<seed>")] = None,
-        as_json: JsonOption = False,
-        plugins: PluginOption = None,
-        overwrite: OverwriteOption = False,
+        workers: Annotated[int | None, cli.workers_option()] = None,
+        seed: cli.SeedOption = 1,
+        overrides: cli.SetOption = None,
+        out: Annotated[Path | None, cli.out_option("Output folder", "dimension-<scenario>-<seed>")] = None,
+        as_json: cli.JsonOption = False,
+        plugins: cli.PluginOption = None,
+        overwrite: cli.OverwriteOption = False,
     ) -> None:
         """Find the smallest value of a key with which a scenario meets a goal."""
         from scenarios.answers.goals import parse_goal
         from scenarios.answers.ladder import parse_over
 
         asked, ladder = parse_goal(goal), parse_over(over)
-        checked = load_scenario(scenario, overrides, plugins)
+        checked = cli.load_scenario(scenario, overrides, plugins)
         more = {"goal": asked.text, "over": over, "most": most, "trials": trials}
         folder = _folder("dimension", scenario, checked, seed, more, out, as_json, overwrite)
         from scenarios.answers.dimension import dimension as dimensioned
 
         found = dimensioned(checked, asked, ladder.downwards() if most else ladder, trials, seed, workers)
-        _show("dimension", found, folder, as_json)
+        show_result("dimension", found, folder, as_json)
 
 
 def _folder(
@@ -147,17 +122,3 @@ def _folder(
     )
     folder.check()
     return folder
-
-
-def _show(name: str, result: "Result", folder: "OutputFolder | None", as_json: bool) -> None:
-    from scenarios.commands.terminal import say
-    from scenarios.figures.common import save
-    from scenarios.output.results import json_text
-
-    paths = save(result, name, folder) if folder is not None else []
-    if as_json:
-        say(json_text(result.data()).rstrip())
-        return
-    written = ["Written:", *(f"  {path}" for path in paths)] if paths else []
-    for line in [*result.summary(), *written]:
-        say(line)

@@ -90,7 +90,7 @@ def _folder(
 def _capture(
     scenario: "Scenario", seed: int, folder: "OutputFolder", names: tuple[str, ...], radiated: bool, datatype: str
 ) -> None:
-    from scenarios.commands.terminal import say
+    from scenarios.commands.terminal import say_written
     from scenarios.file.files import dump
     from scenarios.interop.recording import record_iq
     from scenarios.interop.sigmf import sigmf_files, writers_of
@@ -100,9 +100,7 @@ def _capture(
     n_cpis = sum(1 for _ in emulation.cpis())
     files = {SCENARIO_FILE: dump(scenario.resolved(seed)).encode()}
     files |= sigmf_files(recording.before(n_cpis), datatype)
-    say("Written:")
-    for path in folder.write(writers_of(files)):
-        say(f"  {path}")
+    say_written(folder.write(writers_of(files)))
 
 
 def _replay(scenario: "Scenario", folder: Path, as_json: bool) -> None:

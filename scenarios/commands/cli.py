@@ -21,7 +21,7 @@ import typer
 
 from scenarios.commands.waiting import process_began_s  # isort: skip  - first: it takes the time
 from scenarios.commands.completion import complete_key, complete_scenario
-from scenarios.commands.terminal import console, log_to_stderr, make_streams_safe, say, show
+from scenarios.commands.terminal import console, log_to_stderr, make_streams_safe, say, say_written, show
 
 if TYPE_CHECKING:
     from scenarios.figures.bound_map import BoundMap
@@ -31,7 +31,18 @@ if TYPE_CHECKING:
 
     MappedBound = tuple[BoundMap, tuple[Path, ...]]
 
-__all__ = ["app", "guarded", "load_scenario", "main", "one_of", "out_option", "path_given", "say", "whole"]
+__all__ = [
+    "app",
+    "guarded",
+    "load_scenario",
+    "main",
+    "one_of",
+    "out_option",
+    "path_given",
+    "say",
+    "whole",
+    "workers_option",
+]
 
 T = TypeVar("T")
 _began_s: float | None = None
@@ -117,6 +128,11 @@ def out_option(what: str, default: str) -> Any:
     """Return the option --out of a command that writes a folder, by default in ``results``."""
     said = f"{what}; default: results/{default}, with a digest of other settings; none with --json."
     return typer.Option("--out", parser=path_given, metavar="DIR", help=said)
+
+
+def workers_option(most: int | None = 1024) -> Any:
+    """Return the option --workers of a command that shares its work among processes."""
+    return typer.Option("--workers", parser=whole(1, most), metavar="N", help="Processes; default: one a core.")
 
 
 ScenarioArgument = Annotated[
@@ -372,8 +388,9 @@ def _show_bounds(found: dict[str, Any], mapped: "MappedBound | None", as_json: b
     show(bounds_table(found), console())
     if "since_s" in found:
         say(f"Phases as known {found['since_s']:g} s after a calibration; without one, after the start")
-    for line in [mapped[0].summary(), "Written:", *(f"  {path}" for path in mapped[1])] if mapped else ():
-        say(line)
+    if mapped:
+        say(mapped[0].summary())
+        say_written(mapped[1])
 
 
 @app.command()

@@ -23,9 +23,7 @@ def register(app: typer.Typer) -> None:
         ] = 100,
         echoes: Annotated[bool, typer.Option("--echoes", help="The samples, too.")] = False,
         seed: cli.SeedOption = 1,
-        workers: Annotated[
-            int | None, typer.Option("--workers", parser=cli.whole(1), metavar="N", help="Default: one for each core.")
-        ] = None,
+        workers: Annotated[int | None, cli.workers_option(most=None)] = None,
         overrides: cli.SetOption = None,
         plugins: cli.PluginOption = None,
         overwrite: cli.OverwriteOption = False,

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from scenarios.figures.common import Result
     from scenarios.output.folders import OutputFolder
 
-__all__ = ["FigureName", "figure_folder", "register", "run_figure"]
+__all__ = ["FigureName", "figure_folder", "register", "run_figure", "show_result"]
 
-MOST_REALIZATIONS, MOST_WORKERS = 1_000_000, 1024
+MOST_REALIZATIONS = 1_000_000
 
 
 class FigureName(enum.StrEnum):
@@ -70,6 +70,7 @@ def register(app: typer.Typer) -> None:
         guarded,
         out_option,
         whole,
+        workers_option,
     )
 
     @app.command()
@@ -87,12 +88,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         seed: SeedOption = 1,
-        workers: Annotated[
-            int | None,
-            typer.Option(
-                "--workers", parser=whole(1, MOST_WORKERS), metavar="N", help="Processes; default: one a core."
-            ),
-        ] = None,
+        workers: Annotated[int | None, workers_option()] = None,
         out: Annotated[Path | None, out_option("Output folder", "figure-<name>-<seed>")] = None,
         as_json: JsonOption = False,
         overrides: SetOption = None,
@@ -105,7 +101,9 @@ def register(app: typer.Typer) -> None:
         folder = None
         if out is not None or not as_json:
             folder = figure_folder(name, seed, n_realizations, settings, out, overwrite)
-        _show(name, run_figure(name, seed, n_realizations, workers, settings), folder, as_json)
+        found = run_figure(name, seed, n_realizations, workers, settings)
+        timed = {"cpu_s": found.cpu_s} if hasattr(found, "cpu_s") else {}
+        show_result(f"figure-{name.value}", found, folder, as_json, **timed)
 
 
 def figure_folder(
@@ -133,15 +131,16 @@ def figure_folder(
     return folder
 
 
-def _show(name: FigureName, result: "Result", folder: "OutputFolder | None", as_json: bool) -> None:
-    from scenarios.commands.terminal import say
+def show_result(name: str, result: "Result", folder: "OutputFolder | None", as_json: bool, **timed: float) -> None:
+    """Save a result in its folder, if it has one, and show it: as JSON with times, or in words and what was written."""
+    from scenarios.commands.terminal import say, say_written
     from scenarios.figures.common import save
     from scenarios.output.results import json_text
 
-    paths = save(result, f"figure-{name.value}", folder) if folder is not None else []
+    paths = save(result, name, folder) if folder is not None else []
     if as_json:
-        timed = {"cpu_s": result.cpu_s} if hasattr(result, "cpu_s") else {}
         say(json_text(result.data() | timed).rstrip())
         return
-    for line in [*result.summary(), "Written:", *(f"  {path}" for path in paths)]:
+    for line in result.summary():
         say(line)
+    say_written(paths)

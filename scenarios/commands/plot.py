@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
         overwrite: OverwriteOption = False,
     ) -> None:
         """Draw a metric of a sweep against a swept key, with 95 % intervals."""
-        from scenarios.commands.terminal import say
+        from scenarios.commands.terminal import say, say_written
         from scenarios.sweeps.curves import curves, default_metric, write
         from scenarios.sweeps.dataset import open_results
 
@@ -62,6 +62,4 @@ def register(app: typer.Typer) -> None:
         found = curves(results, y or default_metric(results), x, hue, None if quantile == MEAN else quantile)
         for line in found.summary():
             say(line)
-        say("Written:")
-        for path in write(found, out or folder, logy=logy, logx=logx, overwrite=overwrite):
-            say(f"  {path}")
+        say_written(write(found, out or folder, logy=logy, logx=logx, overwrite=overwrite))

@@ -10,7 +10,7 @@ import numpy as np
 
 from scenarios.commands.checkpoints import Checkpoints
 from scenarios.commands.run import execute, output_folder, print_summary, write_folder
-from scenarios.commands.terminal import console, say, show
+from scenarios.commands.terminal import console, say, say_written, show
 from scenarios.file.scenario import Scenario
 from scenarios.output import results
 from scenarios.output.folders import OutputFolder
@@ -76,12 +76,7 @@ def run_seed(request: Request, seed: int, path: Path | None) -> None:
         sys.stdout.writelines(results.run_pieces(result, seed, wall_s=wall_s))
         return
     print_summary(result, wall_s, console())
-    _say_written(paths)
-
-
-def _say_written(paths: Sequence[Path]) -> None:
-    for line in ["Written:", *(f"  {path}" for path in paths)] if paths else ():
-        say(line)
+    say_written(paths)
 
 
 class Tally(NamedTuple):
@@ -140,7 +135,7 @@ def run_seeds(request: Request, seeds: range, places: Sequence[Path | None]) -> 
     for line in _lines(tallies):
         say(line)
     say(f"{'Wall-clock time':<{WIDEST}}  {wall_s:.2f} s for {len(seeds)} seeds")
-    _say_written(folders)
+    say_written(folders)
 
 
 WIDEST = 34

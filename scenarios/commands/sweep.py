@@ -98,25 +98,17 @@ def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def register(app: typer.Typer) -> None:
     """Add the command `sweep`."""
-    from scenarios.commands.cli import (
-        OverwriteOption,
-        PluginOption,
-        ScenarioArgument,
-        SeedOption,
-        SetOption,
-        guarded,
-        load_scenario,
-        path_given,
-        whole,
-    )
+    from scenarios.commands import cli
 
     @app.command()
-    @guarded
+    @cli.guarded
     def sweep(
-        scenario: ScenarioArgument,
-        out: Annotated[Path, typer.Option("--out", parser=path_given, metavar="DIR", help="Folder for the results.")],
+        scenario: cli.ScenarioArgument,
+        out: Annotated[
+            Path, typer.Option("--out", parser=cli.path_given, metavar="DIR", help="Folder for the results.")
+        ],
         trials: Annotated[
-            int, typer.Option("--trials", parser=whole(1, MOST_TRIALS), metavar="N", help="Trials at each setting.")
+            int, typer.Option("--trials", parser=cli.whole(1, MOST_TRIALS), metavar="N", help="Trials at each setting.")
         ],
         over: Annotated[
             list[str] | None,
@@ -125,28 +117,26 @@ def register(app: typer.Typer) -> None:
         points: Annotated[
             Path | None,
             typer.Option(
-                "--points", parser=path_given, metavar="FILE", help="Settings as a list: CSV, or TOML with [[point]]."
+                "--points",
+                parser=cli.path_given,
+                metavar="FILE",
+                help="Settings as a list: CSV, or TOML with [[point]].",
             ),
         ] = None,
         what: Annotated[
             Experiment,
             typer.Option("--what", help="Emulate, or bounds and spectral efficiency alone."),
         ] = Experiment.RUN,
-        seed: SeedOption = 1,
-        workers: Annotated[
-            int | None,
-            typer.Option(
-                "--workers", parser=whole(1, MOST_WORKERS), metavar="N", help="Processes; default: one a core."
-            ),
-        ] = None,
+        seed: cli.SeedOption = 1,
+        workers: Annotated[int | None, cli.workers_option(MOST_WORKERS)] = None,
         cluster: Annotated[
             str | None,
             typer.Option("--cluster", metavar="ADDRESS", help="A Dask scheduler, or the JSON file that it wrote."),
         ] = None,
         retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do tasks again that failed.")] = False,
-        overrides: SetOption = None,
-        plugins: PluginOption = None,
-        overwrite: OverwriteOption = False,
+        overrides: cli.SetOption = None,
+        plugins: cli.PluginOption = None,
+        overwrite: cli.OverwriteOption = False,
     ) -> None:
         """Do an experiment at many settings, many trials each; interrupted, it goes on when run again."""
         from scenarios.file.problems import ScenarioError
@@ -158,7 +148,7 @@ def register(app: typer.Typer) -> None:
         if cluster is not None and workers is not None:
             raise ScenarioError("--workers", ["got a number beside --cluster, which has its own; allowed: one of them"])
         plan = Plan(
-            scenario=load_scenario(scenario, overrides, plugins),
+            scenario=cli.load_scenario(scenario, overrides, plugins),
             over=_grid(over or ()),
             points=read_points(points) if points else (),
             what=what.value,

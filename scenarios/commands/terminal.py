@@ -8,10 +8,13 @@ import sys
 from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["console", "log_to_stderr", "make_streams_safe", "say", "show"]
+__all__ = ["console", "log_to_stderr", "make_streams_safe", "say", "say_written", "show"]
 
 PLAIN = {"–": "-", "−": "-", "…": "...", "≤": "<=", "λ": "lambda", "ρ": "rho", "→": "->", "µ": "u", "×": "x"}
 """What stands in results for the characters that this program itself writes there."""
@@ -56,6 +59,13 @@ def say(text: str, *, error: bool = False) -> None:
     stream = sys.stderr if error else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
+
+
+def say_written(paths: "Iterable[Path]") -> None:
+    """Write which files there are now, a line each; nothing if there are none."""
+    lines = [f"  {path}" for path in paths]
+    for line in ["Written:", *lines] if lines else ():
+        say(line)
 
 
 def log_to_stderr() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scenarios.extras import extra
-from scenarios.output.metrics import METRICS, Metric, Per
+from scenarios.output.metrics import METRICS, Metric, Per, attributes
 from scenarios.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -50,9 +50,8 @@ def _is_there(values: Sequence[Any]) -> bool:
 
 
 def _variable(metric: Metric, values: Sequence[Any]) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
-    own = {Per.CPI: (), Per.TARGET: ("target",), Per.UE: ("ue",)}[metric.per]
-    attributes = {"long_name": metric.about, **({"units": metric.unit} if metric.unit else {})}
-    return ("cpi", *own, *AXES.get(metric.name, ())), _array(metric, values), attributes
+    dims = (*metric.per.dims, *AXES.get(metric.name, ()))
+    return dims, _array(metric, values), attributes(metric.about, metric.unit)
 
 
 def _array(metric: Metric, values: Sequence[Any]) -> np.ndarray:

@@ -21,7 +21,20 @@ from scenarios.output.lengths import length_text
 if TYPE_CHECKING:
     from emulator.results import CpiResult
 
-__all__ = ["METRICS", "Curve", "Metric", "Panel", "Per", "Shown", "columns", "curves", "lines", "number", "values"]
+__all__ = [
+    "METRICS",
+    "Curve",
+    "Metric",
+    "Panel",
+    "Per",
+    "Shown",
+    "attributes",
+    "columns",
+    "curves",
+    "lines",
+    "number",
+    "values",
+]
 
 NOTHING = "–"
 
@@ -32,6 +45,16 @@ class Per(StrEnum):
     CPI = "cpi"
     TARGET = "target"
     UE = "ue"
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Named dimensions of its values over the CPIs of a run."""
+        return ("cpi",) if self is Per.CPI else ("cpi", self.value)
+
+
+def attributes(about: str, unit: str) -> dict[str, str]:
+    """Return what an array of values says of itself: what it is, and its unit if it has one."""
+    return {"long_name": about} | ({"units": unit} if unit else {})
 
 
 def number(digits: int, factor: float = 1.0) -> Callable[[float], str]:

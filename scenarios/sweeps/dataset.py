@@ -7,14 +7,15 @@ missed, a task that failed (variable ``failed``), a CPI or target that other set
 
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scenarios.extras import require
 from scenarios.file.files import dump
 from scenarios.file.problems import ScenarioError
+from scenarios.output.metrics import attributes
 from scenarios.sweeps.experiments import VARIABLES, Record, Variable
 from scenarios.sweeps.log import entries
 from scenarios.sweeps.plan import Plan, version
@@ -31,11 +32,8 @@ RESULTS = "results.nc"
 
 
 def require_xarray() -> None:
-    """Refuse, in words, to go on where the packages of the extra are not installed; raises ScenarioError."""
-    for name in ("xarray", "h5netcdf", "h5py"):
-        if find_spec(name) is None:
-            text = f'it needs {name}, which is not installed: pip install "dmimo-isac[sweep]"'
-            raise ScenarioError("dmimo sweep", [text])
+    """Refuse, in words, to go on where the packages of the extra are not installed; raises MissingExtraError."""
+    require("sweep", "dmimo sweep", "xarray", "h5netcdf", "h5py")
 
 
 def open_results(folder: str | Path) -> "Dataset":
@@ -145,8 +143,7 @@ def _fill(array: np.ndarray, at: tuple[int, ...], value: Any) -> None:
 def _variable(plan: Plan, name: str, array: np.ndarray, dims: tuple[str, ...], outer: tuple[int, ...]) -> Any:
     known: Variable = VARIABLES[plan.what][name]
     inner = (*known.dims, *AXES)[: array.ndim - 2]
-    attributes = {"long_name": known.about} | ({"units": known.unit} if known.unit else {})
-    return (*dims, *inner), _outwards(array, outer), attributes
+    return (*dims, *inner), _outwards(array, outer), attributes(known.about, known.unit)
 
 
 def _outwards(array: np.ndarray, outer: tuple[int, ...]) -> np.ndarray:

@@ -26,7 +26,6 @@ class Variable(NamedTuple):
     about: str
 
 
-DIMS = {Per.CPI: ("cpi",), Per.TARGET: ("cpi", "target"), Per.UE: ("cpi", "ue")}
 BOOKS = {
     "slots": "Slots of the run.",
     "events": "Kernel events served until the last estimate was published.",
@@ -88,7 +87,7 @@ def _planned_efficiency(scenario: Scenario, seed: int) -> float:
 EXPERIMENTS: dict[str, Callable[[Scenario, int], Record]] = {"run": run, "bound": bound}
 VARIABLES: dict[str, dict[str, Variable]] = {
     "run": {
-        **{metric.name: Variable(DIMS[metric.per], metric.unit, metric.about) for metric in METRICS},
+        **{metric.name: Variable(metric.per.dims, metric.unit, metric.about) for metric in METRICS},
         **{name: Variable((), "", about) for name, about in BOOKS.items()},
     },
     "bound": {
