@@ -3,6 +3,7 @@
 import csv
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -207,9 +208,18 @@ def test_arrows_lead_from_a_plan_over_its_reports_to_what_is_published(run, perf
 # -- value changes -----------------------------------------------------------------------------------------------------
 
 
+def imported_vcdvcd():
+    """Return the package, which at its import lets a broken pipe end the process: that is undone."""
+    before = signal.getsignal(signal.SIGPIPE)
+    try:
+        return pytest.importorskip("vcdvcd")
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
 def changes_of(path):
     """Return the changes of every signal as (time, value), by node and name."""
-    vcdvcd = pytest.importorskip("vcdvcd")
+    vcdvcd = imported_vcdvcd()
     dump = vcdvcd.VCDVCD(str(path))
     assert dump.timescale["timescale"] * 10**9 == 1
     return {tuple(name.split(".")[1:]): dump[name].tv for name in dump.signals}

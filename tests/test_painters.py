@@ -64,7 +64,6 @@ def test_without_a_painter_the_picture_is_drawn_when_it_is_asked_for(monkeypatch
         assert content() == png(bars(2))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_painter_that_dies_does_no_harm(count):
     with Painters(count) as some:
