@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from scenarios.examples import load_aware, own_clock, sleeping_ap, stone_soup, waypoints, weak_targets
+from scenarios.examples import drifting_phases, load_aware, own_clock, sleeping_ap, stone_soup, waypoints, weak_targets
 
-EXAMPLES = (load_aware, own_clock, sleeping_ap, stone_soup, waypoints, weak_targets)
+EXAMPLES = (drifting_phases, load_aware, own_clock, sleeping_ap, stone_soup, waypoints, weak_targets)
 SLOW = (own_clock,)
 NEEDED = {stone_soup: "stonesoup"}
 """Packages that are not installed with the others."""
@@ -53,6 +53,13 @@ def test_the_walker_is_followed_to_the_millimetre():
     found = waypoints.run(4)
     assert found["resolved"].all()
     assert np.linalg.norm(found["found_m"] - found["truth_m"], axis=1).max() < 5e-3
+
+
+def test_pilots_bring_clocks_together_and_a_loop_holds_them():
+    found = drifting_phases.run(75)
+    never, corrected, learnt = (np.sqrt(np.mean(one["phase_rad"][37:] ** 2)) for one in found.values())
+    assert learnt < 0.7 * corrected < 0.7 * 0.5 * never
+    assert [len(one["pilots_ms"]) for one in found.values()] == [0, 6, 6]
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def test_error_of_ignoring_meets_the_table():
 
 
 def test_docs_show_the_bounds_that_the_command_gives():
-    page = (Path(__file__).parent.parent / "docs" / "clocks.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "measurements" / "clocks.md").read_text(encoding="utf-8")
     shown = re.findall(r"^\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| [\d.]+ \| [\d., ]+ \|$", page, re.MULTILINE)
     cells = [(power, std) for power in study_phase_errors.POWERS for std in study_phase_errors.STD_RAD]
     bounds = [study_phase_errors.bounds_mm(*cell) for cell in cells]
