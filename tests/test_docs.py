@@ -18,6 +18,7 @@ import pytest
 import typer
 from PIL import Image
 
+from docs import picture_of_lobes
 from emulator import FAULTS
 from emulator.watch import EVENTS
 from models.calibration import CALIBRATIONS
@@ -97,6 +98,21 @@ def test_every_python_block_runs(page, tmp_path, monkeypatch):
         elif block.language == "python" and block.is_possible:
             # Empty lines in front: a traceback then points to the line of the page.
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
+
+
+def test_the_page_on_estimation_shows_what_its_blocks_print(capsys):
+    page, namespace = ROOT / "docs" / "estimation.md", {"__name__": "docs"}
+    for block in blocks(page, "python"):
+        exec(block.text, namespace)
+    assert capsys.readouterr().out == "".join(block.text for block in blocks(page, "text"))
+
+
+def test_the_picture_of_lobes_has_the_estimate_on_the_highest_one():
+    seen = picture_of_lobes.run()
+    row, column = np.unravel_index(seen.fine.argmax(), seen.fine.shape)
+    ticks_m = np.linspace(-picture_of_lobes.FINE_M, picture_of_lobes.FINE_M, picture_of_lobes.N_POINTS)
+    highest_m = picture_of_lobes.TARGET_M + ticks_m[[column, row]]
+    np.testing.assert_allclose(seen.estimate_m, highest_m, atol=ticks_m[1] - ticks_m[0])
 
 
 @pages_with("toml")

@@ -208,7 +208,7 @@ class TestFigure3a:
 
     @pytest.mark.slow
     def test_docs_show_the_table_that_the_command_gives(self):
-        text = (Path(__file__).parents[1] / "docs" / "paper.md").read_text(encoding="utf-8")
+        text = (Path(__file__).parents[1] / "docs" / "measurements" / "paper.md").read_text(encoding="utf-8")
         result = figure_3a.run()
         for layout, errors in zip(figure_3a.LAYOUTS, (result.fixed, result.random), strict=True):
             for power in range(len(figure_3a.POWERS_DBM)):
@@ -221,7 +221,7 @@ class TestFigure3a:
 
 
 def _documented(layout, errors, power):
-    """The row of the table of figure 3a in docs/paper.md."""
+    """The row of the table of figure 3a in docs/measurements/paper.md."""
     tally, share = errors.tally(power), figures.share_interval(errors.tally(power).right, errors.tally(power).n)
     rms = "–"
     if np.isfinite(tally.rms_over_peb.value):

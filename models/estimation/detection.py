@@ -32,7 +32,7 @@ def independent_cells(n_aps: int, n_antennas: int, n_grid: int) -> float:
 
     The map depends on angles only, so it does not change when the network is scaled; its resolution cells shrink as
     1 / (N - 1) in two directions. More APs add little, since each contributes a smaller share of the map: measured
-    over 4 to 24 APs the number grows as the root of theirs (docs/estimation.md). Measured at 12 APs of 8
+    over 4 to 24 APs the number grows as the root of theirs (docs/measurements/estimation.md). Measured at 12 APs of 8
     antennas (1200), scaled from there, and never more than the points of the grid.
     """
     sharpness = max(1, n_antennas - 1) / (REFERENCE_ANTENNAS - 1)
