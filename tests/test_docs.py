@@ -3,6 +3,7 @@
 import argparse
 import ast
 import importlib.util
+import inspect
 import itertools
 import os
 import re
@@ -29,6 +30,7 @@ from scenarios.commands.checkpoints import CHECKPOINT, JOURNAL
 from scenarios.commands.cli import app
 from scenarios.commands.run import FILES
 from scenarios.exports import FORMATS
+from scenarios.file.build import STRATEGIES, build
 from scenarios.file.files import load
 from scenarios.file.plugins import implementation, settings_of
 from scenarios.file.scenario import Scenario
@@ -467,6 +469,16 @@ def test_every_name_of_the_notation_exists():
             cls = getattr(found, owner)
             fields = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
             assert attribute in fields or hasattr(cls, attribute), f"{module}:{path}"
+
+
+def test_the_overview_of_extending_names_classes_and_arguments_that_are_there():
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    classes = re.findall(r"\| `((?:models|emulator)[\w.]*)\.([A-Z]\w+)`", page)
+    assert len(classes) > 10
+    assert [name for module, name in classes if not hasattr(importlib.import_module(module), name)] == []
+    arguments = re.findall(r"^\| \[.*\| `(\w+)=", page, re.MULTILINE)
+    assert len(arguments) > 10
+    assert set(arguments) <= {*inspect.signature(build).parameters, *STRATEGIES}
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "theory").glob("*.md")), ids=lambda page: page.name)

@@ -1,6 +1,6 @@
 """The house: its picture is true, registries hold what their rooms hold, and a change takes the files that we say.
 
-docs/extending.md shows a metric, an effect of the air and a table of the scenario file. They are made here as shown,
+docs/extending shows a metric, an effect of the air and a table of the scenario file. They are made here as shown,
 in a copy of the packages, and a run of the command line uses them.
 """
 
@@ -218,8 +218,9 @@ def test_the_table_of_changes_names_what_is_there():
 
 
 def shown_blocks(language):
-    """Return the blocks of docs/extending.md that begin with a path, as (path, text) without that line."""
-    text = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    """Return the blocks of docs/extending that begin with a path, as (path, text) without that line."""
+    pages = sorted((ROOT / "docs/extending").glob("*.md"))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     return re.findall(rf"^```{language}\n# ([\w/]+\.\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
@@ -280,7 +281,7 @@ def test_a_change_takes_its_own_file_and_one_place_of_registration():
     registered = {
         path: [line[1:] for line in text.splitlines() if line[0] == "+"] for path, text in shown_blocks("diff")
     }
-    assert own == ["emulator/media/interferer.py", "scenarios/file/interferer.py"]
+    assert sorted(own) == ["emulator/media/interferer.py", "scenarios/file/interferer.py"]
     assert {path: len(lines) for path, lines in registered.items()} == {
         "scenarios/output/metrics.py": 5, "emulator/media/__init__.py": 1, "scenarios/file/schema.py": 2,
     }  # fmt: skip
