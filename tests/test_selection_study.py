@@ -279,7 +279,7 @@ class TestCommand:
 @pytest.mark.slow
 def test_docs_show_the_table_that_the_command_gives():
     root = Path(__file__).parent.parent
-    page = (root / "docs" / "selection.md").read_text(encoding="utf-8")
+    page = (root / "docs" / "measurements" / "selection.md").read_text(encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "scenarios", "figure", "selection", "--json"], capture_output=True, text=True, cwd=root,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}, check=True,
