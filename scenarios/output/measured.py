@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scenarios.extras import extra
-from scenarios.output.metrics import METRICS, Metric, Per, attributes
+from scenarios.output.metrics import METRICS, XY, Metric, Per, attributes
 from scenarios.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_xarray"]
 
-AXES = {"truth_m": ("xy",), "estimate_m": ("xy",), "covariance_m2": ("xy", "xy_too")}
+AXES = {"truth_m": XY[:1], "estimate_m": XY[:1], "covariance_m2": XY}
 """Further dimensions of metrics whose values are no single numbers."""
 LISTS = ("false_positions_m", "faults", "excluded")
 """Metrics whose length changes from CPI to CPI: they have no place in an array."""
@@ -72,8 +72,7 @@ def _coordinates(result: "RunResult", variables: dict[str, Any]) -> dict[str, An
         "cpi": [cpi.index for cpi in result.cpis],
         "target": np.arange(len(first.truth_m)),
         "ue": list(result.network.ue_names),
-        "xy": ["x", "y"],
-        "xy_too": ["x", "y"],
+        **{dim: ["x", "y"] for dim in XY},
     }
     used = {name for dims, _, _ in variables.values() for name in dims}
     start_s = [1e-9 * cpi.start_ns for cpi in result.cpis]
