@@ -30,6 +30,8 @@ CHUNK_S = 0.5
 """What a chunk takes: handing it out costs a few milliseconds, and a worker that is done early waits for no more."""
 AHEAD = 2
 """Chunks under way for each worker: one that it works on and one that is there when it is done."""
+IDLE_S = 60
+"""So long workers of this machine wait for the next fan-out: one that goes as it comes is missed, and warned of."""
 ANSWER_S, WORKERS_WITHIN_S = 15.0, 60.0
 """A scheduler answers by then, and a cluster has a worker."""
 
@@ -146,7 +148,7 @@ def local_pool(workers: int | None, n_tasks: int) -> Iterator[Pool]:
     from joblib.externals.loky import get_reusable_executor
 
     n_workers = min(n_tasks, workers or effective_n_jobs(-1))
-    executor = get_reusable_executor(max_workers=n_workers)
+    executor = get_reusable_executor(max_workers=n_workers, timeout=IDLE_S)
     try:
         yield Pool(executor=executor, n_workers=lambda: n_workers)
     except BaseException:
