@@ -70,9 +70,13 @@ def blocks(page, *languages):
 
 
 LONG = (
-    "docs/interop.md", "docs/tutorials/clock.md", "docs/tutorials/cluster.md", "docs/tutorials/selector.md",
-    "docs/tutorials/sweep.md", "docs/design/017-painters.md",
-)  # fmt: skip
+    "docs/interop.md",
+    "docs/tutorials/clock.md",
+    "docs/tutorials/cluster.md",
+    "docs/tutorials/selector.md",
+    "docs/tutorials/sweep.md",
+    "docs/design/017-painters.md",
+)
 """Pages whose blocks take many seconds."""
 
 

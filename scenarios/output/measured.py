@@ -72,7 +72,8 @@ def _coordinates(result: "RunResult", variables: dict[str, Any]) -> dict[str, An
         "cpi": [cpi.index for cpi in result.cpis],
         "target": np.arange(len(first.truth_m)),
         "ue": list(result.network.ue_names),
-        **{dim: ["x", "y"] for dim in XY},
+        "xy": ["x", "y"],
+        "xy_too": ["x", "y"],
     }
     used = {name for dims, _, _ in variables.values() for name in dims}
     start_s = [1e-9 * cpi.start_ns for cpi in result.cpis]
