@@ -14,11 +14,13 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 from scenarios.extras import extra
 from scenarios.file.problems import ScenarioError
+from scenarios.version import DISTRIBUTION, program_version
 
 __all__ = ["Pool", "check_count", "cluster_pool", "each_done", "local_pool"]
 
@@ -28,6 +30,8 @@ CHUNK_S = 0.5
 """What a chunk takes: handing it out costs a few milliseconds, and a worker that is done early waits for no more."""
 AHEAD = 2
 """Chunks under way for each worker: one that it works on and one that is there when it is done."""
+IDLE_S = 60
+"""So long workers of this machine wait for the next fan-out: one that goes as it comes is missed, and warned of."""
 ANSWER_S, WORKERS_WITHIN_S = 15.0, 60.0
 """A scheduler answers by then, and a cluster has a worker."""
 
@@ -69,14 +73,15 @@ def each_done(task: Callable[[Item], T], items: Sequence[Item], pool: Pool) -> I
     Raises
     ------
     RuntimeError
-        If a worker process is killed, and the pool does not give its tasks to another.
+        If a worker process is killed, and the pool does not give its tasks to another; if a worker that came later has
+        another version of this package.
     """
     chunks = _Chunks(items)
     under_way: set[Future[Any]] = set()
     try:
         while under_way or chunks.left:
             while chunks.left and len(under_way) < AHEAD * pool.n_workers():
-                under_way.add(pool.executor.submit(_work, task, chunks.next(pool.n_workers())))
+                under_way.add(pool.executor.submit(_work, program_version(), task, chunks.next(pool.n_workers())))
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             for future in done:
                 results, chunks.task_s = future.result()
@@ -107,10 +112,14 @@ class _Chunks:
         return chunk
 
 
-def _work(task: Callable[[Any], Any], chunk: Sequence[Any]) -> tuple[list[tuple[Any, Any]], float]:
+def _work(version: str, task: Callable[[Any], Any], chunk: Sequence[Any]) -> tuple[list[tuple[Any, Any]], float]:
     """Return the results of a chunk with their items, and the seconds that one took."""
     from threadpoolctl import threadpool_limits
 
+    if (here := program_version()) != version:
+        raise RuntimeError(
+            f"a worker has version {here} of {DISTRIBUTION}; allowed: {version}, as where the tasks are from"
+        )
     before_s = time.perf_counter()
     with threadpool_limits(limits=1):
         results = [(item, task(item)) for item in chunk]
@@ -139,7 +148,7 @@ def local_pool(workers: int | None, n_tasks: int) -> Iterator[Pool]:
     from joblib.externals.loky import get_reusable_executor
 
     n_workers = min(n_tasks, workers or effective_n_jobs(-1))
-    executor = get_reusable_executor(max_workers=n_workers)
+    executor = get_reusable_executor(max_workers=n_workers, timeout=IDLE_S)
     try:
         yield Pool(executor=executor, n_workers=lambda: n_workers)
     except BaseException:
@@ -154,13 +163,14 @@ def cluster_pool(cluster: str) -> Iterator[Pool]:
     Raises
     ------
     ScenarioError
-        If Dask is not installed, nobody answers there, or no worker comes.
+        If Dask is not installed, nobody answers there, no worker comes, or one has another version of this package.
     """
     with extra("cluster", "--cluster"):
         from distributed import Client
     client = _client(Client, cluster)
     with client:
         _wait_for_workers(client, cluster)
+        _refuse_other_versions(client, cluster)
         executor = client.get_executor(pure=False)
         try:
             yield Pool(executor=executor, n_workers=lambda: max(1, sum(client.nthreads().values())))
@@ -184,3 +194,16 @@ def _wait_for_workers(client: Any, cluster: str) -> None:
         client.wait_for_workers(1, timeout=WORKERS_WITHIN_S)
     except TimeoutError as error:
         raise ScenarioError("--cluster", [f'got "{cluster}", which has no worker; start one']) from error
+
+
+def _refuse_other_versions(client: Any, cluster: str) -> None:
+    """Ask each worker for its version by a function of the standard library, which it has whatever else it lacks."""
+    found = client.run(metadata.version, DISTRIBUTION, on_error="return")
+    others = [f"{worker} has {_told(version)}" for worker, version in found.items() if version != program_version()]
+    if others:
+        text = f'got "{cluster}", where {", ".join(sorted(others))}; allowed: {program_version()}, the version here'
+        raise ScenarioError("--cluster", [text])
+
+
+def _told(version: str | Exception) -> str:
+    return f"no {DISTRIBUTION}" if isinstance(version, Exception) else f"version {version} of {DISTRIBUTION}"

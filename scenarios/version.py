@@ -1,6 +1,9 @@
 """The version of the program, and that of the layout of everything that is written."""
 
-__all__ = ["SCHEMA_VERSION", "check_version", "program_version"]
+__all__ = ["DISTRIBUTION", "SCHEMA_VERSION", "check_version", "program_version"]
+
+DISTRIBUTION = "dmimo-isac"
+"""The name under which the packages are installed."""
 
 SCHEMA_VERSION = 1
 """Stands in every file: it grows when the meaning or the layout of something in one of them changes."""
@@ -17,6 +20,6 @@ def program_version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("dmimo-isac")
+        return version(DISTRIBUTION)
     except PackageNotFoundError:
         return "of a copy that is not installed"

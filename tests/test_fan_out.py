@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
@@ -26,7 +27,7 @@ class Noted(Executor):
     def __init__(self):
         self.chunks = []
 
-    def submit(self, fn, task, chunk):
+    def submit(self, fn, version, task, chunk):
         self.chunks.append(len(chunk))
         future = Future()
         future.set_result(([(item, task(item)) for item in chunk], 1e-3))
@@ -83,3 +84,30 @@ def test_a_scheduler_that_is_not_there_is_refused_in_words(monkeypatch, tmp_path
     for cluster in ("tcp://127.0.0.1:9", str(tmp_path / "none.json"), "nonsense://x"):
         with pytest.raises(ScenarioError, match="no scheduler answers"), cluster_pool(cluster):
             pass
+
+
+def test_cluster_workers_of_another_version_are_refused_before_any_task(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(fan_out, "program_version", lambda: "9.9")
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(ScenarioError, match=r"has version [\d.]+ of dmimo-isac; allowed: 9\.9, the version here"),
+        cluster_pool(cluster.scheduler_address),
+    ):
+        raise AssertionError("a pool was given")
+
+
+def test_each_worker_of_another_version_is_named_and_one_without_the_package(monkeypatch):
+    class Client:
+        def run(self, *_, **__):
+            return {"tcp://a": "1.0", "tcp://b": "0.9", "tcp://c": PackageNotFoundError("dmimo-isac")}
+
+    monkeypatch.setattr(fan_out, "program_version", lambda: "1.0")
+    with pytest.raises(ScenarioError, match=r"tcp://b has version 0\.9 .*, tcp://c has no dmimo-isac") as refusal:
+        fan_out._refuse_other_versions(Client(), "scheduler.json")
+    assert "tcp://a" not in str(refusal.value)
+
+
+def test_a_worker_that_comes_later_with_another_version_computes_nothing():
+    with pytest.raises(RuntimeError, match=r"a worker has version .* of dmimo-isac; allowed: 9\.9"):
+        fan_out._work("9.9", die, [1])

@@ -68,7 +68,7 @@ class TestResults:
 
     def test_results_tell_dimensions_units_and_where_they_come_from(self, reference):
         found = open_results(reference)
-        assert found["position_m"].dims == ("radio.transmit_power_dbm", "trial", "target", "axis")
+        assert found["position_m"].dims == ("radio.transmit_power_dbm", "trial", "target", "xy")
         assert found["sum_se_bit_s_hz"].attrs["units"] == "bit/s/Hz"
         assert {"scenario", "seed", "version", "command", "schema_version"} <= set(found.attrs)
         assert (reference / "scenario.toml").read_text() == found.attrs["scenario"]
@@ -211,6 +211,7 @@ class TestFailures:
         assert "1 times, first in task 3: ValueError: out of luck" in done.stderr
         found = open_results(tmp_path)
         assert found["failed"].values.tolist() == [[0, 0, 0], [0, 1, 0]]
+        assert found["error"].values.tolist() == [["", "", ""], ["", "ValueError: out of luck", ""]]
         assert np.isnan(found["sum_se_bit_s_hz"]).values.tolist() == [[False] * 3, [False, True, False]]
 
     def test_they_are_done_again_when_asked_for_and_not_before(self, failing, tmp_path):
@@ -220,7 +221,9 @@ class TestFailures:
         done = command(*grid(tmp_path, "--trials", 3, "--retry-failed"))
         assert done.exit_code == 0
         assert "1 of 6 tasks" in done.stdout
-        assert not open_results(tmp_path)["failed"].any()
+        found = open_results(tmp_path)
+        assert not found["failed"].any()
+        assert "error" not in found
 
 
 class TestRefusals:

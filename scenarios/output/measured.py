@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scenarios.extras import extra
-from scenarios.output.metrics import METRICS, Metric, Per, attributes
+from scenarios.output.metrics import METRICS, XY, Metric, Per, attributes
 from scenarios.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_xarray"]
 
-AXES = {"truth_m": ("xy",), "estimate_m": ("xy",), "covariance_m2": ("xy", "xy_too")}
+AXES = {"truth_m": XY[:1], "estimate_m": XY[:1], "covariance_m2": XY}
 """Further dimensions of metrics whose values are no single numbers."""
 LISTS = ("false_positions_m", "faults", "excluded")
 """Metrics whose length changes from CPI to CPI: they have no place in an array."""

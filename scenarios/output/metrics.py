@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "XY",
     "Curve",
     "Metric",
     "Panel",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 NOTHING = "–"
+XY = ("xy", "xy_too")
+"""Names of the dimensions along which arrays have the x and y of positions, and of covariances."""
 
 
 class Per(StrEnum):

@@ -20,6 +20,7 @@ from scenarios.figures.common import Interval, mean_interval
 from scenarios.file.problems import ScenarioError, closest
 from scenarios.output import draw
 from scenarios.output.folders import OutputFolder
+from scenarios.output.metrics import XY
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Curve", "Curves", "curves", "default_metric", "plot", "write"]
 
 Float = NDArray[np.float64]
-OWN_DIMS = {"trial", "cpi", "target", "ue", "axis", "axis_2"}
+OWN_DIMS = {"trial", "cpi", "target", "ue", *XY}
 FEWEST_TRIALS, N_RESAMPLES = 6, 1000
 STYLES = (
     (draw.BLUE, "o"), (draw.VERMILION, "s"), (draw.GREEN, "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
@@ -175,7 +176,7 @@ def _samples(results: "Dataset", values: "DataArray", kept: list[str], missed_co
     """Return values of shape (kept dims, trial, all else); infinite where a target has none, if those are to count."""
     if missed_count and "target" in values.dims and values.attrs.get("units") == "m":
         where = results["truth_m" if "truth_m" in results else "position_m"]
-        there = where.isel(axis=0, drop=True).notnull() & (results["failed"] == 0)
+        there = where.isel(xy=0, drop=True).notnull() & (results["failed"] == 0)
         values = values.where(values.notnull() | ~there, np.inf)
     rest = [dim for dim in values.dims if dim not in (*kept, "trial")]
     ordered = values.transpose(*kept, "trial", *rest).values.astype(float)

@@ -1,8 +1,9 @@
 """The results of a sweep as one xarray Dataset: named dimensions, units, and where it all comes from.
 
 Dimensions are the keys that were swept (or "point" of a list of settings), then "trial", then those of the value:
-"cpi", "target", "ue", and "axis" of vectors. Numbers are 64-bit floats, NaN where there is none: a target that was
-missed, a task that failed (variable ``failed``), a CPI or target that other settings have and this one has not.
+"cpi", "target", "ue", and "xy" of positions. Numbers are 64-bit floats, NaN where there is none: a target that was
+missed, a CPI or target that other settings have and this one has not, a task that failed. Of that tell the variables
+``failed`` and, where any did, ``error``.
 """
 
 import json
@@ -15,8 +16,8 @@ import numpy as np
 from scenarios.extras import require
 from scenarios.file.files import dump
 from scenarios.file.problems import ScenarioError
-from scenarios.output.metrics import attributes
-from scenarios.sweeps.experiments import VARIABLES, Record, Variable
+from scenarios.output.metrics import XY, attributes
+from scenarios.sweeps.experiments import VARIABLES, Variable
 from scenarios.sweeps.log import entries
 from scenarios.sweeps.plan import Plan, version
 from scenarios.version import SCHEMA_VERSION, check_version
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["open_results", "require_xarray", "save", "to_dataframe"]
 
-AXES = ("axis", "axis_2")
-"""Further dimensions of vectors and matrices: x, y."""
 RESULTS = "results.nc"
 
 
@@ -84,34 +83,41 @@ def _dataset(plan: Plan, log: Path) -> "Dataset":
         name: np.full((plan.trials, len(plan.settings), *shape), *(("", object) if name in texts else (np.nan,)))
         for name, shape in sizes.items()
     }
-    failed = np.ones((plan.trials, len(plan.settings)), dtype=np.int8)
-    for at, record in _records(plan, log):
-        failed[at] = 0
-        for name, value in record.items():
+    errors = np.full((plan.trials, len(plan.settings)), "", object)
+    for at, entry in _entries(plan, log):
+        errors[at] = entry.get("error", "")
+        for name, value in entry.get("record", {}).items():
             _fill(arrays[name], at, value)
     variables = {
         name: _variable(plan, name, array, (*dims, "trial"), outer) for name, array in arrays.items() if array.size
     }
-    about = {"long_name": "Whether the task failed: its values are missing."}
-    variables["failed"] = ((*dims, "trial"), _outwards(failed, outer), about)
+    variables |= _failures(_outwards(errors, outer), (*dims, "trial"))
     coordinates = {**_coordinates(plan, dims), **_inner_coordinates(variables)}
     return xarray.Dataset(variables, coordinates, _provenance(plan))
 
 
-def _records(plan: Plan, log: Path) -> Iterator[tuple[tuple[int, int], Record]]:
-    """Yield (trial, number of the setting) and record of the tasks that were done."""
+def _entries(plan: Plan, log: Path) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
+    """Yield (trial, number of the setting) of each task, and what came of it."""
     for entry in entries(log):
         at = divmod(entry["task"], len(plan.settings))
-        if "record" in entry and at[0] < plan.trials:
-            yield at, entry["record"]
+        if at[0] < plan.trials:
+            yield at, entry
+
+
+def _failures(errors: np.ndarray, dims: tuple[str, ...]) -> dict[str, Any]:
+    """Return which tasks failed, and if any did, the error of each in words."""
+    failed = (errors != "").astype(np.int8)
+    found = {"failed": (dims, failed, {"long_name": "Whether the task failed: its values are missing."})}
+    told = {"error": (dims, errors, {"long_name": "Error of a task that failed."})}
+    return found | (told if failed.any() else {})
 
 
 def _shapes(plan: Plan, log: Path) -> tuple[dict[str, tuple[int, ...]], set[str]]:
     """Return the shape that holds all values of each variable, and the variables that are words."""
     sizes: dict[str, tuple[int, ...]] = {}
     texts: set[str] = set()
-    for _, record in _records(plan, log):
-        for name, value in record.items():
+    for _, entry in _entries(plan, log):
+        for name, value in entry.get("record", {}).items():
             shape, is_text = _form(value)
             old = sizes.get(name, ())
             longest = max(len(shape), len(old))
@@ -142,7 +148,7 @@ def _fill(array: np.ndarray, at: tuple[int, ...], value: Any) -> None:
 
 def _variable(plan: Plan, name: str, array: np.ndarray, dims: tuple[str, ...], outer: tuple[int, ...]) -> Any:
     known: Variable = VARIABLES[plan.what][name]
-    inner = (*known.dims, *AXES)[: array.ndim - 2]
+    inner = (*known.dims, *XY)[: array.ndim - 2]
     return (*dims, *inner), _outwards(array, outer), attributes(known.about, known.unit)
 
 
@@ -173,10 +179,10 @@ def _plain(values: list[Any]) -> np.ndarray:
 
 
 def _inner_coordinates(variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the numbers of trials, CPIs, targets and UEs, and the names of axes."""
+    """Return the numbers of trials, CPIs, targets and UEs, and the names of coordinates."""
     sizes = {dim: n for dims, array, _ in variables.values() for dim, n in zip(dims, array.shape, strict=True)}
     counted = {dim: (dim, np.arange(sizes[dim])) for dim in ("trial", "cpi", "target", "ue") if dim in sizes}
-    return counted | {dim: (dim, np.array(["x", "y"], dtype=object)) for dim in AXES if dim in sizes}
+    return counted | {dim: (dim, np.array(["x", "y"], dtype=object)) for dim in XY if dim in sizes}
 
 
 def _provenance(plan: Plan) -> dict[str, Any]:
