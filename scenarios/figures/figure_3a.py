@@ -258,7 +258,7 @@ def plot(result: Figure3a, axes: NDArray[np.object_]) -> NDArray[np.object_]:
 def _set_axes(ax: Axes) -> None:
     """Set the scales that all panels share."""
     ax.set(xscale="log", xlim=LIMITS_M, ylim=(0.0, 1.1), yticks=np.linspace(0.0, 1.0, 6))
-    ax.set_xticks(list(TICKS), list(TICKS.values()))
+    ax.set_xticks(list(TICKS), list(TICKS.values()), fontsize=9)
     ax.xaxis.set_minor_locator(NullLocator())
 
 
