@@ -250,6 +250,7 @@ def plot(result: Figure3a, axes: NDArray[np.object_]) -> NDArray[np.object_]:
         ax.set_ylabel(f"{estimator}\nshare of all realisations")
     for ax in axes[-1]:
         ax.set_xlabel("position error")
+        ax.tick_params(axis="x", labelsize=9)
     _set_axes(axes[0, 0])
     axes[0, 0].figure.legend(handles=_legend_handles(), loc="outside lower center", ncols=2)
     return axes
@@ -258,7 +259,7 @@ def plot(result: Figure3a, axes: NDArray[np.object_]) -> NDArray[np.object_]:
 def _set_axes(ax: Axes) -> None:
     """Set the scales that all panels share."""
     ax.set(xscale="log", xlim=LIMITS_M, ylim=(0.0, 1.1), yticks=np.linspace(0.0, 1.0, 6))
-    ax.set_xticks(list(TICKS), list(TICKS.values()), fontsize=9)
+    ax.set_xticks(list(TICKS), list(TICKS.values()))
     ax.xaxis.set_minor_locator(NullLocator())
 
 
