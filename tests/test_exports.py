@@ -369,6 +369,13 @@ def test_the_page_tells_how_long_faults_last(disturbed):
     assert ("ap-1->central", 2_000_000, 3_000_000) in told
 
 
+def test_the_page_is_small_beside_its_trace(run, tmp_path):
+    """The page itself takes less than 40 kB, an event less than 30 bytes."""
+    pytest.importorskip("jinja2")
+    page.write(run, tmp_path / "t.html")
+    assert (tmp_path / "t.html").stat().st_size < 40_000 + 30 * len(run.rows)
+
+
 def test_names_from_elsewhere_are_text_on_the_page(disturbed, tmp_path):
     pytest.importorskip("jinja2")
     trace = dict(disturbed.trace)
