@@ -336,7 +336,7 @@ def _draw_phases(result: Coherence, ax: Axes) -> None:
     ax.axhline(0.1, color=draw.GREEN, lw=1.2, ls=(0, (1, 1.5)))
     ax.annotate("0.1 rad", (0.4, 0.1), (0, 3), ("axes fraction", "data"), "offset points", ha="right", va="bottom")
     ax.set(ylabel="true phase errors\nof the APs, rms (rad)", ylim=(0.0, None))
-    ax.legend(loc="upper left", fontsize=9.5)
+    ax.legend(loc="upper left", bbox_to_anchor=(0.02, 1.0), fontsize=9.5)
 
 
 def _draw_rates(result: Coherence, ax: Axes) -> None:
