@@ -119,7 +119,7 @@ class Browser:
             self.complaints.append(str([argument.get("value") for argument in said["args"]]))
 
     def open(self, path: Path) -> int:
-        """Open a report; return after how many ms it said that it was ready."""
+        """Open a page of ours; return after how many ms it said that it was ready."""
         self.call("Page.navigate", url=path.resolve().as_uri())
         end_s = time.monotonic() + PATIENCE_S
         while not (ready := self.evaluate("document.documentElement?.dataset.readyMs")):
@@ -140,10 +140,10 @@ class Browser:
         metrics = self.call("Performance.getMetrics")["metrics"]
         return next(float(metric["value"]) for metric in metrics if metric["name"] == "ProcessTime")
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, shift: bool = False) -> None:
         """Press and release a key."""
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key)
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, modifiers=8 * shift)
 
     def look(self, width: int, height: int, dark: bool = False) -> None:
         """Set the size of the window, in CSS pixels, and whether its user prefers dark."""

@@ -10,6 +10,7 @@ from benchmarks.studies import root_mean_square
 from scenarios.figures import common as figures
 from scenarios.figures import figure_calibration as study
 from scenarios.output.folders import OutputFolder
+from tests.texts import cut_off
 
 CASES = (("high-tcxo", 1e-3), ("high-tcxo", 1e-2), ("white-rabbit-low-jitter", 1e-3))
 SEED, N_TRIALS = 51, 200
@@ -77,6 +78,7 @@ def test_table_and_files_hold_what_the_data_does(result, tmp_path):
     assert [(case["preset"], case["period_s"]) for case in cases] == list(CASES)
     assert all(case["error_known_m"] is None for case in cases)  # of two layouts
     assert len(result.summary()) == 2 + len(cases)
+    assert cut_off(result.picture()) == []
 
 
 @pytest.mark.slow

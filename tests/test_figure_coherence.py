@@ -7,6 +7,7 @@ from emulator.trace import Kind
 from scenarios.figures import common as figures
 from scenarios.figures import figure_coherence
 from scenarios.file.problems import ScenarioError
+from tests.texts import cut_off
 
 FAST = {"oscillators.cfo_std_hz": 10.0}
 """Offsets that part the clocks five times as fast."""
@@ -61,10 +62,12 @@ def test_what_is_written_is_what_was_found(short):
 
 def test_it_is_drawn_over_one_time(short, monkeypatch):
     monkeypatch.setattr(figure_coherence, "WATCHED_FROM_CPI", ON)
-    errors, phases, rates, strip = short[0].picture().axes
+    figure = short[0].picture()
+    errors, phases, rates, strip = figure.axes
     assert errors.get_yscale() == "log" and errors.get_xlim() == strip.get_xlim()
     assert strip.get_xlabel() == "emulated time (ms)"
     assert "rad" in phases.get_ylabel() and "SE" in rates.get_ylabel()
+    assert cut_off(figure) == []
 
 
 def test_it_is_one_run():

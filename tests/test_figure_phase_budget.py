@@ -11,6 +11,7 @@ from scenarios.figures.figure_phase_budget import CALIBRATIONS, SINCE_S
 from scenarios.figures.point_bounds import expected_illumination
 from scenarios.file.files import load
 from scenarios.file.problems import ScenarioError
+from tests.texts import cut_off
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,7 @@ def test_every_bar_has_its_name_and_numbers(budget):
     assert [label.get_text() for label in ax.get_yticklabels()] == list(phases(budget))
     assert {budget.text(entry) for entry in budget.entries} == {text.get_text() for text in ax.texts}
     assert ax.get_xscale() == "log" and "TS 38.104" in figure.get_supxlabel()
+    assert cut_off(figure) == []
 
 
 def test_a_setting_that_is_wrong_is_refused():

@@ -22,6 +22,7 @@ from scenarios.file.files import load
 from scenarios.file.problems import ScenarioError
 from scenarios.output.folders import OutputFolder
 from scenarios.output.lengths import length_text
+from tests.texts import cut_off
 
 ROUNDING = 1e-9
 
@@ -431,6 +432,11 @@ class TestFiles:
         assert [row["n_receivers"] for row in rows] == [str(n) for n in range(1, 12)]
         assert rows[0]["sum_se_sensing_centric_low"] == ""
         assert float(rows[5]["coverage_sensing_centric"]) == single.coverage["sensing_centric"].value[5]
+
+    def test_no_text_of_a_figure_is_cut_off(self, cost_maps, errors, coverage_curves, trade_off, monkeypatch):
+        monkeypatch.setattr(figure_3a, "POWERS_DBM", (0.0, 40.0))
+        for result in (cost_maps, errors[0], coverage_curves, trade_off):
+            assert cut_off(result.picture()) == []
 
     def test_pictures_of_the_other_figures_can_be_drawn(self, cost_maps, errors):
         result, _, _ = errors

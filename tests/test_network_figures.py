@@ -16,6 +16,7 @@ from scenarios.figures.figure_iq_bits import Beside, DirectPathTap, IqBesideDire
 from scenarios.figures.network_study import ONE_TARGET, Curve, Curves, Sample, last_sample
 from scenarios.file.files import load
 from scenarios.output.folders import OutputFolder
+from tests.texts import cut_off
 
 MARGIN = 0.02
 """Relative distance from a predicted rate at which the prediction is tested."""
@@ -142,6 +143,9 @@ class TestFailure:
         right = curve.values("right_lobe").mean(axis=0)
         assert right[10 : pilots[2]].mean() < 0.5 < right[pilots[3] + 2 :].mean()
 
+    def test_no_text_of_its_picture_is_cut_off(self, failure):
+        assert cut_off(failure.picture()) == []
+
     def test_its_table_has_a_row_for_each_cpi_and_story(self, failure):
         head, *rows = failure.rows()
         assert len(rows) == 2 * figure_failure.N_CPIS and {len(row) for row in rows} == {len(head)}
@@ -153,6 +157,7 @@ class TestFailure:
 def test_figures_are_drawn_and_written_the_same_again(module, few_points, tmp_path):
     result = module.run(2, seed=1, workers=1)
     assert isinstance(result, Curves) and result.summary()
+    assert cut_off(result.picture()) == []
     for name in "ab":
         folder = OutputFolder(path=tmp_path / name, command="f", names=figures.file_names("f"), settings={})
         figures.save(result, "f", folder)

@@ -10,32 +10,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.browser import CHROMIUM, Browser
+from benchmarks.browser import Browser
 from scenarios.commands.cli import app
 from scenarios.file.files import load
 from scenarios.output.folders import MANIFEST
 from scenarios.report import data, events
 from scenarios.report.told import differences
 from tests.conftest import SMALL
+from tests.pages import IMAGE, SAID, SCRIPT, data_in, dmimo, needs_browser, settings
 
 pytest.importorskip("jinja2")
 pytest.importorskip("plotly")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
-SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
 LAST = "</script><!-- & \u2028 '"
-SAID = "window.alarms = []; window.alert = (text) => window.alarms.push(text);"
-"""What a page that runs a name from a file would be caught by."""
-
-
-def dmimo(*words):
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
-def settings(overrides):
-    return [word for key, value in overrides.items() for word in ("--set", f"{key}={json.dumps(value)}")]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +48,7 @@ def html(path):
 
 def payload(path):
     """Return the data in a page."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html(path), re.DOTALL)
-    return json.loads(found[1])
+    return data_in(html(path))
 
 
 def result_of(path):

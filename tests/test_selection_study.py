@@ -22,6 +22,7 @@ from scenarios.figures.layouts import Layout
 from scenarios.figures.selection_study import EXCHANGE_RATES, SELECTORS, best_for, not_dominated, study, study_scenario
 from scenarios.file.problems import ScenarioError
 from scenarios.output.folders import OutputFolder
+from tests.texts import cut_off
 
 ROUNDING = 1e-9
 SMALL = {"access_points.count": 7, "schedule.n_receivers": 3, "user_equipment.count": 4}
@@ -187,6 +188,9 @@ class TestResult:
         assert [path.suffix for path in first] == [".json", ".csv", ".png", ".pdf"]
         for one, other in zip(first, second, strict=True):
             assert one.read_bytes() == other.read_bytes(), one.name
+
+    def test_no_text_of_the_picture_is_cut_off(self, result):
+        assert cut_off(result.picture()) == []
 
     def test_one_layout_has_no_intervals(self, tmp_path):
         single = figure_selection.run(1, seed=1, workers=1, overrides=SMALL)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from scenarios import load
 from scenarios.examples.shown import SMALL, picture
-from scenarios.output.draw import BLUE, GREEN, GREY, VERMILION
+from scenarios.output.draw import BLUE, GREEN, GREY, VERMILION, show_lengths
 
 __all__ = ["main", "plot", "plot_efficiency", "run"]
 
@@ -63,13 +63,13 @@ def _one(scenario: Any, n_cpis: int) -> dict[str, NDArray[Any]]:
 def plot(found: Found, ax: Axes) -> Axes:
     """Draw the errors over time, and the hybrid bound."""
     reference = found["estimated along"]
-    ax.plot(reference["time_ms"], 1e3 * reference["hybrid_m"], color=GREY, label="hybrid bound")
+    ax.plot(reference["time_ms"], reference["hybrid_m"], color=GREY, label="hybrid bound")
     for name, one in found.items():
-        good, error_mm = one["resolved"], 1e3 * one["error_m"]
-        ax.scatter(one["time_ms"][good], error_mm[good], s=30, color=COLOURS[name], label=name, zorder=3)
-        ax.scatter(one["time_ms"][~good], error_mm[~good], s=30, color=COLOURS[name], marker="x")
-    ax.set(yscale="log", ylabel="position error (mm)", title="One of eight APs runs on a clock of its own")
-    ax.yaxis.set_major_formatter("{x:g}")
+        good, error_m = one["resolved"], one["error_m"]
+        ax.scatter(one["time_ms"][good], error_m[good], s=30, color=COLOURS[name], label=name, zorder=3)
+        ax.scatter(one["time_ms"][~good], error_m[~good], s=30, color=COLOURS[name], marker="x")
+    ax.set(yscale="log", ylabel="position error", title="One of eight APs runs on a clock of its own")
+    show_lengths(ax.yaxis)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title="phases (× not resolved)")
     return ax
 

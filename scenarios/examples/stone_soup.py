@@ -22,7 +22,7 @@ from scenarios import load
 from scenarios.examples.shown import SMALL, picture
 from scenarios.extras import extra
 from scenarios.interop.tracking import BEGIN, stone_soup_detections
-from scenarios.output.draw import BLUE, GREY, VERMILION
+from scenarios.output.draw import BLUE, GREY, VERMILION, show_lengths
 
 if TYPE_CHECKING:
     from stonesoup.types.state import GaussianState
@@ -103,18 +103,16 @@ def run(n_cpis: int = 40) -> dict[str, np.ndarray]:
 def plot_errors(found: dict[str, np.ndarray], ax: Axes) -> Axes:
     """Draw the errors of the detections and of both trackers over time."""
     time_ms, good = 1e3 * found["time_s"], found["resolved"]
-    error_mm = 1e3 * found["error_m"]
-    ax.plot(time_ms[good], error_mm[good], "o", ms=4, color=GREY, label="detection, resolved")
-    ax.plot(time_ms[~good], error_mm[~good], "x", ms=5, color=GREY, label="detection, not resolved")
+    error_m = found["error_m"]
+    ax.plot(time_ms[good], error_m[good], "o", ms=4, color=GREY, label="detection, resolved")
+    ax.plot(time_ms[~good], error_m[~good], "x", ms=5, color=GREY, label="detection, not resolved")
     for name, label, colour in _LABELS:
         off_m = np.linalg.norm(found[name][:, [0, 2]] - found["truth_m"], axis=1)
-        ax.plot(time_ms, 1e3 * off_m, color=colour, label=label)
-    ax.set(
-        yscale="log", ylim=(0.05, 1e7), yticks=[0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0], ylabel="position error (mm)"
-    )
+        ax.plot(time_ms, off_m, color=colour, label=label)
+    ax.set(yscale="log", ylim=(5e-5, 1e4), yticks=[1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0], ylabel="position error")
     ax.set_title("A Kalman filter of Stone Soup follows a target")
     ax.minorticks_off()
-    ax.yaxis.set_major_formatter("{x:g}")
+    show_lengths(ax.yaxis)
     ax.legend(loc="upper left", ncols=2)
     return ax
 

@@ -250,6 +250,7 @@ def plot(result: Figure3a, axes: NDArray[np.object_]) -> NDArray[np.object_]:
         ax.set_ylabel(f"{estimator}\nshare of all realisations")
     for ax in axes[-1]:
         ax.set_xlabel("position error")
+        ax.tick_params(axis="x", labelsize=9)
     _set_axes(axes[0, 0])
     axes[0, 0].figure.legend(handles=_legend_handles(), loc="outside lower center", ncols=2)
     return axes

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from emulator import Emulation
@@ -279,10 +278,10 @@ def _course(index: int, scenario: Scenario, seed: int) -> Course:
 
 PURPLE, PALE = "#CC79A7", "#B8B8B8"
 HAPPENS = {
-    Kind.INCOHERENT: ("v", draw.VERMILION, "coherence found lost", 0.22),
-    Kind.CORRECT: ("D", draw.GREEN, "corrections taken up", 0.63),
+    Kind.INCOHERENT: ("v", draw.VERMILION, "coherence found lost", "right"),
+    Kind.CORRECT: ("D", draw.GREEN, "corrections taken up", "left"),
 }
-"""Marks of the strip: marker, colour, words, and where in the span in which nobody looks they are explained."""
+"""Marks of the strip: marker, colour, words, and which side of these is at the first mark."""
 
 
 def plot(result: Coherence, axes: Sequence[Axes]) -> Sequence[Axes]:
@@ -315,11 +314,10 @@ def _draw_errors(result: Coherence, ax: Axes) -> None:
         ax.plot(found.middle_ms, bound[:, 0], color=colour, ls=style, lw=1.6, zorder=4, label=label)
         ax.plot(found.middle_ms, bound[:, 1:], color=colour, ls=style, lw=1.6, zorder=4)
     ax.set(yscale="log", ylabel="position error")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda metres, _: length_text(metres)))
+    draw.show_lengths(ax.yaxis)
     ax.set_title("Coherence lost and won back: millimetres, metres, millimetres")
     ax.grid(True)
-    frame: dict[str, Any] = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
-    ax.legend(loc="center", ncols=3, bbox_to_anchor=(0.5, 0.55), fontsize=9.5, **frame)
+    ax.legend(loc="center", ncols=3, bbox_to_anchor=(0.5, 0.55), fontsize=9.5)
 
 
 def _scatter(
@@ -336,9 +334,9 @@ def _scatter(
 def _draw_phases(result: Coherence, ax: Axes) -> None:
     _draw_course(result, ax, "phase_error_rad")
     ax.axhline(0.1, color=draw.GREEN, lw=1.2, ls=(0, (1, 1.5)))
-    ax.annotate("0.1 rad", (1.0, 0.1), (-3, 3), ("axes fraction", "data"), "offset points", ha="right", va="bottom")
+    ax.annotate("0.1 rad", (0.4, 0.1), (0, 3), ("axes fraction", "data"), "offset points", ha="right", va="bottom")
     ax.set(ylabel="true phase errors\nof the APs, rms (rad)", ylim=(0.0, None))
-    ax.legend(loc="upper left", fontsize=9.5)
+    ax.legend(loc="upper left", bbox_to_anchor=(0.02, 1.0), fontsize=9.5)
 
 
 def _draw_rates(result: Coherence, ax: Axes) -> None:
@@ -363,9 +361,18 @@ def _draw_strip(result: Coherence, ax: Axes) -> None:
     for start, end, colour, text in spans:
         ax.broken_barh([(start, end - start)], (1.55, 0.9), color=colour)
         ax.text(0.5 * (start + end), 2.0, text, ha="center", va="center")
-    for kind, (marker, colour, text, place) in HAPPENS.items():
-        times = 1e-6 * result.watched.marks_ns[kind]
-        ax.plot([*times, place * on_ms], np.full(len(times) + 1, 0.85), marker, color=colour, ms=7.5, zorder=5)
-        ax.annotate(text, (place * on_ms, 0.85), (9, 0), textcoords="offset points", va="center", size=9.5)
+    for kind, look in HAPPENS.items():
+        _draw_happens(ax, 1e-6 * result.watched.marks_ns[kind], *look)
     ax.set(ylim=(0.2, 2.6), yticks=[])
     ax.spines["left"].set_visible(False)
+
+
+def _draw_happens(ax: Axes, times_ms: NDArray[Any], marker: str, colour: str, text: str, side: str) -> None:
+    """Mark when something happens, and say at the first time what it is."""
+    ax.plot(times_ms, np.full(len(times_ms), 0.85), marker, color=colour, ms=7.5, zorder=5)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+    for time_ms in times_ms[:1]:
+        away = (9.0 if side == "left" else -9.0, 0.0)
+        ax.annotate(
+            text, (time_ms, 0.85), away, textcoords="offset points", ha=side, va="center", size=9.5, bbox=behind
+        )

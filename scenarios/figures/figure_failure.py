@@ -192,7 +192,7 @@ def _shade(ax: Axes, result: Failure, i: int) -> None:
 
 def _fit(ax: Axes, result: Failure) -> None:
     """Have the errors of both columns in sight."""
-    values = np.concatenate([curve.interval("error_m").value for curve in result.curves]) * 1e3
+    values = np.concatenate([curve.interval("error_m").value for curve in result.curves])
     shown = values[np.isfinite(values)]
     if len(shown):
         ax.set_ylim(0.3 * shown.min(), 20.0 * shown.max())

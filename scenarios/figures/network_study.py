@@ -197,15 +197,15 @@ def draw_errors(ax: Axes, curves: Sequence[tuple[Curve, dict[str, Any]]]) -> Non
     ends = []
     for curve, style in curves:
         error, bound = curve.interval("error_m"), curve.interval("bound_m").value
-        draw_band(ax, curve.x, error, MILLIMETRES, **style)
-        known = np.where(np.isfinite(bound), MILLIMETRES * bound, np.nan)
+        draw_band(ax, curve.x, error, **style)
+        known = np.where(np.isfinite(bound), bound, np.nan)
         ax.plot(curve.x, known, color=style["color"], ls=(0, (4, 2)), lw=1.2)
-        ends += [known, MILLIMETRES * error.value]
+        ends += [known, error.value]
     shown = np.concatenate(ends)
     shown = shown[np.isfinite(shown)]
     ax.plot([], [], color=draw.GREY, ls=(0, (4, 2)), lw=1.2, label="bound of what was fused")
-    ax.set(yscale="log", ylabel="position error (mm), median")
+    ax.set(yscale="log", ylabel="position error, median")
     if len(shown):
         ax.set_ylim(0.5 * shown.min(), 2.5 * shown.max())
-    ax.yaxis.set_major_formatter("{x:g}")
+    draw.show_lengths(ax.yaxis)
     ax.grid(True)

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
@@ -20,7 +21,7 @@ from scenarios.version import SCHEMA_VERSION
 __all__ = [
     "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_cost_map", "draw_ellipse",
     "draw_error", "draw_names", "draw_paths", "draw_spectral_efficiency", "draw_targets", "draw_threshold",
-    "draw_user_equipment", "save",
+    "draw_user_equipment", "save", "show_lengths",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -56,7 +57,8 @@ NINETY_FIVE_PERCENT = 2.447746830680816
 STYLE: dict[str, Any] = {
     "figure.dpi": 100, "savefig.dpi": 150, "font.size": 10.5, "axes.titlesize": 11, "axes.titlelocation": "left",
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#4D4D4D", "axes.linewidth": 0.8,
-    "xtick.color": "#4D4D4D", "ytick.color": "#4D4D4D", "axes.labelcolor": BLACK, "legend.frameon": False,
+    "xtick.color": "#4D4D4D", "ytick.color": "#4D4D4D", "axes.labelcolor": BLACK,
+    "legend.facecolor": "white", "legend.edgecolor": "none", "legend.framealpha": 0.85,
     "grid.color": "#E3E3E3", "grid.linewidth": 0.6, "axes.axisbelow": True, "figure.facecolor": "white",
     "svg.hashsalt": "dmimo",
 }  # fmt: skip
@@ -74,6 +76,11 @@ def save(figure: Figure, file: Path | BinaryIO, kind: str = "png") -> None:
             FigureCanvasAgg(figure).print_png(file, metadata=metadata)
         else:
             figure.savefig(file, format=kind, metadata=metadata)
+
+
+def show_lengths(axis: Axis) -> None:
+    """Write the ticks of an axis in metres in the unit that fits: 1 mm, 10 cm, 10 m."""
+    axis.set_major_formatter(lambda metres, _: length_text(metres))
 
 
 def _dots(ax: Axes, points: ArrayLike, **style: Any) -> None:

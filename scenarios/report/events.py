@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emulator import lanes
 from scenarios.output.results import cpis_of
 
-__all__ = ["timeline_data"]
+__all__ = ["cells_of", "spans_of", "timeline_data"]
 
 MOST_CELLS, MOST_CPIS, MOST_STEPS = 60_000, 200, 3000
 """Slots of all APs together; CPIs; changes of the number of links that send."""
@@ -41,10 +41,14 @@ def timeline_data(trace: Mapping[str, NDArray[Any]], result: Result) -> dict[str
     return {
         "first": cpis[0],
         "last": cpis[-1],
-        "cpis": _cpis(timeline),
+        "cpis": [{"index": number, "span_ms": _ms(span)} for number, span in spans_of(timeline)],
         "window_ms": _ms([timeline.start_ns, timeline.end_ns]),
         "slot_edges_ms": _ms(timeline.slot_edges_ns),
-        "lanes": [lane for group in timeline.aps for lane in _lanes(group)],
+        "lanes": [
+            {"name": name, "group": group.title, "cells": cells}
+            for group in timeline.aps
+            for name, cells in cells_of(group)
+        ],
         "cells": {cell.name.lower(): int(cell) for cell in lanes.Cell},
         "marks": {kind.name.lower(): _ms(_inside(times, timeline)) for kind, times in timeline.marks.items()},
         "corrections": {name: _ms(_inside(times, timeline)) for name, times in timeline.corrections_ns.items()},
@@ -69,20 +73,19 @@ def _inside(times_ns: Times, timeline: lanes.Timeline) -> Times:
     return within
 
 
-def _cpis(timeline: lanes.Timeline) -> list[dict[str, Any]]:
-    """Return number, start and end of the CPIs that are shown, in part at least."""
+def spans_of(timeline: lanes.Timeline) -> list[tuple[int, list[int]]]:
+    """Return number, and start and end in ns, of the CPIs that are shown, in part at least."""
     spans = pairwise(timeline.cpi_edges_ns.tolist())
     return [
-        {"index": int(number), "span_ms": _ms(span)}
+        (int(number), list(span))
         for number, span in zip(timeline.cpi_numbers, spans, strict=True)
         if span[0] < timeline.end_ns and span[1] > timeline.start_ns
     ]
 
 
-def _lanes(group: lanes.Lanes) -> list[dict[str, str]]:
-    """Return the lanes of a group of APs, a digit for what an AP does in a slot."""
-    rows = zip(group.names, group.cells, strict=True)
-    return [{"name": name, "group": group.title, "cells": "".join(map(str, row.tolist()))} for name, row in rows]
+def cells_of(group: lanes.Lanes) -> list[tuple[str, str]]:
+    """Return the names of a group of APs, each with a digit for what it does in each slot."""
+    return [(name, "".join(map(str, row.tolist()))) for name, row in zip(group.names, group.cells, strict=True)]
 
 
 def _load(load: lanes.Load) -> dict[str, Any]:

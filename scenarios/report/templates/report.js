@@ -1,14 +1,11 @@
-"use strict";
 // Fills the page from the JSON in it. Texts from files become text nodes, never markup.
 (function () {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const { of, known, colour, data, element, CELLS } = page;
   const run = data.result, cpis = run.cpis, survey = data.survey, timeline = data.timeline;
-  const of = (id) => document.getElementById(id);
   let at = Math.max(0, cpis.findIndex((cpi) => !cpi.has_pilots)), player = null;
 
   // -- words and numbers ---------------------------------------------------------------------------------------------
 
-  const known = (value) => value !== null && value !== undefined;
   const digits = (value, n) => known(value) ? value.toFixed(n) : "–";
   const place = (point) => known(point) ? point.map((x) => x.toFixed(2)).join(", ") : "–";
   const percent = (share) => (100 * share).toPrecision(3) + " %";
@@ -35,12 +32,6 @@
 
   // -- elements ------------------------------------------------------------------------------------------------------
 
-  function element(name, text, properties) {
-    const made = document.createElement(name);
-    if (known(text)) made.textContent = text;
-    return Object.assign(made, properties || {});
-  }
-
   /** Fill a table; a cell is a text, or an object of text, exact value and class. */
   function fill(id, heads, rows) {
     const body = element("tbody"), head = element("tr");
@@ -66,7 +57,6 @@
 
   // -- colours and plots ---------------------------------------------------------------------------------------------
 
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const settings = { responsive: true, displayModeBar: false, doubleClick: "reset" };
 
   function axis(title, more) {
@@ -213,12 +203,9 @@
 
   function makeLayers() {
     for (const [name, sign, ink, said] of LAYERS) {
-      const label = element("label"), box = element("input", null, { type: "checkbox", checked: !hidden.has(name) });
       const glyph = element("i", sign);
       glyph.style.color = `var(--${ink})`;
-      box.addEventListener("change", () => { box.checked ? hidden.delete(name) : hidden.add(name); drawMap(); });
-      label.append(box, glyph, element("span", said));
-      of("layers").append(label);
+      of("layers").append(page.switched(name, hidden, glyph, said, drawMap));
     }
   }
 
@@ -368,8 +355,6 @@
 
   // -- the timeline --------------------------------------------------------------------------------------------------
 
-  const CELLS = [["nothing", "card", "nothing"], ["communicate", "sky", "communicates"], ["sense", "blue", "communicates and senses"],
-    ["listen", "orange", "listens"], ["silent", "vermilion", "no plan: silent"], ["down", "ink", "down"], ["pilot", "purple", "sends a pilot"]];
   const MARKS = [["plan", "line-ns", "ink", "plan"], ["fuse", "circle", "green", "fuse"], ["publish", "diamond", "blue", "publish"],
     ["late", "x", "vermilion", "late message"], ["incoherent", "triangle-down", "vermilion", "coherence found lost"], ["calibrate", "star", "purple", "phases known anew"]];
 
@@ -484,10 +469,7 @@
     const used = new Set(timeline.lanes.flatMap((lane) => [...lane.cells].map(Number)));
     CELLS.forEach(([, ink, said], value) => {
       if (!value || !used.has(value)) return;
-      const entry = element("span"), box = element("i", null, { className: "box" });
-      box.style.background = `var(--${ink})`;
-      entry.append(box, element("span", said));
-      of("cells").append(entry);
+      of("cells").append(page.boxed(ink, said));
     });
     of("cells").append(element("p", "Links sending: dotted to the APs, solid to the centre, ✕ a message lost."));
   }
@@ -605,21 +587,7 @@
 
   const nearest = (index) => cpis.reduce((best, cpi, i) => Math.abs(cpi.index - index) < Math.abs(cpis[best].index - index) ? i : best, 0);
 
-  function paint(theme) { document.documentElement.dataset.theme = theme; }
-
-  function turn() {
-    paint(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-    drawAll();
-  }
-
-  const KEYS = { ArrowLeft: () => go(at - 1), ArrowRight: () => go(at + 1), Home: () => go(0), End: () => go(cpis.length - 1), " ": () => play(!player), d: turn };
-
-  /** Whether a key is for the element that has the focus, or for the browser. */
-  function isMeant(event) {
-    const { tagName, type } = event.target;
-    if (event.ctrlKey || event.metaKey || event.altKey || tagName === "SELECT" || type === "range") return true;
-    return event.key === " " && /^(INPUT|BUTTON|SUMMARY|A)$/.test(tagName);
-  }
+  const KEYS = { ArrowLeft: () => go(at - 1), ArrowRight: () => go(at + 1), Home: () => go(0), End: () => go(cpis.length - 1), " ": () => play(!player), d: () => of("theme").click() };
 
   function listen() {
     of("slider").max = cpis.length - 1;
@@ -628,14 +596,10 @@
     of("forth").addEventListener("click", () => go(at + 1));
     of("play").addEventListener("click", () => play(!player));
     of("speed").addEventListener("change", () => player && play(true));
-    of("theme").addEventListener("click", turn);
     of("target").addEventListener("change", drawError);
     of("all-links").addEventListener("click", () => { allLinks = true; drawLinks(); });
-    document.addEventListener("keydown", (event) => {
-      if (!KEYS[event.key] || isMeant(event)) return;
-      event.preventDefault();
-      KEYS[event.key]();
-    });
+    page.followTheme(drawAll);
+    page.listenToKeys(KEYS);
     of("course-plot").on("plotly_click", (event) => go(nearest(event.points[0].x)));
     if (timeline) {
       const moves = { earlier: [-0.5, 1], nearer: [0, 0.5], farther: [0, 2], later: [0.5, 1] };
@@ -648,15 +612,10 @@
         if (hit) go(nearest(hit.index));
       });
     }
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", () => { paint(dark.matches ? "dark" : "light"); drawAll(); });
-    let before = null;
-    addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme; paint("light"); drawAll(); });
-    addEventListener("afterprint", () => { paint(before); drawAll(); });
   }
 
   function start() {
-    paint(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    page.paintAsAsked();
     if (data.every > 1) {
       of("thinned").hidden = false;
       of("thinned").textContent = `The run has ${data.n_cpis} CPIs; this page holds one in ${data.every} of them. result.json has them all.`;
