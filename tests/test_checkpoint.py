@@ -160,11 +160,11 @@ def test_a_file_of_any_event_gives_the_same_bytes(small, tmp_path, split):
     moving.start()
     while not moving._outbox:
         moving.kernel.step()
-        if moving.events % 7 == 0 or moving._outbox:
+        if moving.events_served % 7 == 0 or moving._outbox:
             moving.save(tmp_path / "c")
             resumed = build()
             resumed.load(tmp_path / "c")
-            assert essence(resumed.run(2)) == expected, f"after event {moving.events}"
+            assert essence(resumed.run(2)) == expected, f"after event {moving.events_served}"
 
 
 def test_results_of_many_cpis_and_the_last_observation_are_in_the_file(small, tmp_path):
