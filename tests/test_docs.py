@@ -69,7 +69,13 @@ def blocks(page, *languages):
     return [block for block in all_blocks if block.language in languages]
 
 
-LONG = ("docs/interop.md", "docs/tutorials/clock.md", "docs/tutorials/selector.md", "docs/design/017-painters.md")
+LONG = (
+    "docs/extending.md",
+    "docs/interop.md",
+    "docs/tutorials/clock.md",
+    "docs/tutorials/selector.md",
+    "docs/design/017-painters.md",
+)
 """Pages whose blocks take many seconds."""
 
 
