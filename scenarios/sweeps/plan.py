@@ -113,8 +113,9 @@ class Plan:
         """Return digests of the files that the scenario names, and of others that single settings name."""
         found = contents(self.scenario)
         for number, setting in enumerate(self.settings):
-            named = contents(self.scenario.with_(setting))
-            found |= {f"{key}, setting {number}": text for key, text in named.items() if found.get(key) != text}
+            if not all(isinstance(value, int | float) for value in setting.values()):  # a number names no file
+                named = contents(self.scenario.with_(setting))
+                found |= {f"{key}, setting {number}": text for key, text in named.items() if found.get(key) != text}
         return found
 
     def command(self) -> str:
