@@ -71,8 +71,10 @@ def blocks(page, *languages):
 
 LONG = (
     "docs/extending.md",
+    "docs/faults.md",
     "docs/interop.md",
     "docs/tutorials/clock.md",
+    "docs/tutorials/first-run.md",
     "docs/tutorials/selector.md",
     "docs/design/017-painters.md",
 )
