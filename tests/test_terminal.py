@@ -194,12 +194,22 @@ def test_help_and_version_are_where_one_looks_for_them(arguments):
     assert (b"Usage" if "-h" in arguments else b"dmimo ") in result.stdout
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_a_command_whose_streams_are_closed_does_its_work(closed):
-    command = f"{sys.executable} -m scenarios {' '.join(RUN)} --out o {closed}"
+GRAPH = "graph small.toml --out graph.json"
+
+
+@pytest.mark.parametrize(
+    ("line", "closed", "made"),
+    [
+        (GRAPH, ">&-", "graph.json"),
+        (GRAPH, "2>&-", "graph.json"),
+        (" ".join((*RUN, "--out o")), ">&- 2>&-", "o/result.json"),
+    ],
+)
+def test_a_command_whose_streams_are_closed_does_its_work(line, closed, made):
+    command = f"{sys.executable} -m scenarios {line} {closed}"
     result = subprocess.run(command, shell=True, capture_output=True, timeout=120)
     assert (result.returncode, result.stderr) == (0, b"")
-    assert Path("o", "result.json").exists()
+    assert Path(made).exists()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp850", "latin-1", "koi8-r", "utf-8"])
