@@ -218,7 +218,7 @@ def run(quick: bool = False) -> dict[str, Any]:
         "events_only_slots_per_s": slots_per_second(events, n_cpis, repeats),
         "plain_slots_per_s": plain(60 if quick else 300),
     }
-    events_per_slot = full.events / full.air.slots_completed
+    events_per_slot = full.events_served / full.air.slots_completed
     return {
         "name": "emulator",
         **rates,

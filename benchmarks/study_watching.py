@@ -24,7 +24,7 @@ def _called_back(emulation: Emulation, n_cpis: int) -> None:
 
 
 def _watched(emulation: Emulation, n_cpis: int) -> None:
-    for _ in emulation.watch(n_cpis):
+    for _ in emulation.events(n_cpis):
         pass
 
 

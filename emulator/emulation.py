@@ -175,7 +175,7 @@ class Emulation(Shown):
         return self._kernel
 
     @property
-    def events(self) -> int:
+    def events_served(self) -> int:
         """Kernel events served so far."""
         return self._kernel.served
 
@@ -313,7 +313,7 @@ class Emulation(Shown):
 
     # -- telling what happens ---------------------------------------------------------------------------------------
 
-    def watch(self, n_cpis: int | None = None) -> Iterator[Event]:
+    def events(self, n_cpis: int | None = None) -> Iterator[Event]:
         """Run on and yield what happens as it happens, until the results of so many CPIs were published.
 
         The network stands still meanwhile: whoever takes the events may look at everything, take a state, or begin a
@@ -395,7 +395,7 @@ class Emulation(Shown):
             n_targets=len(self.targets),
             fronthaul=self.fronthaul.books(),
             slots=len(cpis) * self.frame.n_slots,
-            events=self.events,
+            events=self.events_served,
             late_reports=self.central.late_reports,
             refused_reports=dict(self.central.refused_reports),
             late_reports_used=self.central.late_reports_used,
@@ -426,7 +426,7 @@ class Emulation(Shown):
             "identity": self._identity(),
             "started": self._started or bool(self._resumes),
             "now_ns": self.now_ns,
-            "events": self.events,
+            "events": self.events_served,
             "nodes": {name: node.state() for name, node in self.nodes.items()},
             "strategies": {name: part.state() for name, part in keepers(self.nodes.values()).items()},
             "fronthaul": self.fronthaul.state(),

@@ -100,6 +100,17 @@ class CpiResult(Shown):
         """Positions of estimates that belong to no target, shape (n_false, 2)."""
         return self.estimate.positions_m[self.score.false_indices]
 
+    def plot(self) -> Any:
+        """Return the map of the CPI as a matplotlib figure; raises RuntimeError as ``RunResult.plot``.
+
+        Where the CPI keeps what was fused, as the last one of a run does, the map has the network, too.
+        """
+        return presenter().plot(self, "map")
+
+    def to_xarray(self) -> Any:
+        """Return what was measured as an xarray dataset, as ``RunResult.to_xarray`` does, for this CPI alone."""
+        return presenter().to_xarray(self)
+
     def __repr__(self) -> str:
         if self.has_pilots:
             return f"CpiResult(CPI {self.index}: pilots)"

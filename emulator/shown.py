@@ -18,11 +18,14 @@ class Presenter(Protocol):
     def html(self, shown: Any) -> str:
         """Return an emulation or a result as HTML."""
 
+    def rich(self, shown: Any) -> Any:
+        """Return the same as tables for a terminal that rich writes to."""
+
     def plot(self, result: Any, picture: str, **settings: Any) -> Any:
-        """Return a picture of a run as a matplotlib figure."""
+        """Return a picture of a run, or the map of a CPI, as a matplotlib figure."""
 
     def to_xarray(self, result: Any) -> Any:
-        """Return what was measured in a run as an xarray dataset."""
+        """Return what was measured in a run or a CPI as an xarray dataset."""
 
 
 def lend(module: str) -> None:
@@ -44,7 +47,10 @@ def presenter() -> Presenter:
 
 
 class Shown:
-    """What shows itself in a notebook."""
+    """What shows itself in a notebook, and to rich."""
 
     def _repr_html_(self) -> str | None:
         return presenter().html(self) if _lent else None
+
+    def __rich__(self) -> Any:
+        return presenter().rich(self) if _lent else repr(self)

@@ -4,6 +4,7 @@ import pytest
 
 from scenarios.file.files import load
 from scenarios.output import painters
+from tests.outcome import sketch
 
 SMALL = {
     "access_points.count": 6,
@@ -38,3 +39,9 @@ def paper():
 def small():
     """A scenario of six APs that runs in milliseconds."""
     return lambda overrides=None: load("paper", SMALL | (overrides or {}))
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Commands that a test calls write what each picture would be drawn of, in its place: drawing takes a second."""
+    monkeypatch.setattr(painters, "png", sketch)

@@ -526,7 +526,7 @@ def test_a_pilot_is_heard_with_the_antennas_of_the_receiver():
 def test_pilots_make_a_mixed_network_coherent():
     tables = {"user_equipment": {"count": 0}, "radio": {"transmit_power_dbm": 40.0}, "schedule": {"cpis": 5},
               "access_points": {"count": 12, "n_antennas": 6, "node": NODES},
-              "selector": {"kind": "sensing-centric"}, "estimator": {"kind": "two-stage"},
+              "selector": {"kind": "sensing-centric"}, "estimator": {"kind": "two-stage", "max_operations": 1e9},
               "oscillators": {"preset": "high-tcxo"}}  # fmt: skip
     run = Scenario.checked(MIXED | tables | {"calibration": {"kind": "direct-path"}}).build(3).run(5)
     assert [cpi.has_pilots for cpi in run.cpis] == [True, True, False, False, False]

@@ -83,7 +83,7 @@ def check_books(emulation, n_cpis):
     assert sum(reports.count for reports in result.lost_reports) == missing
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=seeds)
 def test_books_close_under_any_plan_of_faults(small, seed):
     check_books(random_emulation(small, seed), 3)

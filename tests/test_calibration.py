@@ -482,6 +482,7 @@ def alarms(seed, n_cpis, probability, **settings):
 
 
 class TestCoherence:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "settings",
         [{"power_w": 0.3}, {"power_w": 10.0, "full": True}, {"power_w": 10.0, "log_normal_db": 6.0}],
@@ -514,6 +515,7 @@ class TestCoherence:
             state = detector.update(state, seen)
         assert 0.04 < state.pair_error_rad < 0.1 * np.sqrt(2.0)
 
+    @pytest.mark.slow
     def test_half_a_radian_at_20_dbm_is_noticed(self):
         """In a quarter of single CPIs, a target in each; over 10 of them always."""
         assert alarms(28, 60, 1e-3, power_w=0.1, error_rad=0.5) > 10

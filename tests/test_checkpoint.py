@@ -160,11 +160,11 @@ def test_a_file_of_any_event_gives_the_same_bytes(small, tmp_path, split):
     moving.start()
     while not moving._outbox:
         moving.kernel.step()
-        if moving.events % 7 == 0 or moving._outbox:
+        if moving.events_served % 7 == 0 or moving._outbox:
             moving.save(tmp_path / "c")
             resumed = build()
             resumed.load(tmp_path / "c")
-            assert essence(resumed.run(2)) == expected, f"after event {moving.events}"
+            assert essence(resumed.run(2)) == expected, f"after event {moving.events_served}"
 
 
 def test_results_of_many_cpis_and_the_last_observation_are_in_the_file(small, tmp_path):
@@ -287,17 +287,17 @@ def test_a_file_with_a_journal_stays_short_and_gives_the_same_bytes(small, tmp_p
     monkeypatch.setattr("emulator.blocks.BLOCK_ROWS", 64)
     scenario = small({} if last_cpis is None else {"trace.last_cpis": last_cpis})
     build, path = partial(scenario.build, estimator=None), tmp_path / "c"
-    expected = essence(build().run(140))
+    expected = essence(build().run(80))
     beside(path).write_bytes(first_line())
     emulation, cpis, journal = build(), CpiResults(), Journal(beside(path))
-    lengths = kept(emulation, path, journal, cpis, 136)
+    lengths = kept(emulation, path, journal, cpis, 76)
     assert max(lengths[2:]) < 1.1 * min(lengths[2:])
     before = beside(path).stat().st_size
     kept(emulation, path, journal, cpis, 1)
     journal.close()
     resumed = build()
     found = resumed.load(path)
-    assert [cpi.index for cpi in found] == list(range(136))
+    assert [cpi.index for cpi in found] == list(range(76))
     assert found[-1].observation is not None
     beside(path).write_bytes(beside(path).read_bytes() + b"what a killed process left")
     again = journal_of(path)

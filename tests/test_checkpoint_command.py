@@ -15,7 +15,9 @@ from emulator.results import CpiResults
 from scenarios.commands.checkpoints import CHECKPOINT, JOURNAL, Checkpoints
 from scenarios.commands.cli import app
 from scenarios.file.problems import ScenarioError
+from scenarios.output import painters
 from scenarios.output.folders import OutputFolder
+from tests.outcome import sketch
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -25,8 +27,6 @@ SMALL = [
 KEEP = ["--checkpoint-every", "2"]
 FIRST_BYTES = 500
 """Of a journal, that count whenever a run is killed."""
-pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in multiply:RuntimeWarning")
-"""Matplotlib multiplies what is masked of a picture, too: what lies in memory there may be anything."""
 
 
 def command(folder, *options):
@@ -35,6 +35,15 @@ def command(folder, *options):
 
 def files(folder):
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sketched_by_all():
+    """As the fixture ``sketched``, for what lasts through the module, too; runs that are killed come to no picture."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(painters, "png", sketch)
+        patch.setattr(painters, "available_cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="module")

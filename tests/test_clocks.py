@@ -25,6 +25,13 @@ from models.radio.efficiency import sinr
 from scenarios import load
 from tests.outcome import essence
 
+
+@pytest.fixture
+def paper():
+    """The scenario of the paper, whose estimator soon gives up: where phases are wrong it would look long, in vain."""
+    return lambda overrides=None: load("paper", {"estimator.max_operations": 1e9} | (overrides or {}))
+
+
 CARRIER_HZ = 3.5e9
 FRAME = Frame(slot_ns=100_000, n_slots=6, n_snapshots=10, lead_ns=200_000, deadline_ns=500_000)
 ROUND_OFF = 1e-9
@@ -94,7 +101,7 @@ def test_a_phase_that_all_share_changes_nothing(paper):
 
 
 def test_equal_phases_of_both_chains_spare_the_downlink_and_destroy_coherent_sensing(paper):
-    scenario = paper({"estimator.max_operations": 1e9})
+    scenario = paper()
     exact = scenario.build(seed=1).run(2)
     alike = np.tile(random_chains(12)[0], (2, 1))
     result = built(scenario, ends_of(names_of(scenario), Ideal(), chains=alike)).run(2)
@@ -121,7 +128,7 @@ def test_phases_slot_by_slot_are_those_of_precoders_that_are_turned():
 
 
 def test_sensing_and_efficiency_suffer_together_from_wandering_phases(paper):
-    scenario = paper({"estimator.max_operations": 1e9})
+    scenario = paper()
     exact = scenario.build(seed=1).run(4)
     wandering = built(scenario, ends_of(names_of(scenario), named("low-tcxo"))).run(4)
     assert all(resolved(exact)) and not resolved(wandering)[-1]
@@ -491,6 +498,7 @@ def test_a_loop_learns_a_frequency_that_immediate_corrections_leave(paper):
     assert left["immediate"] > 0.1 > 100.0 * left["loop"]
 
 
+@pytest.mark.slow
 def test_coherence_is_lost_noticed_and_won_back(paper):
     scenario = paper()
     ends = ends_of(names_of(scenario), named("high-tcxo"))
@@ -509,6 +517,7 @@ def test_coherence_is_lost_noticed_and_won_back(paper):
     assert np.nanmax(result.errors_m[after : after + 5]) < 5e-3
 
 
+@pytest.mark.slow
 def test_a_false_alarm_is_rare_where_phases_are_right(paper):
     result = built(paper(), {}, DirectPath(), detector=CoherenceDetector(memory_cpis=3.0, tolerance_rad=0.1)).run(20)
     assert [cpi.index for cpi in result.cpis if cpi.has_pilots] == [0, 1]

@@ -51,7 +51,7 @@ def one_of_each(tests, kind):
     return [p_values(test, kind)[i % 6] for i, test in enumerate(tests)]
 
 
-@pytest.mark.parametrize(("n_targets", "full"), [(1, False), (2, False), (1, True)])
+@pytest.mark.parametrize(("n_targets", "full"), [(1, False), pytest.param(2, False, marks=pytest.mark.slow), (1, True)])
 def test_the_probabilities_of_honest_receivers_are_uniform(n_targets, full):
     """Around the truth, at -10 dB to the paper's power, where noise and not curvature decides."""
     found = [observed(i, n_targets, full) for i in range(TRIALS)]
@@ -73,6 +73,7 @@ def of_aps(truth, told):
     return Contradiction(*(at @ part for part in parts), np.tensordot(at, told.turn_information, 1))
 
 
+@pytest.mark.slow
 def test_turns_are_added_by_access_point_where_roles_change():
     """Five CPIs with new roles each: uniform if honest, at most 11 turns of a receiver; a turned AP is found."""
     honest, found = [], []
@@ -99,6 +100,7 @@ def test_turns_are_added_by_access_point_where_roles_change():
     assert np.mean(found) >= 0.8
 
 
+@pytest.mark.slow
 def test_energies_of_a_target_that_is_not_resolved_are_as_likely_as_they_should_be():
     tests = []
     for i in range(TRIALS):
@@ -109,6 +111,7 @@ def test_energies_of_a_target_that_is_not_resolved_are_as_likely_as_they_should_
     assert stats.kstest(one_of_each(tests, "presence"), "uniform").pvalue > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("std_rad", [0.1, 0.3])
 def test_phases_that_are_known_with_an_uncertainty_widen_the_test(std_rad):
     """Drifting clocks are not blamed: the law holds with them; without their covariance it would not."""
@@ -188,6 +191,7 @@ def test_turns_are_found_as_often_as_the_law_says():
     assert found >= 20
 
 
+@pytest.mark.slow
 def test_at_20_dbm_who_is_turned_is_left_out_within_twenty_cpis():
     """Of the reference layout, one of six receivers after the other; the first CPI alone tells on few."""
     found = [study_exclusion.trial(3, i, "golden", 20, "turned", False).found for i in range(6)]
@@ -332,6 +336,7 @@ def test_settings_out_of_range_are_refused(setting):
         ConsistencyTest(**setting)
 
 
+@pytest.mark.slow
 def test_a_receiver_is_left_out_of_a_run_and_taken_back(paper):
     """One that reports noise for some CPIs; afterwards it has to agree in two."""
     scenario = paper(

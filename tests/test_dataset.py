@@ -15,6 +15,7 @@ from scenarios.figures.common import realization_seed
 from scenarios.file.problems import ScenarioError
 from scenarios.interop.arrays import ECHOES, SPLITS, VARIABLES, split_of
 from scenarios.interop.dataset import Dataset
+from scenarios.version import program_version
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("h5netcdf") is None, reason="needs h5netcdf and xarray")
 
@@ -222,3 +223,13 @@ def test_the_command(tmp_path):
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0 and "shard-00000.nc" in done.output
     assert CliRunner().invoke(app, [*asked, "--seed", "9"]).exit_code == 2
+
+
+def test_the_version_of_the_program_counts_and_is_written_down(small, tmp_path, monkeypatch):
+    list(dataset(small, tmp_path, 2).make())
+    version = program_version()
+    assert open_dataset(tmp_path).attrs["source"] == f"dmimo-isac {version}, emulated"
+    assert f"dmimo-isac {version}" in (tmp_path / "README.md").read_text()
+    monkeypatch.setattr("scenarios.interop.dataset.program_version", lambda: "9.9")
+    with pytest.raises(ScenarioError, match=f'version: "{version}" there, "9.9" now'):
+        list(dataset(small, tmp_path, 4).make())

@@ -73,9 +73,12 @@ def blocks(page, *languages):
 
 
 LONG = (
+    "docs/extending.md",
+    "docs/faults.md",
     "docs/interop.md",
     "docs/tutorials/clock.md",
     "docs/tutorials/cluster.md",
+    "docs/tutorials/first-run.md",
     "docs/tutorials/selector.md",
     "docs/tutorials/sweep.md",
     "docs/design/017-painters.md",

@@ -203,6 +203,7 @@ def test_random_phases_are_reported_as_not_resolved():
     assert not estimate.resolved[np.linalg.norm(estimate.positions_m - truth.targets_m, axis=1).argmin()]
 
 
+@pytest.mark.slow
 def test_uneven_scattering_is_resolved_with_free_amplitudes():
     rng = np.random.default_rng(54)
     truth = random_truth(rng, targets_m=[[420.0, 510.0]])

@@ -6,13 +6,15 @@ import subprocess
 import sys
 from base64 import b64decode
 from html.parser import HTMLParser
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from PIL import Image
+from rich.console import Console
 
 from models.network import Network
 from scenarios.output import markup
@@ -77,6 +79,30 @@ def test_what_stands_in_a_terminal_is_one_true_line(small, result):
     assert repr(cpi).endswith("9 of 9 reports fused)")
 
 
+# -- to rich ----------------------------------------------------------------------------------------------------------
+
+
+def printed(shown, width=200):
+    file = StringIO()
+    Console(file=file, width=width, color_system=None).print(shown)
+    return file.getvalue()
+
+
+def test_rich_prints_the_tables_of_a_notebook(small, emulation, result):
+    for shown in (small({"radio.transmit_power_dbm": 20}), emulation, result, result.cpis[0], result.cpis[-1]):
+        text = printed(shown)
+        for said in parsed(shown._repr_html_()).texts:
+            assert said.strip() in text
+    assert printed(small().build().run(0)).startswith("RunResult(0 CPIs")
+
+
+def test_what_rich_prints_is_cut_nowhere_and_is_no_markup(small, result):
+    assert max(map(len, printed(result, 60).splitlines())) <= 60
+    assert "…" not in printed(result, 60)
+    kind = type("[red]Odd[/red]", (type(small().build().central),), {})
+    assert "[red]Odd[/red]" in printed(small().build(central=kind))
+
+
 # -- in a notebook ----------------------------------------------------------------------------------------------------
 
 
@@ -93,11 +119,29 @@ def test_a_run_shows_its_metrics_its_targets_and_a_map(result):
     assert len(result._repr_html_()) < 100_000
 
 
-def test_a_cpi_shows_its_targets_and_a_map_where_it_knows_the_network(result):
-    assert len(parsed(result.cpis[-1]._repr_html_()).pictures) == 1
-    earlier = parsed(result.cpis[0]._repr_html_())
-    assert not earlier.pictures
-    assert "Targets in CPI 0" in earlier.texts
+def legends(figure):
+    """Return what the legends of a figure name, those of its parts among them."""
+    found = figure.findobj(Legend)
+    return {text.get_text() for legend in found for text in legend.get_texts()}
+
+
+def test_a_cpi_shows_its_targets_and_a_map_with_the_network_where_it_knows_it(result):
+    last, earlier = result.cpis[-1], result.cpis[0]
+    for cpi in (last, earlier):
+        page = parsed(cpi._repr_html_())
+        assert len(page.pictures) == 1
+        assert f"Targets in CPI {cpi.index}" in page.texts
+    assert {"target", "access point, transmit"} <= legends(last.plot())
+    assert "target" in legends(earlier.plot())
+    assert "access point, transmit" not in legends(earlier.plot())
+
+
+@pytest.mark.parametrize("changes", [{"targets": []}, {"radio.transmit_power_dbm": -60.0}])
+def test_a_cpi_in_which_nothing_is_found_shows_itself_too(small, changes):
+    cpi = small(changes).build().run(2).cpis[0]
+    assert cpi.observation is None
+    assert isinstance(cpi.plot(), Figure)
+    parsed(cpi._repr_html_())
 
 
 def test_an_emulation_shows_who_is_in_it_and_where(emulation):
@@ -134,6 +178,7 @@ def test_without_scenarios_there_is_no_picture_and_no_table():
     code = (
         "from emulator.shown import Shown, presenter\n"
         "assert Shown()._repr_html_() is None\n"
+        "one = Shown()\nassert one.__rich__() == repr(one)\n"
         "try: presenter()\n"
         "except RuntimeError as error: print(error)"
     )
@@ -182,6 +227,15 @@ def test_a_run_as_a_dataset_has_what_was_measured_by_name_and_unit(result):
         if metric.name in data:
             assert data[metric.name].attrs.get("units", "") == metric.unit
     assert data.attrs["slots"] == 9
+
+
+def test_a_cpi_as_a_dataset_is_that_cpi_of_the_run(result):
+    one, of_run = result.cpis[1].to_xarray(), result.to_xarray().isel(cpi=1)
+    assert dict(one.sizes) == dict(of_run.sizes)
+    for name, values in of_run.data_vars.items():
+        np.testing.assert_array_equal(one[name], values)
+    assert int(one.cpi) == result.cpis[1].index
+    assert "ue" not in one.coords, "a CPI does not know their names"
 
 
 def test_what_was_missed_is_nan_in_a_dataset(small):

@@ -19,6 +19,7 @@ def short():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("N_CPIS", N_CPIS), ("WATCHED_FROM_CPI", ON), ("LAST_CPIS", 4)):
             patch.setattr(figure_coherence, name, value)
+        patch.setitem(figure_coherence.SETTINGS, "estimator.max_operations", 3e8)  # it looks in vain most of the time
         result = figure_coherence.run(seed=1, workers=1, overrides=FAST)
         yield result, result.data(), result.rows(), result.summary()
 

@@ -89,6 +89,7 @@ def test_odd_values_of_every_key(table, key):
             refused_or_run(with_value(table, key, value), *([key] if key else []), table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "registry"), [("selector", SELECTORS), ("estimator", ESTIMATORS)])
 def test_odd_values_of_every_setting_of_a_kind(table, registry):
     for kind in registry:

@@ -272,6 +272,7 @@ class TestDoor:
             estimated(self.Told(**phases), observed(15, 0.0)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 5])
 def test_in_a_run_with_oscillators_errors_come_near_the_hybrid_bound(paper, seed):
     keys = SMALL_AND_STRONG | {"oscillators": {"kind": "static", "phase_std_rad": 0.1}}

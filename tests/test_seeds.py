@@ -20,6 +20,9 @@ estimator = {kind = "grid", grid_step_m = 20.0}
 """
 
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
+
 @pytest.fixture(autouse=True)
 def in_a_folder_with_a_scenario(tmp_path, monkeypatch):
     (tmp_path / "small.toml").write_text(SMALL)

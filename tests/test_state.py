@@ -61,12 +61,12 @@ def test_a_state_between_any_two_events_resumes_to_the_same_bytes(small, overrid
     moving, first = build(), []
     moving.start()
     while not first:
-        assert resumed_from(moving.state(), build, [], 2) == expected, f"after event {moving.events}"
+        assert resumed_from(moving.state(), build, [], 2) == expected, f"after event {moving.events_served}"
         moving.kernel.step()
         if moving._outbox:  # published, and not yet yielded
             assert resumed_from(moving.state(), build, [], 2) == expected
             first = list(moving.cpis(1))
-    assert moving.events > 50
+    assert moving.events_served > 50
     assert resumed_from(moving.state(), build, first, 2) == expected
 
 

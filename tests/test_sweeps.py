@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from scenarios import ScenarioError, load, open_results, sweep, to_dataframe
+from emulator.media.topologies import star
+from scenarios import ScenarioError, load, open_results, sweep, to_dataframe, write_graph
 from scenarios.commands.cli import app
 from scenarios.commands.sweep import parse_over, read_points
 from scenarios.figures.common import realization_seed
@@ -23,6 +24,7 @@ from scenarios.sweeps import curves as pictures
 from scenarios.sweeps import sweep as doing
 from scenarios.sweeps.curves import curves, default_metric
 from scenarios.sweeps.log import TaskLog, entries, first_line
+from scenarios.sweeps.plan import Plan
 
 pytest.importorskip("h5netcdf")
 ROOT = Path(__file__).parent.parent
@@ -240,8 +242,19 @@ class TestRefusals:
         assert done.exit_code == 2
         assert named in done.stderr
 
+    def test_another_content_of_a_file_that_one_setting_names(self, tmp_path):
+        path = tmp_path / "graph.json"
+        plan = Plan(scenario=load("paper"), over={"fronthaul.topology": ["star", str(path)]}, trials=1)
+        said = []
+        for rate in (1e9, 2e9):
+            write_graph(star(plan.scenario.access_point_names, rate_bit_s=rate, latency_s=1e-6), path)
+            said.append(plan.said())
+        assert {key for key in said[0] if said[0][key] != said[1][key]} == {
+            "content of the file fronthaul.topology, setting 1"
+        }
+
     def test_another_version(self, reference, monkeypatch):
-        monkeypatch.setattr("scenarios.sweeps.plan.version", lambda: "9.9")
+        monkeypatch.setattr("scenarios.sweeps.plan.program_version", lambda: "9.9")
         done = command(*grid(reference, "--trials", 20))
         assert done.exit_code == 2
         assert 'version: "0.1.0" there, "9.9" now' in done.stderr

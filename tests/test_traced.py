@@ -7,14 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import scenarios
 from emulator import EmulationError
+from emulator.checkpoint import CheckpointError
 from emulator.media.effects import Effect
 from models.radio.channel import AccessChannel
 from models.radio.geometry import rays
 from models.radio.sensing import echo_amplitude_m2, sensing_channel
 from scenarios import load
+from scenarios.commands.cli import app
+from scenarios.file.contents import contents
+from scenarios.file.files import dump
+from scenarios.file.problems import ScenarioError
 from scenarios.interop.traced import Paths, TracedChannel, TracedEchoes, access_gains, echo_gains, read_paths
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -231,3 +237,52 @@ def test_both_keep_the_contracts_of_their_roles():
 
     scenarios.check_channel(channel)
     scenarios.check_effect(partial(Traced, source=None))
+
+
+MODULE = "scenarios.interop.traced"
+"""The module of both parts, as a scenario file names it."""
+
+
+def with_tables(folder, network, amplitude):
+    """Return a scenario that names two files, in which paths are as strong as said."""
+    write_csv(folder / "paths.csv", line_of_sight(network, 1e-4))
+    write_csv(folder / "echoes.csv", vars(echo_paths(network)) | {"amplitude": np.full(64, amplitude)})
+    keys = {
+        "channel": {"kind": f"{MODULE}:TracedChannel", "source": str(folder / "paths.csv")},
+        "air": [{"kind": f"{MODULE}:TracedEchoes", "source": str(folder / "echoes.csv")}],
+        "targets": [],
+    }
+    return load("paper", SMALL | keys, plugins=[MODULE])
+
+
+def test_the_content_of_a_table_counts_as_a_setting(tmp_path, network):
+    before = contents(with_tables(tmp_path, network, 1e-7))
+    after = contents(with_tables(tmp_path, network, 2e-7))
+    assert {key for key in before if before[key] != after[key]} == {"content of the file air[0].source"}
+    assert {"content of the file channel.source", "content of the file air[0].source"} <= set(before)
+
+
+def test_a_checkpoint_does_not_go_on_with_another_table_of_the_same_name(tmp_path, network):
+    first = with_tables(tmp_path, network, 1e-7).build(seed=1, estimator=None)
+    first.run(1)
+    first.save(tmp_path / "checkpoint")
+    with_tables(tmp_path, network, 1e-7).build(seed=1, estimator=None).load(tmp_path / "checkpoint")
+    with pytest.raises(CheckpointError, match=r"effects\.1\.source\.amplitude"):
+        with_tables(tmp_path, network, 2e-7).build(seed=1, estimator=None).load(tmp_path / "checkpoint")
+    assert first.run(1)
+
+
+def test_a_run_is_not_resumed_with_another_table_of_the_same_name(tmp_path, network, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for amplitude, status in ((1e-7, 0), (1e-7, 0), (2e-7, 2)):
+        Path("scenario.toml").write_text(dump(with_tables(tmp_path, network, amplitude)))
+        asked = ["run", "scenario.toml", "--cpis", "1", "--out", "o", "--plugin", MODULE]
+        done = CliRunner().invoke(app, asked)
+        assert done.exit_code == status, done.output
+    assert "content of the file air[0].source" in done.stderr
+
+
+def test_a_table_that_cannot_be_read_is_an_error_of_the_scenario(tmp_path):
+    keys = {"air": [{"kind": f"{MODULE}:TracedEchoes", "source": str(tmp_path / "none.csv")}]}
+    with pytest.raises(ScenarioError, match=r"air\[0\]\.kind: .*cannot be read as a table of paths"):
+        load("paper", SMALL | keys, plugins=[MODULE])

@@ -45,7 +45,7 @@ def same_bytes(one, other):
 
 def test_one_who_watches_is_told_of_every_slot_in_which_somebody_radiates_and_every_cpi(small):
     emulation = small().build()
-    events = list(emulation.watch(3))
+    events = list(emulation.events(3))
     slots = of_kind(events, SlotBegan)
     frame = emulation.frame
     assert [slot.time_ns for slot in slots] == [frame.slot_start_ns(slot.slot) for slot in slots]
@@ -62,7 +62,7 @@ def test_one_who_watches_is_told_of_every_slot_in_which_somebody_radiates_and_ev
 @pytest.mark.parametrize("split", ["iq", "statistics"])
 def test_one_who_watches_is_told_of_each_report_that_reached_the_centre_once(small, split):
     emulation = small({"fronthaul.split": split, "fronthaul.topology": "stripe"}).build()
-    told = of_kind(list(emulation.watch(3)), ReportCame)
+    told = of_kind(list(emulation.events(3)), ReportCame)
     ways = Journeys(emulation.trace.data())
     whats = {"iq": "EchoReport", "statistics": "StatisticsReport"}
     arrived = {}
@@ -76,7 +76,7 @@ def test_one_who_watches_is_told_of_each_report_that_reached_the_centre_once(sma
 
 
 def test_one_who_watches_is_told_when_faults_begin_and_end_once(small):
-    events = list(small(EVENTFUL).build().watch(3))
+    events = list(small(EVENTFUL).build().events(3))
     began, ended = of_kind(events, FaultBegan), of_kind(events, FaultEnded)
     assert [(e.kind, e.where, e.time_ns) for e in began] == [
         ("link-down", "ap-0->central", 400_000), ("ap-down", "ap-1", 1_000_000)
@@ -94,7 +94,7 @@ def test_one_who_watches_is_told_of_calibrations_and_of_coherence_that_is_lost(s
         "calibration.period_s": 1.5e-3, "calibration.when_lost": True, "estimator.kind": "two-stage",
     }  # fmt: skip
     emulation = small(drifting).build()
-    events = list(emulation.watch(8))
+    events = list(emulation.events(8))
     for kind, event in ((Kind.CALIBRATE, Calibrated), (Kind.INCOHERENT, CoherenceLost)):
         assert len(of_kind(events, event)) == sum(int(np.sum(c == kind)) for c in emulation.trace.column("kind"))
     assert any("pilot" in slot.radiating.values() for slot in of_kind(events, SlotBegan))
@@ -106,7 +106,7 @@ def test_one_who_watches_is_told_of_calibrations_and_of_coherence_that_is_lost(s
 def test_results_are_the_same_to_the_byte_whether_somebody_is_told_or_not(small, changes):
     alone = small(changes).build().run(4)
     watched = small(changes).build()
-    cpis = [event.result for event in watched.watch(4) if isinstance(event, CpiPublished)]
+    cpis = [event.result for event in watched.events(4) if isinstance(event, CpiPublished)]
     same_bytes(alone, watched.result(cpis))
     called = small(changes).build()
     called.on(SlotBegan, lambda event: None)
@@ -114,9 +114,9 @@ def test_results_are_the_same_to_the_byte_whether_somebody_is_told_or_not(small,
 
 
 def test_watching_may_be_left_and_gone_on_with(small):
-    whole = list(map(repr, small().build().watch(3)))
+    whole = list(map(repr, small().build().events(3)))
     parts = small().build()
-    events = parts.watch(3)
+    events = parts.events(3)
     first = list(itertools.islice(events, 7))
     assert parts.now_ns == first[-1].time_ns, "the network stands still meanwhile"
     assert [*map(repr, first), *map(repr, events)] == whole
@@ -124,11 +124,11 @@ def test_watching_may_be_left_and_gone_on_with(small):
 
 def test_one_who_was_told_may_run_on_in_another_way(small):
     emulation = small().build()
-    next(emulation.watch())
+    next(emulation.events())
     result = emulation.run(2)
     same_bytes(small().build().run(2), result)
     assert [cpi.index for cpi in emulation.cpis(1)] == [2]
-    again = emulation.watch(1)
+    again = emulation.events(1)
     assert next(again).time_ns >= result.cpis[-1].published_ns
     assert [event.cpi for event in again if isinstance(event, CpiPublished)] == [3]
 
@@ -136,21 +136,21 @@ def test_one_who_was_told_may_run_on_in_another_way(small):
 def test_a_state_may_be_taken_between_any_two_events(small):
     """What is told after it was taken up is what is told without; the faults that are on are known, too."""
     emulation = small(EVENTFUL).build()
-    events = emulation.watch(3)
+    events = emulation.events(3)
     next(event for event in events if isinstance(event, FaultBegan))
     state = emulation.state()
     other = small(EVENTFUL).build()
     seen = []
     other.on(FaultBegan, seen.append)
     other.restore(state)
-    assert list(map(repr, other.watch(3))) == list(map(repr, events))
+    assert list(map(repr, other.events(3))) == list(map(repr, events))
     assert [event.where for event in seen] == ["ap-1"]
     assert np.array_equal(other.trace.data()["time_ns"], emulation.trace.data()["time_ns"])
 
 
 def test_a_fault_may_be_begun_while_watching(small):
     emulation = small().build()
-    events = emulation.watch(3)
+    events = emulation.events(3)
     next(event for event in events if isinstance(event, CpiPublished))
     emulation.faults.begin(ApDown(node="ap-0"))
     assert next(event for event in events if isinstance(event, FaultBegan))[2:] == ("ap-down", "ap-0")
@@ -168,8 +168,8 @@ def test_callbacks_are_called_with_their_events_in_order(small):
     assert isinstance(seen[-1], CpiPublished)
 
 
-def test_callbacks_are_called_by_cpis_and_watch_too(small):
-    for way in ("cpis", "watch"):
+def test_callbacks_are_called_by_cpis_and_events_too(small):
+    for way in ("cpis", "events"):
         emulation, seen = small().build(), []
         emulation.on(CpiPublished, seen.append)
         for _ in getattr(emulation, way)(2):
@@ -197,16 +197,16 @@ def test_what_cannot_be_told_is_refused_in_words(small):
     with pytest.raises(TypeError, match="give a function that takes a SlotBegan"):
         emulation.on(SlotBegan, None)
     silent = small().build(tracing=False)
-    for ask in (silent.watch, lambda: silent.on(SlotBegan, print)):
+    for ask in (silent.events, lambda: silent.on(SlotBegan, print)):
         with pytest.raises(ValueError, match="build with tracing=True"):
             ask()
     with pytest.raises(ValueError, match="give a whole number of CPIs"):
-        emulation.watch(-1)
+        emulation.events(-1)
 
 
 def test_a_trace_that_forgets_is_told_all_the_same(small):
     emulation = small().build(tracing=Tracing(last_cpis=1))
-    slots = of_kind(list(emulation.watch(200)), SlotBegan)
+    slots = of_kind(list(emulation.events(200)), SlotBegan)
     assert [slot.slot for slot in slots] == list(range(len(slots)))
     assert len(slots) >= 600
 

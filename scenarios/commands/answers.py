@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scenarios.commands.completion import complete_key
+
 if TYPE_CHECKING:
     from scenarios.file.scenario import Scenario
     from scenarios.output.folders import OutputFolder
@@ -66,7 +68,13 @@ def _register_dimension(app: typer.Typer) -> None:
             str, typer.Option("--goal", metavar="GOAL", help='As "error_m <= 0.01 at 95%", or "... mean".')
         ],
         over: Annotated[
-            str, typer.Option("--over", metavar="KEY=LOW..HIGH", help="What is sought; or KEY=A,B,... in their order.")
+            str,
+            typer.Option(
+                "--over",
+                metavar="KEY=LOW..HIGH",
+                help="What is sought; or KEY=A,B,... in their order.",
+                autocompletion=complete_key,
+            ),
         ],
         most: Annotated[
             bool, typer.Option("--most", help="The largest value that meets it, not the smallest.")

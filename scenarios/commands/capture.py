@@ -70,6 +70,7 @@ def register(app: typer.Typer) -> None:
 def _folder(
     scenario: "Scenario", seed: int, out: Path, overwrite: bool, names: tuple[str, ...], radiated: bool, datatype: str
 ) -> "OutputFolder":
+    from scenarios.file.contents import contents
     from scenarios.file.problems import ScenarioError
     from scenarios.interop.sigmf import sigmf_names
     from scenarios.output.folders import OutputFolder, flat_settings
@@ -82,7 +83,7 @@ def _folder(
         path=out,
         command="capture",
         names=(SCENARIO_FILE, *sigmf_names(known)),
-        settings=asked | flat_settings(scenario.data()),
+        settings=asked | flat_settings(scenario.data()) | contents(scenario),
         overwrite=overwrite,
     )
 

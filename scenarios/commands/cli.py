@@ -92,8 +92,11 @@ def one_of(allowed: str, kind: Callable[[str], T]) -> Callable[[str], T]:
     return parse
 
 
-def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Return the parser of an option that takes whole numbers from ``least`` on, up to ``most``."""
+def whole(least: int, most: int | None = None, otherwise: str = "") -> Callable[[str], int]:
+    """Return the parser of an option that takes whole numbers from ``least`` on, up to ``most``.
+
+    ``otherwise`` is what an error says beside what is allowed.
+    """
 
     def kind(text: str) -> int:
         number = int(text)
@@ -101,7 +104,8 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
             raise ValueError
         return number
 
-    return one_of(f"a whole number >= {least}" + (f" and <= {most}" if most is not None else ""), kind)
+    up_to = f" and <= {most}" if most is not None else ""
+    return one_of(f"a whole number >= {least}{up_to}{otherwise}", kind)
 
 
 def _seconds(text: str) -> float:
@@ -157,8 +161,10 @@ def _seeds(text: str) -> range:
 
 
 seeds_given = one_of(f"a whole number >= 0 and <= {MOST_SEED}, or up to {MOST_SEEDS} of them, as 1..20", _seeds)
+OF_MANY_SEEDS = "; of many seeds: dmimo run --seed 1..20, or dmimo sweep --trials 20"
 SeedOption = Annotated[
-    int, typer.Option("--seed", parser=whole(0, MOST_SEED), metavar="N", help="Seed of everything random.")
+    int,
+    typer.Option("--seed", parser=whole(0, MOST_SEED, OF_MANY_SEEDS), metavar="N", help="Seed of everything random."),
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scenarios.commands.completion import complete_key
+
 if TYPE_CHECKING:
     from scenarios.sweeps.sweep import Outcome
 
@@ -112,7 +114,12 @@ def register(app: typer.Typer) -> None:
         ],
         over: Annotated[
             list[str] | None,
-            typer.Option("--over", metavar="KEY=V1,V2", help="Values of a key; several make a grid."),
+            typer.Option(
+                "--over",
+                metavar="KEY=V1,V2",
+                help="Values of a key; several make a grid.",
+                autocompletion=complete_key,
+            ),
         ] = None,
         points: Annotated[
             Path | None,

@@ -250,7 +250,14 @@ def register(app: typer.Typer) -> None:
             float | None, typer.Option("--until", parser=time_ms, metavar="MS", help="End of the window in ms.")
         ] = None,
         form: Annotated[
-            str, typer.Option("--format", parser=formats, metavar="FORM", help=f"One of {', '.join(FORMATS)}.")
+            str,
+            typer.Option(
+                "--format",
+                parser=formats,
+                metavar="FORM",
+                help=f"One of {', '.join(FORMATS)}.",
+                autocompletion=lambda: list(FORMATS),
+            ),
         ] = "png",
         out: Annotated[
             Path | None,

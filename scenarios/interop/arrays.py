@@ -22,6 +22,7 @@ from scenarios.figures.common import each_realization, realization_seed
 from scenarios.file.files import dump
 from scenarios.file.scenario import Scenario
 from scenarios.interop.recording import Recording, Stream, record_iq
+from scenarios.version import program_version
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -113,7 +114,7 @@ def observations(
     network, radio = _parts(scenario, seed, first)
     about = {
         "title": "Distributed MIMO sensing: statistics, truth and bounds of independent coherent processing intervals",
-        "source": "dmimo-isac, emulated",
+        "source": f"dmimo-isac {program_version()}, emulated",
         "scenario": dump(scenario),
         "base_seed": seed,
         "carrier_hz": network.carrier_hz,

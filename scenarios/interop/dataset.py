@@ -17,7 +17,7 @@ from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 from scenarios.interop.arrays import SPLITS, observations
 from scenarios.output.folders import OutputFolder, Writer, flat_settings
-from scenarios.version import SCHEMA_VERSION
+from scenarios.version import SCHEMA_VERSION, program_version
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,12 +72,13 @@ class Dataset:
     def out(self) -> OutputFolder:
         """The folder; shards that are there and not asked for belong to the data set, too."""
         there = {path.name for path in self.folder.glob(SHARDS)}
-        settings = {"seed": self.seed, "shard": self.per_shard, "echoes": self.echoes, "layout": SCHEMA_VERSION}
+        own = {"seed": self.seed, "shard": self.per_shard, "echoes": self.echoes}
+        made_by = {"layout": SCHEMA_VERSION, "version": program_version()}
         return OutputFolder(
             path=self.folder,
             command="dataset",
             names=(SCENARIO, SHEET, *sorted(there | set(self.shards))),
-            settings=settings | flat_settings(self.scenario.data()) | contents(self.scenario),
+            settings=own | made_by | flat_settings(self.scenario.data()) | contents(self.scenario),
             overwrite=self.overwrite,
         )
 
@@ -148,6 +149,7 @@ def data_sheet(dataset: Dataset, example: "xr.Dataset") -> str:
         per_shard=dataset.per_shard,
         seed=dataset.seed,
         echoes=" --echoes" if dataset.echoes else "",
+        version=program_version(),
         splits=", ".join(f"{name} {share:.0%}" for name, share in SPLITS.items()),
         sizes=_table(("dimension", "size"), {name: (str(n),) for name, n in example.sizes.items() if name != "trial"}),
         variables=_table(("variable", "dimensions", "unit", "what"), dict(_rows(example))),
@@ -172,8 +174,8 @@ of the position error and the roles of the access points. Each trial is the firs
 emulated run of its own; positions and phases that the scenario leaves out are drawn anew in each.
 
 **How it was made.** `dmimo dataset scenario.toml --seed {seed} --shard {per_shard} --trials N{echoes} --out DIR`, by
-dmimo-isac; the scenario lies beside this page, and in each file. Nothing in it was measured. Run again with a larger N
-it grows; what is there stays, to the byte.
+dmimo-isac {version}; the scenario lies beside this page, and in each file. Nothing in it was measured. Run again with a
+larger N it grows; what is there stays, to the byte. Another version of the program is refused.
 
 **Files.** `shard-00000.nc`, `shard-00001.nc` ... of {per_shard} trials each, netCDF-4, which is HDF5.
 `xarray.open_dataset(path, engine="h5netcdf")` opens one.

@@ -176,7 +176,7 @@ def echo_gains(source: Any, network: Network) -> Complex:
 
 
 def _gains(source: Any, network: Network, shape: tuple[int, ...], sum_of_paths: Any) -> Complex:
-    given = read_paths(source) if isinstance(source, str | Path) else source
+    given = _read(source)
     if isinstance(given, Paths):
         _check_nodes(given, shape[0], shape[1] if len(shape) == 3 else shape[2])
         given = sum_of_paths(given, network)
@@ -184,6 +184,11 @@ def _gains(source: Any, network: Network, shape: tuple[int, ...], sum_of_paths: 
     if gains.shape != shape or not np.isfinite(gains).all():
         raise ValueError(f"gains of shape {gains.shape}: give Paths, or finite gains of shape {shape}")
     return gains
+
+
+def _read(source: Any) -> Any:
+    """Return what a file holds; what is no path as it is."""
+    return read_paths(source) if isinstance(source, str | Path) else source
 
 
 def _check_nodes(paths: Paths, n_transmitters: int, n_receivers: int) -> None:
@@ -246,7 +251,7 @@ class TracedEchoes(Effect):
     Attributes
     ----------
     source
-        What ``echo_gains`` takes.
+        What ``echo_gains`` takes; of a path what the file holds when this is made.
     illumination
         "sensing": of the sensing waveform alone, as the estimators take it by default; "full": of all that is radiated.
     """
@@ -258,9 +263,10 @@ class TracedEchoes(Effect):
     def __post_init__(self) -> None:
         if self.illumination not in ("sensing", "full"):
             raise ValueError(f'illumination is {self.illumination!r}: give "sensing" or "full"')
+        self.source = _read(self.source)  # so that what it was counts in a checkpoint, and not where it stood
 
     def start(self, services: Services) -> None:
-        """Take what the emulation offers, and read the table."""
+        """Take what the emulation offers, and make gains of the table."""
         super().start(services)
         self._table = echo_gains(self.source, services.network)
 

@@ -19,9 +19,9 @@ from scenarios.output.lengths import length_text, length_unit
 from scenarios.version import SCHEMA_VERSION
 
 __all__ = [
-    "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_cost_map", "draw_ellipse",
-    "draw_error", "draw_names", "draw_paths", "draw_spectral_efficiency", "draw_targets", "draw_threshold",
-    "draw_user_equipment", "save", "show_lengths",
+    "BLACK", "BLUE", "GREEN", "GREY", "STYLE", "VERMILION", "draw_access_points", "draw_around", "draw_cost_map",
+    "draw_ellipse", "draw_error", "draw_names", "draw_paths", "draw_spectral_efficiency", "draw_targets",
+    "draw_threshold", "draw_user_equipment", "save", "show_lengths",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -91,7 +91,12 @@ def _dots(ax: Axes, points: ArrayLike, **style: Any) -> None:
 def draw_area(ax: Axes, area: Area, network: Network) -> Axes:
     """Set the axes to the area, a little wider, and as much more as the access points and UEs need."""
     points = np.vstack([[[0.0, 0.0], [area.width_m, area.height_m]], network.ap_positions_m, network.ue_positions_m])
-    low, high = points.min(axis=0), points.max(axis=0)
+    return draw_around(ax, points)
+
+
+def draw_around(ax: Axes, points_m: Float) -> Axes:
+    """Set the axes to hold some points, shape (n, 2), and a little more."""
+    low, high = points_m.min(axis=0), points_m.max(axis=0)
     margin = 0.035 * (high - low).max()
     ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
     ax.set(aspect="equal", xlabel="x (m)", ylabel="y (m)")

@@ -3,7 +3,8 @@
 A CPI is what `scenarios.output.results.cpi_data` makes of it, as in result.json.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,15 @@ from models.network import Area, ModeAssignment, Network
 from scenarios.output import draw
 from scenarios.output.gallery import Cost
 
-__all__ = ["RIGHT_BOUNDS", "cost_map_figure", "map_figure", "spectral_efficiency_figure", "survey_figure"]
+__all__ = [
+    "RIGHT_BOUNDS", "cost_map_figure", "map_figure", "spectral_efficiency_figure", "survey_figure", "targets_figure",
+]  # fmt: skip
 
 Float = NDArray[np.float64]
 Cpi = Mapping[str, Any]
 MAX_PANELS = 6
+LEAST_SIDE_M = 40.0
+"""Of a map without an area."""
 RIGHT_BOUNDS = 5.0
 """A resolved estimate that is off by more of its bounds is in a wrong lobe of the carrier phase."""
 
@@ -37,15 +42,25 @@ def map_figure(network: Network, area: Area, cpi: Cpi, earlier: Sequence[Cpi] = 
     earlier
         CPIs before it, in order: the ways of the targets since then are drawn, and what was estimated on them.
     """
+    return _beside_panels(cpi, partial(_draw_map, network=network, area=area, cpi=cpi, earlier=earlier))
+
+
+def targets_figure(cpi: Cpi) -> Figure:
+    """Return the map of a CPI whose network is not at hand: its targets and what was estimated, and the panels."""
+    return _beside_panels(cpi, partial(_draw_alone, cpi=cpi))
+
+
+def _beside_panels(cpi: Cpi, draw_left: Callable[[FigureBase], None]) -> Figure:
+    """Return a figure with a map on its left, and a panel for each of the first six targets."""
     n_panels = min(len(cpi["targets"]), MAX_PANELS)
     n_columns = 2 if n_panels > 2 else min(n_panels, 1)
     with draw.styled():
         figure = Figure(figsize=(7.6 + 3.5 * n_columns, 7.4), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
         if not n_panels:
-            _draw_map(figure, network, area, cpi, earlier)
+            draw_left(figure)
             return figure
         left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(7.6, 3.5 * n_columns))[0]
-        _draw_map(left, network, area, cpi, earlier)
+        draw_left(left)
         panels = right.subplots(-(-n_panels // n_columns), n_columns, squeeze=False).ravel()
         for target, ax in enumerate(panels[:n_panels]):
             _draw_panel(ax, cpi["targets"][target], target)
@@ -61,11 +76,29 @@ def _draw_map(figure: FigureBase, network: Network, area: Area, cpi: Cpi, earlie
     draw.draw_access_points(ax, network, _modes(network, cpi))
     draw.draw_names(ax, network)
     draw.draw_user_equipment(ax, network)
+    _finish_map(figure, ax, cpi)
+
+
+def _draw_alone(figure: FigureBase, cpi: Cpi) -> None:
+    points = np.vstack([_truth(cpi), *(position for position, _ in _estimates(cpi))])
+    _finish_map(figure, draw.draw_around(figure.subplots(), _square_about(points)), cpi)
+
+
+def _square_about(points_m: Float) -> Float:
+    """Return two corners of a square that holds some points, shape (n, 2)."""
+    low, high = (points_m.min(axis=0), points_m.max(axis=0)) if len(points_m) else np.zeros((2, 2))
+    half_m = max(0.5 * (high - low).max(), 0.5 * LEAST_SIDE_M)
+    return 0.5 * (low + high) + half_m * np.array([[-1.0], [1.0]])
+
+
+def _finish_map(figure: FigureBase, ax: Axes, cpi: Cpi) -> None:
+    """Draw targets and estimates, and say what the map shows."""
     _draw_targets(ax, cpi)
     n_resolved = sum(target["status"] == "resolved" for target in cpi["targets"])
     ax.set_title(f"CPI {cpi['index']}: {n_resolved} of {len(cpi['targets'])} targets resolved")
     ax.grid(True)
-    figure.legend(loc="outside lower center", ncols=3)
+    if ax.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside lower center", ncols=3)
 
 
 def _draw_paths(ax: Axes, cpis: Sequence[Cpi]) -> None:

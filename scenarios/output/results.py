@@ -131,8 +131,15 @@ def load_result(path: Path) -> dict[str, Any]:
         if not (result["cpis"] and result["slots"]):
             raise ValueError("it holds no CPI")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ScenarioError(str(path), [f"cannot be read as a result: {error!r}"]) from error
+        raise ScenarioError(str(path), [f"cannot be read as a result: {_why(error)}"]) from error
     return result
+
+
+def _why(error: Exception) -> str:
+    """Return why a file cannot be read, and what is allowed where there is none."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "there is no such file; allowed: an output folder of dmimo run"
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 def cpis_of(trace: Mapping[str, np.ndarray]) -> range:
@@ -169,7 +176,7 @@ def load_trace(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
+        raise ScenarioError(str(path), [f"cannot be read as a trace: {_why(error)}"]) from error
     if missing := sorted({*COLUMNS, "nodes", "message_kinds", "schema_version"} - set(arrays)):
         raise ScenarioError(str(path), [f"is no trace: it lacks {', '.join(missing)}"])
     try:

@@ -19,8 +19,8 @@ from scenarios.file.problems import ScenarioError
 from scenarios.output.metrics import XY, attributes
 from scenarios.sweeps.experiments import VARIABLES, Variable
 from scenarios.sweeps.log import entries
-from scenarios.sweeps.plan import Plan, version
-from scenarios.version import SCHEMA_VERSION, check_version
+from scenarios.sweeps.plan import Plan
+from scenarios.version import SCHEMA_VERSION, check_version, program_version
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -194,6 +194,6 @@ def _provenance(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "trials": plan.trials,
         "command": plan.command(),
-        "version": version(),
+        "version": program_version(),
         "schema_version": SCHEMA_VERSION,
     } | points

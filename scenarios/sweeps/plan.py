@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -15,8 +14,9 @@ from scenarios.file.scenario import Scenario
 from scenarios.file.size import require_fit, run_size
 from scenarios.output.folders import flat_settings
 from scenarios.sweeps.experiments import EXPERIMENTS
+from scenarios.version import program_version
 
-__all__ = ["Plan", "Setting", "Task", "version"]
+__all__ = ["Plan", "Setting", "Task"]
 
 Setting = Mapping[str, Any]
 """Values by dotted key of the scenario."""
@@ -28,11 +28,6 @@ class Task(NamedTuple):
     number: int
     setting: Setting
     seed: int
-
-
-def version() -> str:
-    """Return the version of this package."""
-    return metadata.version("dmimo-isac")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +106,17 @@ class Plan:
         scenario = {f"scenario.{key}": value for key, value in flat_settings(self.scenario.data()).items()}
         swept = {f"over.{key}": list(values) for key, values in self.over.items()}
         points = {"points": [dict(point) for point in self.points]} if self.points else {}
-        own = {"what": self.what, "seed": self.seed, "version": version()}
-        return scenario | contents(self.scenario) | flat_settings(swept | points) | own
+        own = {"what": self.what, "seed": self.seed, "version": program_version()}
+        return scenario | self._contents() | flat_settings(swept | points) | own
+
+    def _contents(self) -> dict[str, str]:
+        """Return digests of the files that the scenario names, and of others that single settings name."""
+        found = contents(self.scenario)
+        for number, setting in enumerate(self.settings):
+            if not all(isinstance(value, int | float) for value in setting.values()):  # a number names no file
+                named = contents(self.scenario.with_(setting))
+                found |= {f"{key}, setting {number}": text for key, text in named.items() if found.get(key) != text}
+        return found
 
     def command(self) -> str:
         """Return the command that does the same, in words of the command line."""
