@@ -14,7 +14,7 @@ __all__ = ["REASONS", "AreaMap", "Estimate", "Observation"]
 REASONS = {
     "weak": "the echo is too weak to tell one lobe of the carrier phase from the next",
     "ambiguous": "several lobes, or a mirror image, explain the echoes as well",
-    "moving": "the phase turns from slot to slot: the target moved during the CPI",
+    "moving": "the phase turns from slot to slot, as it does when a target moves",
     "misfit": "no lobe explains the echoes: several targets, scattering that is not isotropic, or phase errors",
     "limited": "the search stopped at its limit of operations",
     "map": "a map of the area holds no phase of the carrier",

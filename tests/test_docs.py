@@ -59,6 +59,11 @@ class Block(NamedTuple):
         return match[1] if match else None
 
     @property
+    def output_line(self):
+        """The line in which its output begins if the page shows it: in a block of text that follows at once."""
+        return self.line + self.text.count("\n") + 3
+
+    @property
     def is_possible(self):
         """Whether the packages are there that its first line names, as in `# needs: xarray, h5netcdf`."""
         match = re.match(r"# needs: (.+)\n", self.text)
@@ -101,27 +106,23 @@ def pages_with(*languages):
 
 
 @pages_with("python")
-def test_every_python_block_runs(page, tmp_path, monkeypatch):
+def test_every_python_block_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch, capsys):
     """The blocks of a page run from top to bottom in one namespace; one that begins with `# name.py` is that file.
 
-    One that needs a package that is not there is left out.
+    One that needs a package that is not there is left out. A block of text right after one of Python is its output.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     namespace = {"__name__": "docs"}
+    shown = {block.line: block.text for block in blocks(page, "text")}
     for block in blocks(page, "python", "toml"):
         if block.file:
             (tmp_path / block.file).write_text(block.text, encoding="utf-8")
         elif block.language == "python" and block.is_possible:
             # Empty lines in front: a traceback then points to the line of the page.
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
-
-
-def test_the_page_on_estimation_shows_what_its_blocks_print(capsys):
-    page, namespace = ROOT / "docs" / "estimation.md", {"__name__": "docs"}
-    for block in blocks(page, "python"):
-        exec(block.text, namespace)
-    assert capsys.readouterr().out == "".join(block.text for block in blocks(page, "text"))
+            printed = capsys.readouterr().out
+            assert printed == shown.get(block.output_line, printed)
 
 
 def test_the_picture_of_lobes_has_the_estimate_on_the_highest_one():
@@ -256,6 +257,7 @@ def test_readme_shows_the_real_output(command, tmp_path):
         "dmimo run paper --set selector.kind=random",
         "dmimo bound paper --seed 1 --at 310,420",
         pytest.param("dmimo run paper --seed 1", marks=pytest.mark.slow),
+        pytest.param("dmimo run paper --seed 1 --set radio.transmit_power_dbm=20", marks=pytest.mark.slow),
     ],
 )
 def test_the_first_five_minutes_show_the_real_output(command, tmp_path):
