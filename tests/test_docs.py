@@ -112,8 +112,9 @@ def test_every_python_block_runs(page, tmp_path, monkeypatch):
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
 
 
-def test_the_page_on_estimation_shows_what_its_blocks_print(capsys):
-    page, namespace = ROOT / "docs" / "estimation.md", {"__name__": "docs"}
+@pytest.mark.parametrize("name", ["estimation", "tutorials/faults", "tutorials/trace", "extending/metric"])
+def test_a_page_shows_what_its_blocks_print(name, capsys):
+    page, namespace = ROOT / "docs" / f"{name}.md", {"__name__": "docs"}
     for block in blocks(page, "python"):
         exec(block.text, namespace)
     assert capsys.readouterr().out == "".join(block.text for block in blocks(page, "text"))
