@@ -222,7 +222,7 @@ def _quantile_interval(trials: Float, quantile: float) -> Interval:
     picks = np.random.default_rng(len(trials)).integers(len(trials), size=(N_RESAMPLES, len(trials)))
     drawn = [_quantile(trials[pick], quantile) for pick in picks]
     low, high = np.quantile(drawn, (TAIL, 1.0 - TAIL), method="nearest")
-    return Interval(value, -np.inf if below > TAIL else low, np.inf if above > TAIL else high)
+    return Interval(value, np.where(below > TAIL, -np.inf, low), np.where(above > TAIL, np.inf, high))
 
 
 def _quantile(trials: Float, quantile: float) -> float:
