@@ -36,6 +36,8 @@ STYLES = (
     (draw.GREY, "X"),
 )  # fmt: skip
 MOST_CURVES = len(STYLES)
+ROOM = 0.13
+"""For the arrows of intervals without an end, of the height."""
 LENGTHS = ((1e3, "mm"), (1e2, "cm"), (1.0, "m"), (1e-3, "km"))
 
 
@@ -283,6 +285,8 @@ def plot(found: Curves, ax: Axes, *, logy: bool = False, logx: bool = False) -> 
     if logy:
         ax.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
         ax.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
+    if any(np.isinf(end).any() for curve in found.curves for end in curve.interval[1:]):
+        ax.margins(y=ROOM)
     ax.grid(True)
     if found.hue is not None:
         ax.legend()
