@@ -63,7 +63,7 @@ def _row(plan: Plan, workers: int) -> str:
 
 def _timed(plan: Plan, task: Task) -> tuple[dict[str, Any], float, float]:
     cpu_s, wall_s = time.process_time(), time.perf_counter()
-    entry = _attempt(plan.scenario, plan.what, task)
+    entry = _attempt(plan.scenario, plan.plugins, plan.what, task)
     return entry, time.process_time() - cpu_s, time.perf_counter() - wall_s
 
 

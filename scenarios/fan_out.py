@@ -5,7 +5,10 @@ what the last one took. A few chunks for each worker are under way at a time, an
 neither tasks nor results pile up in memory. Where a task is computed, and with which others, does not show in its
 result, as long as that follows from the task alone.
 
-Not modelled: a worker process of this machine that is killed ends the fan-out; a cluster gives its tasks to another.
+Where a process is killed, what was under way is done again, one task after another. A task whose process is killed
+though it was alone has done it, and the caller says what stands in the place of its result.
+
+Not modelled: a task that never ends; a task that kills this process, where it is worked on here.
 """
 
 import time
@@ -14,7 +17,9 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,19 +51,24 @@ class Pool:
         Takes calls and gives futures, as `concurrent.futures` has it.
     n_workers
         Tells how many calls it can work on at a time; of a cluster that may change.
+    deaths
+        What a call raises whose process was killed, of an executor that takes further calls then.
     """
 
     executor: Executor
     n_workers: Callable[[], int]
+    deaths: tuple[type[Exception], ...] = ()
 
 
-def check_count(option: str, count: int) -> None:
-    """Refuse a number of things that is below one; raises ScenarioError."""
-    if count < 1:
-        raise ScenarioError(option, [f"got {count}; allowed: a whole number >= 1"])
+def check_count(option: str, count: int, least: int = 1) -> None:
+    """Refuse a number of things that is below one, or no whole number; raises ScenarioError."""
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < least:
+        raise ScenarioError(option, [f"got {count!r}; allowed: a whole number >= {least}"])
 
 
-def each_done(task: Callable[[Item], T], items: Sequence[Item], pool: Pool) -> Iterator[tuple[Item, T]]:
+def each_done(
+    task: Callable[[Item], T], items: Sequence[Item], pool: Pool, killed: Callable[[Item], T] | None = None
+) -> Iterator[tuple[Item, T]]:
     """Yield each item with the result of its task, in the order in which they are done.
 
     Parameters
@@ -69,28 +79,70 @@ def each_done(task: Callable[[Item], T], items: Sequence[Item], pool: Pool) -> I
         What it is called with.
     pool
         Where.
+    killed
+        Gives what stands in the place of the result of an item whose task kills its process.
 
     Raises
     ------
     RuntimeError
-        If a worker process is killed, and the pool does not give its tasks to another; if a worker that came later has
-        another version of this package.
+        If a worker process is killed, and the pool takes no further calls then, or nothing stands in the place of a
+        result; if a worker that came later has another version of this package.
     """
     chunks = _Chunks(items)
-    under_way: set[Future[Any]] = set()
+    under_way: dict[Future[Any], Sequence[Item]] = {}
+    lost: list[Item] = []
     try:
         while under_way or chunks.left:
-            while chunks.left and len(under_way) < AHEAD * pool.n_workers():
-                under_way.add(pool.executor.submit(_work, program_version(), task, chunks.next(pool.n_workers())))
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            while chunks.left and not lost and len(under_way) < AHEAD * pool.n_workers():
+                chunk = chunks.next(pool.n_workers())
+                under_way[_handed(pool, task, chunk)] = chunk
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in done:
-                results, chunks.task_s = future.result()
+                chunk, found = under_way.pop(future), _found(pool, future)
+                lost.extend(() if found else chunk)
+                results, chunks.task_s = found or ((), chunks.task_s)
                 yield from results
+            if lost and not under_way:
+                yield from _one_by_one(task, lost, pool, killed)
+                lost = []
     except BrokenProcessPool as error:
         raise RuntimeError("a worker process was killed, perhaps as memory ran out; try fewer --workers") from error
     finally:
         for future in under_way:
             future.cancel()
+
+
+def _handed(pool: Pool, task: Callable[[Any], Any], chunk: Sequence[Any]) -> "Future[Any]":
+    """Hand out a chunk; where a process was killed before anybody noticed, the future tells."""
+    try:
+        return pool.executor.submit(_work, program_version(), task, chunk)
+    except pool.deaths as error:
+        future: Future[Any] = Future()
+        future.set_exception(error)
+        return future
+
+
+def _found(pool: Pool, future: "Future[Any]") -> tuple[list[tuple[Any, Any]], float] | None:
+    """Return the results of a chunk and the time a task took; None if its process was killed."""
+    try:
+        found: tuple[list[tuple[Any, Any]], float] = future.result()
+    except pool.deaths:
+        return None
+    return found
+
+
+def _one_by_one(
+    task: Callable[[Item], T], items: Sequence[Item], pool: Pool, killed: Callable[[Item], T] | None
+) -> Iterator[tuple[Item, T]]:
+    """Do again what was under way as a process was killed, nothing beside it."""
+    for item in items:
+        future = _handed(pool, task, [item])
+        if found := _found(pool, future):
+            yield from found[0]
+        elif killed is not None:
+            yield item, killed(item)
+        else:
+            future.result()
 
 
 class _Chunks:
@@ -138,6 +190,26 @@ class _Here(Executor):
         return future
 
 
+class _Processes(Executor):
+    """Processes of this machine, new ones where some were killed."""
+
+    def __init__(self, n_workers: int) -> None:
+        self._n_workers = n_workers
+
+    def _alive(self) -> Any:
+        from joblib.externals.loky import get_reusable_executor
+
+        return get_reusable_executor(max_workers=self._n_workers, timeout=IDLE_S)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        future: Future[T] = self._alive().submit(fn, *args, **kwargs)
+        return future
+
+    def kill(self) -> None:
+        """End them, whatever they are doing."""
+        self._alive().shutdown(wait=True, kill_workers=True)
+
+
 @contextmanager
 def local_pool(workers: int | None, n_tasks: int) -> Iterator[Pool]:
     """Give a pool of processes of this machine: so many, or one a core, but no more than tasks; one is this process."""
@@ -145,14 +217,13 @@ def local_pool(workers: int | None, n_tasks: int) -> Iterator[Pool]:
         yield Pool(executor=_Here(), n_workers=lambda: 1)
         return
     from joblib import effective_n_jobs
-    from joblib.externals.loky import get_reusable_executor
 
     n_workers = min(n_tasks, workers or effective_n_jobs(-1))
-    executor = get_reusable_executor(max_workers=n_workers, timeout=IDLE_S)
+    processes = _Processes(n_workers)
     try:
-        yield Pool(executor=executor, n_workers=lambda: n_workers)
+        yield Pool(executor=processes, n_workers=lambda: n_workers, deaths=(BrokenProcessPool,))
     except BaseException:
-        executor.shutdown(wait=True, kill_workers=True)
+        processes.kill()
         raise
 
 
@@ -166,16 +237,21 @@ def cluster_pool(cluster: str) -> Iterator[Pool]:
         If Dask is not installed, nobody answers there, no worker comes, or one has another version of this package.
     """
     with extra("cluster", "--cluster"):
-        from distributed import Client
+        from distributed import Client, KilledWorker
     client = _client(Client, cluster)
     with client:
         _wait_for_workers(client, cluster)
         _refuse_other_versions(client, cluster)
         executor = client.get_executor(pure=False)
         try:
-            yield Pool(executor=executor, n_workers=lambda: max(1, sum(client.nthreads().values())))
+            n_workers = partial(_threads_of, client)
+            yield Pool(executor=executor, n_workers=n_workers, deaths=(KilledWorker,))
         finally:
             executor.shutdown(wait=False)
+
+
+def _threads_of(client: Any) -> int:
+    return max(1, sum(client.nthreads().values()))
 
 
 def _client(make: Callable[..., Any], cluster: str) -> Any:

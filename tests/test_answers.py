@@ -197,6 +197,13 @@ def test_ladders_are_read():
     assert parse_over("a.b=1e6..1e9").downwards().values[0] == 1e9
 
 
+def test_whole_numbers_stay_whole_and_values_may_be_lists():
+    counts = parse_over("access_points.count=5..5000").values
+    assert (counts[0], counts[-1], len(set(counts))) == (5, 5000, len(counts))
+    assert all(isinstance(count, int) for count in counts)
+    assert parse_over("targets=[{}],[{}, {}]").values == ([{}], [{}, {}])
+
+
 @pytest.mark.parametrize("text", ["a.b", "a.b=", "=1..2", "a.b=2..1", "a.b=x..y", "a.b=1", "a.b=1,1", "a.b=1..inf"])
 def test_what_is_no_ladder_is_refused(text):
     with pytest.raises(ScenarioError, match=r"allowed: KEY=LOW\.\.HIGH"):
@@ -332,6 +339,21 @@ def test_a_goal_that_nothing_reaches_has_no_answer():
     data = json.loads(done.stdout)
     assert (data["answer"], data["confirmation"]) == (None, None)
     assert {probe["kind"] for probe in data["probes"]} == {"bound", "emulation"}
+
+
+def test_a_value_between_that_is_none_of_the_key_is_refused_before_anything_runs():
+    words = ("--goal", "error_m <= 1 at 99%", "--over", "estimator.kind=grid,gird,paper", "--trials", 2, "--json")
+    done = dmimo("dimension", "paper", *words)
+    assert done.exit_code == 2
+    assert 'got "gird"' in done.stderr
+
+
+@pytest.mark.parametrize("how", ["at 50%", "mean"])
+def test_a_goal_for_targets_where_there_are_none_is_refused(how):
+    words = ("--goal", f"error_m <= 1 {how}", "--over", "radio.transmit_power_dbm=10..12", "--set", "targets=[]")
+    done = dmimo("dimension", "paper", *SETTINGS, *words, "--trials", 2, "--workers", 1, "--json")
+    assert done.exit_code == 2
+    assert "error_m has no value in this scenario" in done.stderr
 
 
 def test_an_end_that_is_no_value_of_the_key_is_refused():

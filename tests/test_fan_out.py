@@ -67,6 +67,16 @@ def test_no_more_is_handed_out_than_keeps_the_workers_busy():
     assert len(executor.chunks) == 2 * fan_out.AHEAD
 
 
+def square_or_die(x):
+    return die(x) if x == 3 else square(x)
+
+
+def test_the_task_that_kills_its_process_is_known_and_all_others_are_done():
+    with local_pool(2, 40) as pool:
+        done = dict(each_done(square_or_die, range(40), pool, killed=lambda x: f"{x} killed it"))
+    assert done == {x: x * x for x in range(40)} | {3: "3 killed it"}
+
+
 def test_a_worker_process_that_is_killed_is_told_of_in_words():
     with pytest.raises(RuntimeError, match="was killed"), local_pool(2, 4) as pool:
         list(each_done(die, range(4), pool))

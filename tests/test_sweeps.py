@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
+from scipy.stats import quantile_test
 from typer.testing import CliRunner
 
 from emulator.media.topologies import star
@@ -24,7 +26,7 @@ from scenarios.sweeps import curves as pictures
 from scenarios.sweeps import sweep as doing
 from scenarios.sweeps.curves import curves, default_metric
 from scenarios.sweeps.log import TaskLog, entries, first_line
-from scenarios.sweeps.plan import Plan
+from scenarios.sweeps.plan import Plan, plain_grid
 
 pytest.importorskip("h5netcdf")
 ROOT = Path(__file__).parent.parent
@@ -191,6 +193,20 @@ def _wait_for(condition):
         time.sleep(0.01)
 
 
+DEADLY = """
+import os
+from dataclasses import dataclass
+
+from models.estimation import GridEstimator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deadly(GridEstimator):
+    def estimate(self, observation):
+        os._exit(1)
+"""
+
+
 class TestFailures:
     """Some tasks fail: those of a scenario whose targets are told to stand on an access point, say."""
 
@@ -215,6 +231,24 @@ class TestFailures:
         assert found["failed"].values.tolist() == [[0, 0, 0], [0, 1, 0]]
         assert found["error"].values.tolist() == [["", "", ""], ["", "ValueError: out of luck", ""]]
         assert np.isnan(found["sum_se_bit_s_hz"]).values.tolist() == [[False] * 3, [False, True, False]]
+
+    def test_an_error_of_any_characters_is_kept(self, monkeypatch, tmp_path):
+        def experiment(scenario, seed):
+            raise ValueError("\ud800 and \0")
+
+        monkeypatch.setitem(doing.EXPERIMENTS, "bound", experiment)
+        found = sweep("paper", trials=1, what="bound", workers=1, out=tmp_path)
+        assert found["error"].values.tolist() == ["ValueError: ? and ?"]
+
+    def test_a_task_that_ends_its_process_fails_and_the_others_are_done(self, tmp_path, monkeypatch):
+        (tmp_path / "deadly.py").write_text(DEADLY)
+        monkeypatch.syspath_prepend(tmp_path)
+        get_reusable_executor().shutdown(kill_workers=True)  # those of other tests do not look there
+        over = {"estimator.kind": ["deadly:Deadly", "grid"]}
+        words = {"trials": 2, "workers": 2, "plugins": ["deadly"], "out": tmp_path / "out"}
+        found = sweep(load("paper", {"schedule.cpis": 1, "estimator.grid_step_m": 50.0}), over, **words)
+        assert found["failed"].values.tolist() == [[1, 1], [0, 0]]
+        assert "was killed or ended itself" in found["error"].values[0, 0]
 
     def test_they_are_done_again_when_asked_for_and_not_before(self, failing, tmp_path):
         command(*grid(tmp_path, "--trials", 3))
@@ -265,6 +299,7 @@ class TestRefusals:
             (["--over", "radio.transmit_power=1,2"], "unknown key"),
             (["--over", "schedule.n_receivers=4,40"], "schedule.n_receivers = 40"),
             (["--over", "schedule.n_receivers=4,4"], "a value twice"),
+            (["--over", "radio.transmit_power_dbm=10,10.0"], "a value twice"),
             (["--over", "schedule.n_receivers"], "allowed: key=value,value"),
             (["--over", "schedule.n_receivers=4", "--over", "schedule.n_receivers=5"], "got it twice"),
             (["--points", "none.csv"], "cannot be read as settings"),
@@ -282,6 +317,34 @@ class TestRefusals:
             done = command(*grid(reference, "--trials", 20))
         assert done.exit_code == 2
         assert "another sweep is at work" in done.stderr
+
+    def test_settings_of_another_sweep_that_is_at_work_there(self, tmp_path):
+        command(*grid(tmp_path, "--trials", 2))
+        before = (tmp_path / "tasks.log").read_bytes()
+        with TaskLog(tmp_path / "tasks.log"):
+            done = command(*grid(tmp_path, "--trials", 2, "--seed", 2, "--overwrite"))
+        assert "another sweep is at work" in done.stderr
+        assert (tmp_path / "tasks.log").read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("words", "named"),
+        [
+            ({"over": {"estimator.kind": "grid"}}, "allowed: a list of values"),
+            ({"over": {"schedule.n_receivers": 4}}, "allowed: a list of values"),
+            ({"points": {"schedule.n_receivers": 4}}, "allowed: a list of dicts"),
+            ({"trials": 1.5}, r"got 1\.5; allowed: a whole number >= 1"),
+            ({"workers": 0}, "got 0; allowed: a whole number >= 1"),
+            ({"seed": -1}, "got -1; allowed: a whole number >= 0"),
+        ],
+    )
+    def test_arguments_of_another_kind(self, tmp_path, words, named):
+        with pytest.raises(ScenarioError, match=named):
+            sweep("paper", **({"trials": 1, "what": "bound", "out": tmp_path} | words))
+
+    def test_a_setting_more_that_changes_nothing_is_another_list(self):
+        point = {"radio.transmit_power_dbm": 10}
+        one, two = (Plan(scenario=load("paper"), over={}, points=p, trials=1) for p in ([point], [point, {}]))
+        assert one.said() != two.said()
 
     def test_a_folder_without_a_sweep(self, tmp_path):
         with pytest.raises(ScenarioError, match=r"has no results\.nc"):
@@ -317,8 +380,56 @@ class TestSettings:
         expected = [{"radio.transmit_power_dbm": 10, "selector.kind": "random"}, {"radio.transmit_power_dbm": 20}]
         assert read_points(tmp_path / "a.csv") == read_points(tmp_path / "a.toml") == expected
 
+    def test_a_list_as_a_spreadsheet_writes_it(self, tmp_path):
+        path = tmp_path / "a.csv"
+        path.write_bytes(
+            b"\xef\xbb\xbfradio.transmit_power_dbm, schedule.n_receivers,\r\n10, 4,\r\n,,\r\n\r\n20,  ,\r\n"
+        )
+        expected = [
+            {"radio.transmit_power_dbm": 10, "schedule.n_receivers": 4},
+            {"radio.transmit_power_dbm": 20},
+        ]
+        assert read_points(path) == expected
+
+    @pytest.mark.parametrize(
+        ("name", "text", "named"),
+        [
+            ("a.csv", "a.b,a.b\n1,2\n", 'the key "a.b" has two columns'),
+            ("a.csv", "a.b\n1,2\n", "more cells than there are keys"),
+            ("a.csv", "a.b\n", "without a setting"),
+            ("a.csv", "", "without a setting"),
+            ("a.toml", "[point]\na.b = 1\n", r"no tables \[\[point\]\]"),
+            ("a.toml", "point = [1]\n", r"no tables \[\[point\]\]"),
+            ("a.toml", "a = 1\n", r"no tables \[\[point\]\]"),
+        ],
+    )
+    def test_what_is_no_list_is_refused(self, tmp_path, name, text, named):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ScenarioError, match=named):
+            read_points(tmp_path / name)
+
+    def test_a_grid_in_arrays_is_one_in_lists(self):
+        assert plain_grid({"a.b": np.array([1.0, 2.0]), "c": range(2), "d": [np.int64(3)]}) == {
+            "a.b": [1.0, 2.0], "c": [0, 1], "d": [3],
+        }  # fmt: skip
+
 
 class TestLog:
+    def test_what_a_disk_takes_in_part_is_written_whole(self, tmp_path):
+        path = tmp_path / "log"
+        path.write_text(first_line("x"))
+        with TaskLog(path) as log:
+            log._file = InParts(log._file)
+            log.append({"task": 1, "record": {}})
+        assert list(entries(path)) == [{"task": 1, "record": {}}]
+
+    def test_one_that_is_gone_is_told_of(self, tmp_path):
+        path = tmp_path / "log"
+        path.write_text(first_line("x"))
+        with TaskLog(path) as log, pytest.raises(ScenarioError, match="removed or replaced"):
+            path.unlink()
+            log.append({"task": 1})
+
     def test_what_is_appended_is_read_back(self, tmp_path):
         path = tmp_path / "log"
         path.write_text(first_line("x"))
@@ -327,7 +438,48 @@ class TestLog:
         assert list(entries(path)) == [{"task": 1, "record": {"a": [0.1, None]}}]
 
 
+class InParts:
+    """A file of which a call of `write` takes five bytes at most."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def write(self, data):
+        return self._file.write(data[:5])
+
+
 class TestCurves:
+    def test_in_a_cpi_of_pilots_nothing_was_missed(self, tmp_path):
+        settings = {
+            "radio.transmit_power_dbm": 40.0, "oscillators.kind": "wiener", "oscillators.linewidth_hz": 0.01,
+            "calibration.kind": "over-the-air", "calibration.period_s": 1e-3, "schedule.cpis": 5,
+            "estimator.grid_step_m": 20.0,
+        }  # fmt: skip
+        found = sweep(load("paper", settings), {"schedule.n_receivers": [6]}, trials=1, workers=1, out=tmp_path)
+        assert (found["has_pilots"] == 1).any()
+        sensing = found["error_m"].where(found["has_pilots"] == 0, drop=True)
+        shown = curves(found, "error_m")
+        assert (shown.n_values, shown.n_missed) == (sensing.size, int(sensing.isnull().sum()))
+
+    def test_a_list_of_settings_along_one_of_its_keys(self, tmp_path):
+        power, receivers = "radio.transmit_power_dbm", "schedule.n_receivers"
+        points = [{power: 20, receivers: 4}, {power: 10, receivers: 5}, {power: 10, receivers: 4}, {receivers: 3}]
+        found = sweep("paper", points=points, trials=7, what="bound", workers=1, out=tmp_path)
+        shown = curves(found, "peb_coherent_m", power)
+        assert shown.x.tolist() == [10, 20]
+        pooled = found["peb_coherent_m"].isel(point=[1, 2]).values.ravel()
+        assert shown.curves[0].interval.value[0] == np.quantile(pooled, 0.5, method="inverted_cdf")
+
+    @pytest.mark.parametrize(("n", "quantile"), [(5, 0.5), (6, 0.5), (20, 0.95), (80, 0.95), (20, 0.05), (80, 0.05)])
+    def test_a_quantile_has_an_end_where_that_of_order_statistics_has_one(self, n, quantile):
+        values = np.random.default_rng(n).normal(size=(n, 1))
+        ours = pictures._quantile_interval(values, quantile)
+        scipys = quantile_test(values.ravel(), p=quantile).confidence_interval()
+        assert np.isfinite([ours.low, ours.high]).tolist() == np.isfinite([scipys.low, scipys.high]).tolist()
+
     def test_a_median_counts_missed_targets_as_infinite(self, tmp_path):
         scenario = load("paper", {"schedule.cpis": 1})
         found = sweep(scenario, {"radio.transmit_power_dbm": [-60, 30]}, trials=8, workers=1, out=tmp_path)

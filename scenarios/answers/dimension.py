@@ -27,6 +27,7 @@ from scenarios.answers.text import aligned, percent
 from scenarios.answers.trials import Trial, run_trials
 from scenarios.answers.verdicts import Verdict
 from scenarios.figures.common import Interval
+from scenarios.file.problems import ScenarioError
 from scenarios.file.scenario import Scenario
 
 __all__ = ["Dimensioning", "bound_outcome", "dimension", "search"]
@@ -110,6 +111,8 @@ def bound_outcome(goal: Goal, trials: Sequence[Trial]) -> Interval:
     there are any, else that of structured amplitudes, the lowest one; where there is none the goal is missed.
     """
     bounds = np.concatenate([_bounds_m(cpi) for trial in trials for cpi in trial.sensing] or [np.empty(0)])
+    if not len(bounds):
+        return Interval(*np.full(3, np.nan))
     if goal.share is None:
         value = 0.5 * np.sqrt(np.pi) * bounds.mean()
     else:
@@ -149,12 +152,16 @@ def dimension(
     Raises
     ------
     ScenarioError
-        If an end of the ladder is no value of the key, or the metric has no numbers.
+        If something on the ladder is no value of the key, or the metric has no numbers.
     """
-    for value in (ladder.values[0], ladder.values[-1]):
+    for value in ladder.values:
         scenario.with_({ladder.key: value})
     looks = Looks(scenario=scenario, goal=goal, ladder=ladder, seed=seed, n_trials=n_trials, workers=workers)
     reached, not_ruled_out, shown = search(looks)
+    if all(np.isnan(probe.outcome.value) for probe in looks.probes if probe.kind == "emulation"):
+        raise ScenarioError(
+            "--goal", [f"{goal.metric.name} has no value in this scenario, as without a target or user"]
+        )
     if reached < len(ladder.values):
         looks.at("confirmation", reached)
     return Dimensioning(

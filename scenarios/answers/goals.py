@@ -98,7 +98,9 @@ class Goal:
             return clustered_share([self.holds(samples) for samples in trials])
         worst = np.inf if self.at_most else -np.inf
         means = np.array([np.where(np.isnan(samples), worst, samples).mean() for samples in trials if len(samples)])
-        if not len(means) or not np.isfinite(means).all():
+        if not len(means):
+            return Interval(*np.full(3, np.nan))
+        if not np.isfinite(means).all():
             return Interval(*np.full(3, worst))
         return mean_interval(means)
 

@@ -70,8 +70,9 @@ def parse_over(text: str) -> Ladder:
     if ".." in said:
         low, _, high = said.partition("..")
         return _range(key, _value(low), _value(high), text)
-    values = tuple(_value(each) for each in said.split(","))
-    if len(values) < 2 or len(set(values)) < len(values):
+    whole = _value(f"[{said}]")
+    values = tuple(whole if isinstance(whole, list) else map(_value, said.split(",")))
+    if len(values) < 2 or any(value in values[:i] for i, value in enumerate(values)):
         raise _refused(text)
     return Ladder(key=key, values=values)
 
@@ -79,18 +80,22 @@ def parse_over(text: str) -> Ladder:
 def _range(key: str, low: Any, high: Any, text: str) -> Ladder:
     if not (_is_number(low) and _is_number(high) and low < high):
         raise _refused(text)
-    if isinstance(low, int) and isinstance(high, int) and high - low < MOST_INTEGERS:
+    whole = isinstance(low, int) and isinstance(high, int)
+    if whole and high - low < MOST_INTEGERS:
         return Ladder(key=key, values=tuple(range(low, high + 1)), is_numeric=True)
     if low > 0 and high >= 10 * low:
         steps = math.ceil(math.log(high / low) / math.log(STEP))
-        return Ladder(key=key, values=_rounded(np.geomspace(low, high, steps + 1)), is_numeric=True, is_geometric=True)
-    return Ladder(key=key, values=_rounded(np.linspace(low, high, LINEAR_STEPS + 1)), is_numeric=True)
+        return Ladder(
+            key=key, values=_rounded(np.geomspace(low, high, steps + 1), whole), is_numeric=True, is_geometric=True
+        )
+    return Ladder(key=key, values=_rounded(np.linspace(low, high, LINEAR_STEPS + 1), whole), is_numeric=True)
 
 
-def _rounded(values: Any) -> tuple[float, ...]:
-    """Return values of four digits, which can be typed again; the ends as they are."""
+def _rounded(values: Any, whole: bool) -> tuple[float, ...]:
+    """Return values of four digits, which can be typed again, or whole numbers, each once; the ends as they are."""
     first, *between, last = (float(value) for value in values)
-    return (first, *(float(f"{value:.4g}") for value in between), last)
+    found = (first, *(float(f"{value:.4g}") for value in between), last)
+    return tuple(dict.fromkeys(map(round, found))) if whole else found
 
 
 def _is_number(value: Any) -> bool:

@@ -71,8 +71,8 @@ def read_points(path: Path) -> list[dict[str, Any]]:
     from scenarios.file.problems import ScenarioError
 
     try:
-        points = _toml_points(path) if path.suffix == ".toml" else _csv_points(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        points = _toml_points(path) if path.suffix.lower() == ".toml" else _csv_points(path)
+    except (OSError, ValueError, csv.Error) as error:
         raise ScenarioError("--points", [f'got "{path}", which cannot be read as settings: {error}']) from error
     if not points:
         raise ScenarioError("--points", [f'got "{path}" without a setting; allowed: one at least'])
@@ -82,11 +82,19 @@ def read_points(path: Path) -> list[dict[str, Any]]:
 def _csv_points(path: Path) -> list[dict[str, Any]]:
     """Return a setting a line; an empty cell leaves its key as it is."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return [{key: _value(cell, cell.strip) for key, cell in row.items() if cell} for row in csv.DictReader(file)]
+        lines = [[cell.strip() for cell in line] for line in csv.reader(file) if any(map(str.strip, line))]
+    keys = lines.pop(0) if lines else []
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise ValueError(f'the key "{twice[0]}" has two columns; allowed: one')
+    if long := [line for line in lines if any(line[len(keys) :])]:
+        raise ValueError(f"{','.join(long[0])} has more cells than there are keys; put a list in quotes")
+    return [{key: _value(cell, cell.strip) for key, cell in zip(keys, line, strict=False) if cell} for line in lines]
 
 
 def _toml_points(path: Path) -> list[dict[str, Any]]:
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))["point"]
+    tables = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("point")
+    if not (isinstance(tables, list) and all(isinstance(table, Mapping) for table in tables)):
+        raise ValueError("it has no tables [[point]]")
     return [_dotted(table) for table in tables]
 
 
@@ -161,6 +169,7 @@ def register(app: typer.Typer) -> None:
             what=what.value,
             trials=trials,
             seed=seed,
+            plugins=tuple(plugins or ()),
         )
         pool = partial(pool_of, workers=workers, cluster=cluster)
         _show(do(plan, out, pool, retry_failed=retry_failed, overwrite=overwrite), out)

@@ -1,7 +1,8 @@
 """A metric of a sweep against a swept key: curves with 95 % intervals, and their picture.
 
 Values of one trial belong together: its CPIs and targets share a layout. So intervals are over trials: Student's of the
-trials' means for a mean, and a bootstrap that draws whole trials for a quantile. A target that was missed counts as
+trials' means for a mean, and a bootstrap that draws whole trials for a quantile, without an end on a side on which all
+trials may lie by chance. A target that was missed counts as
 infinitely far off in a quantile, and is left out of a mean; how many were is said.
 """
 
@@ -29,12 +30,14 @@ __all__ = ["Curve", "Curves", "curves", "default_metric", "plot", "write"]
 
 Float = NDArray[np.float64]
 OWN_DIMS = {"trial", "cpi", "target", "ue", *XY}
-FEWEST_TRIALS, N_RESAMPLES = 6, 1000
+TAIL, N_RESAMPLES = 0.025, 1000
 STYLES = (
     (draw.BLUE, "o"), (draw.VERMILION, "s"), (draw.GREEN, "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
     (draw.GREY, "X"),
 )  # fmt: skip
 MOST_CURVES = len(STYLES)
+ROOM = 0.13
+"""For the arrows of intervals without an end, of the height."""
 LENGTHS = ((1e3, "mm"), (1e2, "cm"), (1.0, "m"), (1e-3, "km"))
 
 
@@ -83,7 +86,8 @@ class Curves:
         """What became of missed targets, in words; empty where none was."""
         if not self.n_missed:
             return ""
-        share = f"{self.n_missed / self.n_values:.1%} of the targets missed"
+        without = "missed" if self.metric == "error_m" else "without a value"
+        share = f"{self.n_missed / self.n_values:.1%} of the targets {without}"
         return f"{share}, left out" if self.statistic == "mean" else f"{share}, taken for infinite (×)"
 
     def summary(self) -> list[str]:
@@ -118,7 +122,8 @@ def curves(
     metric
         Name of a variable of numbers.
     x, hue
-        Swept keys; by default the first and the second.
+        Swept keys; by default the first and the second. Of a list of settings x may be a key in it; settings that
+        leave this key as it is are left out then.
     quantile
         Between 0 and 1; None: the mean.
 
@@ -127,6 +132,8 @@ def curves(
     ScenarioError
         If there is no such metric or key.
     """
+    if x is not None and x in results.coords and results[x].dims == ("point",):
+        results = _along(results, x)
     values = _metric(results, metric)
     swept = [str(dim) for dim in values.dims if dim not in OWN_DIMS]
     key = _swept("--x", x or next(iter(swept), ""), swept)
@@ -157,6 +164,19 @@ def curves(
     )
 
 
+def _along(results: "Dataset", key: str) -> "Dataset":
+    """Return a list of settings along one of its keys, those with the same value side by side."""
+    import xarray
+
+    given = results[key].to_series().dropna()
+    given = given[given != "null"]
+    keys = [name for name, array in results.coords.items() if array.dims == ("point",)]
+    groups = [results.drop_vars(keys).isel(point=np.flatnonzero(results[key] == value)) for value in given.unique()]
+    counted = [group.assign_coords(point=np.arange(group.sizes["point"])) for group in groups]
+    index = xarray.DataArray(given.unique(), dims=key, name=key)
+    return xarray.concat(counted, index, join="outer").sortby(key)
+
+
 def _metric(results: "Dataset", metric: str) -> "DataArray":
     numbers = [str(name) for name, array in results.data_vars.items() if array.dtype.kind in "fi"]
     if metric not in numbers:
@@ -177,6 +197,8 @@ def _samples(results: "Dataset", values: "DataArray", kept: list[str], missed_co
     if missed_count and "target" in values.dims and values.attrs.get("units") == "m":
         where = results["truth_m" if "truth_m" in results else "position_m"]
         there = where.isel(xy=0, drop=True).notnull() & (results["failed"] == 0)
+        if "has_pilots" in results:  # nothing was sensed in a CPI of pilots: nothing was missed
+            there &= results["has_pilots"] != 1
         values = values.where(values.notnull() | ~there, np.inf)
     rest = [dim for dim in values.dims if dim not in (*kept, "trial")]
     ordered = values.transpose(*kept, "trial", *rest).values.astype(float)
@@ -196,12 +218,13 @@ def _interval(trials: Float, quantile: float | None) -> Interval:
 
 def _quantile_interval(trials: Float, quantile: float) -> Interval:
     value = np.asarray(_quantile(trials, quantile))
-    if len(trials) < FEWEST_TRIALS:
+    below, above = (1.0 - quantile) ** len(trials), quantile ** len(trials)  # chances that all trials lie on one side
+    if min(below, above) > TAIL:
         return Interval(value, *np.full(2, np.nan))
     picks = np.random.default_rng(len(trials)).integers(len(trials), size=(N_RESAMPLES, len(trials)))
     drawn = [_quantile(trials[pick], quantile) for pick in picks]
-    low, high = np.quantile(drawn, (0.025, 0.975), method="nearest")
-    return Interval(value, low, high)
+    low, high = np.quantile(drawn, (TAIL, 1.0 - TAIL), method="nearest")
+    return Interval(value, np.where(below > TAIL, -np.inf, low), np.where(above > TAIL, np.inf, high))
 
 
 def _quantile(trials: Float, quantile: float) -> float:
@@ -262,6 +285,8 @@ def plot(found: Curves, ax: Axes, *, logy: bool = False, logx: bool = False) -> 
     if logy:
         ax.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
         ax.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
+    if any(np.isinf(end).any() for curve in found.curves for end in curve.interval[1:]):
+        ax.margins(y=ROOM)
     ax.grid(True)
     if found.hue is not None:
         ax.legend()
@@ -270,20 +295,22 @@ def plot(found: Curves, ax: Axes, *, logy: bool = False, logx: bool = False) -> 
 
 def _draw(ax: Axes, x: Float, curve: Curve, factor: float, color: str, marker: str) -> None:
     value, low, high = (factor * np.where(np.isfinite(part), part, np.nan) for part in curve.interval)
-    reach = np.isfinite(value) & np.isinf(curve.interval.high)
-    ax.fill_between(x, low, np.where(reach, value, high), color=color, alpha=0.18, lw=0)
+    up, down = (np.isfinite(value) & np.isinf(end) for end in (curve.interval.high, curve.interval.low))
+    low, high = np.where(down, value, low), np.where(up, value, high)
+    ax.fill_between(x, low, high, color=color, alpha=0.18, lw=0)
     bounded = np.isfinite(value) & np.isfinite(high)
     reach_of = [(value - low)[bounded], (high - value)[bounded]]
     ax.errorbar(x[bounded], value[bounded], reach_of, color=color, ls="", elinewidth=1.0, alpha=0.6)
     ax.plot(x, value, color=color, marker=marker, ms=5.5, lw=1.8, label=curve.name)
     endless = x[np.isinf(curve.interval.value)]
     ax.plot(endless, np.full(len(endless), 0.985), ls="", marker="x", color=color, transform=ax.get_xaxis_transform())
-    for place, level in zip(x[reach], value[reach], strict=True):
-        ax.annotate("", (place, level), (0, 28), textcoords="offset points", arrowprops=_unbounded(color))
+    for ends, points in ((up, 28), (down, -28)):
+        for place, level in zip(x[ends], value[ends], strict=True):
+            ax.annotate("", (place, level), (0, points), textcoords="offset points", arrowprops=_unbounded(color))
 
 
 def _unbounded(color: str) -> dict[str, Any]:
-    """Return the arrow that tells of an interval without an upper end."""
+    """Return the arrow that tells of an interval without an end."""
     return {"arrowstyle": "<-", "color": color, "lw": 1.4}
 
 

@@ -64,6 +64,7 @@ class TaskLog:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("r+b", buffering=0)
         try:
             if fcntl is not None:
@@ -82,9 +83,21 @@ class TaskLog:
         self._file.seek(whole)
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Append what came of a task, in one piece."""
+        """Append what came of a task.
+
+        Raises
+        ------
+        ScenarioError
+            If somebody has removed the log, or put another in its place.
+        OSError
+            If the disk is full.
+        """
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise ScenarioError("--out", [f'"{self._path}" was removed or replaced meanwhile; run the sweep again'])
         text = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode()
-        self._file.write(_checksum(text) + b" " + text + b"\n")
+        left = memoryview(_checksum(text) + b" " + text + b"\n")
+        while left:  # of a disk that is nearly full only a part may be taken
+            left = left[self._file.write(left) :]
         if time.monotonic() - self._flushed_s > FLUSH_S:
             self._flush()
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from scenarios.output.folders import OutputFolder, first_line_digest, settings_d
 from scenarios.output.progress import with_progress
 from scenarios.sweeps.experiments import EXPERIMENTS
 from scenarios.sweeps.log import TaskLog, entries, first_line, is_log_of
-from scenarios.sweeps.plan import Plan, Setting, Task
+from scenarios.sweeps.plan import Plan, Setting, Task, plain_grid, plain_points
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -39,9 +39,9 @@ class Outcome:
 
 def sweep(
     scenario: str | Path | Scenario,
-    over: Mapping[str, Sequence[Any]] | None = None,
+    over: Mapping[str, Iterable[Any]] | None = None,
     *,
-    points: Sequence[Setting] = (),
+    points: Iterable[Setting] = (),
     trials: int,
     seed: int = 1,
     what: str = "run",
@@ -49,6 +49,7 @@ def sweep(
     workers: int | None = None,
     cluster: str | None = None,
     executor: Executor | None = None,
+    plugins: Iterable[str] = (),
     retry_failed: bool = False,
     overwrite: bool = False,
 ) -> "Dataset":
@@ -74,6 +75,8 @@ def sweep(
         Address of the scheduler of a Dask cluster, or the file that it wrote.
     executor
         Anything with the interface of `concurrent.futures.Executor`.
+    plugins
+        Modules of your own that the scenario and the settings may name classes of.
     retry_failed
         Whether to do tasks again that failed.
     overwrite
@@ -87,8 +90,16 @@ def sweep(
     from scenarios.sweeps.dataset import open_results, require_xarray
 
     require_xarray()
-    checked = scenario if isinstance(scenario, Scenario) else load(scenario)
-    plan = Plan(scenario=checked, over=over or {}, points=points, what=what, trials=trials, seed=seed)
+    plugins = tuple(plugins)
+    plan = Plan(
+        scenario=scenario if isinstance(scenario, Scenario) else load(scenario, plugins=plugins),
+        over=plain_grid(over or {}),
+        points=plain_points(points),
+        what=what,
+        trials=trials,
+        seed=seed,
+        plugins=plugins,
+    )
     pool = partial(pool_of, workers=workers, cluster=cluster, executor=executor)
     do(plan, Path(out), pool, retry_failed=retry_failed, overwrite=overwrite)
     return open_results(out)
@@ -100,6 +111,8 @@ def pool_of(
     """Return where tasks are computed: on a cluster, by an executor that is given, or by processes of this machine."""
     if cluster is not None:
         return cluster_pool(cluster)
+    if workers is not None:
+        check_count("--workers", workers)
     if executor is not None:
         from joblib import cpu_count
 
@@ -118,7 +131,6 @@ def do(plan: Plan, path: Path, pool: Any, *, retry_failed: bool = False, overwri
     """
     from scenarios.sweeps.dataset import save
 
-    check_count("--trials", plan.trials)
     plan.check()
     folder = OutputFolder(
         path=path, command="sweep", names=(SCENARIO, RESULTS), settings=plan.said(), overwrite=overwrite
@@ -126,12 +138,12 @@ def do(plan: Plan, path: Path, pool: Any, *, retry_failed: bool = False, overwri
     folder.check()
     with _log_in(folder) as log:
         outcome = _do_what_is_left(plan, log, path / LOG, pool, retry_failed)
-    folder.write(
-        {
-            SCENARIO: lambda file: file.write_text(dump(plan.scenario), encoding="utf-8"),
-            RESULTS: partial(save, plan, path / LOG),
-        }
-    )
+        folder.write(
+            {
+                SCENARIO: lambda file: file.write_text(dump(plan.scenario), encoding="utf-8"),
+                RESULTS: partial(save, plan, path / LOG),
+            }
+        )
     return outcome
 
 
@@ -148,6 +160,9 @@ def _log_in(folder: OutputFolder) -> TaskLog:
     beside.check()
     path, digest = folder.path / LOG, settings_digest(folder.settings)
     if not is_log_of(path, digest):
+        if path.exists():
+            with TaskLog(path):  # refused while another sweep is at work with it
+                pass
         beside.write({LOG: lambda file: file.write_text(first_line(digest), encoding="utf-8")})
     return TaskLog(path)
 
@@ -171,7 +186,7 @@ def _done(plan: Plan, tasks: Sequence[Task], pool: Any) -> Iterator[dict[str, An
     if not tasks:
         return
     with pool(len(tasks)) as where:
-        for _, entry in each_done(partial(_attempt, plan.scenario, plan.what), tasks, where):
+        for _, entry in each_done(partial(_attempt, plan.scenario, plan.plugins, plan.what), tasks, where, _killed):
             yield entry
 
 
@@ -187,9 +202,19 @@ def _shown(done: Iterator[dict[str, Any]], total: int, before: int) -> Iterator[
     return with_progress(done, total, "sweep", said, before)
 
 
-def _attempt(scenario: Scenario, what: str, task: Task) -> dict[str, Any]:
+def _attempt(scenario: Scenario, plugins: Sequence[str], what: str, task: Task) -> dict[str, Any]:
     """Return what came of a task: its record, or its error in words."""
     try:
-        return {"task": task.number, "record": EXPERIMENTS[what](scenario.with_(task.setting), task.seed)}
+        changed = scenario.with_(task.setting, plugins)
+        return {"task": task.number, "record": EXPERIMENTS[what](changed, task.seed)}
     except (Exception, SystemExit) as error:  # a plug-in may end the process: that is no way to end a sweep
-        return {"task": task.number, "error": f"{type(error).__name__}: {error}"}
+        return _failure(task, f"{type(error).__name__}: {error}")
+
+
+def _killed(task: Task) -> dict[str, Any]:
+    return _failure(task, "its process was killed or ended itself, perhaps as memory ran out")
+
+
+def _failure(task: Task, text: str) -> dict[str, Any]:
+    """Return the entry of a task that failed, in characters that any file takes."""
+    return {"task": task.number, "error": text.encode("utf-8", "replace").decode().replace("\0", "?")}
