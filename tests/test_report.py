@@ -296,6 +296,16 @@ def test_no_width_needs_scrolling_sideways(page, folder, width):
 
 
 @needs_browser
+def test_on_paper_no_picture_is_wider_than_the_page(page):
+    wide = "[...document.querySelectorAll('.plot .main-svg')].map((one) => one.clientWidth)"
+    before = page.evaluate(wide)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert max(before) > 700 >= max(page.evaluate(wide))
+    page.evaluate("dispatchEvent(new Event('afterprint')); new Promise((done) => setTimeout(done, 600))")
+    assert page.evaluate(wide) == before
+
+
+@needs_browser
 def test_an_ideal_run_without_targets_and_users_has_a_report(browser, tmp_path):
     none = {**SMALL, "user_equipment.count": 0, "schedule.cpis": 2}
     empty = tmp_path / "empty.toml"

@@ -73,7 +73,9 @@
 
   function draw(id, traces, more) {
     if (more.height) of(id).style.height = more.height + "px";
-    return Plotly.react(of(id), traces, layout(more), settings);
+    const { clientWidth: width, clientHeight: height } = of(id);
+    const onPaper = known(document.documentElement.dataset.paper) ? { width, height } : {};
+    return Plotly.react(of(id), traces, layout({ ...onPaper, ...more }), settings);
   }
 
   function scatter(points, marker, texts, more) {
@@ -599,6 +601,7 @@
     of("target").addEventListener("change", drawError);
     of("all-links").addEventListener("click", () => { allLinks = true; drawLinks(); });
     page.followTheme(drawAll);
+    addEventListener("afterprint", () => document.querySelectorAll(".plot").forEach((plot) => plot.data && Plotly.Plots.resize(plot)));
     page.listenToKeys(KEYS);
     of("course-plot").on("plotly_click", (event) => go(nearest(event.points[0].x)));
     if (timeline) {
