@@ -85,6 +85,13 @@ def test_a_folder_without_its_files_is_refused_in_words(copied, missing):
     assert missing in refused.output
 
 
+def test_a_scenario_that_is_none_of_a_run_is_refused_in_words(copied):
+    (copied / "scenario.toml").write_text("[radio]\n")
+    refused = CliRunner().invoke(app, ["report", str(copied)])
+    assert refused.exit_code == 2
+    assert "is not that of a run" in refused.output
+
+
 def test_without_the_extra_one_error_says_what_to_install(folder, monkeypatch):
     real = builtins.__import__
 
