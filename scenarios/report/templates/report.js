@@ -519,7 +519,7 @@
       Object.assign(scatter(losing.map(([, k]) => arrows[k][0].map((x, j) => (2 * x + arrows[k][1][j]) / 3)), { symbol: "x", size: 9, color: colour("vermilion") }, []),
         { text: texts(losing.map(([, k]) => said(links[k]))) }),
       Object.assign(scatter(nodes.map(([, p]) => p), { symbol: nodes.map(([name]) => name === "central" ? "diamond" : "circle"), size: nodes.map(([name]) => name === "central" ? 15 : nodes.length > 60 ? 6 : 9),
-        color: nodes.map(([name]) => colour(name === "central" ? "blue" : "ink")) }, nodes.map(([name]) => name)),
+        color: nodes.map(([name]) => colour(name === "central" ? "blue" : "ink")) }, nodes.map(([name]) => name.length > 24 ? `${name.slice(0, 12)}…${name.slice(-10)}` : name)),
       { mode: nodes.length > 60 ? "markers" : "markers+text", textposition: "top center", textfont: { size: 11, color: colour("soft") } }),
     ], { uirevision: "graph", margin: { l: 8, r: 8, t: 12, b: 8 }, xaxis: { visible: false }, yaxis: { visible: false, scaleanchor: "x" } });
   }
