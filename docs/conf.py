@@ -19,7 +19,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(DOCS.parent), os.environ.get("PY
 
 project = "dmimo-isac"
 author = "The dmimo-isac developers"
-copyright = f"2025, {author}"
+copyright = f"2026, {author}"
 release = re.search(r"^version = (.+)$", (DOCS.parent / "setup.cfg").read_text(encoding="utf-8"), re.MULTILINE)[1]
 version = release
 

@@ -73,15 +73,20 @@ def blocks(page, *languages):
 
 
 LONG = (
+    "docs/clocks.md",
+    "docs/design/017-painters.md",
     "docs/extending.md",
+    "docs/extending/checks.md",
+    "docs/extending/strategies.md",
     "docs/faults.md",
+    "docs/fronthaul.md",
     "docs/interop.md",
     "docs/tutorials/clock.md",
     "docs/tutorials/cluster.md",
+    "docs/tutorials/estimator.md",
     "docs/tutorials/first-run.md",
     "docs/tutorials/selector.md",
     "docs/tutorials/sweep.md",
-    "docs/design/017-painters.md",
 )
 """Pages whose blocks take many seconds."""
 

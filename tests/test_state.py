@@ -44,14 +44,20 @@ def test_a_restored_emulation_goes_on_as_if_nothing_had_happened(small, split):
     "overrides",
     [
         {"fronthaul.latency_s": 0.0, "fronthaul.rate_bit_s": 1e12, "fronthaul.loss_probability": 0.1},
-        {"fronthaul.split": "statistics", "estimator.latency_s": 2e-4, "fronthaul.topology": "ring"},
-        {
-            "fronthaul.split": "summed-map",
-            "estimator.kind": "map",
-            "fronthaul.topology": "stripe",
-            "fronthaul.deadline_s": 1e-3,
-            "fronthaul.map_step_m": 100.0,
-        },
+        pytest.param(
+            {"fronthaul.split": "statistics", "estimator.latency_s": 2e-4, "fronthaul.topology": "ring"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {
+                "fronthaul.split": "summed-map",
+                "estimator.kind": "map",
+                "fronthaul.topology": "stripe",
+                "fronthaul.deadline_s": 1e-3,
+                "fronthaul.map_step_m": 100.0,
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["everything-at-once", "statistics", "summed-map"],
 )

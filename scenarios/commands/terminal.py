@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["console", "log_to_stderr", "make_streams_safe", "say", "say_written", "show"]
 
-PLAIN = {"–": "-", "−": "-", "…": "...", "≤": "<=", "λ": "lambda", "ρ": "rho", "→": "->", "µ": "u", "×": "x"}
+PLAIN = {"–": "-", "−": "-", "…": "...", "≤": "<=", "λ": "lambda", "ρ": "rho", "→": "->", "µ": "u", "×": "x", "±": "+-"}
 """What stands in results for the characters that this program itself writes there."""
 WIDTH_ELSEWHERE = 120
 """Columns of output that goes to a file or a pipe; a wider table is written as wide as it is."""
