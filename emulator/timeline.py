@@ -27,7 +27,7 @@ from emulator.journeys import Hop, Outcome
 from emulator.lanes import STATUSES, Busy, Cell, Lanes, Load, Timeline
 from emulator.trace import Kind
 
-__all__ = ["figure_of"]
+__all__ = ["LONGEST_NAME", "figure_of", "name_text"]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision.
 BLACK, GREY, VERMILION, GREEN, YELLOW, PURPLE = "#1A1A1A", "#7F7F7F", "#D55E00", "#009E73", "#F0E442", "#CC79A7"
@@ -36,6 +36,8 @@ CELLS = {
     Cell.LISTEN: ("#E69F00", "listens"), Cell.SILENT: (VERMILION, "no plan: silent"),
     Cell.DOWN: (BLACK, "down"), Cell.PILOT: (PURPLE, "sends a pilot"),
 }  # fmt: skip
+LONGEST_NAME = 24
+"""Characters of a name that is drawn whole."""
 SIZES = {"|": 14, "X": 7}
 STATUS_COLOURS = dict(zip(STATUSES, (VERMILION, YELLOW, GREEN), strict=True))
 MARKS = {
@@ -244,10 +246,25 @@ def _draw_load(page: _Page, load: Load) -> None:
     page.ax.plot(load.dropped_ns * 1e-6, np.full(len(load.dropped_ns), 0.5 * (low + high)), **LOST)
 
 
+def name_text(name: str) -> str:
+    """Return a name as it stands in a picture: one line, its middle left out if it is long, none of it a formula.
+
+    >>> name_text("the switch in the basement of the north wing")
+    'the switch i…north wing'
+    """
+    line = " ".join(name.split())
+    shown = line if len(line) <= LONGEST_NAME else f"{line[:12]}…{line[-10:]}"
+    return shown.replace("$", r"\$")
+
+
+def _link_text(link: str) -> str:
+    return " → ".join(map(name_text, link.split("->")))
+
+
 def _draw_busy(page: _Page, link: Busy) -> None:
     """Draw when a link sends that does most of the time, unless the way of an AP's messages shows it."""
     if link.name not in page.timeline.traffic:
-        lane = page.lane(link.name.replace("->", " → "), 0.34, 0.6, f"sends {100 * link.share:.0f} % of the time")
+        lane = page.lane(_link_text(link.name), 0.34, 0.6, f"sends {100 * link.share:.0f} % of the time")
         _draw_spans(page, link.spans_ns, lane, GREY)
 
 
@@ -257,7 +274,7 @@ def _draw_ways(page: _Page) -> None:
     if not timeline.ways:
         return
     pitch = min(0.3, max(4.0 / len(timeline.traffic), LEAST_PITCH_INCH))
-    lanes = {link: page.lane(link.replace("->", " → "), pitch, 0.7) for link in timeline.traffic}
+    lanes = {link: page.lane(_link_text(link), pitch, 0.7) for link in timeline.traffic}
     last = page.lane(f"arrivals from {timeline.sender}", 0.3, 0.7)
     for link, spans in timeline.traffic.items():
         _draw_spans(page, spans, lanes[link], OTHERS)

@@ -188,6 +188,20 @@ def test_one_of_other_settings_goes_as_a_whole(small, tmp_path):
     assert open_dataset(tmp_path).attrs["base_seed"] == 2
 
 
+def test_a_shard_that_was_cut_is_named_and_not_taken_for_whole(small, tmp_path):
+    list(dataset(small, tmp_path).make())
+    whole = content(tmp_path)
+    shard = tmp_path / "shard-00001.nc"
+    shard.write_bytes(whole[shard.name][:3000])
+    with pytest.raises(ValueError, match=r"shard-00001\.nc. cannot be read"):
+        open_dataset(tmp_path)
+    with pytest.raises(ScenarioError, match=r"shard-00001\.nc, which this program did not write, or which changed"):
+        list(dataset(small, tmp_path).make())
+    shard.unlink()
+    list(dataset(small, tmp_path).make())
+    assert content(tmp_path) == whole
+
+
 def test_trials_fill_their_shards(small, tmp_path):
     with pytest.raises(ScenarioError, match="got 5; allowed: a multiple of the 2 trials of a shard"):
         dataset(small, tmp_path, 5)

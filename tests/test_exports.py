@@ -314,6 +314,21 @@ def test_gtkwave_reads_the_file(disturbed, tmp_path):
             assert int(back[name][-1][1], 2) == int(first[name][-1][1], 2)
 
 
+ODD_NAMES = ["a b", "a_b", "a.b", "$end", "new\nline", 'it\'s "quoted" \\', "L" * 200, "\N{SATELLITE}", IMAGE]
+
+
+def test_any_name_can_stand_in_a_dump(disturbed, tmp_path):
+    """What ends a word of the format, as a space or $end, does not end the name of a node; no two become one."""
+    trace = dict(disturbed.trace)
+    odd = dict(zip([name for name in trace["nodes"].tolist() if name.startswith("central->")], ODD_NAMES, strict=False))
+    trace["nodes"] = np.array([f"central->{odd[name]}" if name in odd else name for name in trace["nodes"].tolist()])
+    waves.write(Excerpt.of(trace, disturbed.timeline), tmp_path / "t.vcd")
+    signals = changes_of(tmp_path / "t.vcd")
+    counted = sum(int(changes[-1][1], 2) for name, changes in signals.items() if name[1].startswith("n_"))
+    assert counted == len(disturbed.rows)
+    assert {"central->a_b", "central->a_b_2", "central->a_b_3", "central->_end"} <= {name[0] for name in signals}
+
+
 # -- datasets ----------------------------------------------------------------------------------------------------------
 
 

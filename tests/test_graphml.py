@@ -17,7 +17,7 @@ from emulator.media.link_attributes import windows_ns
 from scenarios.commands.cli import app
 from scenarios.file.build import fronthaul_graph
 from scenarios.file.files import dump, load
-from scenarios.file.graphml import FORMS, read_graph, write_graph
+from scenarios.file.graphml import FORMS, graph_text, read_graph, write_graph
 from scenarios.file.problems import ScenarioError
 from scenarios.file.remarks import remarks
 from scenarios.file.scenario import Scenario
@@ -476,3 +476,13 @@ def test_the_command_writes_a_graph_that_a_scenario_takes(tmp_path):
     assert ring.adj == graph_of(out).adj  # what GraphML says of the whole graph is its own
     refused = CliRunner().invoke(app, ["graph", "paper", "--out", str(tmp_path / "net.svg")])
     assert refused.exit_code == 2
+
+
+@pytest.mark.parametrize("odd", ["\x0b", "\x00", "\ud800"])
+def test_a_name_that_no_file_can_hold_is_refused(written, odd):
+    graph = nx.star_graph(["central", *NAMES[2:]])
+    nx.add_path(graph, ("ap-0", f"sw{odd}1", "central"))
+    with pytest.raises(ScenarioError, match="has a character that XML cannot hold"):
+        graph_of(written(json.dumps(nx.node_link_data(graph, edges="edges"))))
+    with pytest.raises(ValueError, match="write JSON"):
+        graph_text(graph.to_directed(), ".graphml")

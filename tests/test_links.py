@@ -1,9 +1,11 @@
 """Links with priorities, jitter and windows; routes that follow what links say; books that balance."""
 
 import heapq
+import io
 import json
 import math
 import pickle
+import warnings
 from collections import defaultdict
 
 import networkx as nx
@@ -21,6 +23,7 @@ from scenarios import load
 from scenarios.file.build import fronthaul_graph
 from scenarios.file.problems import ScenarioError
 from scenarios.output.cables import fronthaul_figure
+from scenarios.output.draw import save
 from scenarios.output.losses import loss_lines
 from scenarios.output.results import finite
 from tests.outcome import essence
@@ -455,6 +458,19 @@ def test_every_graph_has_a_picture(small, topology):
     ax = figure.axes[0]
     assert {text.get_text() for text in ax.texts} >= {"central", *NAMES}
     assert len(ax.collections[0].get_segments()) == len(result.fronthaul["links"])
+
+
+def test_names_in_the_picture_are_short_and_no_formulas():
+    graph = star(("ap-0",), rate_bit_s=1e8)
+    for node in ("$\\frac$", "$x^$", "L" * 200, "\N{SATELLITE}"):
+        graph.add_edge("central", node, rate_bit_s=1e8, latency_s=0.0)
+    books = finite(Fronthaul(graph).books())
+    books["links"]["central->$x^$"]["utilisation"] = 0.9
+    figure = fronthaul_figure(books)
+    with io.BytesIO() as file, warnings.catch_warnings(action="error"):
+        save(figure, file)
+    assert max(len(text.get_text()) for text in figure.axes[0].texts) < 30
+    assert "busiest central->\\$x^\\$, 90 %" in figure.get_suptitle()
 
 
 def test_the_picture_takes_any_books():

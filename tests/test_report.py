@@ -85,6 +85,13 @@ def test_a_folder_without_its_files_is_refused_in_words(copied, missing):
     assert missing in refused.output
 
 
+def test_a_scenario_that_is_none_of_a_run_is_refused_in_words(copied):
+    (copied / "scenario.toml").write_text("[radio]\n")
+    refused = CliRunner().invoke(app, ["report", str(copied)])
+    assert refused.exit_code == 2
+    assert "is not that of a run" in refused.output
+
+
 def test_without_the_extra_one_error_says_what_to_install(folder, monkeypatch):
     real = builtins.__import__
 
@@ -293,6 +300,16 @@ def test_no_width_needs_scrolling_sideways(page, folder, width):
     page.look(width, 800)
     page.open(folder / "report.html")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@needs_browser
+def test_on_paper_no_picture_is_wider_than_the_page(page):
+    wide = "[...document.querySelectorAll('.plot .main-svg')].map((one) => one.clientWidth)"
+    before = page.evaluate(wide)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert max(before) > 700 >= max(page.evaluate(wide))
+    page.evaluate("dispatchEvent(new Event('afterprint')); new Promise((done) => setTimeout(done, 600))")
+    assert page.evaluate(wide) == before
 
 
 @needs_browser

@@ -65,3 +65,29 @@ def test_a_text_or_half_a_trace_is_no_trace(tmp_path):
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:500])
     with pytest.raises(ScenarioError, match="no npz file, or one that was cut"):
         load_trace(tmp_path / "a.npz")
+
+
+ODD_COLUMNS = {
+    "lengths that differ": lambda trace: {"kind": trace["kind"][:-1]},
+    "no whole numbers": lambda trace: {"time_ns": trace["time_ns"] * 1.0},
+    "a node without a name": lambda trace: {"node": trace["node"] + 1000},
+    "a kind of a later version": lambda trace: {"kind": trace["kind"] + 90},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_COLUMNS)
+def test_a_trace_whose_columns_do_not_fit_is_refused(tmp_path, odd):
+    save_trace(load("paper").build(estimator=None, tracing=True).run(1).trace, tmp_path / "a.npz")
+    trace = load_trace(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", **{**trace, **ODD_COLUMNS[odd](trace)})
+    with pytest.raises(ScenarioError, match=r"not whole numbers, one for each row|numbers that stand for nothing"):
+        load_trace(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "lacking", ['"cpis": [{}]', '"cpis": "text"', '"cpis": [1]', '"cpis": [{"index": 0, "targets": []}]']
+)
+def test_a_result_that_lacks_something_is_refused(tmp_path, lacking):
+    (tmp_path / "result.json").write_text(f'{{"schema_version": 1, "slots": 1, "seed": 1, {lacking}}}')
+    with pytest.raises(ScenarioError, match="cannot be read as a result"):
+        load_result(tmp_path / "result.json")

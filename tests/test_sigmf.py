@@ -1,5 +1,6 @@
 """IQ captures: valid SigMF, what was heard, and a replay that locates what the run located."""
 
+import hashlib
 import json
 from functools import partial
 
@@ -195,11 +196,79 @@ def test_files_that_are_none_of_a_capture_are_refused(small, tmp_path):
 def test_metadata_of_others_are_refused_in_words(small, text, tmp_path):
     (tmp_path / "theirs.sigmf-meta").write_text(text)
     emulation = small.build(seed=1)
-    with pytest.raises(ValueError, match=r"none of a capture|of another network|Expecting value"):
+    with pytest.raises(ValueError, match=r"theirs.sigmf-meta .*(none of a capture|of another network|Expecting value)"):
         read_sigmf(tmp_path, emulation.network, emulation.central.radio)
 
 
 SET = [word for key, value in SMALL.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+ODD = {
+    "a survey of other places": {"access_points.positions_m": [[100.0 * i, 50.0] for i in range(6)]},
+    "another carrier": {"radio.carrier_hz": 5e9},
+    "another bandwidth": {"radio.bandwidth_hz": 2e5},
+    "more noise": {"radio.noise_figure_db": 10.0},
+    "larger arrays": {"access_points.n_antennas": 8},
+    "arrays that look elsewhere": {"access_points.boresights_deg": [0.0] * 6},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_capture_of_another_scenario_is_refused(small, odd, tmp_path):
+    recording, _ = recorded(small, n_cpis=1)
+    write_sigmf(recording, tmp_path)
+    other = small.with_(ODD[odd]).build(seed=1)
+    with pytest.raises(ValueError, match="in the scenario and the files before it"):
+        read_sigmf(tmp_path, other.network, other.central.radio)
+
+
+def changed(meta, data, **changes):
+    """Return metadata with other fields under "global", and the digest of these samples."""
+    about = meta["global"] | changes | {"core:sha512": hashlib.sha512(data).hexdigest()}
+    return json.dumps(meta | {"global": about})
+
+
+DAMAGED = {
+    "it was cut": (lambda data: data[: len(data) // 2], {}, "samples are not the slots of"),
+    "it is too long": (lambda data: 2 * data, {}, "samples are not the slots of"),
+    "it has no numbers": (lambda data: b"\xff" * len(data), {}, "not finite"),
+    "it is big-endian": (lambda data: data, {"core:datatype": "cf64_be"}, "as cf64_be; allowed: ap-0 to ap-5, cf32_le"),
+    "nobody has the name": (lambda data: data, {"dmimo:node": "ap-99"}, "of ap-99"),
+    "another has the name": (lambda data: data, {"dmimo:node": "ap-5"}, "position_m is"),
+    "another version wrote it": (lambda data: data, {"core:extensions": []}, "with this version"),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+def test_a_damaged_recording_is_refused_in_words_that_name_it(small, how, tmp_path):
+    recording, _ = recorded(small, n_cpis=1)
+    write_sigmf(recording, tmp_path, "cf64_le")
+    path = min(path for path in tmp_path.glob("*-received.sigmf-meta") if "ap-5" not in path.name)
+    change, fields, words = DAMAGED[how]
+    data = change(path.with_suffix(".sigmf-data").read_bytes())
+    path.with_suffix(".sigmf-data").write_bytes(data)
+    path.write_text(changed(json.loads(path.read_text()), data, **fields))
+    same = small.build(seed=1)
+    with pytest.raises(ValueError, match=words) as caught:
+        read_sigmf(tmp_path, same.network, same.central.radio)
+    assert path.name in str(caught.value)
+
+
+def test_a_stream_that_stands_there_twice_is_refused(small, tmp_path):
+    recording, _ = recorded(small, n_cpis=1)
+    write_sigmf(recording, tmp_path)
+    for path in list(tmp_path.glob("ap-*-record.sigmf-*"))[:2]:
+        for suffix in (".sigmf-meta", ".sigmf-data"):
+            (tmp_path / f"copy{suffix}").write_bytes(path.with_suffix(suffix).read_bytes())
+    same = small.build(seed=1)
+    with pytest.raises(ValueError, match="a second recording of"):
+        read_sigmf(tmp_path, same.network, same.central.radio)
+
+
+def test_a_capture_that_cannot_be_replayed_says_so(tmp_path):
+    out = str(tmp_path / "capture")
+    done = CliRunner().invoke(app, ["capture", "paper", *SET, "--cpis", "1", "--ap", "ap-0", "--out", out])
+    assert done.exit_code == 0, done.output
+    replayed = CliRunner().invoke(app, ["replay", out])
+    assert replayed.exit_code == 2 and "capture all access points" in " ".join(replayed.output.split())
 
 
 def test_the_commands_capture_and_replay(small, tmp_path):

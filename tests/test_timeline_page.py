@@ -159,6 +159,70 @@ def test_events_are_read_by_keys_one_after_the_other(page):
     assert text_of(page, "tip").startswith("ap-0 ")
 
 
+def test_events_of_one_instant_are_all_read(page, file):
+    data = data_in(file.read_text())
+    own = [i for i, lane in enumerate(data["marks"]["lane"]) if lane == 0]
+    assert len({data["marks"]["time"][i] for i in own}) < len(own), "some are of one instant"
+    page.press("0")
+    read = []
+    for _ in own:
+        page.press("n")
+        read.append(text_of(page, "tip").split("\n")[0])
+    assert sorted(read) == sorted(
+        f"{data['looks'][kind][0]} central: {kind}, {said}"
+        for kind, said in ((data["marks"]["kind"][i], data["marks"]["said"][i]) for i in own)
+    )
+
+
+def touched(page, kind, *places):
+    points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+    page.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
+
+def test_a_finger_reads_and_two_fingers_zoom(page, file):
+    page.look(360, 740)
+    page.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    page.open(file)
+    data = data_in(file.read_text())
+    page.press("0")
+    start_ns, end_ns = window_ns(page)
+    left, wide = page.evaluate(
+        "(({left, width}) => [left, width])(document.getElementById('lanes').getBoundingClientRect())"
+    )
+    slots = data["grid"]["slot_edges_ns"]
+    x = left + wide * ((slots[0] + slots[1]) / 2 - start_ns) / (end_ns - start_ns)
+    y = page.evaluate("document.querySelectorAll('#names span')[1].getBoundingClientRect().top") + 8
+    touched(page, "touchStart", (x, y))
+    touched(page, "touchEnd")
+    assert text_of(page, "tip").startswith("ap-0 ")
+    assert not page.evaluate("document.getElementById('tip').hidden")
+    middle = left + wide / 2
+    touched(page, "touchStart", (middle - 40, y), (middle + 40, y))
+    touched(page, "touchMove", (middle - 80, y), (middle + 80, y))
+    touched(page, "touchEnd")
+    page.call("Emulation.setTouchEmulationEnabled", enabled=False)
+    nearer_ns = window_ns(page)
+    assert nearer_ns[1] - nearer_ns[0] == pytest.approx((end_ns - start_ns) / 2, rel=0.02)
+
+
+def test_paper_is_light_and_has_no_part_that_is_cut(page, file):
+    """Between the two events a browser lays the page out for paper, and draws nothing more."""
+    page.look(1200, 900, dark=True)
+    page.open(file)
+    drawn = page.evaluate(
+        """(() => { dispatchEvent(new Event("beforeprint"));
+        const lanes = document.getElementById("lanes"), box = document.getElementById("scroller");
+        return [document.documentElement.dataset.theme, lanes.width, lanes.clientWidth, lanes.height, box.clientHeight,
+          document.querySelector("main").clientWidth]; })()"""
+    )
+    assert drawn[0] == "light"
+    assert drawn[1] == drawn[2] and drawn[3] == drawn[4], "what is drawn fills its place"
+    assert drawn[5] == 700
+    after = "(() => { dispatchEvent(new Event('afterprint')); return document.getElementById('lanes').width; })()"
+    assert page.evaluate(after) > 700
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
 def test_it_is_painted_and_follows_the_theme(page, file):
     """What is drawn has the colours of the theme: a slot that listens, and the card behind it."""
     seen = "[...document.getElementById('lanes').getContext('2d').getImageData({}, {}, 1, 1).data].slice(0, 3)"

@@ -151,6 +151,13 @@ def test_files_that_are_none_and_gains_of_other_shapes_are_refused(network, tmp_
 # -- in a run ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_table_without_paths_is_silence_and_one_in_wrong_units_is_refused(network, tmp_path):
+    (tmp_path / "none.csv").write_text("transmitter,receiver,amplitude,phase_rad,aod_rad\n")
+    assert not access_gains(tmp_path / "none.csv", network).any()
+    with pytest.raises(ValueError, match="give ratios of fields"):
+        echo_gains(np.full((network.n_aps, network.n_antennas) * 2, 1e200), network)
+
+
 def test_channels_of_a_table_are_those_of_the_run(small, network):
     gains = access_gains(Paths(**line_of_sight(network, 1e-4)), network)
     emulation = small.build(seed=1, channel=partial(TracedChannel, source=gains))

@@ -106,9 +106,13 @@ def _capture(
 
 def _replay(scenario: "Scenario", folder: Path, as_json: bool) -> None:
     from scenarios.commands.terminal import say
+    from scenarios.file.problems import ScenarioError
     from scenarios.output.results import json_text
 
     found = list(_located(scenario, folder))
+    if not found:
+        text = "holds of no CPI both what receivers heard and the records of transmitters; capture all access points"
+        raise ScenarioError("DIR", [text])
     if as_json:
         cpis = [{"index": cpi, "positions_m": e.positions_m, "resolved": e.resolved} for cpi, e in found]
         say(json_text({"cpis": cpis}).rstrip())

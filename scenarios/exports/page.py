@@ -99,9 +99,15 @@ def _span_ns(excerpt: Excerpt) -> list[int]:
 
 
 def _first_window_ns(excerpt: Excerpt) -> list[int]:
-    """Return the window in which the page opens: as many slots as a picture shows, if there are more."""
-    edges_ns, (start_ns, end_ns) = excerpt.timeline.slot_edges_ns, _span_ns(excerpt)
-    return [start_ns, min(end_ns, start_ns + (MOST_SLOTS + 4) * int(edges_ns[1] - edges_ns[0]))]
+    """Return the window in which the page opens: as many slots as a picture shows, if there are more.
+
+    The margin of a long run is many slots; the window begins one slot before there is something to see.
+    """
+    edges_ns, (first_ns, end_ns) = excerpt.timeline.slot_edges_ns, _span_ns(excerpt)
+    slot_ns = int(edges_ns[1] - edges_ns[0])
+    times_ns = excerpt.trace["time_ns"][excerpt.rows]
+    start_ns = max(first_ns, int(times_ns.min()) - slot_ns) if len(times_ns) else first_ns
+    return [start_ns, min(end_ns, start_ns + (MOST_SLOTS + 4) * slot_ns)]
 
 
 def _numbers(row: Iterable[float]) -> list[float | None]:

@@ -2,13 +2,14 @@
 
 An AP has a state in words and a wire for each thing it does, a link a wire while it is busy, the number of the message
 that it sends and how many wait for it; whoever has faults a wire while one lasts. Every kind of row counts up at its
-node, so that no two events of one instant are lost. Not modelled: propagation on a link, and which messages wait;
-those that no link ever began to send are not among those that wait.
+node, so that no two events of one instant are lost. Names are such as the format can hold, without spaces, dots and
+dollars. Not modelled: propagation on a link, and which messages wait; those that no link ever began to send are not
+among those that wait.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,14 +64,29 @@ def write(excerpt: Excerpt, path: Path) -> None:
 def _signals(dump: "VCDWriter", changes: list[Change], nodes: list[str]) -> dict[tuple[str, str], "Variable[object]"]:
     """Register the signals that change, those of a node together, in the order of the nodes."""
     found: dict[tuple[str, str], Variable[object]] = {}
+    words = dict(zip(nodes, words_of(nodes), strict=True))
     seen = {(change.node, change.signal): change.value for change in reversed(changes)}
     for node, signal in sorted(seen, key=lambda key: (nodes.index(key[0]), key[1] not in ("state", *WIRES), key[1])):
-        scope = group_of(node).replace(" ", "_"), node
+        scope = group_of(node).replace(" ", "_"), words[node]
         if isinstance(seen[node, signal], str):
             found[node, signal] = dump.register_var(scope, signal, "string", init=IDLE)
         else:
             size = 1 if signal in (*WIRES, "busy", "faulty") else BITS
             found[node, signal] = dump.register_var(scope, signal, "wire", size=size, init=0)
+    return found
+
+
+def words_of(names: Sequence[str]) -> list[str]:
+    """Return names as a dump can hold them: what ends a word, or begins one of its own, is an underscore.
+
+    >>> words_of(["ap-0->switch 1", "ap-0->switch_1", "$end"])
+    ['ap-0->switch_1', 'ap-0->switch_1_2', '_end']
+    """
+    found: list[str] = []
+    for name in names:
+        plain = "".join("_" if char in ".$" or char.isspace() or not char.isprintable() else char for char in name)
+        numbered = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
+        found.append(next(word for word in numbered if word not in found))
     return found
 
 

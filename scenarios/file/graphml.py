@@ -45,6 +45,8 @@ FORMS = (".graphml", ".json")
 """How the name of a file that is written ends: its form."""
 _NUMBERS = {"int": int, "long": int, "float": float, "double": float}
 _AP_NAME = re.compile(r"ap-\d+")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML, and in part no UTF-8, can hold."""
 _TOPOLOGY = ("fronthaul.topology",)
 
 
@@ -174,6 +176,8 @@ def graph_text(graph: "nx.DiGraph", form: str) -> str:
             raise ValueError("JSON has no infinite numbers: leave the attribute out, or write GraphML") from error
     if form != ".graphml":
         raise ValueError(f'the form "{form}" is unknown: give a path that ends in {" or ".join(FORMS)}')
+    if odd := [node for node in map(str, graph) if _UNWRITABLE.search(node)]:
+        raise ValueError(f"the name of the node {odd[0]!a} has a character that XML cannot hold: write JSON")
     return "\n".join(nx.generate_graphml(_with_windows_as_text(graph))) + "\n"
 
 
@@ -287,6 +291,8 @@ def _node_problems(graph: "nx.Graph", names: tuple[str, ...]) -> Iterator[str]:
 
     if odd := [node for node in graph if ARROW in node]:
         yield f'it has "{ARROW}" in the name of the node {odd[0]}, as only links have; rename it'
+    if odd := [node for node in graph if _UNWRITABLE.search(node)]:
+        yield f"the name of the node {odd[0]!a} has a character that XML cannot hold; rename it"
     if missing := [name for name in (CENTRAL, *names) if name not in graph]:
         yield f"it lacks the nodes {', '.join(missing[:8])}"
         return

@@ -127,7 +127,7 @@ def open_dataset(folder: Path | str, split: str | None = None) -> "xr.Dataset":
     Raises
     ------
     ValueError
-        If there is no shard, or no such split.
+        If there is no shard, one cannot be read, or there is no such split.
     """
     with extra("sweep", "a data set"):
         import xarray as xr
@@ -136,8 +136,17 @@ def open_dataset(folder: Path | str, split: str | None = None) -> "xr.Dataset":
     paths = sorted(Path(folder).glob(SHARDS))
     if not paths:
         raise ValueError(f'there is no shard in "{folder}": give a folder of dmimo dataset')
-    whole = xr.concat([xr.load_dataset(path, engine="h5netcdf") for path in paths], dim="trial", data_vars="minimal")
+    whole = xr.concat([_load(path) for path in paths], dim="trial", data_vars="minimal")
     return whole if split is None else whole.isel(trial=whole["split"].values == list(SPLITS).index(split))
+
+
+def _load(path: Path) -> "xr.Dataset":
+    import xarray as xr
+
+    try:
+        return xr.load_dataset(path, engine="h5netcdf")
+    except OSError as error:
+        raise ValueError(f'"{path}" cannot be read: {error}; delete it, and run dmimo dataset again') from error
 
 
 # -- the data sheet ---------------------------------------------------------------------------------------------------
@@ -170,8 +179,8 @@ _SHEET = """\
 # Data sheet
 
 **What it is.** Sufficient statistics of the echoes of phase-coherent distributed MIMO sensing, with the truth, bounds
-of the position error and the roles of the access points. Each trial is the first coherent processing interval of an
-emulated run of its own; positions and phases that the scenario leaves out are drawn anew in each.
+of the position error and the roles of the access points. Each trial is the first coherent processing interval without
+pilots of an emulated run of its own; positions and phases that the scenario leaves out are drawn anew in each.
 
 **How it was made.** `dmimo dataset scenario.toml --seed {seed} --shard {per_shard} --trials N{echoes} --out DIR`, by
 dmimo-isac {version}; the scenario lies beside this page, and in each file. Nothing in it was measured. Run again with a

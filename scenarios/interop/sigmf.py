@@ -29,6 +29,8 @@ DATATYPES = {"cf32_le": "<c8", "cf64_le": "<c16"}
 DATA, META = ".sigmf-data", ".sigmf-meta"
 SPECIFICATION = "1.2.0"
 EXTENSION = {"name": "dmimo", "version": f"{SCHEMA_VERSION}.0.0", "optional": True}
+COMPARED = ("core:num_channels", "core:sample_rate")
+"""What a file says beside all of ``dmimo:`` that a reader knows, too."""
 ABOUT = {
     Stream.RECEIVED: "what an access point heard: echoes and its own noise",
     Stream.RADIATED: "what left the antennas of an access point",
@@ -186,7 +188,8 @@ def read_sigmf(folder: Path | str, network: Network, radio: Radio) -> Recording:
     Raises
     ------
     ValueError
-        If there is no recording, one is of another network, or the samples are not those that its metadata speak of.
+        If there is no recording, one is of another survey, air interface or version, or stands there twice, or the
+        samples are not those that its metadata speak of.
     """
     paths = sorted(Path(folder).glob(f"*{META}"))
     if not paths:
@@ -195,6 +198,8 @@ def read_sigmf(folder: Path | str, network: Network, radio: Radio) -> Recording:
     for path in paths:
         try:
             recording = _with_stream(recording, path, network, radio)
+        except ValueError as error:
+            raise ValueError(f"{path.name} cannot be used: {error}") from error
         except (KeyError, IndexError, TypeError, OSError) as error:
             text = f"{type(error).__name__}: {error}"
             raise ValueError(f"{path.name} is none of a capture of this program: {text}") from error
@@ -207,25 +212,57 @@ def _with_stream(recording: Recording | None, path: Path, network: Network, radi
     meta = json.loads(path.read_text(encoding="utf-8"))
     about = meta["global"]
     if tuple(about["dmimo:ap_names"]) != network.ap_names:
-        raise ValueError(f"{path.name} is of another network: give that of the scenario it was captured from")
+        raise ValueError("it is of another network: give that of the scenario it was captured from")
     recording = recording or Recording(network=network, radio=radio, frame=Frame(**about["dmimo:frame"]))
+    _check_stream(recording, meta)
     _read_stream(recording, path, meta)
     return recording
 
 
+def _check_stream(recording: Recording, meta: Json) -> None:
+    """Refuse a stream of another survey, air interface, calendar or version, and a second one of the same."""
+    about, names = meta["global"], recording.network.ap_names
+    ap, stream, datatype = about["dmimo:node"], Stream(about["dmimo:stream"]), about["core:datatype"]
+    if ap not in names or datatype not in DATATYPES:
+        allowed = f"{names[0]} to {names[-1]}, {' or '.join(DATATYPES)}"
+        raise ValueError(f"got samples of {ap} as {datatype}; allowed: {allowed}")
+    if EXTENSION not in about["core:extensions"]:
+        raise ValueError(f"it lacks {EXTENSION} among its core:extensions: capture it anew with this version")
+    if (ap, stream) in recording.streams:
+        raise ValueError(f"it is a second recording of {ap}, {stream}; keep one")
+    own = _about(recording, ap, stream, datatype)
+    for key in (key for key in own if key in COMPARED or key.startswith("dmimo:")):
+        _check_same(key, about[key], own[key])
+    for capture in meta["captures"]:
+        _check_same("core:frequency", capture["core:frequency"], recording.network.carrier_hz)
+
+
+def _check_same(key: str, got: Any, own: Any) -> None:
+    if got != own:
+        raise ValueError(f"{key} is {got}, and {own} in the scenario and the files before it: it is of another one")
+
+
 def _read_stream(recording: Recording, path: Path, meta: Json) -> None:
     """Add what a stream holds to a recording."""
-    about, frame = meta["global"], recording.frame
-    samples = _samples(path.with_suffix(DATA), about)
+    about, n_slots = meta["global"], recording.frame.n_slots
+    samples = _slot_by_slot(_samples(path.with_suffix(DATA), about), meta, recording.frame.n_snapshots)
     for note in meta["annotations"]:
         if "dmimo:cpi" in note:
-            recording.plans.setdefault(note["dmimo:cpi"], _plan(recording, note))
+            plan = _plan(recording, note)
+            _check_same(f"CPI {plan.cpi}", _about_cpi(plan), _about_cpi(recording.plans.setdefault(plan.cpi, plan)))
         elif "dmimo:slot" in note:
-            cpi, position = divmod(note["dmimo:slot"], frame.n_slots)
-            at, slot = note["core:sample_start"], recording.plans[cpi].slots[position]
-            recording.take(
-                about["dmimo:node"], Stream(about["dmimo:stream"]), slot, samples[at:][: frame.n_snapshots].T
-            )
+            cpi, position = divmod(note["dmimo:slot"], n_slots)
+            slot = recording.plans[cpi].slots[position]
+            recording.take(about["dmimo:node"], Stream(about["dmimo:stream"]), slot, next(samples))
+
+
+def _slot_by_slot(samples: Complex, meta: Json, n_snapshots: int) -> Iterator[Complex]:
+    """Return the samples of each slot that is told of, shape (N, n_snapshots); nothing else may be there."""
+    starts = [note["core:sample_start"] for note in meta["annotations"] if "dmimo:slot" in note]
+    whole = len(starts) * n_snapshots
+    if starts != list(range(0, whole, n_snapshots)) or len(samples) != whole:
+        raise ValueError(f"its {len(samples)} samples are not the slots of {n_snapshots} that it tells of")
+    return (samples[at:][:n_snapshots].T for at in starts)
 
 
 def _samples(path: Path, about: Json) -> Complex:
@@ -234,6 +271,8 @@ def _samples(path: Path, about: Json) -> Complex:
     if hashlib.sha512(data).hexdigest() != about["core:sha512"]:
         raise ValueError(f"{path.name} is not what its metadata speak of: its SHA-512 differs")
     samples = np.frombuffer(data, DATATYPES[about["core:datatype"]]).reshape(-1, about["core:num_channels"])
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{path.name} holds samples that are not finite")
     return samples.astype(np.complex64 if about["dmimo:stream"] == Stream.RECORD else np.complex128)
 
 
@@ -253,5 +292,6 @@ def _plan(recording: Recording, note: Json) -> CpiPlan:
 
 def _assignment(names: tuple[str, ...], note: Json) -> ModeAssignment:
     indices = {name: i for i, name in enumerate(names)}
-    sending, hearing = ([indices[name] for name in note[f"dmimo:{role}"]] for role in ("transmitters", "receivers"))
+    roles = ("transmitters", "receivers", "sensing_transmitters")
+    sending, hearing, _ = ([indices[name] for name in note[f"dmimo:{role}"]] for role in roles)
     return ModeAssignment.of(len(names), transmitters=sending, receivers=hearing)

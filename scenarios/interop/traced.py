@@ -35,6 +35,8 @@ Complex = NDArray[np.complex128]
 Float = NDArray[np.float64]
 COLUMNS = ("transmitter", "receiver", "amplitude", "phase_rad", "aod_rad")
 """Of every table of paths."""
+MOST_GAIN = 1e3
+"""A larger one is no path, and its square soon no number."""
 OTHERS = ("delay_s", "aoa_rad")
 """Those that may be left out; 0 then."""
 
@@ -129,8 +131,9 @@ def _table(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in (*COLUMNS, *OTHERS) if rows and name in rows[0]]
+        table = csv.DictReader(file)
+        names = [name for name in (*COLUMNS, *OTHERS) if name in (table.fieldnames or ())]
+        rows = list(table)
     return {name: np.array([float(row[name]) for row in rows]) for name in names}
 
 
@@ -150,7 +153,7 @@ def access_gains(source: Any, network: Network) -> Complex:
     Raises
     ------
     ValueError
-        If the network has no such nodes, or the array another shape.
+        If the network has no such nodes, the array another shape, or a gain is too large for a ratio of fields.
     """
     shape = (network.n_aps, network.n_ues, network.n_antennas)
     return network.cut(_gains(source, network, shape, _sum_of_access_paths))
@@ -183,6 +186,8 @@ def _gains(source: Any, network: Network, shape: tuple[int, ...], sum_of_paths: 
     gains = np.asarray(given, dtype=complex)
     if gains.shape != shape or not np.isfinite(gains).all():
         raise ValueError(f"gains of shape {gains.shape}: give Paths, or finite gains of shape {shape}")
+    if (most := np.abs(gains).max(initial=0.0)) > MOST_GAIN:
+        raise ValueError(f"gains of up to {most:g}: give ratios of fields, which are small and at most {MOST_GAIN:g}")
     return gains
 
 

@@ -19,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from emulator.messages import ARROW, CENTRAL
+from emulator.timeline import LONGEST_NAME, name_text
 from scenarios.output import draw
 from scenarios.output.places import graph_of, places_of
 
@@ -132,8 +133,8 @@ def _name_nodes(ax: Axes, places: Mapping[str, Float]) -> None:
             away = place - middle
             distance = float(np.hypot(*away))
             x, y = 12.0 * away / distance if distance > 0.05 else (0.0, -12.0)
-            ax.annotate(node, (place[0], place[1]), (x, y), textcoords="offset points", ha="center", va="center",
-                        fontsize=font, zorder=6, path_effects=_halo())  # fmt: skip
+            ax.annotate(name_text(node), (place[0], place[1]), (x, y), textcoords="offset points", ha="center",
+                        va="center", fontsize=font, zorder=6, path_effects=_halo())  # fmt: skip
 
 
 def _halo() -> list[Any]:
@@ -145,9 +146,10 @@ def _title(books: Mapping[str, Any]) -> str:
     sent, dropped = books["messages_sent"], books["messages_dropped"]
     if not busiest:
         return "No links"
-    share = 100.0 * books["links"][busiest]["utilisation"]
+    share, link = 100.0 * books["links"][busiest]["utilisation"], ARROW.join(map(name_text, busiest.split(ARROW)))
+    gap = "\n" if len(link) > LONGEST_NAME else " "
     no_way = f", {books['messages_without_route']} of them without a route" if books["messages_without_route"] else ""
-    return f"Fronthaul: {dropped} of {sent} messages lost{no_way}; busiest {busiest}, {share:.3g} % of the time"
+    return f"Fronthaul: {dropped} of {sent} messages lost{no_way};{gap}busiest {link}, {share:.3g} % of the time"
 
 
 def _rate_text(rate: float | None) -> str:

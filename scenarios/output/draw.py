@@ -1,5 +1,6 @@
 """Drawing: every function takes values and an ``ax``, works out nothing but units, and returns the ``ax``."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -70,7 +71,8 @@ def save(figure: Figure, file: Path | BinaryIO, kind: str = "png") -> None:
     version = {"png": "schema_version", "pdf": "Keywords", "svg": "Keywords"}[kind]
     said = {version: str(SCHEMA_VERSION) if kind == "png" else f"schema_version={SCHEMA_VERSION}"}
     metadata = dict.fromkeys(without) | said
-    with styled():
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of a name from a file: a box stands for what the font lacks
         if kind == "png":  # savefig would draw a figure with a layout twice: once to lay it out
             figure.set_dpi(STYLE["savefig.dpi"])
             FigureCanvasAgg(figure).print_png(file, metadata=metadata)

@@ -130,6 +130,7 @@ def load_result(path: Path) -> dict[str, Any]:
         check_version(result["schema_version"])
         if not (result["cpis"] and result["slots"]):
             raise ValueError("it holds no CPI")
+        _check_keys(result)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ScenarioError(str(path), [f"cannot be read as a result: {_why(error)}"]) from error
     return result
@@ -140,6 +141,14 @@ def _why(error: Exception) -> str:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "there is no such file; allowed: an output folder of dmimo run"
     return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _check_keys(result: Mapping[str, Any]) -> None:
+    """Refuse a result without what pages and pictures are made from."""
+    missing = {key for key in ("seed", "fronthaul") if key not in result}
+    missing |= {key for cpi in result["cpis"] for key in ("index", "targets") if key not in cpi}
+    if missing or not isinstance(result["slots"], int):
+        raise ValueError(f"it lacks {', '.join(sorted(missing)) or 'the number of its slots'}")
 
 
 def cpis_of(trace: Mapping[str, np.ndarray]) -> range:
@@ -183,4 +192,32 @@ def load_trace(path: Path) -> dict[str, Any]:
         check_version(arrays["schema_version"].tolist())
     except ValueError as error:
         raise ScenarioError(str(path), [f"cannot be read as a trace: {error}"]) from error
+    _check_columns(path, arrays)
     return arrays
+
+
+def _check_columns(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse columns that are no whole numbers, differ in length, or point beyond their lists of names."""
+    from emulator.trace import COLUMNS, PREFIX, Kind
+
+    events, sent = ([arrays[name] for name in COLUMNS if name.startswith(PREFIX) is told] for told in (False, True))
+    are_whole = all(column.dtype.kind in "iu" for column in (*events, *sent))
+    if not are_whole or any(
+        len({column.shape for column in columns}) > 1 or columns[0].ndim != 1 for columns in (events, sent)
+    ):
+        raise ScenarioError(str(path), ["is no trace: its columns are not whole numbers, one for each row"])
+    limits = {
+        "node": "nodes",
+        f"{PREFIX}source": "nodes",
+        f"{PREFIX}destination": "nodes",
+        f"{PREFIX}what": "message_kinds",
+    }
+    beyond = [name for name, names in limits.items() if not _are_below(arrays[name], len(arrays[names]))]
+    if not np.isin(arrays["kind"], list(Kind)).all():
+        beyond.append("kind")
+    if beyond:
+        raise ScenarioError(str(path), [f"is no trace: {', '.join(beyond)} holds numbers that stand for nothing"])
+
+
+def _are_below(numbers: np.ndarray, limit: int) -> bool:
+    return bool(((numbers >= 0) & (numbers < limit)).all())

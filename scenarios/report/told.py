@@ -40,9 +40,13 @@ def scenario_text(folder: Path) -> str:
 def scenario_table(folder: Path) -> dict[str, Any]:
     """Return the scenario of an output folder; raises ScenarioError if it cannot be read."""
     try:
-        return tomllib.loads(scenario_text(folder))
+        table = tomllib.loads(scenario_text(folder))
+        survey(table)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(str(folder / "scenario.toml"), [f"cannot be read: {error}"]) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ScenarioError(str(folder / "scenario.toml"), [f"is not that of a run: {error!r}"]) from error
+    return table
 
 
 def survey(scenario: Table) -> dict[str, Any]:

@@ -40,14 +40,15 @@ const page = (function () {
 
   function paintAsAsked() { paint(dark.matches ? "dark" : "light"); }
 
-  /** Follow what the system prefers, a button and, on paper, light; `redraw` draws in other colours. */
+  /** Follow what the system prefers, a button and, on paper, light; `redraw` draws in other colours, and as wide as there is room. */
   function followTheme(redraw) {
     const turned = (theme) => { paint(theme); redraw(); };
     of("theme").addEventListener("click", () => turned(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
     dark.addEventListener("change", () => turned(dark.matches ? "dark" : "light"));
+    const { dataset } = document.documentElement;
     let before = null;
-    addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme; turned("light"); });
-    addEventListener("afterprint", () => turned(before));
+    addEventListener("beforeprint", () => { before = dataset.theme; dataset.paper = "yes"; turned("light"); });
+    addEventListener("afterprint", () => { delete dataset.paper; turned(before); });
   }
 
   // -- keys ----------------------------------------------------------------------------------------------------------

@@ -73,7 +73,9 @@
 
   function draw(id, traces, more) {
     if (more.height) of(id).style.height = more.height + "px";
-    return Plotly.react(of(id), traces, layout(more), settings);
+    const { clientWidth: width, clientHeight: height } = of(id);
+    const onPaper = known(document.documentElement.dataset.paper) ? { width, height } : {};
+    return Plotly.react(of(id), traces, layout({ ...onPaper, ...more }), settings);
   }
 
   function scatter(points, marker, texts, more) {
@@ -517,7 +519,7 @@
       Object.assign(scatter(losing.map(([, k]) => arrows[k][0].map((x, j) => (2 * x + arrows[k][1][j]) / 3)), { symbol: "x", size: 9, color: colour("vermilion") }, []),
         { text: texts(losing.map(([, k]) => said(links[k]))) }),
       Object.assign(scatter(nodes.map(([, p]) => p), { symbol: nodes.map(([name]) => name === "central" ? "diamond" : "circle"), size: nodes.map(([name]) => name === "central" ? 15 : nodes.length > 60 ? 6 : 9),
-        color: nodes.map(([name]) => colour(name === "central" ? "blue" : "ink")) }, nodes.map(([name]) => name)),
+        color: nodes.map(([name]) => colour(name === "central" ? "blue" : "ink")) }, nodes.map(([name]) => name.length > 24 ? `${name.slice(0, 12)}…${name.slice(-10)}` : name)),
       { mode: nodes.length > 60 ? "markers" : "markers+text", textposition: "top center", textfont: { size: 11, color: colour("soft") } }),
     ], { uirevision: "graph", margin: { l: 8, r: 8, t: 12, b: 8 }, xaxis: { visible: false }, yaxis: { visible: false, scaleanchor: "x" } });
   }
@@ -599,6 +601,7 @@
     of("target").addEventListener("change", drawError);
     of("all-links").addEventListener("click", () => { allLinks = true; drawLinks(); });
     page.followTheme(drawAll);
+    addEventListener("afterprint", () => document.querySelectorAll(".plot").forEach((plot) => plot.data && Plotly.Plots.resize(plot)));
     page.listenToKeys(KEYS);
     of("course-plot").on("plotly_click", (event) => go(nearest(event.points[0].x)));
     if (timeline) {

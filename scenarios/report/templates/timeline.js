@@ -5,7 +5,7 @@
   const { cpis, grid, hops, marks, faults, looks } = data;
   const PITCH = 18, GAP = 9, NEAR = 6, SHORTEST_NS = 20, FONT = "11px system-ui, 'DejaVu Sans', sans-serif";
   const STATES = { resolved: ["✓", "green"], "not-resolved": ["◇", "yellow"], missed: ["✕", "vermilion"] };
-  const hidden = new Set(), inks = {}, scroller = of("scroller"), canvas = of("lanes"), axis = of("axis"), tip = of("tip");
+  const hidden = new Set(), fingers = new Map(), inks = {}, scroller = of("scroller"), canvas = of("lanes"), axis = of("axis"), tip = of("tip");
   const begun = hops.given.map((given, i) => given + hops.waited[i]), done = begun.map((time, i) => time + hops.lasts[i]);
   const [slotsFrom, slotNs] = [grid.slot_edges_ns[0], grid.slot_edges_ns[1] - grid.slot_edges_ns[0]];
   const cpiNs = slotNs * (grid.slot_edges_ns.length - 1) / grid.numbers.length;
@@ -49,8 +49,8 @@
   function hopText(i) {
     const [arrived, lost] = [hops.travels[i], hops.lost[i]];
     return [`${hops.what[i]} ${hops.number[i]} about CPI ${hops.cpi[i]}, ${hops.bits[i]} bit: ${hops.outcome[i]}`,
-      `${hops.source[i]} → ${hops.destination[i]}`, `given ${ms(hops.given[i])}`, `begun ${ms(begun[i])}`, `sent ${ms(done[i])}`,
-      ...(known(arrived) ? [`arrived ${ms(done[i] + arrived)}`] : []), ...(known(lost) ? [`lost ${ms(lost)}`] : [])].join("\n");
+      `${hops.source[i]} → ${hops.destination[i]}`, `given ${ms(hops.given[i])}`, `begun ${ms(begun[i])}`,
+      ...(known(lost) && lost < done[i] ? [] : [`sent ${ms(done[i])}`]), ...(known(arrived) ? [`arrived ${ms(done[i] + arrived)}`] : []), ...(known(lost) ? [`lost ${ms(lost)}`] : [])].join("\n");
   }
 
   const markText = (i) => `${looks[marks.kind[i]][0]} ${lanes[marks.lane[i]].name}: ${marks.kind[i]}, ${marks.said[i]}\n${ms(marks.time[i])}`;
@@ -218,14 +218,24 @@
     return context;
   }
 
+  /** The number of the framed CPI, in a box as wide as the CPI and as its text. */
+  function drawFramed({ index, span_ns: [start, end] }) {
+    const text = `CPI ${index}`, wide = Math.max(x(end) - x(start), pen.measureText(text).width + 10), left = (x(start) + x(end) - wide) / 2;
+    pen.fillStyle = inks.ink;
+    pen.fillRect(left, 2, wide, 17);
+    label([text, String(index)], left, left + wide, 11, onTop(inks.ink));
+  }
+
   function drawAxis() {
     pen = sized(axis, 44);
     axis.style.width = `${width}px`;
     const every = Math.ceil(56 / (cpiNs / (until - from) * width));
-    cpis.forEach(({ index, span_ns: [start, end] }, i) => {
-      if (i === at) { pen.fillStyle = inks.ink; pen.fillRect(x(start), 2, Math.max(x(end) - x(start), 2), 17); }
-      if (i === at || index % every === 0) label([`CPI ${index}`, String(index)], x(start), x(start + every * cpiNs), 11, i === at ? onTop(inks.ink) : inks.ink);
+    const free = cpis.filter(({ index, span_ns: [start] }) => index % every === 0 && Math.abs(x(start) - x(cpis[at].span_ns[0])) >= 56);
+    free.forEach(({ index, span_ns: [start, end] }) => {
+      const beside = (every - 1) / 2 * cpiNs;
+      label([`CPI ${index}`, String(index)], x(start - beside), x(end + beside), 11, inks.ink);
     });
+    if (cpis.length) drawFramed(cpis[at]);
     const raw = (until - from) / (width / 110), power = 10 ** Math.floor(Math.log10(raw));
     const step = Math.max(1, [1, 2, 5, 10].find((one) => one * power >= raw) * power);
     const digits = Math.min(6, Math.max(0, 6 - Math.floor(Math.log10(step) + 1e-9)));
@@ -300,7 +310,8 @@
   function found(lane, left) {
     const time = timeAt(left), near = NEAR * (until - from) / width;
     const marked = lane.marks.filter((i) => !hidden.has(marks.kind[i]) && Math.abs(marks.time[i] - time) <= near);
-    if (marked.length) return { text: marked.slice(0, 6).map(markText).join("\n") };
+    const more = marked.length > 6 ? `\nand ${marked.length - 6} more: zoom in` : "";
+    if (marked.length) return { text: marked.slice(0, 6).map(markText).join("\n") + more };
     const i = lane.hops[firstAt(lane.hops, done, time - near / 3)];
     if (i !== undefined && begun[i] <= time + near / 3 && !hidden.has(hops.what[i])) return { text: hopText(i), number: hops.number[i] };
     const fault = lane.faults.find((k) => faults.begin[k] <= time && time <= faults.end[k]);
@@ -322,19 +333,20 @@
     return what;
   }
 
-  /** Read the next event of a lane, or the one before. */
+  /** Read the next event of a lane, or the one before; several of one instant come one after the other. */
   function readOn(step) {
     const story = storyOf(lanes[row]);
     if (!story.length) return;
-    const now = read ?? (step > 0 ? from - 1 : until + 1);
-    const next = step > 0 ? story.find(([time]) => time > now) : story.findLast(([time]) => time < now);
-    if (!next) return;
-    read = next[0];
-    if (read < from || read > until) show(read - (until - from) / 2, read + (until - from) / 2);
+    const first = step > 0 ? story.findIndex(([time]) => time >= from) : story.findLastIndex(([time]) => time <= until);
+    const next = read === null ? first : read + step;
+    if (!story[next]) return;
+    read = next;
+    const [time, text] = story[read];
+    if (time < from || time > until) show(time - (until - from) / 2, time + (until - from) / 2);
     const { top } = lanes[row];
     scroller.scrollTop = Math.min(Math.max(scroller.scrollTop, top + 2 * PITCH - scroller.clientHeight), top - PITCH);
     const box = canvas.getBoundingClientRect();
-    say(next[1], box.left + x(read), box.top + top - scroller.scrollTop);
+    say(text, box.left + x(time), box.top + top - scroller.scrollTop);
   }
 
   function changeLane(step) {
@@ -352,21 +364,38 @@
     if (still) { chosen = point(event).number ?? null; redraw(); }
   }
 
+  /** Zoom as two fingers move apart or together. */
+  function pinch(event) {
+    const gap = () => { const [a, b] = [...fingers.values()]; return Math.max(Math.abs(a.clientX - b.clientX), 20); };
+    const before = gap();
+    fingers.set(event.pointerId, event);
+    const [a, b] = [...fingers.values()];
+    zoom(before / gap(), timeAt((a.clientX + b.clientX) / 2 - canvas.getBoundingClientRect().left));
+  }
+
+  function lift(event) {
+    fingers.delete(event.pointerId);
+    drop(event);
+  }
+
   function listenToPointer() {
     canvas.addEventListener("pointerdown", (event) => {
-      drag = { x: event.clientX, y: event.clientY, from, until, top: scroller.scrollTop };
+      fingers.set(event.pointerId, event);
+      drag = fingers.size > 1 ? null : { x: event.clientX, y: event.clientY, from, until, top: scroller.scrollTop };
       canvas.setPointerCapture(event.pointerId);
       canvas.style.cursor = "grabbing";
     });
     canvas.addEventListener("pointermove", (event) => {
+      if (fingers.size > 1) { pinch(event); return; }
       if (!drag) { point(event); return; }
       const by = (drag.x - event.clientX) / width * (drag.until - drag.from);
       say("");
       show(drag.from + by, drag.until + by);
       scroller.scrollTop = drag.top + drag.y - event.clientY;
     });
-    canvas.addEventListener("pointerup", drop);
-    canvas.addEventListener("pointerleave", () => say(""));
+    canvas.addEventListener("pointerup", lift);
+    canvas.addEventListener("pointercancel", (event) => { drag = null; fingers.delete(event.pointerId); });
+    canvas.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") say(""); });
     canvas.addEventListener("dblclick", all);
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -390,7 +419,7 @@
     scroller.addEventListener("scroll", redraw);
     new ResizeObserver(redraw).observe(scroller);
     listenToPointer();
-    page.followTheme(mix);
+    page.followTheme(() => { mix(); draw(); });
     page.listenToKeys(KEYS);
   }
 
