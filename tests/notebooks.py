@@ -21,9 +21,13 @@ def executed(path, folder):
 
 
 def texts(notebook):
-    """Return what each cell of code gave as text."""
+    """Return what each cell of code gave as text, in one piece: what is printed comes in as many as time would have it."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [[output.get("text") or output["data"].get("text/plain") for output in cell.outputs] for cell in cells]
+    return ["".join(map(_text, cell.outputs)) for cell in cells]
+
+
+def _text(output):
+    return output.get("text") or output["data"].get("text/plain", "")
 
 
 def main():
