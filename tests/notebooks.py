@@ -21,7 +21,7 @@ def executed(path, folder):
 
 
 def texts(notebook):
-    """Return what each cell of code gave as text, in one piece: what is printed comes in pieces as time would have it."""
+    """Return what each cell of code gave as text, in one piece, however many it came in."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return ["".join(map(_text, cell.outputs)) for cell in cells]
 
